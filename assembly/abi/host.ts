@@ -1,0 +1,100 @@
+/**
+ * The host ABI: the C ABI, and what the TypeScript host needs besides. Addresses are u32. One thread at a time.
+ */
+
+export * from "./libc";
+
+import { bootstrap } from "../alloc/init";
+import { checkPointer, findObject, freeChecked } from "../alloc/free";
+import { dropTiny, mallocgc as mallocgcImpl } from "../alloc/mallocgc";
+import { mallocFast, mallocSlow } from "../alloc/malloc";
+import { releaseAll as releaseRows } from "../alloc/mcache";
+import { MISUSE_NONE } from "../alloc/misuse";
+import { reallocChecked } from "../alloc/realloc";
+import { STAT_MISUSES, count } from "../base/counters";
+import { heap } from "../base/state";
+import { MEMSTATS_WORDS, fillMemStats } from "../check/memstats";
+import { validateHeap } from "../check/validate";
+import { spanOf as lookup } from "../heap/arena";
+import { reclaim as reclaimSpans, recordSpace } from "../heap/mheap";
+
+export { validateInfo } from "../check/validate";
+
+let lastKind: i32 = MISUSE_NONE;
+let statsAt: u32 = 0;
+
+/** Go's mallocgc: `scan` 1 for objects with pointers (always zeroed), `needzero` 1 to have others zeroed. 0: no memory. */
+export function mallocgc(size: u32, scan: i32, needzero: i32): u32 {
+  return mallocgcImpl(size, scan != 0, needzero != 0);
+}
+
+/** free that tells: 0, or the kind of misuse, and then nothing has changed. Null is 0. */
+export function tryFree(ptr: u32): i32 {
+  if (ptr == 0) return MISUSE_NONE;
+  const kind = freeChecked(ptr);
+  if (kind != MISUSE_NONE && heap != 0) count(STAT_MISUSES);
+  return kind;
+}
+
+/** realloc that tells: 0 means no memory, or the misuse that lastMisuse names. The old block is as it was. */
+export function tryRealloc(ptr: u32, size: u32): u32 {
+  if (ptr == 0) {
+    const p = mallocFast(size);
+    return p ? p : mallocSlow(size);
+  }
+  const kind = checkPointer(ptr);
+  if (kind != MISUSE_NONE) {
+    if (heap) count(STAT_MISUSES);
+    lastKind = kind;
+    return 0;
+  }
+  return reallocChecked(ptr, size);
+}
+
+/** Kind of misuse of the last tryRealloc that returned 0; 0 if it was out of memory. Asking resets it. */
+export function lastMisuse(): i32 {
+  const kind = lastKind;
+  lastKind = MISUSE_NONE;
+  return kind;
+}
+
+/** Address of the mspan in use that holds `ptr`, 0 when there is none. */
+export function spanOf(ptr: u32): u32 {
+  return heap ? <u32>changetype<usize>(lookup(ptr)) : 0;
+}
+
+/** Start of the live block that `ptr` points into, 0 when there is none. A tiny block counts as one. */
+export function objectBase(ptr: u32): u32 {
+  if (heap == 0) return 0;
+  return findObject(ptr);
+}
+
+/** Fill a MemStats record (check/memstats.ts) and return its address; 0 without a heap and memory for one. */
+export function memstats(): u32 {
+  if (heap == 0 && !bootstrap(false, 0)) return 0;
+  if (statsAt == 0) statsAt = recordSpace(MEMSTATS_WORDS << 3);
+  if (statsAt) fillMemStats(statsAt);
+  return statsAt;
+}
+
+/** 0 when every invariant holds, else the number of a broken one (check/validate.ts). */
+export function validate(): u32 {
+  return validateHeap(false);
+}
+
+/** validate, reading every free slot that is said to be zero too. */
+export function validateDeep(): u32 {
+  return validateHeap(true);
+}
+
+/** All spans of the mcache back to their mcentrals, retained empty spans and the page cache back to the page heap. */
+export function releaseAll(): void {
+  if (heap == 0) return;
+  dropTiny();
+  releaseRows();
+}
+
+/** Retained empty spans back to the page heap; the number of pages. */
+export function reclaim(): u32 {
+  return heap ? reclaimSpans() : 0;
+}

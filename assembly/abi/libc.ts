@@ -1,0 +1,93 @@
+/**
+ * The C ABI: the malloc family as libc has it, over one heap per instance.
+ *
+ * Addresses and sizes are u32. Blocks are 16-aligned from 16 bytes up and 8-aligned below. Out of memory is NULL, and
+ * nothing is lost by it. One thread at a time.
+ */
+
+import { setOption } from "../base/options";
+import { bootstrap } from "../alloc/init";
+import { mallocFast, mallocSlow, mallocZeroed } from "../alloc/malloc";
+import { checkPointer, freeFast, freeSlow } from "../alloc/free";
+import { MISUSE_NONE, misuse } from "../alloc/misuse";
+import { mallocAligned, reallocChecked, usableSize } from "../alloc/realloc";
+
+export { gomalloc_misuse } from "../alloc/misuse";
+
+@inline const EINVAL: i32 = 22;
+@inline const ENOMEM: i32 = 12;
+
+/**
+ * Give the heap [heapBase, end of memory); nothing below heapBase is touched, ever. Call it before the first malloc and
+ * once: a second call does nothing. When memory cannot grow enough for the heap's records, nothing is set up and the
+ * first malloc tries on memory of its own.
+ */
+export function init(heapBase: u32): void {
+  bootstrap(true, heapBase);
+}
+
+/** Set an option, see base/options.ts for parameters and values; before or after init. 1 when it was taken, else 0. */
+export function mallopt(param: i32, value: u32): i32 {
+  return setOption(param, value);
+}
+
+/** A block of at least `size` bytes, contents undefined; malloc(0) is a block too. NULL: no memory. */
+export function malloc(size: u32): u32 {
+  const p = mallocFast(size);
+  return p ? p : mallocSlow(size);
+}
+
+/** Give a block back. NULL is nothing. A pointer that is not a live block's start is a misuse. */
+export function free(ptr: u32): void {
+  if (!freeFast(ptr)) freeSlow(ptr);
+}
+
+/** `count` elements of `size` bytes, all zero; NULL when there is no memory or the product exceeds 2^32 - 1. */
+export function calloc(count: u32, size: u32): u32 {
+  const bytes = <u64>count * <u64>size;
+  return bytes >> 32 ? 0 : mallocZeroed(<u32>bytes);
+}
+
+/**
+ * Resize a block, keeping its contents up to the lesser size. realloc(NULL, n) is malloc(n), realloc(p, 0) shrinks the
+ * block to the least. NULL: no memory, or misuse; the old block is as it was.
+ */
+export function realloc(ptr: u32, size: u32): u32 {
+  if (ptr == 0) return malloc(size);
+  const kind = checkPointer(ptr);
+  if (kind != MISUSE_NONE) {
+    misuse(kind, ptr);
+    return 0;
+  }
+  return reallocChecked(ptr, size);
+}
+
+// @ts-ignore: decorator
+@inline
+function isPowerOfTwo(n: u32): bool {
+  return n != 0 && (n & (n - 1)) == 0;
+}
+
+/** A block at a multiple of `align`, a power of two; NULL for another alignment or when there is no memory. */
+export function aligned_alloc(align: u32, size: u32): u32 {
+  return isPowerOfTwo(align) ? mallocAligned(align, size) : 0;
+}
+
+/** The older name of aligned_alloc. */
+export function memalign(align: u32, size: u32): u32 {
+  return aligned_alloc(align, size);
+}
+
+/** Store an aligned block at *out: 0; EINVAL (22) unless align is a power of two and a multiple of 4; ENOMEM (12). */
+export function posix_memalign(out: u32, align: u32, size: u32): i32 {
+  if (!isPowerOfTwo(align) || align < 4) return EINVAL;
+  const p = mallocAligned(align, size);
+  if (p == 0) return ENOMEM;
+  store<u32>(out, p);
+  return 0;
+}
+
+/** Bytes that the live block at `ptr` has, at least what was asked for; 0 for NULL and for what is no live block. */
+export function malloc_usable_size(ptr: u32): u32 {
+  return usableSize(ptr);
+}

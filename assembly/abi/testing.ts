@@ -1,0 +1,187 @@
+/**
+ * The one door of the tests to the internals: the host ABI, and below it the pieces that unit tests drive by hand.
+ *
+ * The page-allocator playground stands on an instance of its own: pagesInit makes a heap whose own pages are all taken,
+ * so that the test's ranges are the only free ones. Nothing of them is memory; the page allocator never touches pages.
+ */
+
+export * from "./host";
+export { findBitRange64 } from "../base/bits";
+export { classPages, classSize } from "../alloc/init";
+export { classOfSize } from "../alloc/mallocgc";
+export { summarize as pallocSumOf } from "../heap/pallocsum";
+
+import { ARENA_SHIFT, MAX_SMALL_SIZE, PAGE_SHIFT, SMALL_SIZE_MAX } from "../base/config";
+import { ARENA_BITS, ARENA_RECORD_SIZE, ARENA_SCAV, HEAP_ARENA_MAP, HEAP_TABLE8 } from "../base/layout";
+import { arenaOf, central, heap, mheap, rowIndex } from "../base/state";
+import { bootstrap } from "../alloc/init";
+import { mediumRow } from "../alloc/malloc";
+import { arenaInit } from "../heap/arena";
+import { recordSpace } from "../heap/mheap";
+import {
+  SUMS_SIZE,
+  allocPages,
+  chunkBits,
+  chunkScav,
+  coverArenas,
+  freePages,
+  growPages,
+  rebuildSums,
+  sumAddress,
+} from "../heap/pagealloc";
+import { pageCacheAlloc, pageCacheFlush, pageCacheRefill } from "../heap/pagecache";
+import { mergeSums as mergeSumsImpl } from "../heap/pallocsum";
+
+let space: u32 = 0;
+let spaceEnd: u32 = 0;
+let scratchAt: u32 = 0;
+
+/** Raw memory for records, by memory.grow, apart from the heap. */
+function rawRecord(size: u32): u32 {
+  size = (size + 15) & ~15;
+  if (spaceEnd - space < size) {
+    const n = (size + 0xffff) >> 16;
+    space = <u32>memory.grow(n) << 16;
+    spaceEnd = space + (n << 16);
+  }
+  const at = space;
+  space += size;
+  return at;
+}
+
+/** A heap without a free page: whatever it was given is taken by nobody. Any error traps. */
+export function pagesInit(): void {
+  if (!bootstrap(false, 0)) unreachable();
+  scratchAt = recordSpace(1024);
+  while (allocPages(1)) {}
+  const h = mheap();
+  h.arenaLo = 1023;
+  h.arenaHi = 0;
+  for (let a: u32 = 0; a < 1024; a++) store<u32>(arenaMapAt(a), 0);
+  h.searchPage = 0x80000;
+}
+
+function arenaMapAt(a: u32): u32 {
+  return heap + HEAP_ARENA_MAP + (a << 2);
+}
+
+/** 1 KiB of scratch memory. */
+export function scratch(): u32 {
+  return scratchAt;
+}
+
+/** Give [base, base + bytes), page aligned, to the page allocator as fresh pages. */
+export function pagesGrow(base: u32, bytes: u32): i32 {
+  const h = mheap();
+  const first = base >> ARENA_SHIFT;
+  const last = (base + bytes - 1) >> ARENA_SHIFT;
+  for (let a = first; a <= last; a++) {
+    if (arenaOf(a) == 0) arenaInit(a, rawRecord(ARENA_RECORD_SIZE));
+  }
+  if (h.sums == 0) {
+    h.sums = rawRecord(SUMS_SIZE);
+    memory.fill(h.sums, 0, SUMS_SIZE);
+  }
+  coverArenas(min(h.arenaLo, first), max(h.arenaHi, last));
+  growPages(base >> PAGE_SHIFT, bytes >> PAGE_SHIFT, true);
+  return 1;
+}
+
+export function pagesAlloc(npages: u32): u32 {
+  return allocPages(npages) << PAGE_SHIFT;
+}
+
+/** Scavenged pages in the last allocation. */
+export function pagesAllocScav(): u32 {
+  return mheap().lastScav;
+}
+
+export function pagesFree(base: u32, npages: u32): void {
+  freePages(base >> PAGE_SHIFT, npages);
+}
+
+export function pagesBits(chunk: u32): u64 {
+  return chunkBits(chunk);
+}
+
+export function pagesScav(chunk: u32): u64 {
+  return chunkScav(chunk);
+}
+
+export function pagesSum(level: i32, index: u32): u64 {
+  if (level == 3 && arenaOf(index >> 3) == 0) return 0;
+  return load<u64>(sumAddress(level, index));
+}
+
+export function pagesRootLevel(): i32 {
+  return mheap().rootLevel;
+}
+
+export function pagesSearchAddr(): u32 {
+  const page = mheap().searchPage;
+  return page >= 0x80000 ? 0xffffffff : page << PAGE_SHIFT;
+}
+
+/** Set a chunk's bits as they are; pagesRebuild makes the rest fit. */
+export function pagesSetState(chunk: u32, allocBits: u64, scavBits: u64): void {
+  const at = arenaOf(chunk >> 3) + ((chunk & 7) << 3);
+  store<u64>(at, allocBits, ARENA_BITS);
+  store<u64>(at, scavBits, ARENA_SCAV);
+}
+
+export function pagesRebuild(): void {
+  const h = mheap();
+  rebuildSums();
+  h.searchPage = h.arenaLo << 9;
+}
+
+export function mergeSums(sums: u32, n: i32, logPages: i32): u64 {
+  return mergeSumsImpl(sums, n, 1 << logPages);
+}
+
+export function pcSet(base: u32, cache: u64, scav: u64): void {
+  const h = mheap();
+  h.pcBase = base >> PAGE_SHIFT;
+  h.pcCache = cache;
+  h.pcScav = scav;
+}
+
+export function pcAlloc(npages: u32): u32 {
+  mheap().lastScav = 0;
+  return npages > 64 ? 0 : pageCacheAlloc(npages) << PAGE_SHIFT;
+}
+
+export function pcScav(): u32 {
+  return mheap().lastScav;
+}
+
+export function pcFlush(): void {
+  pageCacheFlush();
+}
+
+export function pcRefill(): i32 {
+  return pageCacheRefill() ? 1 : 0;
+}
+
+export function pcBase(): u32 {
+  return mheap().pcBase << PAGE_SHIFT;
+}
+
+export function pcCache(): u64 {
+  return mheap().pcCache;
+}
+
+export function pcScavBits(): u64 {
+  return mheap().pcScav;
+}
+
+/** Reciprocal of a class. */
+export function classMagic(c: u32): u32 {
+  return central(c).divMagic;
+}
+
+/** Class that the C entry points use for 1..32768 bytes. */
+export function cClassOfSize(size: u32): u32 {
+  const offset: u32 = size <= SMALL_SIZE_MAX ? load<u16>(heap + (((size + 7) >> 3) << 1), HEAP_TABLE8) : mediumRow(size);
+  return size > MAX_SMALL_SIZE ? 0 : central(rowIndex(offset)).sizeclass;
+}

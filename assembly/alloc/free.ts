@@ -1,0 +1,131 @@
+/**
+ * free, the mirror of malloc: address -> page record -> group -> one bit.
+ *
+ *   1. The arena map and the page record give the span's base, its reciprocal and its groups.
+ *   2. offset * reciprocal: the high half is the slot, and the low half is below the reciprocal only at a slot's start.
+ *   3. The slot's bit must be live; then it is set in `freed`.
+ *   4. A group that was full comes back to its span, and the span to its mcentral; a span without a live slot goes to
+ *      mcentral's empty ones or to the heap.
+ *
+ * The inlined half does 1 to 3 for a group that neither was full nor becomes empty, or that the mcache holds. All else,
+ * misuse too, is freeChecked: it starts again from the address, so that the fast half is a pure subset of it.
+ */
+
+import { ARENA_SHIFT, PAGE_SHIFT } from "../base/config";
+import { FLAG_LISTED, GROUP_SHIFT, Group, MSpan, PAGE_RECORD_SHIFT, PageRecord } from "../base/layout";
+import { STAT_LARGE_FREES, count } from "../base/counters";
+import { HEAP_ZEROBASE } from "../base/layout";
+import { arenaOf, central, heap, heapLo, rowAt } from "../base/state";
+import { groupOf, isEmpty, pushPartial, retainOrFree, unlinkPartial } from "../central/mcentral";
+import { pageRecord, spanOf } from "../heap/arena";
+import { freeSpan } from "../heap/mheap";
+import { groupIndex, spanOfGroup } from "./mcache";
+import {
+  MISUSE_DOUBLE_FREE,
+  MISUSE_FOREIGN,
+  MISUSE_INTERIOR,
+  MISUSE_NONE,
+  MISUSE_TINY,
+  misuse,
+} from "./misuse";
+
+/** The common case, small enough to be inlined. False: nothing was done, freeChecked must look. */
+// @ts-ignore: decorator
+@inline
+export function freeFast(p: u32): bool {
+  if (p < heapLo) return false;
+  const arena = arenaOf(p >> ARENA_SHIFT);
+  if (arena == 0) return false;
+  const r = changetype<PageRecord>(<usize>(arena + (((p >> PAGE_SHIFT) & 511) << PAGE_RECORD_SHIFT)));
+  const magic = r.divMagic;
+  const product = <u64>(p - r.base) * <u64>magic;
+  if (<u32>product >= magic) return false;
+  const slot = <u32>(product >> 32);
+  const g = changetype<Group>(<usize>(r.groups + ((slot >> 6) << GROUP_SHIFT)));
+  const freed = g.freed;
+  const valid = g.valid;
+  const live = valid ^ (g.allocCache | freed);
+  const bit: u64 = (<u64>1) << slot;
+  if ((live & bit) == 0) return false;
+  if (live == bit || live == valid) {
+    if (rowAt(r.rowOff).group != <u32>changetype<usize>(g)) return false;
+  }
+  g.freed = freed | bit;
+  return true;
+}
+
+/** free as C has it: null is nothing, misuse is reported. */
+export function freeSlow(p: u32): void {
+  if (p == 0) return;
+  const kind = freeChecked(p);
+  if (kind != MISUSE_NONE) misuse(kind, p);
+}
+
+/** Whether `p` is the start of a live block: MISUSE_NONE, or what is wrong with it. Changes nothing. */
+export function checkPointer(p: u32): i32 {
+  if (heap == 0) return MISUSE_FOREIGN;
+  const span = spanOf(p);
+  if (span == null) return MISUSE_FOREIGN;
+  if (span.ngroups == 0) return p == span.startAddr ? MISUSE_NONE : MISUSE_INTERIOR;
+  const r = pageRecord(p >> PAGE_SHIFT);
+  const magic = r.divMagic;
+  if (magic == 0) return MISUSE_TINY;
+  const product = <u64>(p - r.base) * <u64>magic;
+  const slot = <u32>(product >> 32);
+  if (slot >= <u32>span.nelems) return MISUSE_FOREIGN;
+  const g = changetype<Group>(<usize>(r.groups + ((slot >> 6) << GROUP_SHIFT)));
+  const live = g.valid ^ (g.allocCache | g.freed);
+  if ((live & ((<u64>1) << slot)) == 0) return MISUSE_DOUBLE_FREE;
+  return <u32>product < magic ? MISUSE_NONE : MISUSE_INTERIOR;
+}
+
+/** findObject: start of the live block that `p` lies in, its tail included; 0 when there is none. */
+export function findObject(p: u32): u32 {
+  const span = spanOf(p);
+  if (span == null) return 0;
+  if (span.ngroups == 0) return span.startAddr;
+  const row = rowAt(pageRecord(p >> PAGE_SHIFT).rowOff);
+  const slot = (p - span.startAddr) / row.elemsize;
+  if (slot >= <u32>span.nelems) return 0;
+  const g = groupOf(span, slot >> 6);
+  const live = g.valid ^ (g.allocCache | g.freed);
+  return live & ((<u64>1) << slot) ? span.startAddr + slot * row.elemsize : 0;
+}
+
+/** free in full: MISUSE_NONE when the block was freed, else what is wrong and nothing changed. */
+export function freeChecked(p: u32): i32 {
+  if (heap != 0 && p == heap + HEAP_ZEROBASE) return MISUSE_NONE;
+  const kind = checkPointer(p);
+  if (kind != MISUSE_NONE) return kind;
+  const r = pageRecord(p >> PAGE_SHIFT);
+  if (r.divMagic == 0) {
+    freeSpan(spanOf(p)!);
+    count(STAT_LARGE_FREES);
+    return MISUSE_NONE;
+  }
+  const slot = <u32>((<u64>(p - r.base) * <u64>r.divMagic) >> 32);
+  const g = changetype<Group>(<usize>(r.groups + ((slot >> 6) << GROUP_SHIFT)));
+  const freed = g.freed | ((<u64>1) << slot);
+  g.freed = freed;
+  const cached = rowAt(r.rowOff).group;
+  if (<u32>changetype<usize>(g) != cached) {
+    // Not the cached group, but perhaps of the cached span: the mcache finds it through partialMask.
+    const span = spanOfGroup(g)!;
+    span.partialMask |= 1 << groupIndex(span, g);
+    const cachedSpan = spanOfGroup(changetype<Group>(<usize>cached));
+    if (span != cachedSpan) release(span, (g.allocCache | freed) == g.valid);
+  }
+  return MISUSE_NONE;
+}
+
+/** A span outside of the mcache has regained a slot; `maybeEmpty` when a group of it has no live slot any more. */
+function release(span: MSpan, maybeEmpty: bool): void {
+  const c = central(span.row);
+  const listed = (span.flags & FLAG_LISTED) != 0;
+  if (maybeEmpty && isEmpty(span)) {
+    if (listed) unlinkPartial(c, span);
+    retainOrFree(c, span);
+  } else if (!listed) {
+    pushPartial(c, span);
+  }
+}

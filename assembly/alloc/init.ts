@@ -1,0 +1,126 @@
+/**
+ * The first moments of a heap: where its record stands, its tables, its first pages.
+ *
+ *   init(heapBase)   the heap owns [heapBase, end of memory) and what it grows
+ *   no init          the first malloc takes memory that it grows itself, and nothing else
+ *
+ * The tables are computed here, not loaded: the module has no data segment, so that it can be merged into any other.
+ * Cost: a few microseconds, 12 KiB of records and at least one page for spans. One thread, once.
+ */
+
+import {
+  ADDRESS_END,
+  HOST,
+  MAX_SMALL_SIZE,
+  NUM_CLASSES,
+  NUM_ROWS,
+  PAGE_SIZE,
+  ROW_FITTED,
+  ROW_SCAN,
+  ROW_TINY,
+  SMALL_SIZE_MAX,
+  TINY_CLASS,
+  WASM_PAGE_SHIFT,
+} from "../base/config";
+import {
+  ARENA_RECORD_SIZE,
+  HEAP_CLASS8,
+  HEAP_CLASS_PAGES,
+  HEAP_CLASS_SIZE,
+  HEAP_RECORD_SIZE,
+  HEAP_TABLE128,
+  HEAP_TABLE8,
+} from "../base/layout";
+import { fillSizeClasses } from "../base/sizeclasses";
+import { central, dummyGroup, heap, mheap, openHeap, rowAt, rowOffset, setHeap } from "../base/state";
+import { addRegion } from "../heap/mheap";
+import { memoryEnd, sysGrow } from "../heap/sys";
+
+/** Bytes of a slot of class c. */
+// @ts-ignore: decorator
+@inline
+export function classSize(c: u32): u32 {
+  return load<u16>(heap + (c << 1), HEAP_CLASS_SIZE);
+}
+
+/** Pages of a span of class c. */
+// @ts-ignore: decorator
+@inline
+export function classPages(c: u32): u32 {
+  return load<u8>(heap + c, HEAP_CLASS_PAGES);
+}
+
+/** ceil(2^32 / size): the reciprocal by which an offset finds its slot. */
+// @ts-ignore: decorator
+@inline
+export function reciprocal(size: u32): u32 {
+  return 0xffffffff / size + 1;
+}
+
+/** What a row and its mcentral know of their slots. */
+export function initRow(row: u32, sizeclass: u32, size: u32, npages: u32, noscan: u32): void {
+  rowAt(rowOffset(row)).elemsize = size;
+  const c = central(row);
+  c.divMagic = reciprocal(size);
+  c.npages = <u8>npages;
+  c.sizeclass = <u8>sizeclass;
+  c.spanclass = <u8>((sizeclass << 1) | noscan);
+}
+
+/** The lookup tables and the rows, out of the size classes. */
+function initTables(): void {
+  fillSizeClasses(heap + HEAP_CLASS_SIZE, heap + HEAP_CLASS_PAGES);
+  for (let row: u32 = 0; row < NUM_ROWS; row++) rowAt(rowOffset(row)).group = dummyGroup();
+  for (let c: u32 = 1; c < NUM_CLASSES; c++) {
+    initRow(c, c, classSize(c), classPages(c), 1);
+    if (HOST) initRow(ROW_SCAN + c, c, classSize(c), classPages(c), 0);
+  }
+  if (HOST) initRow(ROW_TINY, TINY_CLASS, classSize(TINY_CLASS), classPages(TINY_CLASS), 1);
+  mheap().nextFitted = ROW_FITTED;
+
+  let c: u32 = 1;
+  for (let i: u32 = 1; i <= SMALL_SIZE_MAX >> 3; i++) {
+    if (i << 3 > classSize(c)) c++;
+    if (HOST) store<u8>(heap + i, <u8>c, HEAP_CLASS8);
+    // C: 16-byte alignment from 16 bytes up, so 17..24 go to the class of 32.
+    const aligned = classSize(c) > 16 && (classSize(c) & 15) != 0 ? c + 1 : c;
+    store<u16>(heap + (i << 1), <u16>rowOffset(aligned), HEAP_TABLE8);
+  }
+  for (let i: u32 = 0; i <= (MAX_SMALL_SIZE - SMALL_SIZE_MAX) >> 7; i++) {
+    if (SMALL_SIZE_MAX + (i << 7) > classSize(c)) c++;
+    store<u8>(heap + i, <u8>c, HEAP_TABLE128);
+  }
+}
+
+/**
+ * Make the heap. With `given` it owns all from heapBase to the end of memory, growing if that is too short for its
+ * record; without, it grows a region of its own. False when the memory cannot grow; the next call tries again.
+ */
+export function bootstrap(given: bool, heapBase: u32): bool {
+  if (heap) return true;
+  let end = memoryEnd();
+  let start: u32 = given ? max(heapBase, 16) : max(end, 16);
+  if (start > ADDRESS_END - 64) return false;
+  start = (start + 15) & ~15;
+  const records = HEAP_RECORD_SIZE + ARENA_RECORD_SIZE;
+  const need = <u64>start + records + 2 * PAGE_SIZE;
+  if (need > <u64>ADDRESS_END) return false;
+  const zero = start >= end;
+  if (need > <u64>end) {
+    const n = (<u32>need - end + 0xffff) >> WASM_PAGE_SHIFT;
+    if (sysGrow(n) == 0) return false;
+    end = memoryEnd();
+  }
+  memory.fill(start, 0, HEAP_RECORD_SIZE);
+  setHeap(start);
+  const h = mheap();
+  h.sys = end - start;
+  const region = (start + records + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+  h.persistCur = start + HEAP_RECORD_SIZE;
+  h.persistEnd = region;
+  h.searchPage = 0x80000;
+  initTables();
+  addRegion(region, end - region, zero);
+  openHeap(start, SMALL_SIZE_MAX);
+  return true;
+}

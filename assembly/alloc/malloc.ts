@@ -1,0 +1,134 @@
+/**
+ * malloc: from a size to a block. Four steps down, each reached when the one above is dry:
+ *
+ *   1. the mcache: table -> row -> group -> lowest bit of allocCache        (this file, inlined)
+ *   2. the mcentral: another group, another span                           (refill)
+ *   3. the mheap: pages for a new span, or for a large block               (allocSpan, allocLargeSpan)
+ *   4. linear memory: memory.grow                                          (mheap.grow)
+ *
+ * Sizes: up to 1024 by one table of 8-byte steps, up to 32768 by one of 128-byte steps, beyond by pages. Zeroing is
+ * delayed and exact: a group knows whether its slots may be dirty, fresh pages are known to be zero.
+ */
+
+import { MAX_SMALL_SIZE, PAGE_SHIFT, PAGE_SIZE, SMALL_SIZE_MAX } from "../base/config";
+import { Group, HEAP_TABLE128, HEAP_TABLE8, Row } from "../base/layout";
+import {
+  STAT_LARGE_MALLOCS,
+  STAT_LARGE_TOTAL,
+  STAT_ZERO_CLEARED,
+  STAT_ZERO_SKIPPED,
+  count,
+  countBy,
+} from "../base/counters";
+import { central, heap, rowAt, rowOffset, smallMax } from "../base/state";
+import { allocLargeSpan } from "../heap/mheap";
+import { bootstrap } from "./init";
+import { refill } from "./mcache";
+
+/** Below this, a clear or a copy by words beats the engine's call. Bytes. */
+@inline const WORDS_MAX: u32 = 256;
+
+/** Take the lowest slot of `cache`, the group's allocCache, which is not 0. */
+// @ts-ignore: decorator
+@inline
+function takeSlot(row: Row, g: Group, cache: u64): u32 {
+  g.allocCache = cache & (cache - 1);
+  return g.base + <u32>ctz(cache) * row.elemsize;
+}
+
+/** nextFreeFast for a request of 1..1024 bytes: the block, or 0 when the row has no slot or there is no heap yet. */
+// @ts-ignore: decorator
+@inline
+export function mallocFast(size: u32): u32 {
+  if (size - 1 < smallMax) {
+    const row = rowAt(load<u16>(heap + (((size + 7) >> 3) << 1), HEAP_TABLE8));
+    const g = changetype<Group>(<usize>row.group);
+    const cache = g.allocCache;
+    if (cache) return takeSlot(row, g, cache);
+  }
+  return 0;
+}
+
+/** Row offset of a request of 1025..32768 bytes: the class's row, or a fitted one that is wide enough. */
+export function mediumRow(size: u32): u32 {
+  let row = <u32>load<u8>(heap + ((size - SMALL_SIZE_MAX + 127) >> 7), HEAP_TABLE128);
+  while (rowAt(rowOffset(row)).elemsize < size) row = central(row).wider;
+  return rowOffset(row);
+}
+
+/** nextFree: a slot of the row, refilling it; 0 when there is no memory. */
+// @ts-ignore: decorator
+@inline
+export function nextFree(offset: u32): u32 {
+  const row = rowAt(offset);
+  let g = changetype<Group>(<usize>row.group);
+  if (g.allocCache == 0) {
+    const address = refill(offset);
+    if (address == 0) return 0;
+    g = changetype<Group>(<usize>address);
+  }
+  return takeSlot(row, g, g.allocCache);
+}
+
+/** malloc in full, for any size and any state of the heap. 0 when there is no memory. */
+export function mallocSlow(size: u32): u32 {
+  if (heap == 0 && !bootstrap(false, 0)) return 0;
+  if (size <= SMALL_SIZE_MAX) return nextFree(load<u16>(heap + (((max(size, 1) + 7) >> 3) << 1), HEAP_TABLE8));
+  if (size <= MAX_SMALL_SIZE) return nextFree(mediumRow(size));
+  return mallocLarge(size, 1, false, 1);
+}
+
+/** A block of its own pages, at a multiple of alignPages pages; with `zero` it reads as zero. 0: no memory. */
+export function mallocLarge(size: u32, alignPages: u32, zero: bool, spanclass: u8): u32 {
+  if (size > 0xffff0000) return 0;
+  const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+  const span = allocLargeSpan(size, max(npages, 1), alignPages, zero, spanclass);
+  if (span == null) return 0;
+  count(STAT_LARGE_MALLOCS);
+  countBy(STAT_LARGE_TOTAL, <u64>npages << PAGE_SHIFT);
+  return span.startAddr;
+}
+
+/** Clear `size` bytes, rounded up to words; p is 8-aligned. */
+export function clearWords(p: u32, size: u32): void {
+  if (size <= WORDS_MAX) {
+    const end = p + size;
+    for (; p < end; p += 8) store<u64>(p, 0);
+  } else {
+    memory.fill(p, 0, size);
+  }
+}
+
+/** Copy `size` bytes, rounded up to words, between blocks; both are 8-aligned and as long as that. */
+export function copyWords(to: u32, from: u32, size: u32): void {
+  if (size <= WORDS_MAX) {
+    for (let i: u32 = 0; i < size; i += 8) store<u64>(to + i, load<u64>(from + i));
+  } else {
+    memory.copy(to, from, size);
+  }
+}
+
+/** A slot of the row with its first `size` bytes zero: cleared only if the group's slots may be dirty. */
+export function nextFreeZeroed(offset: u32, size: u32): u32 {
+  const p = nextFree(offset);
+  if (p == 0) return 0;
+  const g = changetype<Group>(<usize>rowAt(offset).group);
+  if (g.spanz & 1) {
+    clearWords(p, size);
+    countBy(STAT_ZERO_CLEARED, size);
+  } else {
+    countBy(STAT_ZERO_SKIPPED, size);
+  }
+  return p;
+}
+
+/** calloc: `size` zero bytes, 0 when there is no memory. */
+export function mallocZeroed(size: u32): u32 {
+  if (heap == 0 && !bootstrap(false, 0)) return 0;
+  if (size <= SMALL_SIZE_MAX) {
+    size = max(size, 1);
+    return nextFreeZeroed(load<u16>(heap + (((size + 7) >> 3) << 1), HEAP_TABLE8), size);
+  }
+  if (size <= MAX_SMALL_SIZE) return nextFreeZeroed(mediumRow(size), size);
+  return mallocLarge(size, 1, true, 1);
+}

@@ -1,0 +1,34 @@
+/**
+ * What happens when a pointer is given back that cannot be given back.
+ *
+ * Every such call is found before anything is written: the heap is as it was. The C entry points then trap through
+ * gomalloc_misuse, an exported function, so that its name and its arguments stand in the trap's stack; or return, as
+ * mallopt(M_MISUSE) says. The host API asks for the kind and throws.
+ */
+
+import { MISUSE_TRAP, misuseMode } from "../base/options";
+import { STAT_MISUSES, count } from "../base/counters";
+import { heap } from "../base/state";
+
+/** Kinds of misuse. The numbers are part of the ABI. */
+@inline export const MISUSE_NONE: i32 = 0;
+/** The slot is free already, or was never given out. */
+@inline export const MISUSE_DOUBLE_FREE: i32 = 1;
+/** No span of the heap lies there. */
+@inline export const MISUSE_FOREIGN: i32 = 2;
+/** Inside a block, not at its start. */
+@inline export const MISUSE_INTERIOR: i32 = 3;
+/** In a block of the tiny allocator, which other objects share. */
+@inline export const MISUSE_TINY: i32 = 4;
+
+/** The hook: executes `unreachable`. `kind` 1..4, `ptr` the address in question. Exported; a breakpoint goes here. */
+export function gomalloc_misuse(kind: i32, ptr: u32): void {
+  // The arguments have to be used, or the optimiser drops them and the debugger shows none.
+  if (kind | <i32>ptr) unreachable();
+}
+
+/** Report a misused call of the C API: trap, or return to a caller that does nothing. */
+export function misuse(kind: i32, ptr: u32): void {
+  if (heap) count(STAT_MISUSES);
+  if (misuseMode == MISUSE_TRAP) gomalloc_misuse(kind, ptr);
+}

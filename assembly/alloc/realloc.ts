@@ -1,0 +1,92 @@
+/**
+ * realloc, aligned_alloc and the usable size: what needs the span of a block besides its address.
+ *
+ * realloc stays in place while the block's slot fits and is not more than twice too large; a large block shrinks and
+ * grows over the pages behind it, into new memory too when it is the last one. Otherwise it moves: a new block, a copy,
+ * a free. When there is no memory the old block stays as it was.
+ */
+
+import { MAX_SMALL_SIZE, NUM_CLASSES, PAGE_SHIFT, PAGE_SIZE } from "../base/config";
+import { MSpan } from "../base/layout";
+import { STAT_REALLOC_IN_PLACE, STAT_REALLOC_MOVES, count } from "../base/counters";
+import { heap, rowAt, rowOffset } from "../base/state";
+import { spanOf } from "../heap/arena";
+import { resizeLargeSpan } from "../heap/mheap";
+import { checkPointer, freeChecked } from "./free";
+import { bootstrap, classSize } from "./init";
+import { copyWords, mallocFast, mallocLarge, mallocSlow, nextFree } from "./malloc";
+import { MISUSE_NONE } from "./misuse";
+
+/** Bytes that the block of a span really has. */
+// @ts-ignore: decorator
+@inline
+function blockSize(span: MSpan): u32 {
+  return span.ngroups ? rowAt(rowOffset(span.row)).elemsize : span.npages << PAGE_SHIFT;
+}
+
+/** Usable bytes of the live block at `p`, 0 when there is none (null, freed, foreign, interior). */
+export function usableSize(p: u32): u32 {
+  if (checkPointer(p) != MISUSE_NONE) return 0;
+  return blockSize(spanOf(p)!);
+}
+
+/**
+ * Resize the live block at `p` to `size` bytes (0 counts as 1). Returns its address, or 0 when there is no memory.
+ * The caller has checked `p`.
+ */
+export function reallocChecked(p: u32, size: u32): u32 {
+  const span = spanOf(p)!;
+  const old = blockSize(span);
+  size = max(size, 1);
+  if (span.ngroups == 0) {
+    if (size > MAX_SMALL_SIZE) {
+      if (size > 0xffff0000) return 0;
+      const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+      if (resizeLargeSpan(span, npages)) {
+        span.partialMask = size;
+        count(STAT_REALLOC_IN_PLACE);
+        return p;
+      }
+    }
+  } else if (size <= old && size > old >> 1) {
+    count(STAT_REALLOC_IN_PLACE);
+    return p;
+  }
+  let q = mallocFast(size);
+  if (q == 0) q = mallocSlow(size);
+  if (q == 0) {
+    // A shrink that found no memory to move to is still a success: the block is large enough.
+    return size <= old ? p : 0;
+  }
+  copyWords(q, p, min(size, old));
+  freeChecked(p);
+  count(STAT_REALLOC_MOVES);
+  return q;
+}
+
+/**
+ * A block of `size` bytes at a multiple of `align`, a power of two. A class whose size is a multiple of `align` has all
+ * its slots there, up to a page; beyond, and beyond the classes, it takes pages of its own. 0 when there is no memory.
+ */
+export function mallocAligned(align: u32, size: u32): u32 {
+  if (heap == 0 && !bootstrap(false, 0)) return 0;
+  size = max(size, align <= 16 ? align : 1);
+  if (align <= 16) {
+    const p = mallocFast(size);
+    return p ? p : mallocSlow(size);
+  }
+  if (align <= PAGE_SIZE && size <= MAX_SMALL_SIZE) {
+    size = (size + align - 1) & ~(align - 1);
+    for (let row = classRow(size); row < NUM_CLASSES; row++) {
+      if ((classSize(row) & (align - 1)) == 0) return nextFree(rowOffset(row));
+    }
+  }
+  return mallocLarge(size, align <= PAGE_SIZE ? 1 : align >> PAGE_SHIFT, false, 1);
+}
+
+/** First class whose size is at least `size` bytes, 1..32768. */
+function classRow(size: u32): u32 {
+  let c: u32 = 1;
+  while (classSize(c) < size) c++;
+  return c;
+}

@@ -1,0 +1,71 @@
+/**
+ * Constants of the heap and the switches of its flavours.
+ *
+ * Sizes are bytes unless a name says pages. A "page" is the runtime's page of 8 KiB, a "wasm page" the unit of
+ * memory.grow, 64 KiB. A "chunk" is 64 pages, so that one u64 is its allocation bitmap; an "arena" is 8 chunks,
+ * so that one arena is one entry of level 2 of the summary tree.
+ *
+ * Flavours are chosen at compile time by `--use NAME=1`:
+ *   GOMALLOC_HOST   scan classes, the tiny allocator and statistics (every flavour but the plain malloc one)
+ */
+
+/** log2 of the runtime's page. */
+@inline export const PAGE_SHIFT: u32 = 13;
+@inline export const PAGE_SIZE: u32 = 1 << 13;
+/** log2 of the unit of memory.grow. */
+@inline export const WASM_PAGE_SHIFT: u32 = 16;
+/** Runtime pages in a wasm page. */
+@inline export const WASM_PAGE_PAGES: u32 = 8;
+
+/** log2 of the pages in a bitmap chunk: one u64 of pallocBits. */
+@inline export const CHUNK_PAGES_SHIFT: u32 = 6;
+@inline export const CHUNK_PAGES: u32 = 64;
+@inline export const CHUNK_SHIFT: u32 = 19;
+/** Chunks in an arena, and children of every inner node of the summary tree. */
+@inline export const ARENA_CHUNKS: u32 = 8;
+@inline export const ARENA_SHIFT: u32 = 22;
+@inline export const ARENA_PAGES: u32 = 512;
+@inline export const NUM_ARENAS: u32 = 1024;
+
+/** Entries of the two upper levels of the summary tree: 32 MiB and 256 MiB each. */
+@inline export const L1_ENTRIES: u32 = 128;
+@inline export const L0_ENTRIES: u32 = 16;
+
+/** The heap never manages memory from here up: base + size must not wrap (the last wasm page is given away). */
+@inline export const ADDRESS_END: u32 = 0xffff0000;
+
+/** Page runs below this many pages are served by the P's page cache. */
+@inline export const PAGE_CACHE_MAX: u32 = 16;
+
+/** Size classes, with class 0 for large objects. */
+@inline export const NUM_CLASSES: u32 = 68;
+/** Fitted classes: see central/fitted.ts. */
+@inline export const NUM_FITTED: u32 = 16;
+
+/** True in the flavours with scan classes, tiny blocks and statistics. */
+@inline export const HOST: bool = isDefined(GOMALLOC_HOST);
+
+/*
+ * Rows. A row is a line of the mcache and the mcentral behind it: a span class, or a fitted class.
+ *   0..67     noscan, row = class (row 0: none, large objects have no row)
+ *   68..83    fitted noscan classes
+ *   84..151   scan, row = 84 + class            (HOST)
+ *   152       blocks of the tiny allocator      (HOST)
+ */
+@inline export const ROW_FITTED: u32 = 68;
+@inline export const ROW_SCAN: u32 = 84;
+@inline export const ROW_TINY: u32 = 152;
+@inline export const NUM_ROWS: u32 = HOST ? 153 : 84;
+
+/** Requests up to here are looked up by one load: the table of 8-byte steps. */
+@inline export const SMALL_SIZE_MAX: u32 = 1024;
+/** Largest request served from a size class. */
+@inline export const MAX_SMALL_SIZE: u32 = 32768;
+
+/** Class and block size of the tiny allocator. */
+@inline export const TINY_CLASS: u32 = 2;
+@inline export const TINY_SIZE: u32 = 16;
+
+/** Slots of a group: the window of allocBits that one allocCache covers. */
+@inline export const GROUP_SLOTS_SHIFT: u32 = 6;
+@inline export const GROUP_SLOTS: u32 = 64;

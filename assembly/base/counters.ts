@@ -1,0 +1,50 @@
+/**
+ * Event counters of the host flavours: u64 words in the heap's record, counted on slow paths only. The plain malloc
+ * flavour compiles every call here to nothing.
+ */
+
+import { HOST } from "./config";
+import { HEAP_STATS } from "./layout";
+import { heap } from "./state";
+
+@inline export const STAT_REFILLS: u32 = 0; // malloc found its allocCache empty
+@inline export const STAT_GROUP_REFILLS: u32 = 1; // reloaded from the same group's frees
+@inline export const STAT_SPAN_REFILLS: u32 = 2; // went on to another group of the span
+@inline export const STAT_CENTRAL_HITS: u32 = 3; // took a span from the mcentral
+@inline export const STAT_CENTRAL_GROWS: u32 = 4; // took a new span from the heap
+@inline export const STAT_PAGE_CACHE_HITS: u32 = 5;
+@inline export const STAT_PAGE_CACHE_REFILLS: u32 = 6;
+@inline export const STAT_PAGE_ALLOCS: u32 = 7; // runs given out by the tree
+@inline export const STAT_SYS_GROWS: u32 = 8;
+@inline export const STAT_SYS_GROW_FAILURES: u32 = 9;
+@inline export const STAT_RECLAIMS: u32 = 10;
+@inline export const STAT_REALLOC_IN_PLACE: u32 = 11;
+@inline export const STAT_REALLOC_MOVES: u32 = 12;
+@inline export const STAT_ZERO_SKIPPED: u32 = 13; // bytes known to be zero
+@inline export const STAT_ZERO_CLEARED: u32 = 14; // bytes cleared
+@inline export const STAT_MISUSES: u32 = 15;
+@inline export const STAT_LARGE_MALLOCS: u32 = 16;
+@inline export const STAT_LARGE_FREES: u32 = 17;
+@inline export const STAT_LARGE_TOTAL: u32 = 18; // bytes of large spans ever given out
+@inline export const STAT_TINY_BLOCKS: u32 = 19;
+
+// @ts-ignore: decorator
+@inline
+export function count(stat: u32): void {
+  if (HOST) countBy(stat, 1);
+}
+
+// @ts-ignore: decorator
+@inline
+export function countBy(stat: u32, n: u64): void {
+  if (HOST) {
+    const at: usize = heap + HEAP_STATS + (stat << 3);
+    store<u64>(at, load<u64>(at) + n);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+export function counter(stat: u32): u64 {
+  return HOST ? load<u64>(heap + HEAP_STATS + (stat << 3)) : 0;
+}

@@ -1,0 +1,230 @@
+/**
+ * The records of the heap in linear memory, with their byte offsets.
+ *
+ * All of them lie out of band: no block of a program shares a page with them but by the chance of being neighbours.
+ * They are `@unmanaged` views over raw addresses: a field access is one load or store with a constant offset.
+ *
+ *   heap -> MHeap                 the heap's own fields, 128 bytes
+ *           dummy Group, lists of dead span records, zerobase, statistics
+ *           lookup tables         size -> row, class -> size, class -> pages
+ *           Row[NUM_ROWS]         the mcache of the P
+ *           MCentral[NUM_ROWS]    behind each row its mcentral
+ *           arenaMap u32[1024]    address of each arena's HeapArena, 0 where the heap owns nothing
+ *
+ * Ownership with one thread: everything belongs to the only P. The comments name the lock that a shared flavour
+ * takes: H the heap lock, C the row's mcentral lock, P nobody but the owner.
+ */
+
+import { ARENA_PAGES, HOST, NUM_ARENAS, NUM_ROWS } from "./config";
+
+/**
+ * A group: 64 consecutive slots of a span, a window of its allocBits. It is what the mcache holds.
+ *
+ * Law: every slot of `valid` is in exactly one of allocCache (malloc may take it), freed (free gave it back), or
+ * live = valid & ~(allocCache | freed). Bits outside `valid` are never set. Two words, because malloc writes only the
+ * one and free only the other: a pair of them does not wait for its own store.
+ *
+ *   0 allocCache u64 | 8 freed u64 | 16 base u32 | 20 spanz u32 | 24 valid u64          32 bytes
+ */
+// @ts-ignore: decorator
+@unmanaged @final
+export class Group {
+  /** Slots that malloc takes, lowest first. P */
+  allocCache: u64;
+  /** Slots given back since the window was loaded. P */
+  freed: u64;
+  /** Address of slot 0 of this group. */
+  base: u32;
+  /** Address of the MSpan; bit 0 set when slots of allocCache may be dirty (needzero). */
+  spanz: u32;
+  /** The slots that exist: all ones but in a span's last group. */
+  valid: u64;
+}
+@inline export const GROUP_SHIFT: u32 = 5;
+@inline export const GROUP_SIZE: u32 = 32;
+
+/**
+ * mspan: a run of pages in use. A small span's groups follow the record directly.
+ *
+ *   0 next | 4 prev | 8 startAddr | 12 npages | 16 partialMask / reqSize | 20 sweepgen
+ *   24 row u8 | 25 state u8 | 26 ngroups u8 | 27 owner u8 | 28 nelems u16 | 30 flags u8 | 31 spanclass u8
+ *   32 Group[ngroups]
+ */
+// @ts-ignore: decorator
+@unmanaged @final
+export class MSpan {
+  /** Links of the mcentral list it stands in (flag LISTED or EMPTY); of the free list of records when dead. C */
+  next: u32;
+  prev: u32;
+  /** First byte, page aligned. */
+  startAddr: u32;
+  npages: u32;
+  /** Small: groups with free slots that no mcache holds, one bit each. Large: the size asked for, in bytes. */
+  partialMask: u32;
+  /** The collector's generation (h.sweepgen when the span was made). */
+  sweepgen: u32;
+  row: u8;
+  state: u8;
+  ngroups: u8;
+  /** P that owns it; 0 is the only one of a single-threaded heap. */
+  owner: u8;
+  nelems: u16;
+  flags: u8;
+  /** Go's span class: class << 1 | noscan. */
+  spanclass: u8;
+}
+@inline export const MSPAN_SIZE: u32 = 32;
+
+/** mspan.state */
+@inline export const SPAN_DEAD: u8 = 0;
+@inline export const SPAN_IN_USE: u8 = 1;
+
+/** mspan.flags */
+@inline export const FLAG_LISTED: u8 = 1; // in its mcentral's partial list
+@inline export const FLAG_EMPTY: u8 = 2; // retained without a live slot, in its mcentral's list of empty spans
+@inline export const FLAG_NEEDZERO: u8 = 4; // large: may be dirty
+
+/**
+ * What free needs to know of a page: one record of 16 bytes, no other access before the group.
+ *
+ *   0 base u32 | 4 divMagic u32 | 8 groups u32 | 12 rowOff u32
+ *
+ * All zero: no span starts or small span lies here. divMagic is 0 for large spans and for tiny blocks, so that the
+ * slot test of free fails for them. A large span has a record on its first page only; spanOf finds it from inside
+ * through the arena's inUse bits.
+ */
+// @ts-ignore: decorator
+@unmanaged @final
+export class PageRecord {
+  base: u32;
+  divMagic: u32;
+  /** Address of the span's group 0 = address of the MSpan + MSPAN_SIZE. */
+  groups: u32;
+  /** Byte offset of the row in MCache. */
+  rowOff: u32;
+}
+@inline export const PAGE_RECORD_SHIFT: u32 = 4;
+
+/*
+ * heapArena: what is known of 4 MiB of addresses, 8448 bytes. Written under H.
+ *
+ *      0 PageRecord[512]
+ *   8192 pallocBits u64[8]   1 = allocated, or not the heap's
+ *   8256 scavenged  u64[8]   free and known to read as zero
+ *   8320 inUse      u64[8]   first pages of the spans in use
+ *   8384 sums       u64[8]   pallocSum of each chunk
+ */
+@inline export const ARENA_BITS: u32 = ARENA_PAGES << PAGE_RECORD_SHIFT;
+@inline export const ARENA_SCAV: u32 = ARENA_BITS + 64;
+@inline export const ARENA_IN_USE: u32 = ARENA_SCAV + 64;
+@inline export const ARENA_SUMS: u32 = ARENA_IN_USE + 64;
+@inline export const ARENA_RECORD_SIZE: u32 = ARENA_SUMS + 64;
+
+/** A line of the mcache. */
+// @ts-ignore: decorator
+@unmanaged @final
+export class Row {
+  /** The cached group; the dummy group when there is none. */
+  group: u32;
+  /** Bytes of a slot. */
+  elemsize: u32;
+}
+@inline export const ROW_SHIFT: u32 = 3;
+
+/** mcentral: the spans of one row that no mcache holds and that have free slots. 48 bytes. */
+// @ts-ignore: decorator
+@unmanaged @final
+export class MCentral {
+  /** Partial spans, first in first out. C */
+  head: u32;
+  tail: u32;
+  /** Retained empty spans, last in first out. C */
+  empty: u32;
+  /** Spans of this row in use, in all places. */
+  nspans: u32;
+  /** Slots handed to the mcache so far, by allocCache windows. HOST statistics. */
+  taken: u64;
+  /** ceil(2^32 / elemsize). */
+  divMagic: u32;
+  /** Fitted rows: the next wider row of the class; also of a class that has fitted rows above it. 0: none. */
+  wider: u16;
+  /** Pages of a span. */
+  npages: u8;
+  spanclass: u8;
+  /** Largest and number of requests seen by the slow path since the last new span: what fitting goes by. */
+  seenMax: u32;
+  seen: u16;
+  sizeclass: u8;
+  fittedRow: u8;
+  /** Scratch of validate: spans counted. */
+  counted: u32;
+  pad: u32;
+}
+@inline export const MCENTRAL_SIZE: u32 = 48;
+
+/** The heap's own fields. H but where a P is named. 80 bytes. */
+// @ts-ignore: decorator
+@unmanaged @final
+export class MHeap {
+  /** Address from which on everything is the heap's or was grown by somebody: the end of the heap's last region. */
+  sysEnd: u32;
+  /** Arenas arenaLo..arenaHi hold all that was grown into; there may be foreign ones between. */
+  arenaLo: u32;
+  arenaHi: u32;
+  /** Lowest maintained level of the summary tree: 3 with one arena, 2 within 32 MiB, 1 within 256 MiB, else 0. */
+  rootLevel: u32;
+  /** Every page below this page index is allocated. */
+  searchPage: u32;
+  /** Address of the summaries of levels 2, 1 and 0: u64[1024], u64[128], u64[16]; 0 while one arena is all. */
+  sums: u32;
+  /** Bump chunk of persistentalloc. */
+  persistCur: u32;
+  persistEnd: u32;
+  /** Pages given to the page allocator so far, and pages in spans in use. */
+  grownPages: u32;
+  inUsePages: u32;
+  /** Bytes of records taken from pages: what is neither a span nor free. */
+  metaPages: u32;
+  /** Pages of retained empty spans. */
+  retainedPages: u32;
+  /** Bytes obtained from memory.grow or given at init, in all. */
+  sys: u32;
+  /** Scavenged pages in the last run that the page allocator gave out. */
+  lastScav: u32;
+  /** The collector's sweep generation. */
+  sweepgen: u32;
+  /** Row of the next fitted class; NUM_FITTED rows at most. */
+  nextFitted: u32;
+  /** Page cache of the P: 64 pages at pcBase, 1 = free; P */
+  pcCache: u64;
+  pcScav: u64;
+  pcBase: u32;
+  /** Tiny block of the P: address (0: none) and first free offset. P */
+  tinyOffset: u32;
+  tiny: u32;
+  tinyPad: u32;
+  /** Objects combined into tiny blocks, beyond the first of each. P */
+  tinyAllocs: u64;
+}
+
+/*
+ * Byte offsets from the heap's record, where the arrays stand. In the order of use by the fast path.
+ */
+/** The group that stands in a row without a span: no slots at all. */
+@inline export const HEAP_DUMMY: u32 = 128; // Group
+/** Dead span records by number of groups. */
+@inline export const HEAP_FREE_SPANS: u32 = 160; // u32[17]
+@inline export const HEAP_ZEROBASE: u32 = 240; // 16 bytes: the object of size 0
+@inline export const HEAP_STATS: u32 = 256; // u64[32], HOST
+/** Row offset of each request of 8 * i bytes, rounded up as C wants it. */
+@inline export const HEAP_TABLE8: u32 = HEAP_STATS + (HOST ? 256 : 0); // u16[129], padded to 264 bytes
+/** Row of each request of 1024 + 128 * i bytes. */
+@inline export const HEAP_TABLE128: u32 = HEAP_TABLE8 + 264; // u8[249], padded to 256
+/** Class of each request of 8 * i bytes in Go's table (mallocgc). */
+@inline export const HEAP_CLASS8: u32 = HEAP_TABLE128 + 256; // u8[129], padded to 136, HOST
+@inline export const HEAP_CLASS_SIZE: u32 = HEAP_CLASS8 + (HOST ? 136 : 0); // u16[68]
+@inline export const HEAP_CLASS_PAGES: u32 = HEAP_CLASS_SIZE + 136; // u8[68], padded to 72
+@inline export const HEAP_ROWS: u32 = HEAP_CLASS_PAGES + 72; // Row[NUM_ROWS]
+@inline export const HEAP_CENTRAL: u32 = (HEAP_ROWS + (NUM_ROWS << 3) + 15) & ~15; // MCentral[NUM_ROWS]
+@inline export const HEAP_ARENA_MAP: u32 = HEAP_CENTRAL + NUM_ROWS * 48; // u32[1024]
+@inline export const HEAP_RECORD_SIZE: u32 = HEAP_ARENA_MAP + (NUM_ARENAS << 2);

@@ -1,0 +1,83 @@
+/**
+ * The globals of an instance, and the accessors of the records that hang on them.
+ *
+ * A wasm global belongs to its instance: what must be seen by all threads lies in linear memory (base/layout.ts), what
+ * a fast path reads first lies here. Before init, `smallMax` is 0 and `heapLo` the highest address, so that the first
+ * test of malloc and of free sends every call to its slow path without a test of its own.
+ */
+
+import { HEAP_ARENA_MAP, HEAP_CENTRAL, HEAP_DUMMY, HEAP_ROWS, MCENTRAL_SIZE, MCentral, MHeap, Row } from "./layout";
+import { ARENA_SHIFT } from "./config";
+
+/** Address of the heap's record; 0 before init. */
+export let heap: u32 = 0;
+/** SMALL_SIZE_MAX once the heap stands. */
+export let smallMax: u32 = 0;
+/** Lowest address that the heap may own; free looks nothing up below. */
+export let heapLo: u32 = 0xffffffff;
+
+export function setHeap(record: u32): void {
+  heap = record;
+}
+
+export function openHeap(lo: u32, small: u32): void {
+  heapLo = lo;
+  smallMax = small;
+}
+
+// @ts-ignore: decorator
+@inline
+export function mheap(): MHeap {
+  return changetype<MHeap>(<usize>heap);
+}
+
+/** Row at its byte offset from the heap's record. */
+// @ts-ignore: decorator
+@inline
+export function rowAt(offset: u32): Row {
+  return changetype<Row>(<usize>(heap + offset));
+}
+
+// @ts-ignore: decorator
+@inline
+export function rowOffset(row: u32): u32 {
+  return HEAP_ROWS + (row << 3);
+}
+
+/** Number of the row at a byte offset. */
+// @ts-ignore: decorator
+@inline
+export function rowIndex(offset: u32): u32 {
+  return (offset - HEAP_ROWS) >> 3;
+}
+
+// @ts-ignore: decorator
+@inline
+export function central(row: u32): MCentral {
+  return changetype<MCentral>(<usize>(heap + HEAP_CENTRAL + row * MCENTRAL_SIZE));
+}
+
+// @ts-ignore: decorator
+@inline
+export function dummyGroup(): u32 {
+  return heap + HEAP_DUMMY;
+}
+
+/** Address of the HeapArena of an arena index below 1024, 0 when the heap owns nothing in it. */
+// @ts-ignore: decorator
+@inline
+export function arenaOf(index: u32): u32 {
+  return load<u32>(heap + (index << 2), HEAP_ARENA_MAP);
+}
+
+// @ts-ignore: decorator
+@inline
+export function setArena(index: u32, record: u32): void {
+  store<u32>(heap + (index << 2), record, HEAP_ARENA_MAP);
+}
+
+// @ts-ignore: decorator
+@inline
+export function arenaIndex(address: u32): u32 {
+  return address >> ARENA_SHIFT;
+}

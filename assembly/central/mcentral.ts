@@ -1,0 +1,155 @@
+/**
+ * mcentral: the spans of one row that have free slots and that no mcache holds.
+ *
+ * A span in use is in exactly one place: cached (its group stands in the row), partial (FLAG_LISTED, in the list
+ * head..tail), empty (FLAG_EMPTY, retained without a live slot), or full, which is no list: nothing looks for a full
+ * span but a free of one of its slots, and that finds it by its address. The collector's sweep walks allspans.
+ *
+ *   partial: first in, first out. A span that has just regained a slot waits while others are used up, and has more
+ *   to give when its turn comes; last in, first out would reload windows of one slot over and over.
+ *   empty: last in, first out, and only while little is retained; mheap.reclaim takes them all before memory grows.
+ *
+ * Lock: C of the row. Cost: O(1); a new span costs O(its groups + pages).
+ */
+
+import { PAGE_SHIFT, ROW_TINY } from "../base/config";
+import { FLAG_EMPTY, FLAG_LISTED, FLAG_NEEDZERO, GROUP_SHIFT, Group, MCentral, MSPAN_SIZE, MSpan } from "../base/layout";
+import { lowBits } from "../base/bits";
+import { STAT_CENTRAL_GROWS, STAT_CENTRAL_HITS, count } from "../base/counters";
+import { central, mheap, rowAt, rowOffset } from "../base/state";
+import { allocSpan, freeSpan } from "../heap/mheap";
+
+/** Pages of empty spans that are retained whatever the heap's size. */
+@inline const RETAIN_MIN_PAGES: u32 = 16;
+/** And beyond: one page in this many in use (a power of two's log). */
+@inline const RETAIN_SHIFT: u32 = 3;
+
+/** Group `i` of a span. */
+// @ts-ignore: decorator
+@inline
+export function groupOf(span: MSpan, i: u32): Group {
+  return changetype<Group>(changetype<usize>(span) + MSPAN_SIZE + (i << GROUP_SHIFT));
+}
+
+// @ts-ignore: decorator
+@inline
+function spanAt(address: u32): MSpan {
+  return changetype<MSpan>(<usize>address);
+}
+
+// @ts-ignore: decorator
+@inline
+function addressOf(span: MSpan): u32 {
+  return <u32>changetype<usize>(span);
+}
+
+/** Append to the partial list. */
+export function pushPartial(c: MCentral, span: MSpan): void {
+  const at = addressOf(span);
+  const tail = c.tail;
+  span.prev = tail;
+  span.next = 0;
+  if (tail) spanAt(tail).next = at;
+  else c.head = at;
+  c.tail = at;
+  span.flags |= FLAG_LISTED;
+}
+
+/** Take out of the partial list. */
+export function unlinkPartial(c: MCentral, span: MSpan): void {
+  const next = span.next;
+  const prev = span.prev;
+  if (prev) spanAt(prev).next = next;
+  else c.head = next;
+  if (next) spanAt(next).prev = prev;
+  else c.tail = prev;
+  span.flags &= ~FLAG_LISTED;
+}
+
+/** A span of `row` with free slots for the mcache: partial, empty, or new. Null when there is no memory. */
+export function cacheSpan(row: u32): MSpan | null {
+  const c = central(row);
+  const head = c.head;
+  if (head) {
+    const span = spanAt(head);
+    unlinkPartial(c, span);
+    count(STAT_CENTRAL_HITS);
+    return span;
+  }
+  const empty = c.empty;
+  if (empty) {
+    const span = spanAt(empty);
+    c.empty = span.next;
+    span.flags &= ~FLAG_EMPTY;
+    mheap().retainedPages -= span.npages;
+    count(STAT_CENTRAL_HITS);
+    return span;
+  }
+  return growSpan(row);
+}
+
+/** mcentral.grow: a new span, all of its groups full of free slots. */
+function growSpan(row: u32): MSpan | null {
+  const c = central(row);
+  const offset = rowOffset(row);
+  const elemsize = rowAt(offset).elemsize;
+  const npages = <u32>c.npages;
+  const nelems = (npages << PAGE_SHIFT) / elemsize;
+  // A tiny block is not freed by hand: its page records refuse every address.
+  const magic = row == ROW_TINY ? 0 : c.divMagic;
+  const span = allocSpan(row, npages, nelems, magic, offset);
+  if (span == null) return null;
+  count(STAT_CENTRAL_GROWS);
+  c.nspans += 1;
+  span.spanclass = c.spanclass;
+  const ngroups = <u32>span.ngroups;
+  span.partialMask = <u32>lowBits(ngroups);
+  const spanz = addressOf(span) | (span.flags & FLAG_NEEDZERO ? 1 : 0);
+  let left = nelems;
+  let base = span.startAddr;
+  for (let i: u32 = 0; i < ngroups; i++) {
+    const g = groupOf(span, i);
+    const valid = lowBits(min(left, 64));
+    g.allocCache = valid;
+    g.freed = 0;
+    g.base = base;
+    g.spanz = spanz;
+    g.valid = valid;
+    left -= 64;
+    base += elemsize << 6;
+  }
+  return span;
+}
+
+/** Whether no slot of the span is live. All of its groups must be out of the mcache. */
+export function isEmpty(span: MSpan): bool {
+  const ngroups = <u32>span.ngroups;
+  if (span.partialMask != <u32>lowBits(ngroups)) return false;
+  for (let i: u32 = 0; i < ngroups; i++) {
+    const g = groupOf(span, i);
+    if ((g.allocCache | g.freed) != g.valid) return false;
+  }
+  return true;
+}
+
+/** uncacheSpan: a span that leaves the mcache, its group's bit in partialMask set if it has free slots. */
+export function uncacheSpan(span: MSpan): void {
+  if (span.partialMask == 0) return;
+  const c = central(span.row);
+  if (isEmpty(span)) retainOrFree(c, span);
+  else pushPartial(c, span);
+}
+
+/** A span without a live slot, in no list: kept for its row while little is kept, else back to the heap. */
+export function retainOrFree(c: MCentral, span: MSpan): void {
+  const h = mheap();
+  const retained = h.retainedPages + span.npages;
+  if (retained <= RETAIN_MIN_PAGES + (h.inUsePages >> RETAIN_SHIFT)) {
+    h.retainedPages = retained;
+    span.next = c.empty;
+    c.empty = addressOf(span);
+    span.flags |= FLAG_EMPTY;
+  } else {
+    freeSpan(span);
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * MemStats: what the heap has done and how it stands, as one record of u64 words.
+ *
+ * The fast paths count nothing. Each time the mcache takes a group, the free slots in its window are added to `taken`;
+ * so the slots handed out are taken - what the current window still has, exactly, and frees follow from the live slots,
+ * which are counted by walking the spans. Layout below, version 1; src/ reads it by the same numbers.
+ *
+ * Cost: O(spans). Owner: the P.
+ */
+
+import { NUM_CLASSES, NUM_ROWS, PAGE_SHIFT } from "../base/config";
+import { GROUP_SIZE, Group, MSPAN_SIZE, MSpan } from "../base/layout";
+import {
+  STAT_CENTRAL_GROWS,
+  STAT_CENTRAL_HITS,
+  STAT_GROUP_REFILLS,
+  STAT_LARGE_FREES,
+  STAT_LARGE_MALLOCS,
+  STAT_LARGE_TOTAL,
+  STAT_MISUSES,
+  STAT_PAGE_ALLOCS,
+  STAT_PAGE_CACHE_HITS,
+  STAT_PAGE_CACHE_REFILLS,
+  STAT_REALLOC_IN_PLACE,
+  STAT_REALLOC_MOVES,
+  STAT_RECLAIMS,
+  STAT_REFILLS,
+  STAT_SPAN_REFILLS,
+  STAT_SYS_GROWS,
+  STAT_SYS_GROW_FAILURES,
+  STAT_TINY_BLOCKS,
+  STAT_ZERO_CLEARED,
+  STAT_ZERO_SKIPPED,
+  counter,
+} from "../base/counters";
+import { central, mheap, rowAt, rowOffset } from "../base/state";
+import { groupOf } from "../central/mcentral";
+import { classSize } from "../alloc/init";
+import { nextSpanPage } from "../heap/mheap";
+import { countFreePages } from "../heap/pagealloc";
+import { pageRecord } from "../heap/arena";
+
+@inline export const MEMSTATS_VERSION: u64 = 1;
+/** First word of the per-class part, and words per class: size, mallocs, frees, spans. */
+@inline export const MEMSTATS_CLASSES: u32 = 40;
+@inline export const MEMSTATS_CLASS_WORDS: u32 = 4;
+@inline export const MEMSTATS_WORDS: u32 = MEMSTATS_CLASSES + NUM_CLASSES * MEMSTATS_CLASS_WORDS;
+
+let out: u32 = 0;
+
+// @ts-ignore: decorator
+@inline
+function put(word: u32, value: u64): void {
+  store<u64>(out + (word << 3), value);
+}
+
+// @ts-ignore: decorator
+@inline
+function get(word: u32): u64 {
+  return load<u64>(out + (word << 3));
+}
+
+// @ts-ignore: decorator
+@inline
+function add(word: u32, value: u64): void {
+  put(word, get(word) + value);
+}
+
+/** Live slots of a small span. */
+export function liveSlots(span: MSpan): u32 {
+  let n: u32 = 0;
+  for (let i: u32 = 0; i < span.ngroups; i++) {
+    const g = groupOf(span, i);
+    n += <u32>popcnt(g.valid ^ (g.allocCache | g.freed));
+  }
+  return n;
+}
+
+/** Fill the record at `at`, MEMSTATS_WORDS u64. The heap stands. */
+export function fillMemStats(at: u32): void {
+  const h = mheap();
+  out = at;
+  memory.fill(at, 0, MEMSTATS_WORDS << 3);
+  put(0, MEMSTATS_VERSION);
+  put(1, h.sys);
+  const free = countFreePages() + <u32>popcnt(h.pcCache);
+  put(2, <u64>(h.inUsePages + free) << PAGE_SHIFT);
+  put(3, <u64>h.inUsePages << PAGE_SHIFT);
+  put(4, <u64>free << PAGE_SHIFT);
+  for (let c: u32 = 0; c < NUM_CLASSES; c++) put(MEMSTATS_CLASSES + c * 4, classSize(c));
+
+  let mallocs: u64 = 0;
+  let total: u64 = 0;
+  for (let row: u32 = 1; row < NUM_ROWS; row++) {
+    const c = central(row);
+    const r = rowAt(rowOffset(row));
+    const taken = c.taken - popcnt(changetype<Group>(<usize>r.group).allocCache);
+    const words = MEMSTATS_CLASSES + <u32>c.sizeclass * 4;
+    add(words + 1, taken);
+    add(words + 2, taken);
+    add(words + 3, c.nspans);
+    mallocs += taken;
+    total += taken * r.elemsize;
+  }
+
+  let live: u64 = 0;
+  let alloc: u64 = 0;
+  let largeLive: u64 = 0;
+  let records: u64 = 0;
+  let spans: u64 = 0;
+  for (let page = nextSpanPage(1); page != 0; ) {
+    const span = changetype<MSpan>(<usize>(pageRecord(page).groups - MSPAN_SIZE));
+    records += MSPAN_SIZE + <u32>span.ngroups * GROUP_SIZE;
+    spans++;
+    if (span.ngroups == 0) {
+      largeLive += <u64>span.npages << PAGE_SHIFT;
+    } else {
+      const n = liveSlots(span);
+      live += n;
+      alloc += <u64>n * rowAt(rowOffset(span.row)).elemsize;
+      const words = MEMSTATS_CLASSES + <u32>central(span.row).sizeclass * 4;
+      put(words + 2, get(words + 2) - n);
+    }
+    page = nextSpanPage(page + span.npages);
+  }
+  const largeMallocs = counter(STAT_LARGE_MALLOCS);
+  const largeFrees = counter(STAT_LARGE_FREES);
+  put(5, alloc + largeLive);
+  put(6, total + counter(STAT_LARGE_TOTAL));
+  put(7, mallocs + largeMallocs + h.tinyAllocs);
+  put(8, mallocs - live + largeFrees);
+  put(9, h.tinyAllocs);
+  put(10, largeMallocs);
+  put(11, largeFrees);
+  put(12, largeLive);
+  put(13, records);
+  put(14, <u64>h.sys - get(2) - records);
+  put(15, counter(STAT_REFILLS));
+  put(16, counter(STAT_GROUP_REFILLS));
+  put(17, counter(STAT_SPAN_REFILLS));
+  put(18, counter(STAT_CENTRAL_HITS));
+  put(19, counter(STAT_CENTRAL_GROWS));
+  put(20, counter(STAT_PAGE_CACHE_HITS));
+  put(21, counter(STAT_PAGE_CACHE_REFILLS));
+  put(22, counter(STAT_PAGE_ALLOCS));
+  put(23, counter(STAT_SYS_GROWS));
+  put(24, counter(STAT_SYS_GROW_FAILURES));
+  put(25, counter(STAT_RECLAIMS));
+  put(26, counter(STAT_REALLOC_IN_PLACE));
+  put(27, counter(STAT_REALLOC_MOVES));
+  put(28, counter(STAT_ZERO_SKIPPED));
+  put(29, counter(STAT_ZERO_CLEARED));
+  put(30, counter(STAT_MISUSES));
+  put(31, spans);
+  put(32, counter(STAT_TINY_BLOCKS));
+  put(33, <u64>h.retainedPages << PAGE_SHIFT);
+}

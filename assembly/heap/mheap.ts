@@ -1,0 +1,407 @@
+/**
+ * mheap: spans out of pages, and the only place that decides to grow.
+ *
+ * allocRun is the ladder of the page level: page cache of the P, tree, then what can be had back (retained empty spans,
+ * the page cache's rest), then memory.grow. freeSpan is its mirror. allspans is no array: the inUse bits of the arenas
+ * name the first page of every span in use, in address order (walkSpans).
+ *
+ * Invariant: inUse + metadata + page cache + free pages = grown pages. Every page of a small span has its record, a
+ * large span its first page. Lock: H. Cost: O(log heap) for a run, plus 16 bytes of stores per page of a small span.
+ */
+
+import {
+  ADDRESS_END,
+  ARENA_PAGES,
+  NUM_ROWS,
+  PAGE_CACHE_MAX,
+  PAGE_SHIFT,
+  PAGE_SIZE,
+  WASM_PAGE_PAGES,
+  WASM_PAGE_SHIFT,
+} from "../base/config";
+import {
+  ARENA_RECORD_SIZE,
+  FLAG_NEEDZERO,
+  GROUP_SHIFT,
+  MSPAN_SIZE,
+  MSpan,
+  SPAN_DEAD,
+  SPAN_IN_USE,
+} from "../base/layout";
+import {
+  STAT_PAGE_ALLOCS,
+  STAT_PAGE_CACHE_HITS,
+  STAT_PAGE_CACHE_REFILLS,
+  STAT_RECLAIMS,
+  STAT_ZERO_CLEARED,
+  STAT_ZERO_SKIPPED,
+  count,
+  countBy,
+} from "../base/counters";
+import { arenaIndex, arenaOf, central, mheap } from "../base/state";
+import { arenaInit, clearInUse, inUseBits, pageRecord, setInUse } from "./arena";
+import {
+  SUMS_SIZE,
+  clearDirtyPages,
+  coverArenas,
+  findPages,
+  freePages,
+  freePagesBefore,
+  growPages,
+  levelFor,
+  pagesFree,
+  raiseSearch,
+  takePages,
+} from "./pagealloc";
+import { pageCacheAlloc, pageCacheFlush, pageCacheRefill } from "./pagecache";
+import { persistChunk, persistentAlloc, persistentLeft, spanRecordAlloc, spanRecordFree } from "./persistent";
+import { growthReserve, memoryEnd, sysGrow } from "./sys";
+
+/** Records for the arenas first..last that have none, and the upper tables if the range needs them: bytes. */
+function recordsNeeded(first: u32, last: u32): u32 {
+  const h = mheap();
+  let bytes: u32 = 0;
+  for (let a = first; a <= last; a++) {
+    if (arenaOf(a) == 0) bytes += ARENA_RECORD_SIZE;
+  }
+  const known = h.arenaHi != 0 || arenaOf(0) != 0;
+  const lo = known ? min(h.arenaLo, first) : first;
+  const hi = known ? max(h.arenaHi, last) : last;
+  if (h.sums == 0 && levelFor(lo, hi) < 3) bytes += SUMS_SIZE;
+  return bytes;
+}
+
+/**
+ * Take the region [base, base + bytes) over: records for its arenas, all its pages free. Records that do not fit the
+ * persistent chunk are cut from the region's start. base and bytes are multiples of 8 KiB, bytes > 0; the caller made
+ * sure that the region is longer than its records.
+ */
+export function addRegion(base: u32, bytes: u32, zero: bool): void {
+  const h = mheap();
+  const first = arenaIndex(base);
+  const last = arenaIndex(base + bytes - 1);
+  const need = recordsNeeded(first, last);
+  let cur: u32 = 0;
+  let rest: u32 = 0;
+  if (need != 0) {
+    if (need > persistentLeft()) {
+      const pages = (need + PAGE_SIZE - 1) >> PAGE_SHIFT;
+      cur = base;
+      base += pages << PAGE_SHIFT;
+      bytes -= pages << PAGE_SHIFT;
+      h.metaPages += pages;
+      h.grownPages += pages;
+      rest = base;
+    } else {
+      cur = persistentAlloc(need);
+    }
+    const known = h.arenaHi != 0 || arenaOf(0) != 0;
+    const lo = known ? min(h.arenaLo, first) : first;
+    const hi = known ? max(h.arenaHi, last) : last;
+    if (h.sums == 0 && levelFor(lo, hi) < 3) {
+      memory.fill(cur, 0, SUMS_SIZE);
+      h.sums = cur;
+      cur += SUMS_SIZE;
+    }
+    for (let a = first; a <= last; a++) {
+      if (arenaOf(a)) continue;
+      arenaInit(a, cur);
+      cur += ARENA_RECORD_SIZE;
+    }
+    coverArenas(lo, hi);
+    if (rest) persistChunk(cur, rest);
+  }
+  h.sysEnd = base + bytes;
+  growPages(base >> PAGE_SHIFT, bytes >> PAGE_SHIFT, zero);
+}
+
+/**
+ * Grow the memory so that a run of `npages` free pages exists. The free pages at the heap's end count when the new
+ * region continues them. False when the memory cannot grow that far.
+ */
+function grow(npages: u32): bool {
+  const h = mheap();
+  const end = memoryEnd();
+  let need = npages;
+  if (end == h.sysEnd) {
+    const tail = freePagesBefore(end >> PAGE_SHIFT);
+    if (tail >= npages) return true;
+    need -= tail;
+  }
+  const room = (ADDRESS_END - end) >> PAGE_SHIFT;
+  if (need > room) return false;
+  const extra = growthReserve(pagesToWasm(need));
+  // Records that do not fit the persistent chunk stand at the region's start and part it from the tail.
+  const last = end + min(need + (extra << 3) + WASM_PAGE_PAGES, room) * PAGE_SIZE - 1;
+  const records = recordsNeeded(arenaIndex(end), arenaIndex(last));
+  if (records > persistentLeft()) {
+    need = npages + ((records + ARENA_RECORD_SIZE + PAGE_SIZE - 1) >> PAGE_SHIFT);
+    if (need > room) return false;
+  }
+  const n = pagesToWasm(need);
+  let got = extra ? sysGrow(n + extra) : 0;
+  if (got == 0) got = sysGrow(n);
+  if (got == 0) return false;
+  h.sys += got << WASM_PAGE_SHIFT;
+  addRegion(end, got << WASM_PAGE_SHIFT, true);
+  return true;
+}
+
+/** Wasm pages that hold `npages` pages. */
+// @ts-ignore: decorator
+@inline
+function pagesToWasm(npages: u32): u32 {
+  return (npages + WASM_PAGE_PAGES - 1) / WASM_PAGE_PAGES;
+}
+
+/** First fit in the tree; with `zero`, pages that are not known to be zero are cleared. Page index or 0. */
+function allocTree(npages: u32, zero: bool): u32 {
+  const page = findPages(npages);
+  if (page == 0) return 0;
+  if (zero) {
+    const cleared = clearDirtyPages(page, npages);
+    countBy(STAT_ZERO_CLEARED, cleared);
+    countBy(STAT_ZERO_SKIPPED, (npages << PAGE_SHIFT) - cleared);
+  }
+  takePages(page, npages);
+  raiseSearch(page, npages);
+  count(STAT_PAGE_ALLOCS);
+  return page;
+}
+
+/**
+ * A run of `npages` pages, allocated; page index, 0 when there is no memory. lastScav tells how many of them read as
+ * zero; with `zero` all of them do.
+ */
+export function allocRun(npages: u32, zero: bool): u32 {
+  const h = mheap();
+  if (npages < PAGE_CACHE_MAX) {
+    let page = pageCacheAlloc(npages);
+    if (page == 0 && h.pcCache == 0 && pageCacheRefill()) {
+      count(STAT_PAGE_CACHE_REFILLS);
+      page = pageCacheAlloc(npages);
+    } else if (page != 0) {
+      count(STAT_PAGE_CACHE_HITS);
+    }
+    if (page != 0) {
+      if (zero) {
+        const bytes = npages << PAGE_SHIFT;
+        if (h.lastScav != npages) {
+          memory.fill(page << PAGE_SHIFT, 0, bytes);
+          countBy(STAT_ZERO_CLEARED, bytes);
+        } else {
+          countBy(STAT_ZERO_SKIPPED, bytes);
+        }
+      }
+      return page;
+    }
+  }
+  const page = allocTree(npages, zero);
+  return page ? page : allocRunSlow(npages, zero);
+}
+
+/** After the tree had no such run: have back what is held, then grow. */
+function allocRunSlow(npages: u32, zero: bool): u32 {
+  if (giveBack()) {
+    const page = allocTree(npages, zero);
+    if (page) return page;
+  }
+  return grow(npages) ? allocTree(npages, zero) : 0;
+}
+
+/** Retained empty spans and the page cache's rest back to the tree. True when that freed any page. */
+export function giveBack(): bool {
+  const h = mheap();
+  const some = h.retainedPages != 0 || h.pcCache != 0;
+  reclaim();
+  pageCacheFlush();
+  return some;
+}
+
+/** Free all retained empty spans; pages freed. O(rows + spans freed). */
+export function reclaim(): u32 {
+  const h = mheap();
+  const pages = h.retainedPages;
+  if (pages == 0) return 0;
+  count(STAT_RECLAIMS);
+  for (let row: u32 = 1; row < NUM_ROWS; row++) {
+    const c = central(row);
+    let at = c.empty;
+    c.empty = 0;
+    while (at) {
+      const span = changetype<MSpan>(<usize>at);
+      at = span.next;
+      freeSpan(span);
+    }
+  }
+  h.retainedPages = 0;
+  return pages;
+}
+
+/** `size` bytes (at most a page) for a record that is never given back; 0 when there is no memory. */
+export function recordSpace(size: u32): u32 {
+  const at = persistentAlloc(size);
+  if (at || !refillPersistent()) return at;
+  return persistentAlloc(size);
+}
+
+/** A fresh page for the persistent chunk. */
+function refillPersistent(): bool {
+  const page = allocRun(1, false);
+  if (page == 0) return false;
+  mheap().metaPages += 1;
+  persistChunk(page << PAGE_SHIFT, (page + 1) << PAGE_SHIFT);
+  return true;
+}
+
+/** A span record from its list, the persistent chunk, or a fresh page for the chunk; 0 when there is no memory. */
+function spanRecord(ngroups: u32): u32 {
+  const record = spanRecordAlloc(ngroups);
+  if (record || !refillPersistent()) return record;
+  return spanRecordAlloc(ngroups);
+}
+
+/**
+ * A small span for `row`: record, pages, page records; groups are the caller's to set up. flags has NEEDZERO unless all
+ * of its pages read as zero. Null when there is no memory.
+ */
+export function allocSpan(row: u32, npages: u32, nelems: u32, divMagic: u32, rowOff: u32): MSpan | null {
+  const ngroups = (nelems + 63) >> 6;
+  const record = spanRecord(ngroups);
+  if (record == 0) return null;
+  const span = changetype<MSpan>(<usize>record);
+  const page = allocRun(npages, false);
+  span.ngroups = <u8>ngroups;
+  if (page == 0) {
+    spanRecordFree(span);
+    return null;
+  }
+  initSpan(span, page, npages);
+  span.row = <u8>row;
+  span.nelems = <u16>nelems;
+  span.partialMask = 0;
+  const base = page << PAGE_SHIFT;
+  for (let i: u32 = 0; i < npages; i++) {
+    const r = pageRecord(page + i);
+    r.base = base;
+    r.divMagic = divMagic;
+    r.groups = record + MSPAN_SIZE;
+    r.rowOff = rowOff;
+  }
+  return span;
+}
+
+function initSpan(span: MSpan, page: u32, npages: u32): void {
+  const h = mheap();
+  span.next = 0;
+  span.prev = 0;
+  span.startAddr = page << PAGE_SHIFT;
+  span.npages = npages;
+  span.sweepgen = h.sweepgen;
+  span.owner = 0;
+  span.flags = h.lastScav == npages ? 0 : FLAG_NEEDZERO;
+  span.state = SPAN_IN_USE;
+  setInUse(page);
+  h.inUsePages += npages;
+}
+
+/**
+ * A large span of `npages` pages for a request of `size` bytes, at a multiple of `alignPages` pages (a power of two).
+ * With `zero` it reads as zero. Null when there is no memory.
+ */
+export function allocLargeSpan(size: u32, npages: u32, alignPages: u32, zero: bool, spanclass: u8): MSpan | null {
+  const record = spanRecord(0);
+  if (record == 0) return null;
+  const span = changetype<MSpan>(<usize>record);
+  span.ngroups = 0;
+  const slack = alignPages - 1;
+  let page: u32 = 0;
+  if (npages + slack <= ADDRESS_END >> PAGE_SHIFT) page = allocRun(npages + slack, zero);
+  if (page == 0) {
+    spanRecordFree(span);
+    return null;
+  }
+  if (slack) {
+    const aligned = (page + slack) & ~slack;
+    const head = aligned - page;
+    if (head) freePages(page, head);
+    if (slack - head) freePages(aligned + npages, slack - head);
+    page = aligned;
+  }
+  initSpan(span, page, npages);
+  span.row = 0;
+  span.nelems = 1;
+  span.partialMask = size;
+  span.spanclass = spanclass;
+  const r = pageRecord(page);
+  r.base = page << PAGE_SHIFT;
+  r.divMagic = 0;
+  r.groups = record + MSPAN_SIZE;
+  r.rowOff = 0;
+  return span;
+}
+
+/** Give a span's pages back to the tree and its record to the list. No live slot, in no list, cached nowhere. */
+export function freeSpan(span: MSpan): void {
+  const page = span.startAddr >> PAGE_SHIFT;
+  const npages = span.npages;
+  const records: u32 = span.ngroups == 0 ? 1 : npages;
+  for (let i: u32 = 0; i < records; i++) {
+    const r = pageRecord(page + i);
+    r.base = 0;
+    r.divMagic = 0;
+    r.groups = 0;
+    r.rowOff = 0;
+  }
+  clearInUse(page);
+  if (span.row) central(span.row).nspans -= 1;
+  span.state = SPAN_DEAD;
+  span.flags = 0;
+  mheap().inUsePages -= npages;
+  freePages(page, npages);
+  spanRecordFree(span);
+}
+
+/**
+ * Make a large span `npages` pages long where it stands: give pages at its end back, or take the free ones behind it,
+ * growing the memory when it is the last block. False when others are in the way or there is no memory; then nothing
+ * has changed.
+ */
+export function resizeLargeSpan(span: MSpan, npages: u32): bool {
+  const h = mheap();
+  const old = span.npages;
+  const end = (span.startAddr >> PAGE_SHIFT) + old;
+  if (npages < old) {
+    freePages(end - (old - npages), old - npages);
+    h.inUsePages -= old - npages;
+  } else if (npages > old) {
+    const more = npages - old;
+    if (!pagesFree(end, more)) {
+      if (h.pcCache) pageCacheFlush();
+      if (!pagesFree(end, more)) {
+        // At the end of memory the block can go on into a new region.
+        const last = h.sysEnd >> PAGE_SHIFT;
+        if (memoryEnd() != h.sysEnd || freePagesBefore(last) != last - end) return false;
+        if (!grow(more) || !pagesFree(end, more)) return false;
+      }
+    }
+    takePages(end, more);
+    h.inUsePages += more;
+    if (h.lastScav != more) span.flags |= FLAG_NEEDZERO;
+  }
+  span.npages = npages;
+  return true;
+}
+
+/** Page index of the first span in use at or after page index `from`; 0 when there is none. The walk of allspans. */
+export function nextSpanPage(from: u32): u32 {
+  const h = mheap();
+  const end = (h.arenaHi + 1) * ARENA_PAGES;
+  if (from < h.arenaLo * ARENA_PAGES) from = h.arenaLo * ARENA_PAGES;
+  while (from < end) {
+    const bits = inUseBits(from & ~63) >> (from & 63);
+    if (bits) return from + <u32>ctz(bits);
+    from = (from & ~63) + 64;
+  }
+  return 0;
+}

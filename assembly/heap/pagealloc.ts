@@ -1,0 +1,368 @@
+/**
+ * The page allocator: which 8 KiB pages are free, in a bitmap per chunk under a radix tree of pallocSums.
+ *
+ * Policy: address-ordered first fit. Tree: level 3 has an entry per chunk (64 pages, stored with its arena), level 2 per
+ * arena, level 1 per 32 MiB, level 0 per 256 MiB; each inner node has eight children. Only the levels that the heap's
+ * address range needs are kept: `rootLevel` is 3 while one arena is all, and the walk starts there. A small heap pays for
+ * neither the tables nor the updates of the levels above.
+ *
+ * Invariants (validate checks them): sum(level 3) = summarize(pallocBits); a parent is the merge of its children, from
+ * rootLevel down; every page below searchPage is allocated; a scavenged page is free. A page that the heap was never
+ * given reads as allocated. Page 0 is never given, so that page index 0 can mean "none".
+ *
+ * "Scavenged" means on wasm: never handed out since memory.grow brought it, so it reads as zero. It stands for Go's
+ * zeroedBase too, exact to the page.
+ *
+ * Lock: H. Cost: find and take O(levels * 8 + chunks touched), free the same.
+ */
+
+import {
+  ARENA_CHUNKS,
+  CHUNK_PAGES,
+  CHUNK_PAGES_SHIFT,
+  L0_ENTRIES,
+  L1_ENTRIES,
+  NUM_ARENAS,
+  PAGE_SHIFT,
+} from "../base/config";
+import { ARENA_BITS, ARENA_SCAV, ARENA_SUMS } from "../base/layout";
+import { bitRange, findBitRange64 } from "../base/bits";
+import { arenaOf, mheap } from "../base/state";
+import { mergeSums, summarize, sumEnd, sumMax, sumStart } from "./pallocsum";
+
+/** Bytes of the tables of levels 2, 1 and 0. */
+@inline export const SUMS_SIZE: u32 = (NUM_ARENAS + L1_ENTRIES + L0_ENTRIES) << 3;
+@inline const LEAF: u32 = 3;
+
+/** log2 of the pages that an entry of a level stands for: 6, 9, 12, 15 from the leaves up. */
+// @ts-ignore: decorator
+@inline
+function logPages(level: u32): u32 {
+  return CHUNK_PAGES_SHIFT + 3 * (LEAF - level);
+}
+
+/** Address of a chunk's word in one of its arena's arrays; the arena exists. */
+// @ts-ignore: decorator
+@inline
+function chunkWord(chunk: u32): usize {
+  return arenaOf(chunk >> 3) + ((chunk & (ARENA_CHUNKS - 1)) << 3);
+}
+
+/** Address of a summary. Entries of one parent lie side by side. */
+export function sumAddress(level: u32, index: u32): usize {
+  if (level == LEAF) return chunkWord(index) + ARENA_SUMS;
+  const table = level == 2 ? 0 : level == 1 ? NUM_ARENAS << 3 : (NUM_ARENAS + L1_ENTRIES) << 3;
+  return mheap().sums + table + (index << 3);
+}
+
+/** Allocation bits of a chunk; all ones where the heap owns nothing. */
+export function chunkBits(chunk: u32): u64 {
+  return arenaOf(chunk >> 3) ? load<u64>(chunkWord(chunk), ARENA_BITS) : ~(<u64>0);
+}
+
+/** Scavenged bits of a chunk. */
+export function chunkScav(chunk: u32): u64 {
+  return arenaOf(chunk >> 3) ? load<u64>(chunkWord(chunk), ARENA_SCAV) : 0;
+}
+
+/** Recompute the summaries above the chunks first..last, upwards until nothing changes. */
+function propagate(first: u32, last: u32): void {
+  const root = mheap().rootLevel;
+  let level = LEAF;
+  while (level > root) {
+    const pages = 1 << logPages(level);
+    level--;
+    first >>= 3;
+    last >>= 3;
+    let changed = false;
+    for (let i = first; i <= last; i++) {
+      const at = sumAddress(level, i);
+      let sum: u64 = 0;
+      // An arena that the heap owns nothing of has no leaves and an empty summary.
+      if (level != 2 || arenaOf(i) != 0) sum = mergeSums(sumAddress(level + 1, i << 3), 8, pages);
+      if (sum != load<u64>(at)) {
+        store<u64>(at, sum);
+        changed = true;
+      }
+    }
+    if (!changed) return;
+  }
+}
+
+/** Recompute all of the tree from rootLevel down to the chunks' bits. O(arenas). */
+export function rebuildSums(): void {
+  const h = mheap();
+  for (let a = h.arenaLo; a <= h.arenaHi; a++) {
+    if (arenaOf(a) == 0) continue;
+    for (let c = a << 3; c < (a + 1) << 3; c++) {
+      store<u64>(chunkWord(c), summarize(load<u64>(chunkWord(c), ARENA_BITS)), ARENA_SUMS);
+    }
+  }
+  raiseLevels(LEAF);
+}
+
+/** Build the levels from `above` - 1 up to rootLevel out of the level `above`. */
+function raiseLevels(above: u32): void {
+  const h = mheap();
+  while (above > h.rootLevel) {
+    const pages = 1 << logPages(above);
+    above--;
+    const log = logPages(above);
+    const last = (((h.arenaHi + 1) << 9) - 1) >> log;
+    for (let i = (h.arenaLo << 9) >> log; i <= last; i++) {
+      let sum: u64 = 0;
+      if (above != 2 || arenaOf(i) != 0) sum = mergeSums(sumAddress(above + 1, i << 3), 8, pages);
+      store<u64>(sumAddress(above, i), sum);
+    }
+  }
+}
+
+/** Lowest level whose entries over arenas lo..hi have one parent. */
+export function levelFor(lo: u32, hi: u32): u32 {
+  if (lo == hi) return 3;
+  if (lo >> 3 == hi >> 3) return 2;
+  return lo >> 6 == hi >> 6 ? 1 : 0;
+}
+
+/**
+ * Note that the heap's range covers the arenas lo..hi from now on. Their records exist, and the tables too when the
+ * range needs a level above the leaves.
+ */
+export function coverArenas(lo: u32, hi: u32): void {
+  const h = mheap();
+  h.arenaLo = lo;
+  h.arenaHi = hi;
+  h.rootLevel = levelFor(lo, hi);
+  raiseLevels(LEAF);
+}
+
+/** What find learnt: no page below is free. */
+let firstFree: u32 = 0;
+
+/**
+ * Page index of the first run of `npages` free pages, 0 when there is none. Nothing is taken.
+ * Leaves a lower bound of the first free page in `firstFree`.
+ */
+export function findPages(npages: u32): u32 {
+  const h = mheap();
+  let level = h.rootLevel;
+  let log = logPages(level);
+  let j = (h.arenaLo << 9) >> log;
+  let end = ((((h.arenaHi + 1) << 9) - 1) >> log) + 1;
+  let refine = true;
+  const searchPage = h.searchPage;
+  firstFree = searchPage;
+  while (true) {
+    const full: u32 = 1 << log;
+    const from = searchPage >> log;
+    if (from > j) j = from;
+    if (j >= end) return 0;
+    let at = sumAddress(level, j);
+    let size: u32 = 0;
+    let base: u32 = 0;
+    let found = false;
+    for (; j < end; j++, at += 8) {
+      const sum = load<u64>(at);
+      if (sum == 0) {
+        size = 0;
+        continue;
+      }
+      if (refine && size == 0) {
+        // The first entry with a free page bounds them all from below; only its own children can say more.
+        const lowest = j << log;
+        if (lowest > firstFree) firstFree = lowest;
+        refine = false;
+        found = true;
+      } else {
+        found = false;
+      }
+      const start = sumStart(sum);
+      if (size + start >= npages) return size == 0 ? j << log : base;
+      if (sumMax(sum) >= npages) break;
+      if (size == 0 || start < full) {
+        size = sumEnd(sum);
+        base = ((j + 1) << log) - size;
+      } else {
+        size += full;
+      }
+    }
+    if (j == end) return 0;
+    // The run lies inside entry j.
+    if (level == LEAF) {
+      const free = ~load<u64>(chunkWord(j), ARENA_BITS);
+      if (found) firstFree = (j << CHUNK_PAGES_SHIFT) + <u32>ctz(free);
+      return (j << CHUNK_PAGES_SHIFT) + findBitRange64(free, npages);
+    }
+    refine = found;
+    level++;
+    log = logPages(level);
+    j <<= 3;
+    end = j + 8;
+  }
+  return 0;
+}
+
+/** Mark the free pages [page, page + npages) allocated. Leaves the number of scavenged ones in lastScav. */
+export function takePages(page: u32, npages: u32): void {
+  const h = mheap();
+  const first = page >> CHUNK_PAGES_SHIFT;
+  const last = (page + npages - 1) >> CHUNK_PAGES_SHIFT;
+  let scavenged: u32 = 0;
+  let bit = page & (CHUNK_PAGES - 1);
+  let left = npages;
+  for (let c = first; c <= last; c++) {
+    const n = min(left, CHUNK_PAGES - bit);
+    const mask = bitRange(bit, n);
+    const w = chunkWord(c);
+    const bits = load<u64>(w, ARENA_BITS) | mask;
+    const scav = load<u64>(w, ARENA_SCAV);
+    scavenged += <u32>popcnt(scav & mask);
+    store<u64>(w, bits, ARENA_BITS);
+    store<u64>(w, scav & ~mask, ARENA_SCAV);
+    store<u64>(w, summarize(bits), ARENA_SUMS);
+    left -= n;
+    bit = 0;
+  }
+  h.lastScav = scavenged;
+  propagate(first, last);
+}
+
+/** After a run that findPages found was taken: nothing below its end may be free if it began at the first free page. */
+export function raiseSearch(page: u32, npages: u32): void {
+  const h = mheap();
+  if (firstFree >= page) firstFree = max(firstFree, page + npages);
+  if (firstFree > h.searchPage) h.searchPage = firstFree;
+}
+
+/** First fit: page index of `npages` pages, now allocated, 0 when there is no such run. */
+export function allocPages(npages: u32): u32 {
+  const page = findPages(npages);
+  if (page == 0) {
+    if (npages == 1) mheap().searchPage = (mheap().arenaHi + 1) << 9;
+    return 0;
+  }
+  takePages(page, npages);
+  raiseSearch(page, npages);
+  return page;
+}
+
+/** Mark [page, page + npages) free; `scav` tells that it reads as zero. The arenas exist. */
+function release(page: u32, npages: u32, scav: bool): void {
+  const h = mheap();
+  const first = page >> CHUNK_PAGES_SHIFT;
+  const last = (page + npages - 1) >> CHUNK_PAGES_SHIFT;
+  let bit = page & (CHUNK_PAGES - 1);
+  let left = npages;
+  for (let c = first; c <= last; c++) {
+    const n = min(left, CHUNK_PAGES - bit);
+    const mask = bitRange(bit, n);
+    const w = chunkWord(c);
+    const bits = load<u64>(w, ARENA_BITS) & ~mask;
+    store<u64>(w, bits, ARENA_BITS);
+    if (scav) store<u64>(w, load<u64>(w, ARENA_SCAV) | mask, ARENA_SCAV);
+    store<u64>(w, summarize(bits), ARENA_SUMS);
+    left -= n;
+    bit = 0;
+  }
+  if (page < h.searchPage) h.searchPage = page;
+  propagate(first, last);
+}
+
+/** Mark a whole chunk allocated: what a page cache takes is its free pages. */
+export function takeChunk(chunk: u32): void {
+  const w = chunkWord(chunk);
+  store<u64>(w, ~(<u64>0), ARENA_BITS);
+  store<u64>(w, 0, ARENA_SCAV);
+  store<u64>(w, 0, ARENA_SUMS);
+  propagate(chunk, chunk);
+}
+
+/** Mark the pages of a chunk in the mask `free` free, those in `scav` as scavenged: what a page cache had left. */
+export function returnPages(chunk: u32, free: u64, scav: u64): void {
+  const h = mheap();
+  const w = chunkWord(chunk);
+  const bits = load<u64>(w, ARENA_BITS) & ~free;
+  store<u64>(w, bits, ARENA_BITS);
+  store<u64>(w, load<u64>(w, ARENA_SCAV) | scav, ARENA_SCAV);
+  store<u64>(w, summarize(bits), ARENA_SUMS);
+  const page = (chunk << CHUNK_PAGES_SHIFT) + <u32>ctz(free);
+  if (page < h.searchPage) h.searchPage = page;
+  propagate(chunk, chunk);
+}
+
+/** Give back pages that were in use: free, and dirty. */
+export function freePages(page: u32, npages: u32): void {
+  release(page, npages, false);
+}
+
+/** Give the heap new pages; `zero` when they come from memory.grow and read as zero. */
+export function growPages(page: u32, npages: u32, zero: bool): void {
+  mheap().grownPages += npages;
+  release(page, npages, zero);
+}
+
+/** Whether [page, page + npages) is free as a whole. */
+export function pagesFree(page: u32, npages: u32): bool {
+  let bit = page & (CHUNK_PAGES - 1);
+  for (let c = page >> CHUNK_PAGES_SHIFT; npages > 0; c++) {
+    const n = min(npages, CHUNK_PAGES - bit);
+    if (c >= NUM_ARENAS * ARENA_CHUNKS || (chunkBits(c) & bitRange(bit, n)) != 0) return false;
+    npages -= n;
+    bit = 0;
+  }
+  return true;
+}
+
+/** Free pages that end exactly at page index `end`. O(chunks of the run). */
+export function freePagesBefore(end: u32): u32 {
+  let n: u32 = 0;
+  while (end > 0) {
+    const inChunk = ((end - 1) & (CHUNK_PAGES - 1)) + 1;
+    const bits = chunkBits((end - 1) >> CHUNK_PAGES_SHIFT) << (CHUNK_PAGES - inChunk);
+    const run = bits == 0 ? inChunk : min(<u32>clz(bits), inChunk);
+    n += run;
+    if (run < inChunk) break;
+    end -= run;
+  }
+  return n;
+}
+
+/**
+ * Clear those pages of the free run [page, page + npages) that are not known to be zero, run by run.
+ * Returns the bytes cleared.
+ */
+export function clearDirtyPages(page: u32, npages: u32): u32 {
+  let cleared: u32 = 0;
+  while (npages > 0) {
+    const bit = page & (CHUNK_PAGES - 1);
+    const n = min(npages, CHUNK_PAGES - bit);
+    let dirty = ~chunkScav(page >> CHUNK_PAGES_SHIFT) & bitRange(bit, n);
+    const chunkBase = (page & ~(CHUNK_PAGES - 1)) << PAGE_SHIFT;
+    while (dirty != 0) {
+      const from = <u32>ctz(dirty);
+      const run = <u32>ctz(~(dirty >> from));
+      const bytes = run << PAGE_SHIFT;
+      memory.fill(chunkBase + (from << PAGE_SHIFT), 0, bytes);
+      cleared += bytes;
+      dirty &= ~bitRange(from, run);
+    }
+    page += n;
+    npages -= n;
+  }
+  return cleared;
+}
+
+/** Count of free pages and of scavenged ones among them, over all arenas; for statistics and checks. O(chunks). */
+export function countFreePages(): u32 {
+  const h = mheap();
+  let n: u32 = 0;
+  for (let c = h.arenaLo << 3; c < (h.arenaHi + 1) << 3; c++) n += <u32>popcnt(~chunkBits(c));
+  return n;
+}
+
+/** What a leaf must read, for checks. */
+export function expectedSum(level: u32, index: u32): u64 {
+  if (level == LEAF) return summarize(chunkBits(index));
+  if (level == 2 && arenaOf(index) == 0) return 0;
+  return mergeSums(sumAddress(level + 1, index << 3), 8, 1 << logPages(level + 1));
+}

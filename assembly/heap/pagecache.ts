@@ -1,0 +1,54 @@
+/**
+ * The page cache of a P: up to 64 free pages of one chunk, taken out of the page allocator at once.
+ *
+ *   pcBase (page index, chunk aligned) | pcCache u64, 1 = free | pcScav u64, 1 = reads as zero
+ *
+ * Its pages are allocated for the page allocator. Owner: the P; no lock but H while it is filled or flushed.
+ * Cost: one find-run on a word per allocation; a refill is one walk of the tree.
+ */
+
+import { CHUNK_PAGES, CHUNK_PAGES_SHIFT } from "../base/config";
+import { bitRange, findBitRange64 } from "../base/bits";
+import { mheap } from "../base/state";
+import { chunkBits, chunkScav, findPages, takeChunk, raiseSearch, returnPages } from "./pagealloc";
+
+/** Page index of `npages` pages (1..15) out of the cache, 0 when it holds no such run. Sets lastScav. */
+export function pageCacheAlloc(npages: u32): u32 {
+  const h = mheap();
+  const cache = h.pcCache;
+  if (cache == 0) return 0;
+  const i = findBitRange64(cache, npages);
+  if (i >= CHUNK_PAGES) return 0;
+  const mask = bitRange(i, npages);
+  h.pcCache = cache & ~mask;
+  h.lastScav = <u32>popcnt(h.pcScav & mask);
+  h.pcScav &= ~mask;
+  return h.pcBase + i;
+}
+
+/** Take all free pages of the chunk with the first free page. The cache is empty. False when no page is free. */
+export function pageCacheRefill(): bool {
+  const page = findPages(1);
+  const h = mheap();
+  if (page == 0) {
+    h.searchPage = (h.arenaHi + 1) << 9;
+    return false;
+  }
+  const chunk = page >> CHUNK_PAGES_SHIFT;
+  h.pcBase = chunk << CHUNK_PAGES_SHIFT;
+  h.pcCache = ~chunkBits(chunk);
+  h.pcScav = chunkScav(chunk);
+  takeChunk(chunk);
+  raiseSearch(h.pcBase, CHUNK_PAGES);
+  return true;
+}
+
+/** Give all cached pages back. */
+export function pageCacheFlush(): void {
+  const h = mheap();
+  if (h.pcCache == 0) return;
+  returnPages(h.pcBase >> CHUNK_PAGES_SHIFT, h.pcCache, h.pcScav);
+  h.pcCache = 0;
+  h.pcScav = 0;
+  h.pcBase = 0;
+}

@@ -1,0 +1,55 @@
+/**
+ * persistentalloc and fixalloc: memory for the allocator's own records, outside of all spans.
+ *
+ * persistentalloc bumps through a chunk and never frees. fixalloc, here for span records only, keeps the dead ones in
+ * a list per number of groups. The chunk comes from whoever calls persistChunk: heap/mheap.ts, out of pages.
+ *
+ * Lock: H. Cost: O(1).
+ */
+
+import { HEAP_FREE_SPANS, GROUP_SHIFT, MSPAN_SIZE, MSpan } from "../base/layout";
+import { heap, mheap } from "../base/state";
+
+/** `size` bytes, 16-aligned, contents undefined; 0 when the chunk is too short. */
+export function persistentAlloc(size: u32): u32 {
+  const h = mheap();
+  const at = h.persistCur;
+  size = (size + 15) & ~15;
+  if (h.persistEnd - at < size) return 0;
+  h.persistCur = at + size;
+  return at;
+}
+
+/** Bytes that the chunk has left. */
+// @ts-ignore: decorator
+@inline
+export function persistentLeft(): u32 {
+  return mheap().persistEnd - mheap().persistCur;
+}
+
+/** Give [from, to) to persistentalloc if that is more than it has. The other rest is lost, by choice: it is short. */
+export function persistChunk(from: u32, to: u32): void {
+  from = (from + 15) & ~15;
+  if (to <= from || to - from <= persistentLeft()) return;
+  const h = mheap();
+  h.persistCur = from;
+  h.persistEnd = to;
+}
+
+/** Record for a span of `ngroups` groups, from the list of dead ones or the chunk; 0 when both are dry. */
+export function spanRecordAlloc(ngroups: u32): u32 {
+  const list: usize = heap + (ngroups << 2);
+  const dead = load<u32>(list, HEAP_FREE_SPANS);
+  if (dead) {
+    store<u32>(list, changetype<MSpan>(<usize>dead).next, HEAP_FREE_SPANS);
+    return dead;
+  }
+  return persistentAlloc(MSPAN_SIZE + (ngroups << GROUP_SHIFT));
+}
+
+/** Back to its list. The caller has set state to dead. */
+export function spanRecordFree(span: MSpan): void {
+  const list: usize = heap + (<u32>span.ngroups << 2);
+  span.next = load<u32>(list, HEAP_FREE_SPANS);
+  store<u32>(list, <u32>changetype<usize>(span), HEAP_FREE_SPANS);
+}

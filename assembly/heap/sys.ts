@@ -1,0 +1,48 @@
+/**
+ * The layer under the heap: linear memory, which only grows, in 64 KiB steps.
+ *
+ * Go's sys* states shrink to two on wasm: memory is not there, or it is Ready. There is no reserve, no unmap, no fault.
+ * What memory.grow brings reads as zero. Other code may grow the same memory at any time: a new region begins where the
+ * memory ended, which need not be where the heap's last one did.
+ *
+ * Lock: H. Cost: memory.grow takes 1-2 microseconds; everything else is arithmetic.
+ */
+
+import { ADDRESS_END, WASM_PAGE_SHIFT } from "../base/config";
+import { maxBytes, reserveBytes, softLimit } from "../base/options";
+import { STAT_SYS_GROWS, STAT_SYS_GROW_FAILURES, count } from "../base/counters";
+import { heap, mheap } from "../base/state";
+
+@inline const LAST_WASM_PAGE: u32 = ADDRESS_END >> WASM_PAGE_SHIFT;
+
+/** End of the memory as far as the heap may use it: at most ADDRESS_END. */
+export function memoryEnd(): u32 {
+  return min(<u32>memory.size(), LAST_WASM_PAGE) << WASM_PAGE_SHIFT;
+}
+
+/**
+ * Grow the memory by `n` wasm pages for the heap. Returns how many came: n, or 0 when the memory's maximum, the option
+ * maxBytes or the end of the address space forbid it. The region starts at the memoryEnd() from before.
+ */
+export function sysGrow(n: u32): u32 {
+  const size = <u32>memory.size();
+  if (n > LAST_WASM_PAGE || size + n > LAST_WASM_PAGE) return 0;
+  const sys: u64 = heap ? mheap().sys : 0;
+  if (maxBytes != 0 && sys + (<u64>n << WASM_PAGE_SHIFT) > <u64>maxBytes) return 0;
+  if (memory.grow(n) < 0) {
+    if (heap) count(STAT_SYS_GROW_FAILURES);
+    return 0;
+  }
+  if (heap) count(STAT_SYS_GROWS);
+  return n;
+}
+
+/**
+ * Wasm pages to add to a growth so that the next one comes later: 1/64 of the heap, bounded by the option reserve, and
+ * nothing at or above the soft limit. The bound keeps peak memory close to need: the heap never doubles.
+ */
+export function growthReserve(n: u32): u32 {
+  const sys = mheap().sys;
+  if (softLimit != 0 && <u64>sys + (<u64>n << WASM_PAGE_SHIFT) >= <u64>softLimit) return 0;
+  return min(reserveBytes, sys >> 6) >> WASM_PAGE_SHIFT;
+}
