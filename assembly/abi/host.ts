@@ -42,6 +42,7 @@ export function tryRealloc(ptr: u32, size: u32): u32 {
     const p = mallocFast(size);
     return p ? p : mallocSlow(size);
   }
+  lastKind = MISUSE_NONE;
   const kind = checkPointer(ptr);
   if (kind != MISUSE_NONE) {
     if (heap) count(STAT_MISUSES);

@@ -7,19 +7,19 @@
  *   4. A group that was full comes back to its span, and the span to its mcentral; a span without a live slot goes to
  *      mcentral's empty ones or to the heap.
  *
- * The inlined half does 1 to 3 for a group that neither was full nor becomes empty, or that the mcache holds. All else,
+ * The inlined half does 1 to 3 for a group that neither is full nor becomes empty, or that the mcache holds. All else,
  * misuse too, is freeChecked: it starts again from the address, so that the fast half is a pure subset of it.
  */
 
 import { ARENA_SHIFT, PAGE_SHIFT } from "../base/config";
-import { FLAG_LISTED, GROUP_SHIFT, Group, MSpan, PAGE_RECORD_SHIFT, PageRecord } from "../base/layout";
+import { FLAG_LISTED, GROUP_SHIFT, Group, MSPAN_SIZE, MSpan, PAGE_RECORD_SHIFT, PageRecord } from "../base/layout";
 import { STAT_LARGE_FREES, count } from "../base/counters";
 import { HEAP_ZEROBASE } from "../base/layout";
 import { arenaOf, central, heap, heapLo, rowAt } from "../base/state";
-import { groupOf, isEmpty, pushPartial, retainOrFree, unlinkPartial } from "../central/mcentral";
+import { pushPartial, retainOrFree, unlinkPartial } from "../central/mcentral";
 import { pageRecord, spanOf } from "../heap/arena";
 import { freeSpan } from "../heap/mheap";
-import { groupIndex, spanOfGroup } from "./mcache";
+import { addressOf, groupAt, isEmptyUncached, liveBits, spanAt, validBits } from "../heap/mspan";
 import {
   MISUSE_DOUBLE_FREE,
   MISUSE_FOREIGN,
@@ -43,13 +43,10 @@ export function freeFast(p: u32): bool {
   const slot = <u32>(product >> 32);
   const g = changetype<Group>(<usize>(r.groups + ((slot >> 6) << GROUP_SHIFT)));
   const freed = g.freed;
-  const valid = g.valid;
-  const live = valid ^ (g.allocCache | freed);
+  const live = ~(g.allocCache | freed);
   const bit: u64 = (<u64>1) << slot;
   if ((live & bit) == 0) return false;
-  if (live == bit || live == valid) {
-    if (rowAt(r.rowOff).group != <u32>changetype<usize>(g)) return false;
-  }
+  if (live == bit && rowAt(r.rowOff).group != <u32>changetype<usize>(g)) return false;
   g.freed = freed | bit;
   return true;
 }
@@ -73,9 +70,7 @@ export function checkPointer(p: u32): i32 {
   const product = <u64>(p - r.base) * <u64>magic;
   const slot = <u32>(product >> 32);
   if (slot >= <u32>span.nelems) return MISUSE_FOREIGN;
-  const g = changetype<Group>(<usize>(r.groups + ((slot >> 6) << GROUP_SHIFT)));
-  const live = g.valid ^ (g.allocCache | g.freed);
-  if ((live & ((<u64>1) << slot)) == 0) return MISUSE_DOUBLE_FREE;
+  if ((liveBits(span, slot >> 6) & ((<u64>1) << slot)) == 0) return MISUSE_DOUBLE_FREE;
   return <u32>product < magic ? MISUSE_NONE : MISUSE_INTERIOR;
 }
 
@@ -87,9 +82,7 @@ export function findObject(p: u32): u32 {
   const row = rowAt(pageRecord(p >> PAGE_SHIFT).rowOff);
   const slot = (p - span.startAddr) / row.elemsize;
   if (slot >= <u32>span.nelems) return 0;
-  const g = groupOf(span, slot >> 6);
-  const live = g.valid ^ (g.allocCache | g.freed);
-  return live & ((<u64>1) << slot) ? span.startAddr + slot * row.elemsize : 0;
+  return liveBits(span, slot >> 6) & ((<u64>1) << slot) ? span.startAddr + slot * row.elemsize : 0;
 }
 
 /** free in full: MISUSE_NONE when the block was freed, else what is wrong and nothing changed. */
@@ -104,17 +97,25 @@ export function freeChecked(p: u32): i32 {
     return MISUSE_NONE;
   }
   const slot = <u32>((<u64>(p - r.base) * <u64>r.divMagic) >> 32);
-  const g = changetype<Group>(<usize>(r.groups + ((slot >> 6) << GROUP_SHIFT)));
-  const freed = g.freed | ((<u64>1) << slot);
-  g.freed = freed;
-  const cached = rowAt(r.rowOff).group;
-  if (<u32>changetype<usize>(g) != cached) {
-    // Not the cached group, but perhaps of the cached span: the mcache finds it through partialMask.
-    const span = spanOfGroup(g)!;
-    span.partialMask |= 1 << groupIndex(span, g);
-    const cachedSpan = spanOfGroup(changetype<Group>(<usize>cached));
-    if (span != cachedSpan) release(span, (g.allocCache | freed) == g.valid);
+  const i = slot >> 6;
+  const group = r.groups + (i << GROUP_SHIFT);
+  const g = groupAt(group);
+  const row = rowAt(r.rowOff);
+  const bit = (<u64>1) << slot;
+  if (group == row.group) {
+    g.freed |= bit;
+    return MISUSE_NONE;
   }
+  // Not the cached group, but perhaps of the cached span: the mcache finds it through partialMask.
+  const span = spanAt(r.groups - MSPAN_SIZE);
+  const mask = <u32>span.partialMask;
+  if ((mask >> i) & 1) {
+    g.freed |= bit;
+  } else {
+    g.freed = ~validBits(span, i) | bit;
+    span.partialMask = <u16>(mask | (1 << i));
+  }
+  if (row.span != addressOf(span)) release(span, ~(g.allocCache | g.freed) == 0);
   return MISUSE_NONE;
 }
 
@@ -122,7 +123,7 @@ export function freeChecked(p: u32): i32 {
 function release(span: MSpan, maybeEmpty: bool): void {
   const c = central(span.row);
   const listed = (span.flags & FLAG_LISTED) != 0;
-  if (maybeEmpty && isEmpty(span)) {
+  if (maybeEmpty && isEmptyUncached(span)) {
     if (listed) unlinkPartial(c, span);
     retainOrFree(c, span);
   } else if (!listed) {

@@ -23,7 +23,7 @@ import {
 import { central, heap, rowAt, rowOffset, smallMax } from "../base/state";
 import { allocLargeSpan } from "../heap/mheap";
 import { bootstrap } from "./init";
-import { refill } from "./mcache";
+import { isDirty, refill } from "./mcache";
 
 /** Below this, a clear or a copy by words beats the engine's call. Bytes. */
 @inline const WORDS_MAX: u32 = 256;
@@ -33,7 +33,7 @@ import { refill } from "./mcache";
 @inline
 function takeSlot(row: Row, g: Group, cache: u64): u32 {
   g.allocCache = cache & (cache - 1);
-  return g.base + <u32>ctz(cache) * row.elemsize;
+  return row.base + <u32>ctz(cache) * row.elemsize;
 }
 
 /** nextFreeFast for a request of 1..1024 bytes: the block, or 0 when the row has no slot or there is no heap yet. */
@@ -112,8 +112,7 @@ export function copyWords(to: u32, from: u32, size: u32): void {
 export function nextFreeZeroed(offset: u32, size: u32): u32 {
   const p = nextFree(offset);
   if (p == 0) return 0;
-  const g = changetype<Group>(<usize>rowAt(offset).group);
-  if (g.spanz & 1) {
+  if (isDirty(rowAt(offset))) {
     clearWords(p, size);
     countBy(STAT_ZERO_CLEARED, size);
   } else {

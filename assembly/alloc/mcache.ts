@@ -11,34 +11,12 @@
  */
 
 import { HOST, NUM_ROWS } from "../base/config";
-import { GROUP_SHIFT, Group, MSPAN_SIZE, MSpan } from "../base/layout";
+import { FULL, Group, MSpan, Row } from "../base/layout";
 import { STAT_GROUP_REFILLS, STAT_REFILLS, STAT_SPAN_REFILLS, count } from "../base/counters";
 import { central, dummyGroup, rowAt, rowIndex, rowOffset } from "../base/state";
-import { cacheSpan, groupOf, uncacheSpan } from "../central/mcentral";
+import { cacheSpan, uncacheSpan } from "../central/mcentral";
 import { giveBack } from "../heap/mheap";
-
-/** The span of a group, null for the dummy. */
-// @ts-ignore: decorator
-@inline
-export function spanOfGroup(g: Group): MSpan | null {
-  return changetype<MSpan | null>(<usize>(g.spanz & ~1));
-}
-
-/** Index of a group in its span. */
-// @ts-ignore: decorator
-@inline
-export function groupIndex(span: MSpan, g: Group): u32 {
-  return (<u32>changetype<usize>(g) - <u32>changetype<usize>(span) - MSPAN_SIZE) >> GROUP_SHIFT;
-}
-
-/** Make the frees of a group its window. Slots that come back are dirty. */
-// @ts-ignore: decorator
-@inline
-function reload(g: Group): void {
-  g.allocCache |= g.freed;
-  g.freed = 0;
-  g.spanz |= 1;
-}
+import { addressOf, groupAt, groupIndex, groupOf, spanAt, validBits } from "../heap/mspan";
 
 // @ts-ignore: decorator
 @inline
@@ -46,49 +24,85 @@ function countTaken(row: u32, g: Group): void {
   if (HOST) central(row).taken += popcnt(g.allocCache);
 }
 
+/** Leave the row without a group. */
+// @ts-ignore: decorator
+@inline
+function clearRow(row: Row): void {
+  row.group = dummyGroup();
+  row.span = 0;
+}
+
+/** Make the frees of group `i` its window. Slots that come back are dirty. */
+// @ts-ignore: decorator
+@inline
+function reload(span: MSpan, i: u32, g: Group, valid: u64): void {
+  g.allocCache |= g.freed & valid;
+  g.freed = ~valid;
+  span.dirtyMask = <u16>(<u32>span.dirtyMask | (1 << i));
+}
+
 /**
  * The row's allocCache is empty: load another. Returns the group, with at least one slot in allocCache, or 0 when there
- * is no memory; the row then holds the dummy or a group without slots, and the next call tries again.
+ * is no memory; the row then holds the dummy, and the next call tries again.
  */
 export function refill(offset: u32): u32 {
   const row = rowAt(offset);
   const index = rowIndex(offset);
-  let g = changetype<Group>(<usize>row.group);
+  let span = changetype<MSpan | null>(<usize>row.span);
   count(STAT_REFILLS);
-  if (g.freed) {
-    reload(g);
-    countTaken(index, g);
-    count(STAT_GROUP_REFILLS);
-    return row.group;
+  if (span != null) {
+    const g = groupAt(row.group);
+    const i = groupIndex(span, row.group);
+    const valid = validBits(span, i);
+    if ((g.freed & valid) != 0) {
+      reload(span, i, g, valid);
+      countTaken(index, g);
+      count(STAT_GROUP_REFILLS);
+      return row.group;
+    }
+    // Full: nobody's until a slot of it is freed, and so the span when it has no other group.
+    g.freed = FULL;
+    if (span.partialMask) count(STAT_SPAN_REFILLS);
+    else span = null;
   }
-  let span = spanOfGroup(g);
-  if (span == null || span.partialMask == 0) {
-    // A span that is left without a free slot is full: it is nobody's until a slot of it is freed.
-    row.group = dummyGroup();
+  if (span == null) {
+    clearRow(row);
     span = cacheSpan(index);
     if (span == null) return 0;
-  } else {
-    count(STAT_SPAN_REFILLS);
+    row.span = addressOf(span);
   }
-  const mask = span.partialMask;
-  span.partialMask = mask & (mask - 1);
-  g = groupOf(span, <u32>ctz(mask));
-  if (g.freed) reload(g);
+  const mask = <u32>span.partialMask;
+  const i = <u32>ctz(mask);
+  span.partialMask = <u16>(mask & (mask - 1));
+  const g = groupOf(span, i);
+  const valid = validBits(span, i);
+  if ((g.freed & valid) != 0) reload(span, i, g, valid);
   countTaken(index, g);
+  row.base = span.startAddr + (i << 6) * row.elemsize;
   const address = <u32>changetype<usize>(g);
   row.group = address;
   return address;
 }
 
+/** Whether the slots in the row's allocCache may be dirty. */
+// @ts-ignore: decorator
+@inline
+export function isDirty(row: Row): bool {
+  const span = spanAt(row.span);
+  return ((<u32>span.dirtyMask >> groupIndex(span, row.group)) & 1) != 0;
+}
+
 /** Give the row's group and span back to the mcentral. */
 function uncacheRow(offset: u32): void {
   const row = rowAt(offset);
-  const g = changetype<Group>(<usize>row.group);
-  const span = spanOfGroup(g);
-  if (span == null) return;
-  row.group = dummyGroup();
+  if (row.span == 0) return;
+  const span = spanAt(row.span);
+  const g = groupAt(row.group);
+  const i = groupIndex(span, row.group);
   if (HOST) central(rowIndex(offset)).taken -= popcnt(g.allocCache);
-  if ((g.allocCache | g.freed) != 0) span.partialMask |= 1 << groupIndex(span, g);
+  if ((g.allocCache | (g.freed & validBits(span, i))) != 0) span.partialMask = <u16>(<u32>span.partialMask | (1 << i));
+  else g.freed = FULL;
+  clearRow(row);
   uncacheSpan(span);
 }
 

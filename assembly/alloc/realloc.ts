@@ -12,6 +12,7 @@ import { STAT_REALLOC_IN_PLACE, STAT_REALLOC_MOVES, count } from "../base/counte
 import { heap, rowAt, rowOffset } from "../base/state";
 import { spanOf } from "../heap/arena";
 import { resizeLargeSpan } from "../heap/mheap";
+import { setRequestSize } from "../heap/mspan";
 import { checkPointer, freeChecked } from "./free";
 import { bootstrap, classSize } from "./init";
 import { copyWords, mallocFast, mallocLarge, mallocSlow, nextFree } from "./malloc";
@@ -43,7 +44,7 @@ export function reallocChecked(p: u32, size: u32): u32 {
       if (size > 0xffff0000) return 0;
       const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
       if (resizeLargeSpan(span, npages)) {
-        span.partialMask = size;
+        setRequestSize(span, size);
         count(STAT_REALLOC_IN_PLACE);
         return p;
       }

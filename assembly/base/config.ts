@@ -35,7 +35,7 @@
 @inline export const ADDRESS_END: u32 = 0xffff0000;
 
 /** Page runs below this many pages are served by the P's page cache. */
-@inline export const PAGE_CACHE_MAX: u32 = 16;
+@inline export const PAGE_CACHE_MAX: u32 = 4;
 
 /** Size classes, with class 0 for large objects. */
 @inline export const NUM_CLASSES: u32 = 68;

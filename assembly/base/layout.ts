@@ -20,35 +20,34 @@ import { ARENA_PAGES, HOST, NUM_ARENAS, NUM_ROWS } from "./config";
 /**
  * A group: 64 consecutive slots of a span, a window of its allocBits. It is what the mcache holds.
  *
- * Law: every slot of `valid` is in exactly one of allocCache (malloc may take it), freed (free gave it back), or
- * live = valid & ~(allocCache | freed). Bits outside `valid` are never set. Two words, because malloc writes only the
- * one and free only the other: a pair of them does not wait for its own store.
+ *   0 allocCache u64   slots that malloc takes, lowest first
+ *   8 freed u64        slots given back since the window was loaded; bits beyond the span's last slot always set
+ *                      all ones: the group is full and nobody holds it (see below)          16 bytes
  *
- *   0 allocCache u64 | 8 freed u64 | 16 base u32 | 20 spanz u32 | 24 valid u64          32 bytes
+ * Law: every slot is in exactly one of allocCache, freed, or live = ~(allocCache | freed). Two words, because malloc
+ * writes only the one and free only the other: a pair of them does not wait for its own store.
+ *
+ * A group that the mcache leaves without a free slot gets freed = all ones. Then no slot of it looks live to free's fast
+ * half, which so needs no test for "was full": the first free takes the slow half, and that brings the group back. Its
+ * bit in the span's partialMask is clear, which tells it from a group that is all free.
  */
 // @ts-ignore: decorator
 @unmanaged @final
 export class Group {
-  /** Slots that malloc takes, lowest first. P */
-  allocCache: u64;
-  /** Slots given back since the window was loaded. P */
-  freed: u64;
-  /** Address of slot 0 of this group. */
-  base: u32;
-  /** Address of the MSpan; bit 0 set when slots of allocCache may be dirty (needzero). */
-  spanz: u32;
-  /** The slots that exist: all ones but in a span's last group. */
-  valid: u64;
+  allocCache: u64; // P
+  freed: u64; // P
 }
-@inline export const GROUP_SHIFT: u32 = 5;
-@inline export const GROUP_SIZE: u32 = 32;
+@inline export const GROUP_SHIFT: u32 = 4;
+@inline export const GROUP_SIZE: u32 = 16;
+/** freed of a full group that no mcache holds. */
+@inline export const FULL: u64 = ~(<u64>0);
 
 /**
- * mspan: a run of pages in use. A small span's groups follow the record directly.
+ * mspan: a run of pages in use, 32 bytes. A small span's groups follow the record directly.
  *
- *   0 next | 4 prev | 8 startAddr | 12 npages | 16 partialMask / reqSize | 20 sweepgen
+ *   0 next | 4 prev | 8 startAddr | 12 npages | 16 partialMask u16 | 18 dirtyMask u16 | 20 sweepgen
  *   24 row u8 | 25 state u8 | 26 ngroups u8 | 27 owner u8 | 28 nelems u16 | 30 flags u8 | 31 spanclass u8
- *   32 Group[ngroups]
+ *   32 Group[ngroups], 0..16; a large span has none, and its request's size in bytes at 16
  */
 // @ts-ignore: decorator
 @unmanaged @final
@@ -59,8 +58,10 @@ export class MSpan {
   /** First byte, page aligned. */
   startAddr: u32;
   npages: u32;
-  /** Small: groups with free slots that no mcache holds, one bit each. Large: the size asked for, in bytes. */
-  partialMask: u32;
+  /** Groups with free slots that no mcache holds, one bit each. */
+  partialMask: u16;
+  /** needzero, by group: free slots of it may be dirty. */
+  dirtyMask: u16;
   /** The collector's generation (h.sweepgen when the span was made). */
   sweepgen: u32;
   row: u8;
@@ -120,7 +121,7 @@ export class PageRecord {
 @inline export const ARENA_SUMS: u32 = ARENA_IN_USE + 64;
 @inline export const ARENA_RECORD_SIZE: u32 = ARENA_SUMS + 64;
 
-/** A line of the mcache. */
+/** A line of the mcache: 16 bytes. P */
 // @ts-ignore: decorator
 @unmanaged @final
 export class Row {
@@ -128,8 +129,12 @@ export class Row {
   group: u32;
   /** Bytes of a slot. */
   elemsize: u32;
+  /** Address of the group's slot 0. */
+  base: u32;
+  /** The group's MSpan, 0 with the dummy. */
+  span: u32;
 }
-@inline export const ROW_SHIFT: u32 = 3;
+@inline export const ROW_SHIFT: u32 = 4;
 
 /** mcentral: the spans of one row that no mcache holds and that have free slots. 48 bytes. */
 // @ts-ignore: decorator
@@ -158,7 +163,8 @@ export class MCentral {
   fittedRow: u8;
   /** Scratch of validate: spans counted. */
   counted: u32;
-  pad: u32;
+  /** Pages of its spans. */
+  npagesInUse: u32;
 }
 @inline export const MCENTRAL_SIZE: u32 = 48;
 
@@ -224,7 +230,7 @@ export class MHeap {
 @inline export const HEAP_CLASS8: u32 = HEAP_TABLE128 + 256; // u8[129], padded to 136, HOST
 @inline export const HEAP_CLASS_SIZE: u32 = HEAP_CLASS8 + (HOST ? 136 : 0); // u16[68]
 @inline export const HEAP_CLASS_PAGES: u32 = HEAP_CLASS_SIZE + 136; // u8[68], padded to 72
-@inline export const HEAP_ROWS: u32 = HEAP_CLASS_PAGES + 72; // Row[NUM_ROWS]
-@inline export const HEAP_CENTRAL: u32 = (HEAP_ROWS + (NUM_ROWS << 3) + 15) & ~15; // MCentral[NUM_ROWS]
+@inline export const HEAP_ROWS: u32 = (HEAP_CLASS_PAGES + 72 + 15) & ~15; // Row[NUM_ROWS]
+@inline export const HEAP_CENTRAL: u32 = HEAP_ROWS + (NUM_ROWS << ROW_SHIFT); // MCentral[NUM_ROWS]
 @inline export const HEAP_ARENA_MAP: u32 = HEAP_CENTRAL + NUM_ROWS * 48; // u32[1024]
 @inline export const HEAP_RECORD_SIZE: u32 = HEAP_ARENA_MAP + (NUM_ARENAS << 2);

@@ -6,7 +6,7 @@
  * test of malloc and of free sends every call to its slow path without a test of its own.
  */
 
-import { HEAP_ARENA_MAP, HEAP_CENTRAL, HEAP_DUMMY, HEAP_ROWS, MCENTRAL_SIZE, MCentral, MHeap, Row } from "./layout";
+import { HEAP_ARENA_MAP, HEAP_CENTRAL, HEAP_DUMMY, HEAP_ROWS, MCENTRAL_SIZE, MCentral, MHeap, ROW_SHIFT, Row } from "./layout";
 import { ARENA_SHIFT } from "./config";
 
 /** Address of the heap's record; 0 before init. */
@@ -41,14 +41,14 @@ export function rowAt(offset: u32): Row {
 // @ts-ignore: decorator
 @inline
 export function rowOffset(row: u32): u32 {
-  return HEAP_ROWS + (row << 3);
+  return HEAP_ROWS + (row << ROW_SHIFT);
 }
 
 /** Number of the row at a byte offset. */
 // @ts-ignore: decorator
 @inline
 export function rowIndex(offset: u32): u32 {
-  return (offset - HEAP_ROWS) >> 3;
+  return (offset - HEAP_ROWS) >> ROW_SHIFT;
 }
 
 // @ts-ignore: decorator

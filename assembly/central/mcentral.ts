@@ -12,36 +12,18 @@
  * Lock: C of the row. Cost: O(1); a new span costs O(its groups + pages).
  */
 
-import { PAGE_SHIFT, ROW_TINY } from "../base/config";
-import { FLAG_EMPTY, FLAG_LISTED, FLAG_NEEDZERO, GROUP_SHIFT, Group, MCentral, MSPAN_SIZE, MSpan } from "../base/layout";
+import { PAGE_SHIFT, PAGE_SIZE, ROW_TINY } from "../base/config";
+import { FLAG_EMPTY, FLAG_LISTED, FLAG_NEEDZERO, MCentral, MSpan } from "../base/layout";
 import { lowBits } from "../base/bits";
 import { STAT_CENTRAL_GROWS, STAT_CENTRAL_HITS, count } from "../base/counters";
 import { central, mheap, rowAt, rowOffset } from "../base/state";
 import { allocSpan, freeSpan } from "../heap/mheap";
+import { addressOf, groupOf, isEmptyUncached, spanAt, validBits } from "../heap/mspan";
 
 /** Pages of empty spans that are retained whatever the heap's size. */
 @inline const RETAIN_MIN_PAGES: u32 = 16;
 /** And beyond: one page in this many in use (a power of two's log). */
 @inline const RETAIN_SHIFT: u32 = 3;
-
-/** Group `i` of a span. */
-// @ts-ignore: decorator
-@inline
-export function groupOf(span: MSpan, i: u32): Group {
-  return changetype<Group>(changetype<usize>(span) + MSPAN_SIZE + (i << GROUP_SHIFT));
-}
-
-// @ts-ignore: decorator
-@inline
-function spanAt(address: u32): MSpan {
-  return changetype<MSpan>(<usize>address);
-}
-
-// @ts-ignore: decorator
-@inline
-function addressOf(span: MSpan): u32 {
-  return <u32>changetype<usize>(span);
-}
 
 /** Append to the partial list. */
 export function pushPartial(c: MCentral, span: MSpan): void {
@@ -88,12 +70,23 @@ export function cacheSpan(row: u32): MSpan | null {
   return growSpan(row);
 }
 
+/**
+ * Pages of the next span. Go's length holds its tail waste down, but a class that is hardly used would pay for a span of
+ * several large slots with one live; until it has as many slots as that in spans, it gets the shortest ones.
+ */
+function spanPages(c: MCentral, elemsize: u32): u32 {
+  const full = <u32>c.npages;
+  const short = (elemsize + PAGE_SIZE - 1) >> PAGE_SHIFT;
+  if (short == full) return full;
+  return c.nspans * ((short << PAGE_SHIFT) / elemsize) < (full << PAGE_SHIFT) / elemsize ? short : full;
+}
+
 /** mcentral.grow: a new span, all of its groups full of free slots. */
 function growSpan(row: u32): MSpan | null {
   const c = central(row);
   const offset = rowOffset(row);
   const elemsize = rowAt(offset).elemsize;
-  const npages = <u32>c.npages;
+  const npages = spanPages(c, elemsize);
   const nelems = (npages << PAGE_SHIFT) / elemsize;
   // A tiny block is not freed by hand: its page records refuse every address.
   const magic = row == ROW_TINY ? 0 : c.divMagic;
@@ -101,42 +94,26 @@ function growSpan(row: u32): MSpan | null {
   if (span == null) return null;
   count(STAT_CENTRAL_GROWS);
   c.nspans += 1;
+  c.npagesInUse += npages;
   span.spanclass = c.spanclass;
   const ngroups = <u32>span.ngroups;
-  span.partialMask = <u32>lowBits(ngroups);
-  const spanz = addressOf(span) | (span.flags & FLAG_NEEDZERO ? 1 : 0);
-  let left = nelems;
-  let base = span.startAddr;
+  const all = <u16>lowBits(ngroups);
+  span.partialMask = all;
+  span.dirtyMask = span.flags & FLAG_NEEDZERO ? all : 0;
   for (let i: u32 = 0; i < ngroups; i++) {
     const g = groupOf(span, i);
-    const valid = lowBits(min(left, 64));
+    const valid = validBits(span, i);
     g.allocCache = valid;
-    g.freed = 0;
-    g.base = base;
-    g.spanz = spanz;
-    g.valid = valid;
-    left -= 64;
-    base += elemsize << 6;
+    g.freed = ~valid;
   }
   return span;
-}
-
-/** Whether no slot of the span is live. All of its groups must be out of the mcache. */
-export function isEmpty(span: MSpan): bool {
-  const ngroups = <u32>span.ngroups;
-  if (span.partialMask != <u32>lowBits(ngroups)) return false;
-  for (let i: u32 = 0; i < ngroups; i++) {
-    const g = groupOf(span, i);
-    if ((g.allocCache | g.freed) != g.valid) return false;
-  }
-  return true;
 }
 
 /** uncacheSpan: a span that leaves the mcache, its group's bit in partialMask set if it has free slots. */
 export function uncacheSpan(span: MSpan): void {
   if (span.partialMask == 0) return;
   const c = central(span.row);
-  if (isEmpty(span)) retainOrFree(c, span);
+  if (isEmptyUncached(span)) retainOrFree(c, span);
   else pushPartial(c, span);
 }
 

@@ -9,7 +9,7 @@
  */
 
 import { NUM_CLASSES, NUM_ROWS, PAGE_SHIFT } from "../base/config";
-import { GROUP_SIZE, Group, MSPAN_SIZE, MSpan } from "../base/layout";
+import { GROUP_SIZE, MSPAN_SIZE, MSpan } from "../base/layout";
 import {
   STAT_CENTRAL_GROWS,
   STAT_CENTRAL_HITS,
@@ -34,9 +34,9 @@ import {
   counter,
 } from "../base/counters";
 import { central, mheap, rowAt, rowOffset } from "../base/state";
-import { groupOf } from "../central/mcentral";
 import { classSize } from "../alloc/init";
 import { nextSpanPage } from "../heap/mheap";
+import { groupAt, liveSlots } from "../heap/mspan";
 import { countFreePages } from "../heap/pagealloc";
 import { pageRecord } from "../heap/arena";
 
@@ -66,16 +66,6 @@ function add(word: u32, value: u64): void {
   put(word, get(word) + value);
 }
 
-/** Live slots of a small span. */
-export function liveSlots(span: MSpan): u32 {
-  let n: u32 = 0;
-  for (let i: u32 = 0; i < span.ngroups; i++) {
-    const g = groupOf(span, i);
-    n += <u32>popcnt(g.valid ^ (g.allocCache | g.freed));
-  }
-  return n;
-}
-
 /** Fill the record at `at`, MEMSTATS_WORDS u64. The heap stands. */
 export function fillMemStats(at: u32): void {
   const h = mheap();
@@ -94,7 +84,7 @@ export function fillMemStats(at: u32): void {
   for (let row: u32 = 1; row < NUM_ROWS; row++) {
     const c = central(row);
     const r = rowAt(rowOffset(row));
-    const taken = c.taken - popcnt(changetype<Group>(<usize>r.group).allocCache);
+    const taken = c.taken - popcnt(groupAt(r.group).allocCache);
     const words = MEMSTATS_CLASSES + <u32>c.sizeclass * 4;
     add(words + 1, taken);
     add(words + 2, taken);

@@ -7,13 +7,11 @@
  */
 
 import { ARENA_PAGES, NUM_ROWS, PAGE_SHIFT, ROW_TINY } from "../base/config";
-import { FLAG_EMPTY, FLAG_LISTED, Group, MSPAN_SIZE, MSpan, SPAN_IN_USE } from "../base/layout";
-import { lowBits } from "../base/bits";
+import { FLAG_EMPTY, FLAG_LISTED, FULL, MSPAN_SIZE, MSpan, SPAN_IN_USE } from "../base/layout";
 import { arenaOf, central, dummyGroup, heap, mheap, rowAt, rowOffset } from "../base/state";
-import { groupOf, isEmpty } from "../central/mcentral";
-import { groupIndex, spanOfGroup } from "../alloc/mcache";
 import { inUseBits, pageRecord, spanOf } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
+import { groupAt, groupIndex, groupOf, isEmptyUncached, isFull, spanAt, validBits } from "../heap/mspan";
 import { chunkBits, chunkScav, countFreePages, expectedSum, levelFor, sumAddress } from "../heap/pagealloc";
 
 /** 10: a summary differs from what its children say. */
@@ -38,11 +36,11 @@ import { chunkBits, chunkScav, countFreePages, expectedSum, levelFor, sumAddress
 @inline export const BAD_LOOKUP: u32 = 24;
 /** 25: a page outside of all spans has a page record. */
 @inline export const STALE_PAGE_RECORD: u32 = 25;
-/** 30: a group has a bit outside of its slots. */
+/** 30: a group has a bit of allocCache beyond its slots, or lacks one of freed there. */
 @inline export const BIT_OUTSIDE: u32 = 30;
 /** 31: a slot is in allocCache and in freed. */
 @inline export const BIT_TWICE: u32 = 31;
-/** 32: a group's base, span or slots are not its place in the span. */
+/** 32: a full group that nobody holds does not look like one. */
 @inline export const BAD_GROUP: u32 = 32;
 /** 33: partialMask and the groups' free slots differ. */
 @inline export const BAD_PARTIAL_MASK: u32 = 33;
@@ -159,7 +157,7 @@ function validateGroups(span: MSpan, deep: bool): u32 {
   const row = rowAt(rowOffset(span.row));
   const size = row.elemsize;
   const c = central(span.row);
-  if (span.spanclass != c.spanclass || span.npages != <u32>c.npages) return bad(BAD_SPAN, at);
+  if (span.spanclass != c.spanclass || span.npages > <u32>c.npages) return bad(BAD_SPAN, at);
   if (<u32>span.nelems != (span.npages << PAGE_SHIFT) / size) return bad(BAD_SPAN, at);
   if (<u32>span.ngroups != (<u32>span.nelems + 63) >> 6) return bad(BAD_SPAN, at);
   const r = pageRecord(span.startAddr >> PAGE_SHIFT);
@@ -171,21 +169,27 @@ function validateGroups(span: MSpan, deep: bool): u32 {
   for (let i: u32 = 0; i < span.ngroups; i++) {
     const g = groupOf(span, i);
     const where = <u32>changetype<usize>(g);
-    const slots = min<u32>(<u32>span.nelems - (i << 6), 64);
-    if (g.valid != lowBits(slots) || g.base != span.startAddr + (i << 6) * size) return bad(BAD_GROUP, where);
-    if ((g.spanz & ~1) != at) return bad(BAD_GROUP, where);
-    if (((g.allocCache | g.freed) & ~g.valid) != 0) return bad(BIT_OUTSIDE, where);
+    const valid = validBits(span, i);
+    if (row.group == where) {
+      cached = true;
+      if (row.span != at || row.base != span.startAddr + (i << 6) * size) return bad(BAD_ROW, where);
+    } else if (isFull(span, i)) {
+      if (g.allocCache != 0 || g.freed != FULL) return bad(BAD_GROUP, where);
+      continue;
+    } else {
+      partial |= 1 << i;
+      if ((g.allocCache | (g.freed & valid)) == 0) return bad(BAD_PARTIAL_MASK, where);
+    }
+    if ((g.allocCache & ~valid) != 0 || (~g.freed & ~valid) != 0) return bad(BIT_OUTSIDE, where);
     if ((g.allocCache & g.freed) != 0) return bad(BIT_TWICE, where);
-    if (row.group == where) cached = true;
-    else if ((g.allocCache | g.freed) != 0) partial |= 1 << i;
-    if (deep && (g.spanz & 1) == 0) {
+    if (deep && ((<u32>span.dirtyMask >> i) & 1) == 0) {
       for (let bits = g.allocCache; bits != 0; bits &= bits - 1) {
-        const slot = g.base + <u32>ctz(bits) * size;
+        const slot = span.startAddr + ((i << 6) + <u32>ctz(bits)) * size;
         for (let b: u32 = 0; b < size; b += 8) if (load<u64>(slot + b) != 0) return bad(DIRTY_SLOT, slot + b);
       }
     }
   }
-  if (span.partialMask != partial) return bad(BAD_PARTIAL_MASK, at);
+  if (<u32>span.partialMask != partial) return bad(BAD_PARTIAL_MASK, at);
   const listed = (span.flags & (FLAG_LISTED | FLAG_EMPTY)) != 0;
   if (listed != (!cached && partial != 0)) return bad(BAD_PLACE, at);
   return 0;
@@ -209,18 +213,18 @@ function validateLists(): u32 {
     for (let at = c.empty; at != 0; ) {
       const span = changetype<MSpan>(<usize>at);
       if (<u32>span.row != row || (span.flags & FLAG_EMPTY) == 0) return bad(BAD_LIST, at);
-      if (!isEmpty(span)) return bad(NOT_EMPTY, at);
+      if (!isEmptyUncached(span)) return bad(NOT_EMPTY, at);
       if (++n > c.nspans) return bad(BAD_LIST, at);
       retained += span.npages;
       at = span.next;
     }
-    const g = changetype<Group>(<usize>rowAt(rowOffset(row)).group);
-    if (<u32>changetype<usize>(g) != dummyGroup()) {
-      const span = spanOfGroup(g);
-      if (span == null || <u32>span.row != row || span.state != SPAN_IN_USE) return bad(BAD_ROW, row);
-      if ((span.partialMask & (1 << groupIndex(span, g))) != 0) return bad(BAD_ROW, row);
-      if ((span.flags & (FLAG_LISTED | FLAG_EMPTY)) != 0) return bad(BAD_PLACE, <u32>changetype<usize>(span));
-    } else if (g.allocCache != 0 || g.freed != 0) return bad(BAD_ROW, row);
+    const r = rowAt(rowOffset(row));
+    if (r.span != 0) {
+      const span = spanAt(r.span);
+      if (<u32>span.row != row || span.state != SPAN_IN_USE) return bad(BAD_ROW, row);
+      if (((<u32>span.partialMask >> groupIndex(span, r.group)) & 1) != 0) return bad(BAD_ROW, row);
+      if ((span.flags & (FLAG_LISTED | FLAG_EMPTY)) != 0) return bad(BAD_PLACE, r.span);
+    } else if (r.group != dummyGroup() || groupAt(r.group).allocCache != 0) return bad(BAD_ROW, row);
     if (c.counted != c.nspans) return bad(BAD_SPAN_COUNT, row);
   }
   if (retained != h.retainedPages) return bad(BAD_RETAINED, retained);

@@ -12,6 +12,7 @@
 import {
   ADDRESS_END,
   ARENA_PAGES,
+  HOST,
   NUM_ROWS,
   PAGE_CACHE_MAX,
   PAGE_SHIFT,
@@ -22,7 +23,6 @@ import {
 import {
   ARENA_RECORD_SIZE,
   FLAG_NEEDZERO,
-  GROUP_SHIFT,
   MSPAN_SIZE,
   MSpan,
   SPAN_DEAD,
@@ -38,7 +38,7 @@ import {
   count,
   countBy,
 } from "../base/counters";
-import { arenaIndex, arenaOf, central, mheap } from "../base/state";
+import { arenaIndex, arenaOf, central, dummyGroup, mheap, rowAt, rowOffset } from "../base/state";
 import { arenaInit, clearInUse, inUseBits, pageRecord, setInUse } from "./arena";
 import {
   SUMS_SIZE,
@@ -53,6 +53,7 @@ import {
   raiseSearch,
   takePages,
 } from "./pagealloc";
+import { groupAt, isEmpty, setRequestSize, spanAt } from "./mspan";
 import { pageCacheAlloc, pageCacheFlush, pageCacheRefill } from "./pagecache";
 import { persistChunk, persistentAlloc, persistentLeft, spanRecordAlloc, spanRecordFree } from "./persistent";
 import { growthReserve, memoryEnd, sysGrow } from "./sys";
@@ -209,13 +210,29 @@ function allocRunSlow(npages: u32, zero: bool): u32 {
   return grow(npages) ? allocTree(npages, zero) : 0;
 }
 
-/** Retained empty spans and the page cache's rest back to the tree. True when that freed any page. */
+/** All that is held without a live slot back to the tree: spans and the page cache's rest. True if that was any page. */
 export function giveBack(): bool {
-  const h = mheap();
-  const some = h.retainedPages != 0 || h.pcCache != 0;
-  reclaim();
+  const some = mheap().pcCache != 0;
+  const pages = reclaim() + reclaimCached();
   pageCacheFlush();
-  return some;
+  return some || pages != 0;
+}
+
+/** Free the spans of the mcache that have no live slot; pages freed. O(rows). */
+function reclaimCached(): u32 {
+  let pages: u32 = 0;
+  for (let row: u32 = 1; row < NUM_ROWS; row++) {
+    const r = rowAt(rowOffset(row));
+    if (r.span == 0) continue;
+    const span = spanAt(r.span);
+    if (!isEmpty(span)) continue;
+    if (HOST) central(row).taken -= popcnt(groupAt(r.group).allocCache);
+    r.group = dummyGroup();
+    r.span = 0;
+    pages += span.npages;
+    freeSpan(span);
+  }
+  return pages;
 }
 
 /** Free all retained empty spans; pages freed. O(rows + spans freed). */
@@ -331,7 +348,7 @@ export function allocLargeSpan(size: u32, npages: u32, alignPages: u32, zero: bo
   initSpan(span, page, npages);
   span.row = 0;
   span.nelems = 1;
-  span.partialMask = size;
+  setRequestSize(span, size);
   span.spanclass = spanclass;
   const r = pageRecord(page);
   r.base = page << PAGE_SHIFT;
@@ -354,7 +371,11 @@ export function freeSpan(span: MSpan): void {
     r.rowOff = 0;
   }
   clearInUse(page);
-  if (span.row) central(span.row).nspans -= 1;
+  if (span.row) {
+    const c = central(span.row);
+    c.nspans -= 1;
+    c.npagesInUse -= npages;
+  }
   span.state = SPAN_DEAD;
   span.flags = 0;
   mheap().inUsePages -= npages;

@@ -38,11 +38,11 @@ export function sysGrow(n: u32): u32 {
 }
 
 /**
- * Wasm pages to add to a growth so that the next one comes later: 1/64 of the heap, bounded by the option reserve, and
+ * Wasm pages to add to a growth so that the next one comes later: 1/128 of the heap, bounded by the option reserve, and
  * nothing at or above the soft limit. The bound keeps peak memory close to need: the heap never doubles.
  */
 export function growthReserve(n: u32): u32 {
   const sys = mheap().sys;
   if (softLimit != 0 && <u64>sys + (<u64>n << WASM_PAGE_SHIFT) >= <u64>softLimit) return 0;
-  return min(reserveBytes, sys >> 6) >> WASM_PAGE_SHIFT;
+  return min(reserveBytes, sys >> 7) >> WASM_PAGE_SHIFT;
 }

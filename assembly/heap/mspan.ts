@@ -1,0 +1,95 @@
+/**
+ * mspan: what can be said of a span from its record alone. The record and the groups behind it are drawn in
+ * base/layout.ts. Pure reads, O(groups) at most; whoever owns the span may ask.
+ */
+
+import { GROUP_SHIFT, Group, MSPAN_SIZE, MSpan } from "../base/layout";
+import { lowBits } from "../base/bits";
+import { rowAt, rowOffset } from "../base/state";
+
+// @ts-ignore: decorator
+@inline
+export function spanAt(address: u32): MSpan {
+  return changetype<MSpan>(<usize>address);
+}
+
+// @ts-ignore: decorator
+@inline
+export function addressOf(span: MSpan): u32 {
+  return <u32>changetype<usize>(span);
+}
+
+// @ts-ignore: decorator
+@inline
+export function groupAt(address: u32): Group {
+  return changetype<Group>(<usize>address);
+}
+
+/** Group `i` of a span. */
+// @ts-ignore: decorator
+@inline
+export function groupOf(span: MSpan, i: u32): Group {
+  return groupAt(addressOf(span) + MSPAN_SIZE + (i << GROUP_SHIFT));
+}
+
+/** Index of the group at an address in its span. */
+// @ts-ignore: decorator
+@inline
+export function groupIndex(span: MSpan, group: u32): u32 {
+  return (group - addressOf(span) - MSPAN_SIZE) >> GROUP_SHIFT;
+}
+
+/** The slots that group `i` has: all ones but in the last group. */
+// @ts-ignore: decorator
+@inline
+export function validBits(span: MSpan, i: u32): u64 {
+  const slots = <u32>span.nelems - (i << 6);
+  return slots >= 64 ? ~(<u64>0) : lowBits(slots);
+}
+
+/** Whether the mcache holds this group. */
+// @ts-ignore: decorator
+@inline
+function isCached(span: MSpan, group: u32): bool {
+  return rowAt(rowOffset(span.row)).group == group;
+}
+
+/** Whether group `i` is full and out of the mcache: then its words say nothing of its slots. */
+export function isFull(span: MSpan, i: u32): bool {
+  const group = addressOf(span) + MSPAN_SIZE + (i << GROUP_SHIFT);
+  return ((<u32>span.partialMask >> i) & 1) == 0 && !isCached(span, group);
+}
+
+/** The live slots of group `i`. */
+export function liveBits(span: MSpan, i: u32): u64 {
+  if (isFull(span, i)) return validBits(span, i);
+  const g = groupOf(span, i);
+  return ~(g.allocCache | g.freed);
+}
+
+/** Live slots of a small span. */
+export function liveSlots(span: MSpan): u32 {
+  let n: u32 = 0;
+  for (let i: u32 = 0; i < span.ngroups; i++) n += <u32>popcnt(liveBits(span, i));
+  return n;
+}
+
+/** Whether no slot of the span is live. */
+export function isEmpty(span: MSpan): bool {
+  for (let i: u32 = 0; i < span.ngroups; i++) {
+    if (liveBits(span, i) != 0) return false;
+  }
+  return true;
+}
+
+/** isEmpty for a span that no mcache holds: a glance at partialMask answers most. */
+export function isEmptyUncached(span: MSpan): bool {
+  return <u32>span.partialMask == <u32>lowBits(span.ngroups) && isEmpty(span);
+}
+
+/** The size asked for of a large span, bytes. */
+// @ts-ignore: decorator
+@inline
+export function setRequestSize(span: MSpan, size: u32): void {
+  store<u32>(addressOf(span), size, offsetof<MSpan>("partialMask"));
+}
