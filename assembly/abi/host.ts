@@ -5,23 +5,23 @@
 export * from "./libc";
 
 import { bootstrap } from "../alloc/init";
-import { checkPointer, findObject, freeChecked } from "../alloc/free";
+import { checkPointer, findObject, freeChecked, freeFast } from "../alloc/free";
 import { dropTiny, mallocgc as mallocgcImpl } from "../alloc/mallocgc";
 import { mallocFast, mallocSlow } from "../alloc/malloc";
 import { releaseAll as releaseRows } from "../alloc/mcache";
 import { MISUSE_NONE } from "../alloc/misuse";
 import { reallocChecked } from "../alloc/realloc";
 import { STAT_MISUSES, count } from "../base/counters";
+import { HEAP_MEMSTATS } from "../base/layout";
 import { heap } from "../base/state";
-import { MEMSTATS_WORDS, fillMemStats } from "../check/memstats";
+import { fillMemStats } from "../check/memstats";
 import { validateHeap } from "../check/validate";
 import { spanOf as lookup } from "../heap/arena";
-import { reclaim as reclaimSpans, recordSpace } from "../heap/mheap";
+import { reclaim as reclaimSpans } from "../heap/mheap";
 
 export { validateInfo } from "../check/validate";
 
 let lastKind: i32 = MISUSE_NONE;
-let statsAt: u32 = 0;
 
 /** Go's mallocgc: `scan` 1 for objects with pointers (always zeroed), `needzero` 1 to have others zeroed. 0: no memory. */
 export function mallocgc(size: u32, scan: i32, needzero: i32): u32 {
@@ -30,7 +30,7 @@ export function mallocgc(size: u32, scan: i32, needzero: i32): u32 {
 
 /** free that tells: 0, or the kind of misuse, and then nothing has changed. Null is 0. */
 export function tryFree(ptr: u32): i32 {
-  if (ptr == 0) return MISUSE_NONE;
+  if (freeFast(ptr) || ptr == 0) return MISUSE_NONE;
   const kind = freeChecked(ptr);
   if (kind != MISUSE_NONE && heap != 0) count(STAT_MISUSES);
   return kind;
@@ -70,12 +70,11 @@ export function objectBase(ptr: u32): u32 {
   return findObject(ptr);
 }
 
-/** Fill a MemStats record (check/memstats.ts) and return its address; 0 without a heap and memory for one. */
+/** Fill the MemStats record (check/memstats.ts) and return its address; 0 without a heap and memory for one. */
 export function memstats(): u32 {
   if (heap == 0 && !bootstrap(false, 0)) return 0;
-  if (statsAt == 0) statsAt = recordSpace(MEMSTATS_WORDS << 3);
-  if (statsAt) fillMemStats(statsAt);
-  return statsAt;
+  fillMemStats(heap + HEAP_MEMSTATS);
+  return heap + HEAP_MEMSTATS;
 }
 
 /** 0 when every invariant holds, else the number of a broken one (check/validate.ts). */

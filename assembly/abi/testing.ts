@@ -41,7 +41,7 @@ function rawRecord(size: u32): u32 {
   size = (size + 15) & ~15;
   if (spaceEnd - space < size) {
     const n = (size + 0xffff) >> 16;
-    space = <u32>memory.grow(n) << 16;
+    space = (<u32>memory.grow(n)) << 16;
     spaceEnd = space + (n << 16);
   }
   const at = space;
@@ -182,6 +182,7 @@ export function classMagic(c: u32): u32 {
 
 /** Class that the C entry points use for 1..32768 bytes. */
 export function cClassOfSize(size: u32): u32 {
-  const offset: u32 = size <= SMALL_SIZE_MAX ? load<u16>(heap + (((size + 7) >> 3) << 1), HEAP_TABLE8) : mediumRow(size);
+  const offset: u32 =
+    size <= SMALL_SIZE_MAX ? load<u16>(heap + (((size + 7) >> 3) << 1), HEAP_TABLE8) : mediumRow(size);
   return size > MAX_SMALL_SIZE ? 0 : central(rowIndex(offset)).sizeclass;
 }

@@ -20,14 +20,7 @@ import { pushPartial, retainOrFree, unlinkPartial } from "../central/mcentral";
 import { pageRecord, spanOf } from "../heap/arena";
 import { freeSpan } from "../heap/mheap";
 import { addressOf, groupAt, isEmptyUncached, liveBits, spanAt, validBits } from "../heap/mspan";
-import {
-  MISUSE_DOUBLE_FREE,
-  MISUSE_FOREIGN,
-  MISUSE_INTERIOR,
-  MISUSE_NONE,
-  MISUSE_TINY,
-  misuse,
-} from "./misuse";
+import { MISUSE_DOUBLE_FREE, MISUSE_FOREIGN, MISUSE_INTERIOR, MISUSE_NONE, MISUSE_TINY, misuse } from "./misuse";
 
 /** The common case, small enough to be inlined. False: nothing was done, freeChecked must look. */
 // @ts-ignore: decorator

@@ -31,6 +31,7 @@ import {
   HEAP_TABLE128,
   HEAP_TABLE8,
 } from "../base/layout";
+import { initRow } from "../central/rows";
 import { fillSizeClasses } from "../base/sizeclasses";
 import { central, dummyGroup, heap, mheap, openHeap, rowAt, rowOffset, setHeap } from "../base/state";
 import { addRegion } from "../heap/mheap";
@@ -48,23 +49,6 @@ export function classSize(c: u32): u32 {
 @inline
 export function classPages(c: u32): u32 {
   return load<u8>(heap + c, HEAP_CLASS_PAGES);
-}
-
-/** ceil(2^32 / size): the reciprocal by which an offset finds its slot. */
-// @ts-ignore: decorator
-@inline
-export function reciprocal(size: u32): u32 {
-  return 0xffffffff / size + 1;
-}
-
-/** What a row and its mcentral know of their slots. */
-export function initRow(row: u32, sizeclass: u32, size: u32, npages: u32, noscan: u32): void {
-  rowAt(rowOffset(row)).elemsize = size;
-  const c = central(row);
-  c.divMagic = reciprocal(size);
-  c.npages = <u8>npages;
-  c.sizeclass = <u8>sizeclass;
-  c.spanclass = <u8>((sizeclass << 1) | noscan);
 }
 
 /** The lookup tables and the rows, out of the size classes. */

@@ -20,10 +20,11 @@ import {
   count,
   countBy,
 } from "../base/counters";
-import { central, heap, rowAt, rowOffset, smallMax } from "../base/state";
+import { central, heap, rowAt, rowIndex, rowOffset, smallMax } from "../base/state";
+import { noteSize } from "../central/fitted";
 import { allocLargeSpan } from "../heap/mheap";
 import { bootstrap } from "./init";
-import { isDirty, refill } from "./mcache";
+import { isDirty, refill, reloadRow } from "./mcache";
 
 /** Below this, a clear or a copy by words beats the engine's call. Bytes. */
 @inline const WORDS_MAX: u32 = 256;
@@ -56,13 +57,14 @@ export function mediumRow(size: u32): u32 {
   return rowOffset(row);
 }
 
-/** nextFree: a slot of the row, refilling it; 0 when there is no memory. */
+/** nextFree: a slot of the row for `size` bytes, refilling it; 0 when there is no memory. */
 // @ts-ignore: decorator
 @inline
-export function nextFree(offset: u32): u32 {
+export function nextFree(offset: u32, size: u32): u32 {
   const row = rowAt(offset);
   let g = changetype<Group>(<usize>row.group);
-  if (g.allocCache == 0) {
+  if (g.allocCache == 0 && !reloadRow(row, g)) {
+    noteSize(rowIndex(offset), size);
     const address = refill(offset);
     if (address == 0) return 0;
     g = changetype<Group>(<usize>address);
@@ -73,8 +75,8 @@ export function nextFree(offset: u32): u32 {
 /** malloc in full, for any size and any state of the heap. 0 when there is no memory. */
 export function mallocSlow(size: u32): u32 {
   if (heap == 0 && !bootstrap(false, 0)) return 0;
-  if (size <= SMALL_SIZE_MAX) return nextFree(load<u16>(heap + (((max(size, 1) + 7) >> 3) << 1), HEAP_TABLE8));
-  if (size <= MAX_SMALL_SIZE) return nextFree(mediumRow(size));
+  if (size <= SMALL_SIZE_MAX) return nextFree(load<u16>(heap + (((max(size, 1) + 7) >> 3) << 1), HEAP_TABLE8), size);
+  if (size <= MAX_SMALL_SIZE) return nextFree(mediumRow(size), size);
   return mallocLarge(size, 1, false, 1);
 }
 
@@ -85,7 +87,7 @@ export function mallocLarge(size: u32, alignPages: u32, zero: bool, spanclass: u
   const span = allocLargeSpan(size, max(npages, 1), alignPages, zero, spanclass);
   if (span == null) return 0;
   count(STAT_LARGE_MALLOCS);
-  countBy(STAT_LARGE_TOTAL, <u64>npages << PAGE_SHIFT);
+  countBy(STAT_LARGE_TOTAL, (<u64>npages) << PAGE_SHIFT);
   return span.startAddr;
 }
 
@@ -110,7 +112,7 @@ export function copyWords(to: u32, from: u32, size: u32): void {
 
 /** A slot of the row with its first `size` bytes zero: cleared only if the group's slots may be dirty. */
 export function nextFreeZeroed(offset: u32, size: u32): u32 {
-  const p = nextFree(offset);
+  const p = nextFree(offset, size);
   if (p == 0) return 0;
   if (isDirty(rowAt(offset))) {
     clearWords(p, size);

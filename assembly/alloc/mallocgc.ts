@@ -15,7 +15,7 @@
 import { HOST, MAX_SMALL_SIZE, ROW_SCAN, ROW_TINY, SMALL_SIZE_MAX, TINY_SIZE } from "../base/config";
 import { HEAP_CLASS8, HEAP_TABLE128, HEAP_ZEROBASE } from "../base/layout";
 import { STAT_TINY_BLOCKS, count } from "../base/counters";
-import { heap, mheap, rowOffset } from "../base/state";
+import { central, heap, mheap, rowOffset } from "../base/state";
 import { bootstrap, classSize } from "./init";
 import { mallocLarge, nextFree, nextFreeZeroed } from "./malloc";
 
@@ -23,12 +23,9 @@ import { mallocLarge, nextFree, nextFreeZeroed } from "./malloc";
 export function classOfSize(size: u32): u32 {
   if (size <= SMALL_SIZE_MAX - 8) return load<u8>(heap + ((size + 7) >> 3), HEAP_CLASS8);
   if (size <= SMALL_SIZE_MAX) return load<u8>(heap + (SMALL_SIZE_MAX >> 3), HEAP_CLASS8);
-  let c: u32 = load<u8>(heap + ((size - SMALL_SIZE_MAX + 127) >> 7), HEAP_TABLE128);
-  // The table may name a fitted row; Go's class is the one behind it.
-  while (c >= NUM_CLASSES_LIMIT) c--;
-  return c;
+  // The table may name a fitted row: its class is the one it was fitted for.
+  return central(load<u8>(heap + ((size - SMALL_SIZE_MAX + 127) >> 7), HEAP_TABLE128)).sizeclass;
 }
-@inline const NUM_CLASSES_LIMIT: u32 = 68;
 
 /** A noscan object of 1..15 bytes; `size` decides its alignment within the block. 0: no memory. */
 function mallocTiny(size: u32): u32 {
@@ -44,7 +41,7 @@ function mallocTiny(size: u32): u32 {
     h.tinyAllocs += 1;
     return h.tiny + off;
   }
-  const p = nextFree(rowOffset(ROW_TINY));
+  const p = nextFree(rowOffset(ROW_TINY), TINY_SIZE);
   if (p == 0) return 0;
   count(STAT_TINY_BLOCKS);
   store<u64>(p, 0);
@@ -70,7 +67,7 @@ export function mallocgc(size: u32, scan: bool, needzero: bool): u32 {
   const offset = rowOffset(scan ? ROW_SCAN + c : c);
   // A pointerful slot is cleared to its end, where nothing was stored but a collector may look.
   if (scan) return nextFreeZeroed(offset, classSize(c));
-  return needzero ? nextFreeZeroed(offset, size) : nextFree(offset);
+  return needzero ? nextFreeZeroed(offset, size) : nextFree(offset, classSize(c));
 }
 
 /** Drop the tiny block of the P: the next tiny object opens a new one. */

@@ -18,32 +18,40 @@ import { cacheSpan, uncacheSpan } from "../central/mcentral";
 import { giveBack } from "../heap/mheap";
 import { addressOf, groupAt, groupIndex, groupOf, spanAt, validBits } from "../heap/mspan";
 
-// @ts-ignore: decorator
-@inline
-function countTaken(row: u32, g: Group): void {
-  if (HOST) central(row).taken += popcnt(g.allocCache);
-}
-
 /** Leave the row without a group. */
 // @ts-ignore: decorator
 @inline
 function clearRow(row: Row): void {
   row.group = dummyGroup();
   row.span = 0;
-}
-
-/** Make the frees of group `i` its window. Slots that come back are dirty. */
-// @ts-ignore: decorator
-@inline
-function reload(span: MSpan, i: u32, g: Group, valid: u64): void {
-  g.allocCache |= g.freed & valid;
-  g.freed = ~valid;
-  span.dirtyMask = <u16>(<u32>span.dirtyMask | (1 << i));
+  row.tail = 0;
 }
 
 /**
- * The row's allocCache is empty: load another. Returns the group, with at least one slot in allocCache, or 0 when there
- * is no memory; the row then holds the dummy, and the next call tries again.
+ * The cheapest refill: the frees of the row's group become its window, dirty ones. False when there were none.
+ * With the dummy both words are 0, as tail is.
+ */
+// @ts-ignore: decorator
+@inline
+export function reloadRow(row: Row, g: Group): bool {
+  const tail = row.tail;
+  const back = g.freed & ~tail;
+  if (back == 0) return false;
+  g.allocCache = back;
+  g.freed = tail;
+  const span = spanAt(row.span);
+  span.dirtyMask = <u16>((<u32>span.dirtyMask) | (1 << groupIndex(span, row.group)));
+  if (HOST) {
+    count(STAT_REFILLS);
+    count(STAT_GROUP_REFILLS);
+    central(span.row).taken += popcnt(back);
+  }
+  return true;
+}
+
+/**
+ * The row's group has no slot, freed ones neither: load another. Returns the group, with at least one slot in
+ * allocCache, or 0 when there is no memory; the row then holds the dummy, and the next call tries again.
  */
 export function refill(offset: u32): u32 {
   const row = rowAt(offset);
@@ -51,17 +59,8 @@ export function refill(offset: u32): u32 {
   let span = changetype<MSpan | null>(<usize>row.span);
   count(STAT_REFILLS);
   if (span != null) {
-    const g = groupAt(row.group);
-    const i = groupIndex(span, row.group);
-    const valid = validBits(span, i);
-    if ((g.freed & valid) != 0) {
-      reload(span, i, g, valid);
-      countTaken(index, g);
-      count(STAT_GROUP_REFILLS);
-      return row.group;
-    }
     // Full: nobody's until a slot of it is freed, and so the span when it has no other group.
-    g.freed = FULL;
+    groupAt(row.group).freed = FULL;
     if (span.partialMask) count(STAT_SPAN_REFILLS);
     else span = null;
   }
@@ -75,9 +74,15 @@ export function refill(offset: u32): u32 {
   const i = <u32>ctz(mask);
   span.partialMask = <u16>(mask & (mask - 1));
   const g = groupOf(span, i);
-  const valid = validBits(span, i);
-  if ((g.freed & valid) != 0) reload(span, i, g, valid);
-  countTaken(index, g);
+  const tail = ~validBits(span, i);
+  const back = g.freed & ~tail;
+  if (back) {
+    g.allocCache |= back;
+    g.freed = tail;
+    span.dirtyMask = <u16>((<u32>span.dirtyMask) | (1 << i));
+  }
+  if (HOST) central(index).taken += popcnt(g.allocCache);
+  row.tail = tail;
   row.base = span.startAddr + (i << 6) * row.elemsize;
   const address = <u32>changetype<usize>(g);
   row.group = address;
@@ -89,7 +94,7 @@ export function refill(offset: u32): u32 {
 @inline
 export function isDirty(row: Row): bool {
   const span = spanAt(row.span);
-  return ((<u32>span.dirtyMask >> groupIndex(span, row.group)) & 1) != 0;
+  return (((<u32>span.dirtyMask) >> groupIndex(span, row.group)) & 1) != 0;
 }
 
 /** Give the row's group and span back to the mcentral. */
@@ -100,7 +105,7 @@ function uncacheRow(offset: u32): void {
   const g = groupAt(row.group);
   const i = groupIndex(span, row.group);
   if (HOST) central(rowIndex(offset)).taken -= popcnt(g.allocCache);
-  if ((g.allocCache | (g.freed & validBits(span, i))) != 0) span.partialMask = <u16>(<u32>span.partialMask | (1 << i));
+  if ((g.allocCache | (g.freed & ~row.tail)) != 0) span.partialMask = <u16>((<u32>span.partialMask) | (1 << i));
   else g.freed = FULL;
   clearRow(row);
   uncacheSpan(span);

@@ -23,8 +23,9 @@ import { heap } from "../base/state";
 
 /** The hook: executes `unreachable`. `kind` 1..4, `ptr` the address in question. Exported; a breakpoint goes here. */
 export function gomalloc_misuse(kind: i32, ptr: u32): void {
-  // The arguments have to be used, or the optimiser drops them and the debugger shows none.
-  if (kind | <i32>ptr) unreachable();
+  // Never true. A function that calls keeps its own frame, and with it its name and arguments in the stack.
+  if (kind == -1) gomalloc_misuse(<i32>ptr, kind);
+  unreachable();
 }
 
 /** Report a misused call of the C API: trap, or return to a caller that does nothing. */

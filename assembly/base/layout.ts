@@ -121,7 +121,7 @@ export class PageRecord {
 @inline export const ARENA_SUMS: u32 = ARENA_IN_USE + 64;
 @inline export const ARENA_RECORD_SIZE: u32 = ARENA_SUMS + 64;
 
-/** A line of the mcache: 16 bytes. P */
+/** A line of the mcache: 32 bytes. P */
 // @ts-ignore: decorator
 @unmanaged @final
 export class Row {
@@ -133,8 +133,11 @@ export class Row {
   base: u32;
   /** The group's MSpan, 0 with the dummy. */
   span: u32;
+  /** The bits of `freed` that are no slots of the group: what it reads when nothing was freed. */
+  tail: u64;
+  pad: u64;
 }
-@inline export const ROW_SHIFT: u32 = 4;
+@inline export const ROW_SHIFT: u32 = 5;
 
 /** mcentral: the spans of one row that no mcache holds and that have free slots. 48 bytes. */
 // @ts-ignore: decorator
@@ -151,15 +154,16 @@ export class MCentral {
   taken: u64;
   /** ceil(2^32 / elemsize). */
   divMagic: u32;
-  /** Fitted rows: the next wider row of the class; also of a class that has fitted rows above it. 0: none. */
+  /** Of a fitted row: the row of its class. */
   wider: u16;
   /** Pages of a span. */
   npages: u8;
   spanclass: u8;
-  /** Largest and number of requests seen by the slow path since the last new span: what fitting goes by. */
+  /** Largest and number of the requests noted: what fitting goes by. */
   seenMax: u32;
   seen: u16;
   sizeclass: u8;
+  /** Of a class: the row fitted for it, 0 for none. */
   fittedRow: u8;
   /** Scratch of validate: spans counted. */
   counted: u32;
@@ -177,7 +181,7 @@ export class MHeap {
   /** Arenas arenaLo..arenaHi hold all that was grown into; there may be foreign ones between. */
   arenaLo: u32;
   arenaHi: u32;
-  /** Lowest maintained level of the summary tree: 3 with one arena, 2 within 32 MiB, 1 within 256 MiB, else 0. */
+  /** Lowest maintained level of the summary tree, where find starts. */
   rootLevel: u32;
   /** Every page below this page index is allocated. */
   searchPage: u32;
@@ -193,6 +197,8 @@ export class MHeap {
   metaPages: u32;
   /** Pages of retained empty spans. */
   retainedPages: u32;
+  /** Pages given to spans since the last reclaim. */
+  sinceReclaim: u32;
   /** Bytes obtained from memory.grow or given at init, in all. */
   sys: u32;
   /** Scavenged pages in the last run that the page allocator gave out. */
@@ -233,4 +239,6 @@ export class MHeap {
 @inline export const HEAP_ROWS: u32 = (HEAP_CLASS_PAGES + 72 + 15) & ~15; // Row[NUM_ROWS]
 @inline export const HEAP_CENTRAL: u32 = HEAP_ROWS + (NUM_ROWS << ROW_SHIFT); // MCentral[NUM_ROWS]
 @inline export const HEAP_ARENA_MAP: u32 = HEAP_CENTRAL + NUM_ROWS * 48; // u32[1024]
-@inline export const HEAP_RECORD_SIZE: u32 = HEAP_ARENA_MAP + (NUM_ARENAS << 2);
+/** Where memstats puts its record: there is always room for it. */
+@inline export const HEAP_MEMSTATS: u32 = HEAP_ARENA_MAP + (NUM_ARENAS << 2); // u64[312], HOST
+@inline export const HEAP_RECORD_SIZE: u32 = HEAP_MEMSTATS + (HOST ? 312 * 8 : 0);

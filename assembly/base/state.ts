@@ -6,7 +6,17 @@
  * test of malloc and of free sends every call to its slow path without a test of its own.
  */
 
-import { HEAP_ARENA_MAP, HEAP_CENTRAL, HEAP_DUMMY, HEAP_ROWS, MCENTRAL_SIZE, MCentral, MHeap, ROW_SHIFT, Row } from "./layout";
+import {
+  HEAP_ARENA_MAP,
+  HEAP_CENTRAL,
+  HEAP_DUMMY,
+  HEAP_ROWS,
+  MCENTRAL_SIZE,
+  MCentral,
+  MHeap,
+  ROW_SHIFT,
+  Row,
+} from "./layout";
 import { ARENA_SHIFT } from "./config";
 
 /** Address of the heap's record; 0 before init. */

@@ -18,6 +18,7 @@ import { lowBits } from "../base/bits";
 import { STAT_CENTRAL_GROWS, STAT_CENTRAL_HITS, count } from "../base/counters";
 import { central, mheap, rowAt, rowOffset } from "../base/state";
 import { allocSpan, freeSpan } from "../heap/mheap";
+import { maybeFit } from "./fitted";
 import { addressOf, groupOf, isEmptyUncached, spanAt, validBits } from "../heap/mspan";
 
 /** Pages of empty spans that are retained whatever the heap's size. */
@@ -67,6 +68,7 @@ export function cacheSpan(row: u32): MSpan | null {
     count(STAT_CENTRAL_HITS);
     return span;
   }
+  maybeFit(row);
   return growSpan(row);
 }
 

@@ -74,9 +74,9 @@ export function fillMemStats(at: u32): void {
   put(0, MEMSTATS_VERSION);
   put(1, h.sys);
   const free = countFreePages() + <u32>popcnt(h.pcCache);
-  put(2, <u64>(h.inUsePages + free) << PAGE_SHIFT);
-  put(3, <u64>h.inUsePages << PAGE_SHIFT);
-  put(4, <u64>free << PAGE_SHIFT);
+  put(2, (<u64>(h.inUsePages + free)) << PAGE_SHIFT);
+  put(3, (<u64>h.inUsePages) << PAGE_SHIFT);
+  put(4, (<u64>free) << PAGE_SHIFT);
   for (let c: u32 = 0; c < NUM_CLASSES; c++) put(MEMSTATS_CLASSES + c * 4, classSize(c));
 
   let mallocs: u64 = 0;
@@ -98,12 +98,12 @@ export function fillMemStats(at: u32): void {
   let largeLive: u64 = 0;
   let records: u64 = 0;
   let spans: u64 = 0;
-  for (let page = nextSpanPage(1); page != 0; ) {
+  for (let page = nextSpanPage(1); page != 0;) {
     const span = changetype<MSpan>(<usize>(pageRecord(page).groups - MSPAN_SIZE));
     records += MSPAN_SIZE + <u32>span.ngroups * GROUP_SIZE;
     spans++;
     if (span.ngroups == 0) {
-      largeLive += <u64>span.npages << PAGE_SHIFT;
+      largeLive += (<u64>span.npages) << PAGE_SHIFT;
     } else {
       const n = liveSlots(span);
       live += n;
@@ -143,5 +143,5 @@ export function fillMemStats(at: u32): void {
   put(30, counter(STAT_MISUSES));
   put(31, spans);
   put(32, counter(STAT_TINY_BLOCKS));
-  put(33, <u64>h.retainedPages << PAGE_SHIFT);
+  put(33, (<u64>h.retainedPages) << PAGE_SHIFT);
 }

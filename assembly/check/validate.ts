@@ -100,7 +100,7 @@ function validatePages(): u32 {
   }
   let lo = h.arenaLo;
   let hi = h.arenaHi;
-  for (let level: u32 = 3; level > h.rootLevel; ) {
+  for (let level: u32 = 3; level > h.rootLevel;) {
     level--;
     for (let i = lo; i <= hi; i++) {
       if (load<u64>(sumAddress(level, i)) != expectedSum(level, i)) return bad(BAD_SUMMARY, (level << 28) | i);
@@ -108,7 +108,8 @@ function validatePages(): u32 {
     lo >>= 3;
     hi >>= 3;
   }
-  if (h.pcCache != 0 && (h.pcCache & ~chunkBits(h.pcBase >> 6)) != 0) return bad(BAD_PAGE_CACHE, h.pcBase << PAGE_SHIFT);
+  if (h.pcCache != 0 && (h.pcCache & ~chunkBits(h.pcBase >> 6)) != 0)
+    return bad(BAD_PAGE_CACHE, h.pcBase << PAGE_SHIFT);
   if ((h.pcScav & ~h.pcCache) != 0) return bad(BAD_PAGE_CACHE, h.pcBase << PAGE_SHIFT);
   const free = countFreePages() + <u32>popcnt(h.pcCache);
   if (free + h.inUsePages + h.metaPages != h.grownPages) return bad(BAD_PAGE_COUNT, free);
@@ -120,7 +121,7 @@ function validateSpans(deep: bool): u32 {
   let inUse: u32 = 0;
   let next = h.arenaLo * ARENA_PAGES;
   for (let row: u32 = 0; row < NUM_ROWS; row++) central(row).counted = 0;
-  for (let page = nextSpanPage(1); page != 0; ) {
+  for (let page = nextSpanPage(1); page != 0;) {
     // Between two spans no page has a record.
     for (; next < page; next++) {
       if (arenaOf(next >> 9) != 0 && pageRecord(next).groups != 0) return bad(STALE_PAGE_RECORD, next << PAGE_SHIFT);
@@ -172,7 +173,8 @@ function validateGroups(span: MSpan, deep: bool): u32 {
     const valid = validBits(span, i);
     if (row.group == where) {
       cached = true;
-      if (row.span != at || row.base != span.startAddr + (i << 6) * size) return bad(BAD_ROW, where);
+      if (row.span != at || row.base != span.startAddr + (i << 6) * size || row.tail != ~valid)
+        return bad(BAD_ROW, where);
     } else if (isFull(span, i)) {
       if (g.allocCache != 0 || g.freed != FULL) return bad(BAD_GROUP, where);
       continue;
@@ -182,7 +184,7 @@ function validateGroups(span: MSpan, deep: bool): u32 {
     }
     if ((g.allocCache & ~valid) != 0 || (~g.freed & ~valid) != 0) return bad(BIT_OUTSIDE, where);
     if ((g.allocCache & g.freed) != 0) return bad(BIT_TWICE, where);
-    if (deep && ((<u32>span.dirtyMask >> i) & 1) == 0) {
+    if (deep && (((<u32>span.dirtyMask) >> i) & 1) == 0) {
       for (let bits = g.allocCache; bits != 0; bits &= bits - 1) {
         const slot = span.startAddr + ((i << 6) + <u32>ctz(bits)) * size;
         for (let b: u32 = 0; b < size; b += 8) if (load<u64>(slot + b) != 0) return bad(DIRTY_SLOT, slot + b);
@@ -202,7 +204,7 @@ function validateLists(): u32 {
     const c = central(row);
     let prev: u32 = 0;
     let n: u32 = 0;
-    for (let at = c.head; at != 0; ) {
+    for (let at = c.head; at != 0;) {
       const span = changetype<MSpan>(<usize>at);
       if (span.prev != prev || <u32>span.row != row || (span.flags & FLAG_LISTED) == 0) return bad(BAD_LIST, at);
       if (++n > c.nspans) return bad(BAD_LIST, at);
@@ -210,7 +212,7 @@ function validateLists(): u32 {
       at = span.next;
     }
     if (c.tail != prev) return bad(BAD_LIST, c.tail);
-    for (let at = c.empty; at != 0; ) {
+    for (let at = c.empty; at != 0;) {
       const span = changetype<MSpan>(<usize>at);
       if (<u32>span.row != row || (span.flags & FLAG_EMPTY) == 0) return bad(BAD_LIST, at);
       if (!isEmptyUncached(span)) return bad(NOT_EMPTY, at);
@@ -222,7 +224,7 @@ function validateLists(): u32 {
     if (r.span != 0) {
       const span = spanAt(r.span);
       if (<u32>span.row != row || span.state != SPAN_IN_USE) return bad(BAD_ROW, row);
-      if (((<u32>span.partialMask >> groupIndex(span, r.group)) & 1) != 0) return bad(BAD_ROW, row);
+      if ((((<u32>span.partialMask) >> groupIndex(span, r.group)) & 1) != 0) return bad(BAD_ROW, row);
       if ((span.flags & (FLAG_LISTED | FLAG_EMPTY)) != 0) return bad(BAD_PLACE, r.span);
     } else if (r.group != dummyGroup() || groupAt(r.group).allocCache != 0) return bad(BAD_ROW, row);
     if (c.counted != c.nspans) return bad(BAD_SPAN_COUNT, row);

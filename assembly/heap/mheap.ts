@@ -20,14 +20,7 @@ import {
   WASM_PAGE_PAGES,
   WASM_PAGE_SHIFT,
 } from "../base/config";
-import {
-  ARENA_RECORD_SIZE,
-  FLAG_NEEDZERO,
-  MSPAN_SIZE,
-  MSpan,
-  SPAN_DEAD,
-  SPAN_IN_USE,
-} from "../base/layout";
+import { ARENA_RECORD_SIZE, FLAG_NEEDZERO, MSPAN_SIZE, MSpan, SPAN_DEAD, SPAN_IN_USE } from "../base/layout";
 import {
   STAT_PAGE_ALLOCS,
   STAT_PAGE_CACHE_HITS,
@@ -58,6 +51,12 @@ import { pageCacheAlloc, pageCacheFlush, pageCacheRefill } from "./pagecache";
 import { persistChunk, persistentAlloc, persistentLeft, spanRecordAlloc, spanRecordFree } from "./persistent";
 import { growthReserve, memoryEnd, sysGrow } from "./sys";
 
+/** Arenas from the first to the last that the heap has grown into. */
+function arenasKnown(): u32 {
+  const h = mheap();
+  return h.arenaHi != 0 || arenaOf(0) != 0 ? h.arenaHi - h.arenaLo + 1 : 0;
+}
+
 /** Records for the arenas first..last that have none, and the upper tables if the range needs them: bytes. */
 function recordsNeeded(first: u32, last: u32): u32 {
   const h = mheap();
@@ -65,7 +64,7 @@ function recordsNeeded(first: u32, last: u32): u32 {
   for (let a = first; a <= last; a++) {
     if (arenaOf(a) == 0) bytes += ARENA_RECORD_SIZE;
   }
-  const known = h.arenaHi != 0 || arenaOf(0) != 0;
+  const known = arenasKnown() != 0;
   const lo = known ? min(h.arenaLo, first) : first;
   const hi = known ? max(h.arenaHi, last) : last;
   if (h.sums == 0 && levelFor(lo, hi) < 3) bytes += SUMS_SIZE;
@@ -86,7 +85,11 @@ export function addRegion(base: u32, bytes: u32, zero: bool): void {
   let rest: u32 = 0;
   if (need != 0) {
     if (need > persistentLeft()) {
-      const pages = (need + PAGE_SIZE - 1) >> PAGE_SHIFT;
+      // And for as many arenas again as there are, up to 8: a block that grows on and on meets records seldom. Until
+      // then span records use the room.
+      const spare = min(arenasKnown(), 8) * ARENA_RECORD_SIZE;
+      let pages = (need + spare + PAGE_SIZE - 1) >> PAGE_SHIFT;
+      if (pages << PAGE_SHIFT >= bytes >> 2) pages = (need + PAGE_SIZE - 1) >> PAGE_SHIFT;
       cur = base;
       base += pages << PAGE_SHIFT;
       bytes -= pages << PAGE_SHIFT;
@@ -96,7 +99,7 @@ export function addRegion(base: u32, bytes: u32, zero: bool): void {
     } else {
       cur = persistentAlloc(need);
     }
-    const known = h.arenaHi != 0 || arenaOf(0) != 0;
+    const known = arenasKnown() != 0;
     const lo = known ? min(h.arenaLo, first) : first;
     const hi = known ? max(h.arenaHi, last) : last;
     if (h.sums == 0 && levelFor(lo, hi) < 3) {
@@ -136,7 +139,8 @@ function grow(npages: u32): bool {
   const last = end + min(need + (extra << 3) + WASM_PAGE_PAGES, room) * PAGE_SIZE - 1;
   const records = recordsNeeded(arenaIndex(end), arenaIndex(last));
   if (records > persistentLeft()) {
-    need = npages + ((records + ARENA_RECORD_SIZE + PAGE_SIZE - 1) >> PAGE_SHIFT);
+    const spare = min(arenasKnown() + 1, 8) * ARENA_RECORD_SIZE;
+    need = npages + ((records + spare + PAGE_SIZE - 1) >> PAGE_SHIFT);
     if (need > room) return false;
   }
   const n = pagesToWasm(need);
@@ -201,13 +205,23 @@ export function allocRun(npages: u32, zero: bool): u32 {
   return page ? page : allocRunSlow(npages, zero);
 }
 
-/** After the tree had no such run: have back what is held, then grow. */
+/** A reclaim takes what may be wanted again at once: only after this many pages for spans, and 1/16 of the heap's. */
+@inline const RECLAIM_MIN_PAGES: u32 = 32;
+@inline const RECLAIM_SHIFT: u32 = 4;
+
+/** After the tree had no such run: have back what is held, unless that was just done, then grow. */
 function allocRunSlow(npages: u32, zero: bool): u32 {
-  if (giveBack()) {
-    const page = allocTree(npages, zero);
-    if (page) return page;
+  const h = mheap();
+  if (h.sinceReclaim >= RECLAIM_MIN_PAGES + (h.inUsePages >> RECLAIM_SHIFT)) {
+    h.sinceReclaim = 0;
+    if (giveBack()) {
+      const page = allocTree(npages, zero);
+      if (page) return page;
+    }
   }
-  return grow(npages) ? allocTree(npages, zero) : 0;
+  if (grow(npages)) return allocTree(npages, zero);
+  // The last resort, however short ago it was tried.
+  return giveBack() ? allocTree(npages, zero) : 0;
 }
 
 /** All that is held without a live slot back to the tree: spans and the page cache's rest. True if that was any page. */
@@ -229,6 +243,7 @@ function reclaimCached(): u32 {
     if (HOST) central(row).taken -= popcnt(groupAt(r.group).allocCache);
     r.group = dummyGroup();
     r.span = 0;
+    r.tail = 0;
     pages += span.npages;
     freeSpan(span);
   }
@@ -320,6 +335,7 @@ function initSpan(span: MSpan, page: u32, npages: u32): void {
   span.state = SPAN_IN_USE;
   setInUse(page);
   h.inUsePages += npages;
+  h.sinceReclaim += npages;
 }
 
 /**

@@ -57,7 +57,7 @@ function isCached(span: MSpan, group: u32): bool {
 /** Whether group `i` is full and out of the mcache: then its words say nothing of its slots. */
 export function isFull(span: MSpan, i: u32): bool {
   const group = addressOf(span) + MSPAN_SIZE + (i << GROUP_SHIFT);
-  return ((<u32>span.partialMask >> i) & 1) == 0 && !isCached(span, group);
+  return (((<u32>span.partialMask) >> i) & 1) == 0 && !isCached(span, group);
 }
 
 /** The live slots of group `i`. */

@@ -3,8 +3,8 @@
  *
  * Policy: address-ordered first fit. Tree: level 3 has an entry per chunk (64 pages, stored with its arena), level 2 per
  * arena, level 1 per 32 MiB, level 0 per 256 MiB; each inner node has eight children. Only the levels that the heap's
- * address range needs are kept: `rootLevel` is 3 while one arena is all, and the walk starts there. A small heap pays for
- * neither the tables nor the updates of the levels above.
+ * address range needs are kept: `rootLevel` is 3 while one arena is all, 2 up to 128 MiB, 1 up to 1 GiB, and the walk
+ * starts there. A small heap pays for neither the tables nor the updates of the levels above.
  *
  * Invariants (validate checks them): sum(level 3) = summarize(pallocBits); a parent is the merge of its children, from
  * rootLevel down; every page below searchPage is allocated; a scavenged page is free. A page that the heap was never
@@ -28,11 +28,13 @@ import {
 import { ARENA_BITS, ARENA_SCAV, ARENA_SUMS } from "../base/layout";
 import { bitRange, findBitRange64 } from "../base/bits";
 import { arenaOf, mheap } from "../base/state";
-import { mergeSums, summarize, sumEnd, sumMax, sumStart } from "./pallocsum";
+import { mergeSums, rawEnd, rawMax, rawStart, summarize, sumEnd, sumMax, sumStart } from "./pallocsum";
 
 /** Bytes of the tables of levels 2, 1 and 0. */
 @inline export const SUMS_SIZE: u32 = (NUM_ARENAS + L1_ENTRIES + L0_ENTRIES) << 3;
 @inline const LEAF: u32 = 3;
+/** As many entries are walked at the root before a level is put above them: a walk is cheaper than its upkeep. */
+@inline const ROOT_ENTRIES: u32 = 32;
 
 /** log2 of the pages that an entry of a level stands for: 6, 9, 12, 15 from the leaves up. */
 // @ts-ignore: decorator
@@ -117,11 +119,11 @@ function raiseLevels(above: u32): void {
   }
 }
 
-/** Lowest level whose entries over arenas lo..hi have one parent. */
+/** The level at which find starts for the arenas lo..hi: the lowest that has few entries for them. */
 export function levelFor(lo: u32, hi: u32): u32 {
   if (lo == hi) return 3;
-  if (lo >> 3 == hi >> 3) return 2;
-  return lo >> 6 == hi >> 6 ? 1 : 0;
+  if (hi - lo < ROOT_ENTRIES) return 2;
+  return (hi >> 3) - (lo >> 3) < ROOT_ENTRIES ? 1 : 0;
 }
 
 /**
@@ -176,11 +178,11 @@ export function findPages(npages: u32): u32 {
       } else {
         found = false;
       }
-      const start = sumStart(sum);
+      const start = level ? rawStart(sum) : sumStart(sum);
       if (size + start >= npages) return size == 0 ? j << log : base;
-      if (sumMax(sum) >= npages) break;
+      if ((level ? rawMax(sum) : sumMax(sum)) >= npages) break;
       if (size == 0 || start < full) {
-        size = sumEnd(sum);
+        size = level ? rawEnd(sum) : sumEnd(sum);
         base = ((j + 1) << log) - size;
       } else {
         size += full;

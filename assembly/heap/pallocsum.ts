@@ -21,11 +21,30 @@ import { longestRun } from "../base/bits";
 /** Summary of a chunk of 64 free pages. */
 @inline export const FREE_CHUNK_SUM: u64 = 64 | (64 << 15) | (64 << 30);
 
+/** The fields of a summary that cannot be ALL_MAX: any below level 0. */
+// @ts-ignore: decorator
+@inline
+export function rawStart(sum: u64): u32 {
+  return <u32>(sum & FIELD_MASK);
+}
+
+// @ts-ignore: decorator
+@inline
+export function rawMax(sum: u64): u32 {
+  return <u32>((sum >> FIELD_BITS) & FIELD_MASK);
+}
+
+// @ts-ignore: decorator
+@inline
+export function rawEnd(sum: u64): u32 {
+  return <u32>(sum >> (2 * FIELD_BITS));
+}
+
 // @ts-ignore: decorator
 @inline
 export function packSum(start: u32, max: u32, end: u32): u64 {
   if (max == MAX_PACKED) return ALL_MAX;
-  return <u64>start | (<u64>max << FIELD_BITS) | (<u64>end << (2 * FIELD_BITS));
+  return (<u64>start) | ((<u64>max) << FIELD_BITS) | ((<u64>end) << (2 * FIELD_BITS));
 }
 
 // @ts-ignore: decorator
@@ -50,10 +69,16 @@ export function sumEnd(sum: u64): u32 {
 export function summarize(allocBits: u64): u64 {
   if (allocBits == 0) return FREE_CHUNK_SUM;
   if (~allocBits == 0) return 0;
-  return packSum(<u32>ctz(allocBits), longestRun(~allocBits), <u32>clz(allocBits));
+  const start = <u32>ctz(allocBits);
+  const end = <u32>clz(allocBits);
+  const free = ~allocBits;
+  // Mostly the free pages are one run: then its length is their count.
+  const run = free >> ctz(free);
+  const max = (run & (run + 1)) == 0 ? <u32>popcnt(run) : longestRun(free);
+  return (<u64>start) | ((<u64>max) << FIELD_BITS) | ((<u64>end) << (2 * FIELD_BITS));
 }
 
-/** Merge of `n` summaries at `sums`, each standing for `pages` pages. O(n). */
+/** Merge of `n` summaries at `sums`, each standing for `pages` pages, at most 2^12. O(n). */
 export function mergeSums(sums: usize, n: u32, pages: u32): u64 {
   let start: u32 = 0;
   let max: u32 = 0;
@@ -64,13 +89,13 @@ export function mergeSums(sums: usize, n: u32, pages: u32): u64 {
     if (sum == 0) {
       end = 0;
     } else {
-      const s = sumStart(sum);
+      const s = rawStart(sum);
       if (start == total) start += s;
       const joined = end + s;
-      const m = sumMax(sum);
-      if (joined > max) max = joined;
-      if (m > max) max = m;
-      end = s == pages ? joined : sumEnd(sum);
+      max = joined > max ? joined : max;
+      const m = rawMax(sum);
+      max = m > max ? m : max;
+      end = s == pages ? joined : rawEnd(sum);
     }
     total += pages;
   }

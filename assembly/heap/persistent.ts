@@ -49,7 +49,7 @@ export function spanRecordAlloc(ngroups: u32): u32 {
 
 /** Back to its list. The caller has set state to dead. */
 export function spanRecordFree(span: MSpan): void {
-  const list: usize = heap + (<u32>span.ngroups << 2);
+  const list: usize = heap + ((<u32>span.ngroups) << 2);
   span.next = load<u32>(list, HEAP_FREE_SPANS);
   store<u32>(list, <u32>changetype<usize>(span), HEAP_FREE_SPANS);
 }

@@ -28,7 +28,7 @@ export function sysGrow(n: u32): u32 {
   const size = <u32>memory.size();
   if (n > LAST_WASM_PAGE || size + n > LAST_WASM_PAGE) return 0;
   const sys: u64 = heap ? mheap().sys : 0;
-  if (maxBytes != 0 && sys + (<u64>n << WASM_PAGE_SHIFT) > <u64>maxBytes) return 0;
+  if (maxBytes != 0 && sys + ((<u64>n) << WASM_PAGE_SHIFT) > <u64>maxBytes) return 0;
   if (memory.grow(n) < 0) {
     if (heap) count(STAT_SYS_GROW_FAILURES);
     return 0;
@@ -43,6 +43,6 @@ export function sysGrow(n: u32): u32 {
  */
 export function growthReserve(n: u32): u32 {
   const sys = mheap().sys;
-  if (softLimit != 0 && <u64>sys + (<u64>n << WASM_PAGE_SHIFT) >= <u64>softLimit) return 0;
+  if (softLimit != 0 && <u64>sys + ((<u64>n) << WASM_PAGE_SHIFT) >= <u64>softLimit) return 0;
   return min(reserveBytes, sys >> 7) >> WASM_PAGE_SHIFT;
 }

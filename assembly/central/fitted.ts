@@ -1,0 +1,79 @@
+/**
+ * Fitted classes: rows of our own beside Go's 68 classes, for programs that ask for one size over and over.
+ *
+ * A size class may be an eighth larger than the request: 4368-byte buffers live in slots of 4864. Fine for a mixture, but
+ * a program that fills half its heap with them loses a tenth of it. So a noscan class that has grown large watches the
+ * sizes that come by (the slow path sees one in a window's worth); when all of a run of them are clearly smaller than the
+ * class, it gets a row whose slots have just that size, and the lookup tables send such requests there. Larger ones of
+ * the class go on as before. At most NUM_FITTED rows per heap; a row is never taken back.
+ *
+ * The slot arithmetic holds for them as for the classes: the reciprocal is exact while span bytes * slot bytes <= 2^32.
+ *
+ * Lock: H. Cost: some instructions per slow path; a new row walks the lookup tables, once.
+ */
+
+import { MAX_SMALL_SIZE, NUM_FITTED, PAGE_SHIFT, ROW_FITTED, SMALL_SIZE_MAX } from "../base/config";
+import { HEAP_TABLE128, HEAP_TABLE8 } from "../base/layout";
+import { central, heap, mheap, rowAt, rowOffset } from "../base/state";
+import { initRow } from "./rows";
+
+/** A class is watched from this many pages on. */
+@inline const MIN_PAGES: u32 = 16;
+/** Requests that have to agree. */
+@inline const MIN_SEEN: u32 = 16;
+/** Longest span, pages. */
+@inline const MAX_SPAN_PAGES: u32 = 16;
+
+/** Note a request of `size` bytes that row `row` has to refill for. */
+// @ts-ignore: decorator
+@inline
+export function noteSize(row: u32, size: u32): void {
+  const c = central(row);
+  c.seenMax = max(c.seenMax, size);
+  c.seen += 1;
+}
+
+/**
+ * Called when the class of row `row` needs another span: fit a row to what was seen, if that saves at least 1/16.
+ * The span at hand is still one of the class.
+ */
+export function maybeFit(row: u32): void {
+  const c = central(row);
+  if (row >= ROW_FITTED || c.seen < MIN_SEEN || c.npagesInUse < MIN_PAGES || c.fittedRow != 0) return;
+  const classSize = rowAt(rowOffset(row)).elemsize;
+  const size = (c.seenMax + 15) & ~15;
+  c.seen = 0;
+  c.seenMax = 0;
+  const fitted = mheap().nextFitted;
+  if (size > classSize - (classSize >> 4) || fitted >= ROW_FITTED + NUM_FITTED) return;
+  mheap().nextFitted = fitted + 1;
+  c.fittedRow = <u8>fitted;
+  initRow(fitted, row, size, fittedPages(size), 1).wider = <u16>row;
+  // Requests of the class up to `size` go to the new row.
+  for (let i: u32 = 1; i <= min(size, SMALL_SIZE_MAX) >> 3; i++) {
+    const at = heap + (i << 1);
+    if (<u32>load<u16>(at, HEAP_TABLE8) == rowOffset(row)) store<u16>(at, <u16>rowOffset(fitted), HEAP_TABLE8);
+  }
+  // Above, a step of 128 bytes may reach beyond `size`; mediumRow goes on to the wider row then.
+  for (let i: u32 = 0; i <= (MAX_SMALL_SIZE - SMALL_SIZE_MAX) >> 7; i++) {
+    if (SMALL_SIZE_MAX + (i << 7) >= size + 128) break;
+    if (<u32>load<u8>(heap + i, HEAP_TABLE128) == row) store<u8>(heap + i, <u8>fitted, HEAP_TABLE128);
+  }
+}
+
+/** Shortest span whose tail wastes at most 1/64, else the one that wastes least. */
+function fittedPages(size: u32): u32 {
+  let best: u32 = 0;
+  let bestWaste: u32 = 0xffffffff;
+  for (let pages = (size >> PAGE_SHIFT) + 1; pages <= MAX_SPAN_PAGES; pages++) {
+    const tail = (pages << PAGE_SHIFT) % size;
+    // Waste per page, in units of 1/256 byte.
+    const waste = (tail << 8) / pages;
+    if (waste < bestWaste) {
+      best = pages;
+      bestWaste = waste;
+    }
+    if (tail << 6 <= pages << PAGE_SHIFT) break;
+  }
+  return best;
+}

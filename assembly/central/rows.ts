@@ -1,0 +1,26 @@
+/**
+ * What a row and the mcentral behind it are told once: the size of their slots and what follows from it.
+ *
+ * Lock: H. Cost: a division.
+ */
+
+import { MCentral } from "../base/layout";
+import { central, rowAt, rowOffset } from "../base/state";
+
+/** ceil(2^32 / size): the reciprocal by which an offset finds its slot, for 8 <= size <= 32768. */
+// @ts-ignore: decorator
+@inline
+export function reciprocal(size: u32): u32 {
+  return 0xffffffff / size + 1;
+}
+
+/** Slots of `size` bytes in spans of at most `npages` pages. The rest of both records is as it was: zero at first. */
+export function initRow(row: u32, sizeclass: u32, size: u32, npages: u32, noscan: u32): MCentral {
+  rowAt(rowOffset(row)).elemsize = size;
+  const c = central(row);
+  c.divMagic = reciprocal(size);
+  c.npages = <u8>npages;
+  c.sizeclass = <u8>sizeclass;
+  c.spanclass = <u8>((sizeclass << 1) | noscan);
+  return c;
+}

@@ -1,0 +1,18 @@
+/**
+ * The benchmark driver: every workload as an export, compiled once timed and once checked, merged with one
+ * allocator at a time. It owns the memory (exported), keeps its own tables below the heap and has no data
+ * section, so the address of the heap is the same for every allocator.
+ */
+
+export { setHeapBase } from "./blocks";
+export { fragmentation } from "./holes";
+export { million } from "./million";
+export { fifo, lifo, shuffled, shuffledSetup } from "./orders";
+export { pairs16, pairs256, pairs64, pairsMixed } from "./pairs";
+export { seed } from "./prng";
+export { allocTest, allocTestSetup, large, largeSetup, larson, larsonSetup, zeroed, zeroedSetup } from "./replacement";
+export { replay } from "./replay";
+export { windowAddress } from "./slots";
+export { checksum, failureCount, failureKind, operationCount, peakLiveBytes } from "./tally";
+export { trees, treesFinish, treesSetup } from "./trees";
+export { vectors, vectorsSetup } from "./vectors";

@@ -1,0 +1,64 @@
+/**
+ * Ten thousand blocks of 64 bytes allocated, then freed: last first, first first, or in random order.
+ * The random orders are permutations made beforehand, a different one for each batch in a cycle of ORDERS.
+ */
+
+import { obtain, release } from "./blocks";
+import { below } from "./prng";
+import { SPARE, at, put } from "./slots";
+import { count } from "./tally";
+
+const LIVE: u32 = 10000;
+const SIZE: usize = 64;
+const ORDERS: u32 = 8;
+
+let turn: u32 = 0;
+
+// @ts-ignore: decorator
+@inline
+function fill(): void {
+  for (let i: u32 = 0; i < LIVE; i++) put(i, obtain(SIZE), SIZE);
+}
+
+/** Allocates LIVE blocks and frees them last in, first out; `n` times. */
+export function lifo(n: u32): void {
+  for (let k: u32 = 0; k < n; k++) {
+    fill();
+    for (let i = LIVE; i > 0; i--) release(at(i - 1), SIZE);
+  }
+  count(n * LIVE * 2);
+}
+
+/** Allocates LIVE blocks and frees them first in, first out; `n` times. */
+export function fifo(n: u32): void {
+  for (let k: u32 = 0; k < n; k++) {
+    fill();
+    for (let i: u32 = 0; i < LIVE; i++) release(at(i), SIZE);
+  }
+  count(n * LIVE * 2);
+}
+
+/** Makes the permutations (u16 entries). */
+export function shuffledSetup(): void {
+  for (let k: u32 = 0; k < ORDERS; k++) {
+    const order = SPARE + k * LIVE * 2;
+    for (let i: u32 = 0; i < LIVE; i++) store<u16>(order + i * 2, <u16>i);
+    for (let i = LIVE - 1; i > 0; i--) {
+      const j = below(i + 1);
+      const x = load<u16>(order + i * 2);
+      store<u16>(order + i * 2, load<u16>(order + j * 2));
+      store<u16>(order + j * 2, x);
+    }
+  }
+}
+
+/** Allocates LIVE blocks and frees them in random order; `n` times. */
+export function shuffled(n: u32): void {
+  for (let k: u32 = 0; k < n; k++) {
+    fill();
+    const order = SPARE + turn * LIVE * 2;
+    turn = turn + 1 == ORDERS ? 0 : turn + 1;
+    for (let i: u32 = 0; i < LIVE; i++) release(at(load<u16>(order + i * 2)), SIZE);
+  }
+  count(n * LIVE * 2);
+}

@@ -1,0 +1,206 @@
+/**
+ * The allocators that can be measured, and how each is obtained as a wasm module with the malloc family.
+ */
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { compileAssembly } from "./build/assemblyscript.ts";
+import { buildDlmalloc } from "./build/dlmalloc.ts";
+import { mergeWithDriver } from "./build/merge.ts";
+import { heapBase, initialPages, type Mode } from "./layout.ts";
+import { BUILD, benchFile } from "./paths.ts";
+
+/** ours: gomalloc. peer: what npm brings. bump: cannot reuse memory, so not a peer. naive: textbook. floor: no allocator. */
+export type Kind = "ours" | "peer" | "bump" | "naive" | "floor";
+
+/** One allocator of the comparison. */
+export interface Allocator {
+  readonly name: string;
+  readonly kind: Kind;
+  /** One line for the reader of a table. */
+  readonly about: string;
+  /** Alignments beyond 16 work. */
+  readonly aligns: boolean;
+  /** Others may grow the memory while it runs. */
+  readonly sharesMemory: boolean;
+  /** Free neighbours become one block again. */
+  readonly coalesces: boolean;
+  /** Null (not a trap) when memory runs out. */
+  readonly survivesExhaustion: boolean;
+  /** malloc may search all free blocks: too slow for long runs with many holes. */
+  readonly searches: boolean;
+  /** The module, before merging; undefined if it has not been built. */
+  module(mode: Mode): Promise<Uint8Array<ArrayBuffer> | undefined>;
+}
+
+const LIBRARY = ["--importMemory", "--noExportMemory", "--disableWarning"];
+
+function built(file: string): () => Promise<Uint8Array<ArrayBuffer> | undefined> {
+  return async () => {
+    try {
+      return new Uint8Array(await readFile(join(BUILD, file)));
+    } catch {
+      return undefined;
+    }
+  };
+}
+
+function naive(name: string, file: string, flags: readonly string[] = []) {
+  return () =>
+    compileAssembly({
+      label: name,
+      entry: benchFile("assembly", "naive", `${file}.ts`),
+      flags: [...LIBRARY, "--runtime", "stub", ...flags],
+    });
+}
+
+function runtime(name: string, flavour: string) {
+  return (mode: Mode) =>
+    compileAssembly({
+      label: `${name}-${mode}`,
+      entry: benchFile("assembly", "peers", `${name}.ts`),
+      // The runtime's abort hook would be an import; without it an error is a plain trap.
+      flags: [...LIBRARY, "--runtime", flavour, "--memoryBase", String(heapBase(mode)), "--use", "abort="],
+    });
+}
+
+const FULL = { aligns: true, sharesMemory: true, coalesces: true, survivesExhaustion: true, searches: false } as const;
+
+/** gomalloc's C flavour: the one that is timed. */
+export const GOMALLOC: Allocator = {
+  name: "gomalloc",
+  kind: "ours",
+  about: "this package, build/gomalloc.wasm",
+  ...FULL,
+  module: built("gomalloc.wasm"),
+};
+
+/** The host flavour: the same heap with statistics, asked for what the C flavour does not tell. */
+export const GOMALLOC_HOST: Allocator = {
+  ...GOMALLOC,
+  name: "gomalloc-host",
+  about: "build/gomalloc-host.wasm",
+  module: built("gomalloc-host.wasm"),
+};
+
+/** Everything that takes part in the comparison, in the order of the tables. */
+export const ALLOCATORS: readonly Allocator[] = [
+  GOMALLOC,
+  {
+    name: "dlmalloc",
+    kind: "peer",
+    about: "wasi-libc's malloc, linked by @yowasp/clang",
+    ...FULL,
+    module: buildDlmalloc,
+  },
+  {
+    name: "tlsf",
+    kind: "peer",
+    about: "AssemblyScript --runtime minimal",
+    ...FULL,
+    aligns: false,
+    survivesExhaustion: false,
+    module: runtime("tlsf", "minimal"),
+  },
+  {
+    name: "stub",
+    kind: "bump",
+    about: "AssemblyScript --runtime stub",
+    ...FULL,
+    aligns: false,
+    sharesMemory: false,
+    coalesces: false,
+    survivesExhaustion: false,
+    module: runtime("stub", "stub"),
+  },
+  {
+    name: "bump",
+    kind: "bump",
+    about: "naive: one cursor, no reuse",
+    ...FULL,
+    coalesces: false,
+    module: naive("bump", "bump"),
+  },
+  {
+    name: "first-fit",
+    kind: "naive",
+    about: "naive: free list, boundary tags, first fit",
+    ...FULL,
+    searches: true,
+    module: naive("first-fit", "freelist", ["--use", "POLICY=0"]),
+  },
+  {
+    name: "next-fit",
+    kind: "naive",
+    about: "naive: free list, boundary tags, next fit",
+    ...FULL,
+    searches: true,
+    module: naive("next-fit", "freelist", ["--use", "POLICY=1"]),
+  },
+  {
+    name: "best-fit",
+    kind: "naive",
+    about: "naive: free list, boundary tags, best fit",
+    ...FULL,
+    searches: true,
+    module: naive("best-fit", "freelist", ["--use", "POLICY=2"]),
+  },
+  {
+    name: "segregated",
+    kind: "naive",
+    about: "naive: one free list per size range",
+    ...FULL,
+    coalesces: false,
+    module: naive("segregated", "segregated"),
+  },
+];
+
+function compileDriver(mode: Mode): Promise<Uint8Array<ArrayBuffer>> {
+  return compileAssembly({
+    label: `driver-${mode}`,
+    entry: benchFile("assembly", "driver", "index.ts"),
+    flags: [
+      "--runtime",
+      "stub",
+      "--initialMemory",
+      String(initialPages(mode)),
+      "--use",
+      `CHECKED=${mode === "checked" ? 1 : 0}`,
+    ],
+  });
+}
+
+/** Exports of the host flavour that stay reachable in the merged module beside the driver's. */
+const INSPECT = ["init", "memstats"];
+
+/** The merged and optimised module of driver and allocator; undefined if the allocator has not been built. */
+export async function benchModule(allocator: Allocator, mode: Mode): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const bytes = await allocator.module(mode);
+  if (!bytes) return undefined;
+  const keep = allocator === GOMALLOC_HOST ? INSPECT : ["init"];
+  const label = `${allocator.name}-${mode}-merged`;
+  return mergeWithDriver(label, await compileDriver(mode), [{ name: "alloc", bytes }], keep);
+}
+
+/**
+ * The two modules by which the driver's own time is found (bench/lib/floor.ts): one that writes down the addresses
+ * dlmalloc gives, one that gives them again.
+ */
+export async function floorModules(): Promise<Record<"recorder" | "oracle", Uint8Array<ArrayBuffer>>> {
+  const driver = await compileDriver("timed");
+  const compile = (name: string) =>
+    compileAssembly({
+      label: name,
+      entry: benchFile("assembly", "floor", `${name}.ts`),
+      flags: [...LIBRARY, "--runtime", "stub"],
+    });
+  const recorder = [
+    { name: "alloc", bytes: await compile("recorder") },
+    { name: "inner", bytes: await buildDlmalloc("timed") },
+  ];
+  const oracle = [{ name: "alloc", bytes: await compile("oracle") }];
+  return {
+    recorder: await mergeWithDriver("recorder-merged", driver, recorder, ["init", "setLog", "logEnd"]),
+    oracle: await mergeWithDriver("oracle-merged", driver, oracle, ["init", "setLog"]),
+  };
+}

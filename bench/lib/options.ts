@@ -1,0 +1,82 @@
+/**
+ * The command line of bench/main.ts.
+ */
+
+import { parseArgs } from "node:util";
+import type { Clock } from "./clock.ts";
+
+/** What a run is asked to do. */
+export interface Options {
+  /** Rounds of each measurement. */
+  readonly rounds: number;
+  /** Time limit of one measurement in milliseconds, for gomalloc and its peers / for the textbook allocators. */
+  readonly budget: { readonly peers: number; readonly naive: number };
+  /** Seconds that benchmark.js spends on one JavaScript case. */
+  readonly jsSeconds: number;
+  readonly clock: Clock;
+  /** Stamp and verify contents instead of timing. */
+  readonly checked: boolean;
+  /** Which workloads and allocators take part. */
+  wantsWorkload(name: string): boolean;
+  wantsAllocator(name: string): boolean;
+  /** True if nothing was left out: only then targets are judged as a whole. */
+  readonly everything: boolean;
+  readonly json: string | undefined;
+  readonly svg: string | undefined;
+}
+
+const HELP = `usage: tsx bench/main.ts [options]
+
+  --quick               5 rounds, ends within two minutes (default)
+  --full                11 rounds, slow allocators get more time
+  --only <w>[/<a>]      only workloads that match the regular expression w, allocators that match a
+  --allocators <a,b>    only these allocators, by name
+  --checked             stamp and verify the contents of every block instead of timing
+  --rounds <n>          rounds of each measurement
+  --clock wall|cpu      wall time (default), or processor time for a machine that is busy otherwise
+  --json <file>         where the figures go (default bench/results/local/bench.json)
+  --svg <file>          where the chart goes (default bench/results/local/bench.svg)
+  --help                this text
+`;
+
+const FLAGS = {
+  quick: { type: "boolean", default: false },
+  full: { type: "boolean", default: false },
+  only: { type: "string" },
+  allocators: { type: "string" },
+  checked: { type: "boolean", default: false },
+  rounds: { type: "string" },
+  clock: { type: "string", default: "wall" },
+  json: { type: "string" },
+  svg: { type: "string" },
+  help: { type: "boolean", default: false },
+} as const;
+
+/** Reads the command line; undefined if help was asked for (and has been printed). Throws an Error on nonsense. */
+export function readOptions(argv: readonly string[]): Options | undefined {
+  const { values } = parseArgs({ args: [...argv], options: FLAGS, strict: true });
+  if (values.help) {
+    console.log(HELP);
+    return undefined;
+  }
+  if (values.full && values.quick) throw new Error("--quick and --full exclude each other");
+  const rounds = values.rounds === undefined ? (values.full ? 11 : 5) : Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds takes a positive whole number");
+  if (values.clock !== "wall" && values.clock !== "cpu") throw new Error("--clock takes wall or cpu");
+  const [workloads, allocators] = (values.only ?? "").split("/", 2);
+  const workload = new RegExp(workloads ?? "", "i");
+  const allocator = new RegExp(allocators ?? "", "i");
+  const names = values.allocators?.split(",").map((name) => name.trim());
+  return {
+    rounds,
+    budget: values.full ? { peers: 20_000, naive: 4_000 } : { peers: 5_000, naive: 300 },
+    jsSeconds: values.full ? 1 : 0.3,
+    clock: values.clock,
+    checked: values.checked,
+    wantsWorkload: (name) => workload.test(name),
+    wantsAllocator: (name) => allocator.test(name) && (names?.includes(name) ?? true),
+    everything: values.only === undefined && values.allocators === undefined,
+    json: values.json,
+    svg: values.svg,
+  };
+}

@@ -1,0 +1,125 @@
+/**
+ * What a run leaves: text on the console, JSON and an SVG on disk.
+ */
+
+import { mkdir, writeFile } from "node:fs/promises";
+import os from "node:os";
+import { dirname, join, relative } from "node:path";
+import type { Allocator } from "./catalog.ts";
+import { chart } from "./chart.ts";
+import type { Verdict } from "./checked.ts";
+import { FLOOR } from "./floor.ts";
+import type { Inspection } from "./inspect.ts";
+import type { JsRow } from "./jscalls.ts";
+import type { Options } from "./options.ts";
+import { packageVersion, RESULTS, ROOT } from "./paths.ts";
+import type { Row } from "./summary.ts";
+import {
+  coldTable,
+  inspectionTable,
+  jsTable,
+  memoryTable,
+  netTable,
+  ratioTable,
+  table,
+  targetTable,
+  timeTable,
+} from "./tables.ts";
+import { judge } from "./targets.ts";
+
+/** Everything a timed run found. */
+export interface Findings {
+  readonly allocators: Allocator[];
+  /** Why an allocator does not appear. */
+  readonly missing: string[];
+  readonly rows: Row[];
+  readonly inspections: Inspection[];
+  readonly js: JsRow[];
+  /** Bytes of build/gomalloc.wasm. */
+  size: number | undefined;
+}
+
+/** Prints the tables and writes the files. */
+export async function timedReport(found: Findings, options: Options): Promise<void> {
+  const { allocators, rows } = found;
+  const machine = describeMachine();
+  const targets = judge(rows, allocators, found.size);
+  const sections = [
+    `${machine.cpu}, ${machine.cores} cores, node ${machine.node}; medians of ${options.rounds} interleaved rounds, ${options.clock} time`,
+    timeTable(rows, allocators),
+    `> stopped by the time limit: the part that was done. - failed or out of memory. ${FLOOR}: the driver alone,\n` +
+      "given the addresses beforehand; no allocator can be below it.",
+    ...failures(rows),
+    coldTable(rows, allocators),
+    ratioTable(rows, allocators),
+    netTable(rows, allocators),
+    memoryTable(rows, allocators),
+    found.inspections.length ? inspectionTable(found.inspections) : undefined,
+    found.js.length ? jsTable(found.js) : undefined,
+    targetTable(targets),
+    ...found.missing,
+  ];
+  console.log(`\n${sections.filter((section) => section !== undefined).join("\n\n")}\n`);
+  const json = options.json ?? join(RESULTS, "bench.json");
+  const svg = options.svg ?? join(RESULTS, "bench.svg");
+  const { rounds, clock } = options;
+  const record = {
+    machine,
+    rounds,
+    clock,
+    allocators: allocators.map(({ name, kind, about }) => ({ name, kind, about })),
+    targets,
+    rows,
+    inspections: found.inspections,
+    javascript: found.js,
+    bytes: found.size,
+  };
+  await save(json, `${JSON.stringify(record, undefined, 2)}\n`);
+  await save(svg, chart(rows, allocators, `${machine.cpu}, node ${machine.node}`));
+  console.log(`figures: ${relative(ROOT, json)}   chart: ${relative(ROOT, svg)}`);
+}
+
+function failures(rows: readonly Row[]): string[] {
+  return rows.flatMap((row) =>
+    Object.entries(row.cells).flatMap(([name, { error }]) => (error ? [`${row.workload}, ${name}: ${error}`] : [])),
+  );
+}
+
+function describeMachine() {
+  const cores = os.cpus();
+  return {
+    cpu: cores[0]?.model ?? "unknown processor",
+    cores: cores.length,
+    system: `${os.type()} ${os.arch()}`,
+    node: process.versions.node,
+    v8: process.versions.v8,
+    assemblyscript: packageVersion("assemblyscript"),
+    binaryen: packageVersion("binaryen"),
+    clang: packageVersion("@yowasp/clang"),
+  };
+}
+
+async function save(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
+}
+
+/**
+ * Prints what the checked replays found; false if anything was wrong. A bump allocator that ran out of memory did
+ * what it must.
+ */
+export function checkedReport(
+  verdicts: readonly { workload: string; allocator: Allocator; verdict: Verdict | string }[],
+  missing: readonly string[],
+): boolean {
+  const body = verdicts.map(({ workload, allocator: { name, kind }, verdict }) => {
+    if (typeof verdict !== "string") {
+      return [workload, name, String(verdict.operations), verdict.failure ?? "contents kept"];
+    }
+    return [workload, name, "-", kind === "bump" ? "out of memory, which it cannot reuse" : verdict];
+  });
+  console.log(`\n${[table(["workload", "allocator", "operations", "found"], body), ...missing].join("\n\n")}\n`);
+  return verdicts.every(({ allocator, verdict }) =>
+    typeof verdict === "string" ? allocator.kind === "bump" : verdict.failure === undefined,
+  );
+}

@@ -1,0 +1,109 @@
+/**
+ * Recorded traces (.mtr.gz): reading, and what follows from the requests alone.
+ */
+
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { TRACES } from "./paths.ts";
+
+/** Operations of a trace event, bits 29..31 of its first word. */
+export const Op = { malloc: 0, free: 1, realloc: 2, calloc: 3, aligned: 4 } as const;
+
+const SLOT_MASK = 0x1fffffff;
+const ALIGNED_SIZE_MASK = 0x7ffffff;
+
+/** A trace in memory. */
+export interface Trace {
+  readonly name: string;
+  /** Two words for each event: op << 29 | slot, size. */
+  readonly events: Uint32Array;
+  readonly count: number;
+  /** Slots needed: the peak of live objects. */
+  readonly maxSlots: number;
+}
+
+/** The five traces, by file name. */
+export const TRACE_NAMES = ["cc1-c", "python-json", "sqlite-index", "lua-script", "redis-mixed"] as const;
+
+/** Reads and checks a trace of bench/traces. */
+export async function readTrace(name: string): Promise<Trace> {
+  const bytes = gunzipSync(await readFile(join(TRACES, `${name}.mtr.gz`)));
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.toString("latin1", 0, 4) !== "MTR1") throw new Error(`${name}: not a single-threaded trace (MTR1)`);
+  const count = view.getUint32(4, true);
+  const maxSlots = view.getUint32(8, true);
+  if (bytes.byteLength !== 12 + count * 8) throw new Error(`${name}: ${count} events do not fill the file`);
+  // Copied, so that the words are aligned.
+  const events = new Uint32Array(bytes.buffer.slice(bytes.byteOffset + 12, bytes.byteOffset + bytes.byteLength));
+  return { name, events, count, maxSlots };
+}
+
+/** The request's size in an event that allocates. */
+export function requestSize(op: number, word: number): number {
+  return op === Op.aligned ? word & ALIGNED_SIZE_MASK : word;
+}
+
+/** Calls `visit` for every event in order with the block's size before and after it (0: no block). */
+export function walk(
+  trace: Trace,
+  visit: (index: number, op: number, before: number, after: number, slot: number) => void,
+): void {
+  const sizes = new Uint32Array(trace.maxSlots);
+  const { events, count } = trace;
+  for (let i = 0; i < count; i++) {
+    const head = events[2 * i]!;
+    const op = head >>> 29;
+    const slot = head & SLOT_MASK;
+    const before = sizes[slot]!;
+    const after = op === Op.free ? 0 : requestSize(op, events[2 * i + 1]!);
+    sizes[slot] = after;
+    visit(i, op, before, after, slot);
+  }
+}
+
+/** Requested bytes live at their peak, and the event that reached it. */
+export function peakLive(trace: Trace): { bytes: number; event: number; objects: number } {
+  let live = 0;
+  let objects = 0;
+  const peak = { bytes: 0, event: 0, objects: 0 };
+  walk(trace, (event, _op, before, after) => {
+    live += after - before;
+    if (!before) objects++;
+    if (!after) objects--;
+    if (live > peak.bytes) Object.assign(peak, { bytes: live, event, objects });
+  });
+  return peak;
+}
+
+/** Events that free what the program left to the operating system at its end. */
+export function leftovers(trace: Trace): Trace {
+  const live = new Set<number>();
+  walk(trace, (_event, _op, _before, after, slot) => {
+    if (after) live.add(slot);
+    else live.delete(slot);
+  });
+  const events = new Uint32Array(live.size * 2);
+  let i = 0;
+  for (const slot of live) {
+    events[i] = ((Op.free << 29) | slot) >>> 0;
+    i += 2;
+  }
+  return { name: `${trace.name} (leftovers)`, events, count: live.size, maxSlots: trace.maxSlots };
+}
+
+/**
+ * The checksum of a replay of the trace and its leftovers: the driver's tag (size + 1, one byte) of every block
+ * that was freed or resized.
+ */
+export function tagSum(trace: Trace): number {
+  let sum = 0;
+  const tag = (size: number) => (size + 1) & 0xff;
+  const live = new Uint32Array(trace.maxSlots);
+  walk(trace, (_event, _op, before, after, slot) => {
+    if (before) sum = (sum + tag(before)) >>> 0;
+    live[slot] = after;
+  });
+  for (const size of live) if (size) sum = (sum + tag(size)) >>> 0;
+  return sum;
+}

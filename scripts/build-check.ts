@@ -1,0 +1,63 @@
+/**
+ * What a module must be like to be merged into someone else's or linked beside it.
+ *
+ * It owns nothing but functions and globals: its one import is `env.memory`, and it has no memory, table, element,
+ * start or data section. Its exports are functions, under exactly the agreed names. O(sections) plus one compilation.
+ */
+
+/** Ids of sections that must not occur. */
+const FORBIDDEN = new Map([
+  [4, "table"],
+  [5, "memory"],
+  [8, "start"],
+  [9, "element"],
+  [11, "data"],
+  [12, "data count"],
+]);
+const HEADER_BYTES = 8;
+
+export interface Expectation {
+  readonly file: string;
+  readonly exports: readonly string[];
+  readonly exact: boolean;
+}
+
+/** Section ids of a module in file order. */
+export function sectionIds(bytes: Uint8Array): number[] {
+  const ids: number[] = [];
+  let at = HEADER_BYTES;
+  while (at < bytes.length) {
+    ids.push(bytes[at++]!);
+    let size = 0;
+    let shift = 0;
+    let byte: number;
+    do {
+      byte = bytes[at++]!;
+      size |= (byte & 0x7f) << shift;
+      shift += 7;
+    } while (byte & 0x80);
+    at += size >>> 0;
+  }
+  return ids;
+}
+
+/** Throws an Error that lists everything wrong with the module. */
+export function checkModule(bytes: Uint8Array<ArrayBuffer>, expected: Expectation): void {
+  const faults: string[] = [];
+  for (const id of sectionIds(bytes)) {
+    const name = FORBIDDEN.get(id);
+    if (name !== undefined) faults.push(`has the section ${name}`);
+  }
+  const module = new WebAssembly.Module(bytes);
+  const imports = WebAssembly.Module.imports(module).map(({ module: from, name, kind }) => `${from}.${name} (${kind})`);
+  if (imports.join() !== "env.memory (memory)") faults.push(`imports ${imports.join(", ") || "nothing"}`);
+
+  const exports = WebAssembly.Module.exports(module);
+  const names = new Set(exports.map(({ name }) => name));
+  for (const { name, kind } of exports) if (kind !== "function") faults.push(`exports the ${kind} ${name}`);
+  for (const name of expected.exports) if (!names.has(name)) faults.push(`does not export ${name}`);
+  if (expected.exact) {
+    for (const name of names) if (!expected.exports.includes(name)) faults.push(`exports ${name} beyond the ABI`);
+  }
+  if (faults.length > 0) throw new Error(`${expected.file} ${faults.join("; ")}`);
+}

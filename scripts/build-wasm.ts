@@ -1,0 +1,75 @@
+/**
+ * Compiles one flavour: asc by its target of asconfig.json, wasm-opt, check (build-check.ts).
+ *
+ * asc runs with --debug, which keeps the function names and changes no code; NAME.debug.wasm keeps them, for
+ * profilers and stack traces, and NAME.wasm is the same code without.
+ */
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { checkModule } from "./build-check.ts";
+import { ROOT, replaceFile, runTool } from "./build-tools.ts";
+
+const LIBC = [
+  ...["malloc", "free", "calloc", "realloc", "aligned_alloc", "posix_memalign", "memalign", "malloc_usable_size"],
+  ...["init", "mallopt", "gomalloc_misuse"],
+];
+const HOST = [
+  ...["mallocgc", "tryFree", "tryRealloc", "lastMisuse", "spanOf", "objectBase", "memstats", "validate"],
+  ...["validateDeep", "validateInfo", "releaseAll", "reclaim"],
+];
+
+export interface Flavour {
+  /** Target of asconfig.json. */
+  readonly name: string;
+  /** Entry file, relative to the repository. */
+  readonly entry: string;
+  /** The module, relative to the repository. */
+  readonly file: string;
+  /** What the module must export. */
+  readonly exports: readonly string[];
+  /** True when it must export nothing else. */
+  readonly exact: boolean;
+}
+
+export const FLAVOURS: readonly Flavour[] = [
+  { name: "malloc", entry: "assembly/abi/libc.ts", file: "build/gomalloc.wasm", exports: LIBC, exact: true },
+  {
+    name: "host",
+    entry: "assembly/abi/host.ts",
+    file: "build/gomalloc-host.wasm",
+    exports: [...LIBC, ...HOST],
+    exact: true,
+  },
+  {
+    name: "test",
+    entry: "assembly/abi/testing.ts",
+    file: "build/gomalloc-test.wasm",
+    exports: [...LIBC, ...HOST],
+    exact: false,
+  },
+];
+
+/** The features that asc enables by default, as wasm-opt calls them. */
+const FEATURES = ["bulk-memory", "mutable-globals", "nontrapping-float-to-int", "sign-ext"].map((f) => `--enable-${f}`);
+const OPTIMISE = ["-O4", "--converge"];
+
+/** Builds NAME.wasm and NAME.debug.wasm and returns the bytes of the first. Throws when a tool or the check fails. */
+export async function buildFlavour(flavour: Flavour): Promise<number> {
+  const stem = flavour.file.replace(/\.wasm$/, "");
+  const raw = `${stem}.raw.${process.pid}.wasm`;
+  const debug = `${stem}.debug.${process.pid}.wasm`;
+  const stripped = `${stem}.${process.pid}.wasm`;
+  try {
+    await runTool("assemblyscript/bin/asc.js", [flavour.entry, "--target", flavour.name, "--outFile", raw]);
+    await runTool("binaryen/bin/wasm-opt", [raw, ...FEATURES, ...OPTIMISE, "-g", "-o", debug]);
+    const strip = ["--strip-debug", "--strip-producers", "--strip-target-features"];
+    await runTool("binaryen/bin/wasm-opt", [debug, ...FEATURES, ...strip, "-o", stripped]);
+    const bytes = await readFile(join(ROOT, stripped));
+    checkModule(bytes, flavour);
+    await replaceFile(join(ROOT, `${stem}.debug.wasm`), await readFile(join(ROOT, debug)));
+    await replaceFile(join(ROOT, flavour.file), bytes);
+    return bytes.length;
+  } finally {
+    await Promise.all([raw, debug, stripped].map((file) => rm(join(ROOT, file), { force: true })));
+  }
+}

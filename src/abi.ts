@@ -1,0 +1,95 @@
+/**
+ * The contract with build/gomalloc-host.wasm: its exports, the numbers of its options, and how an instance is made.
+ *
+ * wasm hands every u32 to JavaScript as a signed number; the callers of these functions turn addresses and sizes back
+ * with `>>> 0`, which is also what makes addresses above 2 GiB come out right.
+ */
+import { HeapDisposedError, ModuleLoadError } from "./errors.js";
+
+/** Bytes in the unit of WebAssembly.Memory.grow. */
+export const WASM_PAGE_SIZE = 65536;
+/** The most pages that a 32-bit memory can have. */
+export const MAX_WASM_PAGES = 65536;
+
+/** Parameters of mallopt, as assembly/base/options.ts numbers them. */
+export const M_MISUSE = 1;
+export const M_MAX_BYTES = 2;
+export const M_SOFT_LIMIT = 3;
+export const M_RESERVE = 4;
+
+/** Value of M_MISUSE with which a misused C call returns instead of trapping. */
+export const MISUSE_RETURN = 1;
+
+/** What the host flavour exports, as far as the host API calls it. Addresses and sizes are signed 32-bit numbers here. */
+export interface HostExports {
+  init(heapBase: number): void;
+  mallopt(param: number, value: number): number;
+  malloc(size: number): number;
+  calloc(count: number, size: number): number;
+  memalign(alignment: number, size: number): number;
+  malloc_usable_size(ptr: number): number;
+  mallocgc(size: number, scan: number, needzero: number): number;
+  tryFree(ptr: number): number;
+  tryRealloc(ptr: number, size: number): number;
+  lastMisuse(): number;
+  objectBase(ptr: number): number;
+  memstats(): number;
+  validate(): number;
+  validateDeep(): number;
+  validateInfo(): number;
+  releaseAll(): void;
+  reclaim(): number;
+}
+
+/** The names of HostExports; the compiler keeps the two in step. */
+const NAMES: readonly (keyof HostExports)[] = Object.keys({
+  init: 0,
+  mallopt: 0,
+  malloc: 0,
+  calloc: 0,
+  memalign: 0,
+  malloc_usable_size: 0,
+  mallocgc: 0,
+  tryFree: 0,
+  tryRealloc: 0,
+  lastMisuse: 0,
+  objectBase: 0,
+  memstats: 0,
+  validate: 0,
+  validateDeep: 0,
+  validateInfo: 0,
+  releaseAll: 0,
+  reclaim: 0,
+} satisfies Record<keyof HostExports, 0>) as (keyof HostExports)[];
+
+/** Throws ModuleLoadError unless the module is a host flavour: better now than at the first call. */
+export function checkHostModule(module: WebAssembly.Module): void {
+  const present = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
+  const missing = NAMES.filter((name) => !present.has(name));
+  if (missing.length > 0) {
+    const hint = present.has("malloc") ? "; gomalloc.wasm has only the C functions, pass gomalloc-host.wasm" : "";
+    throw new ModuleLoadError(`the module does not export ${missing.join(", ")}${hint}`);
+  }
+}
+
+/** An instance over `memory`. Nothing runs in it yet. */
+export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): HostExports {
+  return bindExports(new WebAssembly.Instance(module, { env: { memory } }));
+}
+
+/** The exports of an instance of a checked module as one plain object, the same shape for every heap. */
+export function bindExports(instance: WebAssembly.Instance): HostExports {
+  const exports = instance.exports as unknown as HostExports;
+  return Object.fromEntries(NAMES.map((name) => [name, exports[name]])) as unknown as HostExports;
+}
+
+/**
+ * What takes the place of the exports in a disposed heap: every function throws. Thus no call of a living heap has to
+ * ask whether it lives.
+ */
+export function disposedExports(): HostExports {
+  const refuse = (): never => {
+    throw new HeapDisposedError();
+  };
+  return Object.fromEntries(NAMES.map((name) => [name, refuse])) as unknown as HostExports;
+}

@@ -1,0 +1,53 @@
+/**
+ * The two ways to a heap: createHeap compiles in place, createHeapAsync on the engine's threads and from the network.
+ */
+import { bindExports, type HostExports, instantiate, M_MISUSE, MISUSE_RETURN } from "./abi.js";
+import { Heap } from "./heap.js";
+import { type AsyncWasmSource, loadModule, loadModuleAsync, type WasmSource } from "./module.js";
+import { applyLimits, type HeapOptions, type Place, placeHeap, setOption } from "./options.js";
+
+export interface CreateHeapOptions extends HeapOptions {
+  /** The host flavour, compiled or as bytes. Default: the module inlined in this package. */
+  wasm?: WasmSource | undefined;
+}
+
+export interface CreateHeapAsyncOptions extends HeapOptions {
+  /** The host flavour: compiled, bytes, a URL, or a Response. Default: the module inlined in this package. */
+  wasm?: AsyncWasmSource | undefined;
+}
+
+/**
+ * A heap, at once. Some browsers refuse to compile so much on the main thread without waiting: use createHeapAsync
+ * there. Throws RangeError or TypeError for bad options, ModuleLoadError for bad wasm.
+ */
+export function createHeap(options: CreateHeapOptions = {}): Heap {
+  const throwOnMisuse = throwsOnMisuse(options);
+  const module = loadModule(options.wasm);
+  const place = placeHeap(options);
+  return start(instantiate(module, place.memory), place, options, throwOnMisuse);
+}
+
+/** A heap, without blocking. Rejects with what createHeap throws. */
+export async function createHeapAsync(options: CreateHeapAsyncOptions = {}): Promise<Heap> {
+  const throwOnMisuse = throwsOnMisuse(options);
+  const module = await loadModuleAsync(options.wasm);
+  const place = placeHeap(options);
+  const instance = await WebAssembly.instantiate(module, { env: { memory: place.memory } });
+  return start(bindExports(instance), place, options, throwOnMisuse);
+}
+
+function start(exports: HostExports, place: Place, options: HeapOptions, throwOnMisuse: boolean): Heap {
+  setOption(exports, M_MISUSE, MISUSE_RETURN);
+  applyLimits(exports, options);
+  if (place.heapBase !== null) {
+    exports.init(place.heapBase);
+    // Its record is had now, so that stats() works when memory is out.
+    exports.memstats();
+  }
+  return new Heap(exports, place.memory, throwOnMisuse);
+}
+
+function throwsOnMisuse({ onMisuse = "throw" }: HeapOptions): boolean {
+  if (onMisuse !== "throw" && onMisuse !== "ignore") throw new TypeError(`onMisuse must be "throw" or "ignore"`);
+  return onMisuse === "throw";
+}

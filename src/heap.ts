@@ -1,0 +1,248 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * Heap: the allocator of one linear memory, as JavaScript calls it.
+ *
+ * One instance of the host flavour, bound to one memory, used by one thread. Every address is an unsigned number in
+ * 0..2^32-1, and 0 is never a block's. Sizes are bytes, any integer in 0..2^32-1. Blocks of 16 bytes and more are
+ * aligned to 16, smaller ones to 8. A refused call leaves the heap as it was.
+ *
+ * Any call that allocates may grow the memory and thereby detach every typed array over it: read through `view`, `u8`
+ * and their like, which notice. A call into wasm costs some 3 ns beside its work.
+ */
+import { disposedExports, type HostExports } from "./abi.js";
+import { powerOfTwo, u32 } from "./check.js";
+import { DISPOSE } from "./dispose.js";
+import { HeapDisposedError, InvariantError, MisuseError, misuseKind, OutOfMemoryError } from "./errors.js";
+import { describeInvariant } from "./invariants.js";
+import { MEMSTATS_BYTES, type MemStats, readMemStats } from "./memstats.js";
+import { applyLimits, type HeapLimits } from "./options.js";
+import { type HeapType, needsScan } from "./types.js";
+import { HeapView, MemoryViews, type ViewConstructor } from "./views.js";
+
+export class Heap implements Disposable {
+  #exports: HostExports;
+  #memory: WebAssembly.Memory | null;
+  readonly #views: MemoryViews;
+  readonly #throwOnMisuse: boolean;
+
+  /** For createHeap and createHeapAsync, which see that the instance is initialised and belongs to the memory. */
+  constructor(exports: HostExports, memory: WebAssembly.Memory, throwOnMisuse: boolean) {
+    this.#exports = exports;
+    this.#memory = memory;
+    this.#views = new MemoryViews(memory);
+    this.#throwOnMisuse = throwOnMisuse;
+  }
+
+  // Allocation
+
+  /**
+   * A block of at least `size` bytes with undefined contents. malloc(0) is a block of its own, too.
+   * Throws OutOfMemoryError, RangeError.
+   */
+  malloc(size: number): number {
+    return this.tryMalloc(size) || outOfMemory(size);
+  }
+
+  /** malloc that returns 0 when memory is out. */
+  tryMalloc(size: number): number {
+    return this.#exports.malloc(u32(size, "size")) >>> 0;
+  }
+
+  /** A zeroed block of `count` times `size` bytes. Throws OutOfMemoryError, also when the product is above 2^32-1. */
+  calloc(count: number, size: number): number {
+    return this.tryCalloc(count, size) || outOfMemory(count * size);
+  }
+
+  /** calloc that returns 0 when memory is out. */
+  tryCalloc(count: number, size: number): number {
+    return this.#exports.calloc(u32(count, "count"), u32(size, "size")) >>> 0;
+  }
+
+  /**
+   * A block of at least `size` bytes at a multiple of `alignment`, a power of two; `size` need not be a multiple of it.
+   * Throws OutOfMemoryError, RangeError.
+   */
+  alignedAlloc(alignment: number, size: number): number {
+    return this.tryAlignedAlloc(alignment, size) || outOfMemory(size);
+  }
+
+  /** alignedAlloc that returns 0 when memory is out. */
+  tryAlignedAlloc(alignment: number, size: number): number {
+    return this.#exports.memalign(powerOfTwo(alignment, "alignment"), u32(size, "size")) >>> 0;
+  }
+
+  /**
+   * The block `ptr` with `size` bytes: the same address where it can grow or shrink in place, else a new block with the
+   * contents up to the smaller size, the old one freed. realloc(0, n) is malloc(n); realloc(p, 0) leaves a block of
+   * size 0. Throws OutOfMemoryError (the old block stays as it was), MisuseError, RangeError.
+   */
+  realloc(ptr: number, size: number): number {
+    const moved = this.#exports.tryRealloc(u32(ptr, "ptr"), u32(size, "size")) >>> 0;
+    if (moved !== 0) return moved;
+    return this.#refusedRealloc(ptr) ? 0 : outOfMemory(size);
+  }
+
+  /** realloc that returns 0 when memory is out, which leaves the old block as it was. Misuse throws as ever. */
+  tryRealloc(ptr: number, size: number): number {
+    const moved = this.#exports.tryRealloc(u32(ptr, "ptr"), u32(size, "size")) >>> 0;
+    if (moved === 0) this.#refusedRealloc(ptr);
+    return moved;
+  }
+
+  /**
+   * Gives a block back. free(0) does nothing. Throws MisuseError, RangeError. A block whose whole span has gone back to
+   * the page heap is a foreign pointer from then on, as large blocks are at once.
+   */
+  free(ptr: number): void {
+    const kind = this.#exports.tryFree(u32(ptr, "ptr"));
+    if (kind !== 0 && this.#throwOnMisuse) throw new MisuseError(misuseKind(kind), ptr, "free");
+  }
+
+  /**
+   * Go's mallocgc: an object of `size` bytes of a type, which decides whether it may share a span with pointers in it.
+   * A null type holds none. Size 0 is one shared address; pointer-free objects below 16 bytes are combined into blocks
+   * and cannot be freed by hand; the others can. `needzero` false leaves the contents undefined.
+   * Throws OutOfMemoryError, RangeError.
+   */
+  mallocgc(size: number, type: HeapType | null, needzero: boolean): number {
+    const scan = needsScan(type) ? 1 : 0;
+    return this.#exports.mallocgc(u32(size, "size"), scan, needzero ? 1 : 0) >>> 0 || outOfMemory(size);
+  }
+
+  // Questions
+
+  /** Bytes that the block at `ptr` really has; 0 for 0 and for an address where no live block begins. */
+  usableSize(ptr: number): number {
+    return this.#exports.malloc_usable_size(u32(ptr, "ptr")) >>> 0;
+  }
+
+  /** Address of the live block that `ptr` points to or into, 0 when there is none. */
+  objectBase(ptr: number): number {
+    return this.#exports.objectBase(u32(ptr, "ptr")) >>> 0;
+  }
+
+  /**
+   * The heap's statistics. Walks all spans. Throws OutOfMemoryError when the first call finds no memory for the record,
+   * which only a heap without heapBase has not had since its creation.
+   */
+  stats(): MemStats {
+    const record = this.#exports.memstats() >>> 0;
+    if (record === 0) outOfMemory(MEMSTATS_BYTES);
+    return readMemStats(this.#views.current.dataView, record);
+  }
+
+  /**
+   * Checks every invariant of the heap. Throws InvariantError at the first that does not hold. Walks all records of the
+   * heap; `deep` also reads every free slot that is known to be zero.
+   */
+  validate({ deep = false }: { deep?: boolean | undefined } = {}): void {
+    const exports = this.#exports;
+    const invariant = (deep ? exports.validateDeep() : exports.validate()) >>> 0;
+    if (invariant === 0) return;
+    throw new InvariantError(invariant, describeInvariant(invariant), exports.validateInfo() >>> 0);
+  }
+
+  // Memory
+
+  /** The memory that the heap lives in. */
+  get memory(): WebAssembly.Memory {
+    if (this.#memory === null) throw new HeapDisposedError();
+    return this.#memory;
+  }
+
+  /**
+   * A view of `length` elements from address `ptr` that stays good when the memory grows; by default as many elements
+   * as the block at `ptr` holds. Throws RangeError when `ptr` is not aligned or the range is not in the memory.
+   */
+  view<T extends ArrayBufferView>(type: ViewConstructor<T>, ptr: number, length?: number): HeapView<T> {
+    const elements = length ?? Math.floor(this.usableSize(ptr) / type.BYTES_PER_ELEMENT);
+    return new HeapView(this.#views, type, ptr, elements);
+  }
+
+  /** The whole memory as it is now. Like all views below: do not keep it across a call that may allocate. */
+  get u8(): Uint8Array<ArrayBuffer> {
+    return this.#views.current.u8;
+  }
+
+  get i8(): Int8Array<ArrayBuffer> {
+    return this.#views.current.i8;
+  }
+
+  get u16(): Uint16Array<ArrayBuffer> {
+    return this.#views.current.u16;
+  }
+
+  get i16(): Int16Array<ArrayBuffer> {
+    return this.#views.current.i16;
+  }
+
+  get u32(): Uint32Array<ArrayBuffer> {
+    return this.#views.current.u32;
+  }
+
+  get i32(): Int32Array<ArrayBuffer> {
+    return this.#views.current.i32;
+  }
+
+  get u64(): BigUint64Array<ArrayBuffer> {
+    return this.#views.current.u64;
+  }
+
+  get i64(): BigInt64Array<ArrayBuffer> {
+    return this.#views.current.i64;
+  }
+
+  get f32(): Float32Array<ArrayBuffer> {
+    return this.#views.current.f32;
+  }
+
+  get f64(): Float64Array<ArrayBuffer> {
+    return this.#views.current.f64;
+  }
+
+  get dataView(): DataView<ArrayBuffer> {
+    return this.#views.current.dataView;
+  }
+
+  // Policy
+
+  /** Changes the limits that are given; see HeapLimits. A limit below what is in use only stops further growth. */
+  setLimits(limits: HeapLimits): void {
+    applyLimits(this.#exports, limits);
+  }
+
+  /** Gives the pages of retained empty spans back to the page heap. Returns how many pages of 8 KiB. */
+  reclaim(): number {
+    return this.#exports.reclaim() >>> 0;
+  }
+
+  /** Empties the caches in front of the page heap as well: no span and no page is held for a next allocation. */
+  releaseAll(): void {
+    this.#exports.releaseAll();
+  }
+
+  /**
+   * Lets go of the instance and the memory. Every later call throws HeapDisposedError; disposing twice is fine. Memory
+   * of the heap's own goes when the garbage collector finds it; a memory that was given stays with whoever gave it.
+   */
+  dispose(): void {
+    this.#exports = disposedExports();
+    this.#memory = null;
+    this.#views.close();
+  }
+
+  [DISPOSE](): void {
+    this.dispose();
+  }
+
+  /** After a realloc that gave 0: true when it was misuse that this heap ignores, false when memory was out. */
+  #refusedRealloc(ptr: number): boolean {
+    const kind = this.#exports.lastMisuse();
+    if (kind !== 0 && this.#throwOnMisuse) throw new MisuseError(misuseKind(kind), ptr, "realloc");
+    return kind !== 0;
+  }
+}
+
+function outOfMemory(size: number): never {
+  throw new OutOfMemoryError(size);
+}

@@ -1,0 +1,39 @@
+/**
+ * What the heap checks in validate(), by the numbers of assembly/check/validate.ts. A number that is missing here is
+ * still an error; it only has no words of its own.
+ */
+export const INVARIANTS: Readonly<Record<number, string>> = {
+  // Pages and summaries
+  10: "a summary says what its children say",
+  11: "no page below the search address is free",
+  12: "a page known to be zero is free",
+  13: "the root of the summary tree covers the heap's arenas and no more",
+  14: "pages of the page cache are allocated for the page allocator, and known to be zero only while in the cache",
+  // Spans and their records
+  20: "every page of a span in use is allocated",
+  21: "a page's record names the span that holds the page",
+  22: "a span in use has the state, the start and the size of one",
+  23: "spans do not overlap",
+  24: "every address of a span resolves to it",
+  25: "a page outside of all spans has no record",
+  // Groups and slots
+  30: "a group has no bit beyond its slots",
+  31: "no slot is free twice",
+  32: "a group stands at its place in its span",
+  33: "partialMask names the groups with free slots",
+  34: "a slot known to be zero is zero",
+  // Lists and rows
+  40: "a list of spans is linked both ways and holds spans of one row",
+  41: "a span with free slots is in a list unless it is cached, and no other is",
+  42: "a span in the list of empty ones has no live slot",
+  43: "a row's group belongs to a span of the row",
+  // Accounts
+  50: "pages in use, free, cached and of metadata are the pages grown",
+  51: "a row counts its spans",
+  52: "retained pages are those of the empty spans",
+};
+
+/** The words for an invariant's number. */
+export function describeInvariant(invariant: number): string {
+  return INVARIANTS[invariant] ?? "an invariant that this version of the host API has no description of";
+}

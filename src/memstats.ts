@@ -1,0 +1,198 @@
+/**
+ * MemStats: the heap's statistics, in the spirit and with the names of Go's runtime.MemStats.
+ *
+ * wasm fills a record of little-endian u64 words (assembly/check/memstats.ts has the layout); this file reads it. Counts
+ * are exact at the time of the call. Cost: wasm walks all spans; reading is O(classes).
+ */
+
+/** The layout of the record that this file reads. */
+export const MEMSTATS_VERSION = 1;
+
+const NUM_SIZE_CLASSES = 68;
+/** Word at which the classes begin, and words per class. */
+const BY_SIZE = 40;
+const BY_SIZE_WORDS = 4;
+
+/** Size of the record. */
+export const MEMSTATS_BYTES = (BY_SIZE + NUM_SIZE_CLASSES * BY_SIZE_WORDS) * 8;
+
+/** Words 1 to 33 of the record, in order. */
+const WORDS = [
+  "sys",
+  "heapSys",
+  "heapInuse",
+  "heapIdle",
+  "heapAlloc",
+  "totalAlloc",
+  "mallocs",
+  "frees",
+  "tinyAllocs",
+  "largeMallocs",
+  "largeFrees",
+  "largeLiveBytes",
+  "mspanInuse",
+  "otherSys",
+  "refills",
+  "groupRefills",
+  "spanRefills",
+  "centralHits",
+  "centralGrows",
+  "pageCacheHits",
+  "pageCacheRefills",
+  "pageAllocs",
+  "sysGrows",
+  "sysGrowFailures",
+  "reclaims",
+  "reallocInPlace",
+  "reallocMoves",
+  "zeroedBytesSkipped",
+  "zeroedBytesCleared",
+  "misuses",
+  "spansInUse",
+  "tinyBlocks",
+  "heapRetained",
+] as const;
+
+/** Statistics of one size class. Class 0 stands for large objects. */
+export interface SizeClassStats {
+  /** Bytes per object of the class; 0 for class 0. */
+  readonly size: number;
+  /** Objects ever allocated. */
+  readonly mallocs: number;
+  /** Objects ever freed. */
+  readonly frees: number;
+  /** Spans in use. */
+  readonly spans: number;
+}
+
+/** How often a stage could serve what it was asked for, and how often it had to ask the next one. */
+export interface StageStats {
+  readonly hits: number;
+  readonly misses: number;
+}
+
+/** The stages of allocation, from the cache to the host's memory. */
+export interface Stages {
+  /** A tiny object found room in the current 16-byte block; a miss opens a new block. */
+  readonly tiny: StageStats;
+  /** A slot was in the mcache's window; a miss is a refill. */
+  readonly mcache: StageStats;
+  /** A refill found slots in the span at hand, from frees of the same group or in another of its groups. */
+  readonly span: StageStats;
+  /** The mcentral had a span with free slots; a miss takes a new span from the page heap. */
+  readonly mcentral: StageStats;
+  /** The page cache had the run of pages; a miss refills it from the page allocator. */
+  readonly pageCache: StageStats;
+  /** Runs that the page allocator gave out; a miss is a growth of the memory, refused ones included. */
+  readonly pageHeap: StageStats;
+}
+
+/** Statistics of a heap. Sizes are bytes. */
+export interface MemStats {
+  /** Layout of the record: 1. */
+  readonly version: number;
+  /** All memory that the heap obtained, metadata included. */
+  readonly sys: number;
+  /** Memory obtained for spans: in use, idle, or not yet given out. */
+  readonly heapSys: number;
+  /** Bytes in spans that are in use or retained. */
+  readonly heapInuse: number;
+  /** Bytes in pages that belong to no span. */
+  readonly heapIdle: number;
+  /** Bytes of live objects, each rounded up to its class or its pages. */
+  readonly heapAlloc: number;
+  /** Bytes of all objects ever allocated. */
+  readonly totalAlloc: number;
+  /** Objects ever allocated. */
+  readonly mallocs: number;
+  /** Objects ever freed. */
+  readonly frees: number;
+  /** Live objects: mallocs - frees. Every tiny object is one, for it cannot be freed by hand. */
+  readonly heapObjects: number;
+  /** Objects that the tiny allocator put into a 16-byte block with others: objects saved. */
+  readonly tinyAllocs: number;
+  /** Blocks that the tiny allocator opened. */
+  readonly tinyBlocks: number;
+  /** Large objects (more than 32768 bytes) ever allocated. */
+  readonly largeMallocs: number;
+  /** Large objects ever freed. */
+  readonly largeFrees: number;
+  /** Bytes of live large objects. */
+  readonly largeLiveBytes: number;
+  /** Bytes of span records. */
+  readonly mspanInuse: number;
+  /** Bytes of all other metadata. */
+  readonly otherSys: number;
+  /** Mallocs for which the mcache had no slot. */
+  readonly refills: number;
+  /** Refills from frees of the same group of slots. */
+  readonly groupRefills: number;
+  /** Refills from another group of the same span. */
+  readonly spanRefills: number;
+  /** Refills for which the mcentral had a span. */
+  readonly centralHits: number;
+  /** Refills that took a new span. */
+  readonly centralGrows: number;
+  /** Runs of pages that the page cache served. */
+  readonly pageCacheHits: number;
+  /** Times that the page cache had to take another chunk's free pages. */
+  readonly pageCacheRefills: number;
+  /** Runs of pages that the page allocator's tree served. */
+  readonly pageAllocs: number;
+  /** Growths of the memory by the heap. */
+  readonly sysGrows: number;
+  /** Growths that were refused. */
+  readonly sysGrowFailures: number;
+  /** Times that retained empty spans were given back to make room. */
+  readonly reclaims: number;
+  /** Reallocs that kept the address. */
+  readonly reallocInPlace: number;
+  /** Reallocs that copied. */
+  readonly reallocMoves: number;
+  /** Bytes that were asked for as zero and known to be zero. */
+  readonly zeroedBytesSkipped: number;
+  /** Bytes that were asked for as zero and had to be cleared. */
+  readonly zeroedBytesCleared: number;
+  /** Misused calls of free and realloc. */
+  readonly misuses: number;
+  /** Spans in use or retained. */
+  readonly spansInUse: number;
+  /** Bytes in spans without a live object that are kept for their class; part of heapInuse. */
+  readonly heapRetained: number;
+  /** By size class, 0 to 67. */
+  readonly bySize: readonly SizeClassStats[];
+  /** Hits and misses of each stage, derived from the counts above. */
+  readonly stages: Stages;
+}
+
+/** The record at `address`, where `view` shows the whole memory. Throws RangeError when its version is another. */
+export function readMemStats(view: DataView, address: number): MemStats {
+  const word = (index: number): number => Number(view.getBigUint64(address + index * 8, true));
+  const version = word(0);
+  if (version !== MEMSTATS_VERSION) throw new RangeError(`MemStats has version ${version}, not ${MEMSTATS_VERSION}`);
+
+  const counts = Object.fromEntries(WORDS.map((name, index) => [name, word(1 + index)])) as Record<
+    (typeof WORDS)[number],
+    number
+  >;
+  const bySize = Array.from({ length: NUM_SIZE_CLASSES }, (_, sizeClass) => {
+    const at = BY_SIZE + sizeClass * BY_SIZE_WORDS;
+    return { size: word(at), mallocs: word(at + 1), frees: word(at + 2), spans: word(at + 3) };
+  });
+  return { version, ...counts, heapObjects: counts.mallocs - counts.frees, bySize, stages: stagesOf(counts) };
+}
+
+function stagesOf(counts: Record<(typeof WORDS)[number], number>): Stages {
+  const fromSpan = counts.groupRefills + counts.spanRefills;
+  const refilled = fromSpan + counts.centralHits + counts.centralGrows;
+  // Mallocs that took a slot; those of a refill that found no memory are not among them.
+  const slots = counts.mallocs - counts.tinyAllocs - counts.largeMallocs;
+  return {
+    tiny: { hits: counts.tinyAllocs, misses: counts.tinyBlocks },
+    mcache: { hits: slots - refilled, misses: counts.refills },
+    span: { hits: fromSpan, misses: counts.refills - fromSpan },
+    mcentral: { hits: counts.centralHits, misses: counts.centralGrows },
+    pageCache: { hits: counts.pageCacheHits, misses: counts.pageCacheRefills },
+    pageHeap: { hits: counts.pageAllocs, misses: counts.sysGrows + counts.sysGrowFailures },
+  };
+}

@@ -1,0 +1,123 @@
+/**
+ * Views of a memory that never go stale.
+ *
+ * Growing a WebAssembly.Memory detaches its ArrayBuffer: every typed array over it then has length 0. The heap grows its
+ * memory whenever it has to, and so may anyone who shares it. Therefore nothing here hands out a typed array without
+ * looking at a length first. (Asking the memory for its buffer would cost some 15 ns every time.)
+ */
+import { u32 } from "./check.js";
+import { HeapDisposedError } from "./errors.js";
+
+/** A constructor of typed arrays over linear memory. */
+export interface ViewConstructor<T extends ArrayBufferView> {
+  readonly BYTES_PER_ELEMENT: number;
+  new (buffer: ArrayBuffer, byteOffset: number, length: number): T;
+}
+
+interface WholeViews {
+  readonly buffer: ArrayBuffer;
+  readonly i8: Int8Array<ArrayBuffer>;
+  readonly u8: Uint8Array<ArrayBuffer>;
+  readonly i16: Int16Array<ArrayBuffer>;
+  readonly u16: Uint16Array<ArrayBuffer>;
+  readonly i32: Int32Array<ArrayBuffer>;
+  readonly u32: Uint32Array<ArrayBuffer>;
+  readonly i64: BigInt64Array<ArrayBuffer>;
+  readonly u64: BigUint64Array<ArrayBuffer>;
+  readonly f32: Float32Array<ArrayBuffer>;
+  readonly f64: Float64Array<ArrayBuffer>;
+  readonly dataView: DataView<ArrayBuffer>;
+}
+
+function wholeViews(buffer: ArrayBuffer): WholeViews {
+  return {
+    buffer,
+    i8: new Int8Array(buffer),
+    u8: new Uint8Array(buffer),
+    i16: new Int16Array(buffer),
+    u16: new Uint16Array(buffer),
+    i32: new Int32Array(buffer),
+    u32: new Uint32Array(buffer),
+    i64: new BigInt64Array(buffer),
+    u64: new BigUint64Array(buffer),
+    f32: new Float32Array(buffer),
+    f64: new Float64Array(buffer),
+    dataView: new DataView(buffer),
+  };
+}
+
+/** The views of one memory as a whole: made once per buffer, read through `current`. Closed when the heap is. */
+export class MemoryViews {
+  #memory: WebAssembly.Memory | null;
+  #views: WholeViews;
+
+  constructor(memory: WebAssembly.Memory) {
+    this.#memory = memory;
+    this.#views = wholeViews(memory.buffer as ArrayBuffer);
+  }
+
+  /** Views over the memory's buffer as it is now. */
+  get current(): WholeViews {
+    const views = this.#views;
+    return views.u8.length !== 0 ? views : this.#renew();
+  }
+
+  /** The slow half: the buffer is detached, or empty as that of a memory without pages. */
+  #renew(): WholeViews {
+    if (this.#memory === null) throw new HeapDisposedError();
+    const buffer = this.#memory.buffer as ArrayBuffer;
+    if (buffer !== this.#views.buffer) this.#views = wholeViews(buffer);
+    return this.#views;
+  }
+
+  /** Drops memory and views; every later access throws HeapDisposedError. */
+  close(): void {
+    this.#memory = null;
+    this.#views = wholeViews(new ArrayBuffer(0));
+  }
+}
+
+/**
+ * A range of linear memory: `length` elements from address `ptr`. Keep the HeapView, not what get() returns: a typed
+ * array is good until the next call that may grow the memory.
+ *
+ * The range is not tied to a block: it does not keep one alive and does not notice its free.
+ */
+export class HeapView<T extends ArrayBufferView> {
+  readonly #memory: MemoryViews;
+  readonly #type: ViewConstructor<T>;
+  #buffer: ArrayBuffer | null = null;
+  #view: T | null = null;
+  /** Address of the first element, unsigned. */
+  readonly ptr: number;
+  /** Elements. */
+  readonly length: number;
+
+  constructor(memory: MemoryViews, type: ViewConstructor<T>, ptr: number, length: number) {
+    const bytes = type.BYTES_PER_ELEMENT;
+    if (u32(ptr, "ptr") % bytes !== 0) throw new RangeError(`ptr must be a multiple of ${bytes}: ${ptr}`);
+    const size = memory.current.buffer.byteLength;
+    if (ptr + u32(length, "length") * bytes > size) {
+      throw new RangeError(`${length} elements of ${bytes} bytes from ${ptr} reach beyond the memory's ${size} bytes`);
+    }
+    this.#memory = memory;
+    this.#type = type;
+    this.ptr = ptr;
+    this.length = length;
+  }
+
+  /** Bytes of the range. */
+  get byteLength(): number {
+    return this.length * this.#type.BYTES_PER_ELEMENT;
+  }
+
+  /** A typed array over the range, valid now: the last one returned, or a fresh one when the buffer has changed. */
+  get(): T {
+    const buffer = this.#memory.current.buffer;
+    if (this.#view === null || this.#buffer !== buffer) {
+      this.#view = new this.#type(buffer, this.ptr, this.length);
+      this.#buffer = buffer;
+    }
+    return this.#view;
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * The benchmark's own arithmetic: options, traces, medians, ratios, targets, tables. No clock in here.
+ */
+import { describe, expect, it } from "vitest";
+import { ALLOCATORS } from "../../bench/lib/catalog.ts";
+import { chart } from "../../bench/lib/chart.ts";
+import { FLOOR } from "../../bench/lib/floor.ts";
+import { readOptions } from "../../bench/lib/options.ts";
+import type { Outcome } from "../../bench/lib/rounds.ts";
+import { geometricMean, median, spread } from "../../bench/lib/statistics.ts";
+import { fastestPeer, netRatio, type Row, ratio, summarize } from "../../bench/lib/summary.ts";
+import { table, timeTable } from "../../bench/lib/tables.ts";
+import { judge } from "../../bench/lib/targets.ts";
+import { leftovers, Op, peakLive, readTrace, type Trace } from "../../bench/lib/trace.ts";
+import { MICROS, type Micro } from "../../bench/lib/workloads.ts";
+
+describe("options", () => {
+  it("defaults to the quick mode over everything", () => {
+    const options = readOptions([])!;
+    expect(options).toMatchObject({ rounds: 5, checked: false, everything: true, clock: "wall" });
+    expect(options.wantsWorkload("larson")).toBe(true);
+    expect(options.wantsAllocator("tlsf")).toBe(true);
+  });
+
+  it("selects workloads and allocators", () => {
+    const options = readOptions(["--only", "^lar/tls", "--rounds", "2"])!;
+    expect(options.rounds).toBe(2);
+    expect(options.everything).toBe(false);
+    expect(options.wantsWorkload("larson")).toBe(true);
+    expect(options.wantsWorkload("large blocks")).toBe(true);
+    expect(options.wantsWorkload("calloc")).toBe(false);
+    expect(options.wantsAllocator("tlsf")).toBe(true);
+    expect(options.wantsAllocator("dlmalloc")).toBe(false);
+    expect(readOptions(["--allocators", "bump,stub"])!.wantsAllocator("tlsf")).toBe(false);
+  });
+
+  it("refuses nonsense", () => {
+    expect(() => readOptions(["--rounds", "0"])).toThrow("whole number");
+    expect(() => readOptions(["--clock", "sun"])).toThrow("wall or cpu");
+    expect(() => readOptions(["--full", "--quick"])).toThrow("exclude");
+    expect(() => readOptions(["--what"])).toThrow();
+  });
+});
+
+function traceOf(events: readonly [op: number, slot: number, size: number][], maxSlots: number): Trace {
+  const words = new Uint32Array(events.flatMap(([op, slot, size]) => [(op << 29) | slot, size]));
+  return { name: "made up", events: words, count: events.length, maxSlots };
+}
+
+describe("traces", () => {
+  it("reads a recorded one", async () => {
+    const trace = await readTrace("lua-script");
+    expect(trace).toMatchObject({ count: 1_349_297, maxSlots: 174_576 });
+    expect(trace.events.length).toBe(trace.count * 2);
+    expect(peakLive(trace)).toMatchObject({ bytes: 13_985_109, objects: 174_576 });
+    expect(leftovers(trace)).toMatchObject({ count: 1, maxSlots: 174_576 });
+  });
+
+  it("finds the peak and what is left", () => {
+    const trace = traceOf(
+      [
+        [Op.malloc, 0, 100],
+        [Op.calloc, 1, 50],
+        [Op.realloc, 0, 300],
+        [Op.free, 1, 0],
+        [Op.aligned, 1, (6 << 27) | 20],
+      ],
+      2,
+    );
+    expect(peakLive(trace)).toEqual({ bytes: 350, event: 2, objects: 2 });
+    const rest = leftovers(trace);
+    expect([...rest.events].map((word) => word >>> 0)).toEqual([(Op.free << 29) | 0, 0, (Op.free << 29) | 1, 0]);
+  });
+});
+
+describe("statistics", () => {
+  it("medians", () => {
+    expect(median([3, 1, 2])).toBe(2);
+    expect(median([4, 1, 3, 2])).toBe(2.5);
+    expect(median([])).toBeNaN();
+  });
+
+  it("geometric means", () => {
+    expect(geometricMean([2, 8])).toBeCloseTo(4, 12);
+    expect(geometricMean([0.5, 2])).toBeCloseTo(1, 12);
+  });
+
+  it("spread of quartiles", () => {
+    expect(spread([10, 10, 10, 10, 10])).toBe(0);
+    expect(spread([8, 9, 10, 11, 12])).toBeCloseTo(0.1, 12);
+  });
+});
+
+const MICRO = MICROS.find(({ name }) => name === "larson")!;
+
+function outcome(allocator: string, times: number[], extra: Partial<Outcome> & { complete?: boolean } = {}): Outcome {
+  const { complete = true, ...rest } = extra;
+  const samples = times.map((nanoseconds) => ({
+    nanoseconds,
+    footprint: 1 << 20,
+    checksum: 7,
+    operations: 1000,
+    complete,
+  }));
+  return { allocator, workload: MICRO.name, samples, ...rest };
+}
+
+function rowOf(workload: Micro, ...outcomes: Outcome[]): Row {
+  return summarize(workload, 1000, outcomes);
+}
+
+describe("summary", () => {
+  const row = rowOf(
+    MICRO,
+    outcome("gomalloc", [5, 4, 6]),
+    outcome("dlmalloc", [20, 22, 18]),
+    outcome("tlsf", [10, 11, 12]),
+    outcome("stub", [1]),
+    outcome("best-fit", [500], { complete: false }),
+    outcome("bump", [], { error: "trap: unreachable" }),
+    outcome(FLOOR, [2, 2, 2]),
+  );
+
+  it("takes medians and their ratios", () => {
+    expect(ratio(row, "dlmalloc")).toBe(0.25);
+    expect(ratio(row, "tlsf")).toBeCloseTo(5 / 11, 12);
+  });
+
+  it("takes the driver off both for the net ratio", () => {
+    expect(netRatio(row, "dlmalloc")).toBeCloseTo(3 / 18, 12);
+  });
+
+  it("judges nothing that did not end", () => {
+    expect(ratio(row, "best-fit")).toBeUndefined();
+    expect(ratio(row, "bump")).toBeUndefined();
+    expect(ratio(row, "unheard-of")).toBeUndefined();
+  });
+
+  it("counts neither bump allocators nor textbook ones among the peers", () => {
+    expect(fastestPeer(row, ALLOCATORS)).toBe("tlsf");
+  });
+
+  it("stops when two allocators read different contents back", () => {
+    const wrong = outcome("tlsf", [1]);
+    const samples = wrong.samples.map((sample) => ({ ...sample, checksum: 8 }));
+    expect(() => rowOf(MICRO, outcome("dlmalloc", [1]), { ...wrong, samples })).toThrow("checksums differ");
+  });
+
+  it("shows a time that was cut off and one that failed", () => {
+    const text = timeTable([row], ALLOCATORS);
+    expect(text).toContain(">500.0");
+    expect(text.split("\n").at(-1)).toMatch(/ - /);
+  });
+});
+
+describe("targets", () => {
+  const named = (name: string) => MICROS.find((micro) => micro.name === name)!;
+  const rows = [
+    rowOf(named("pairs 64 B"), outcome("gomalloc", [1]), outcome("dlmalloc", [4]), outcome("tlsf", [8])),
+    rowOf(named("larson"), outcome("gomalloc", [16]), outcome("dlmalloc", [16]), outcome("tlsf", [8])),
+  ];
+
+  it("can be missed", () => {
+    const targets = judge(rows, ALLOCATORS, 13_000);
+    const find = (part: string) => targets.find(({ what }) => what.includes(part))!;
+    const half = expect.closeTo(0.5, 12);
+    expect(find("geometric mean over dlmalloc")).toMatchObject({ value: half, met: false });
+    expect(find("geometric mean over TLSF")).toMatchObject({ value: half, met: false });
+    expect(find("fastest npm peer (larson)")).toMatchObject({ value: 2, met: false });
+    expect(find("pairs of 64 B")).toMatchObject({ value: 0.25, met: true });
+    expect(find("gomalloc.wasm")).toMatchObject({ value: 13_000, met: false });
+  });
+
+  it("says so when something was not measured", () => {
+    const targets = judge(rows, ALLOCATORS, undefined);
+    expect(targets.find(({ what }) => what.includes("peak memory"))).toMatchObject({
+      value: undefined,
+      met: undefined,
+    });
+    expect(targets.find(({ what }) => what.includes("gomalloc.wasm"))!.met).toBeUndefined();
+  });
+});
+
+describe("output", () => {
+  it("aligns columns", () => {
+    expect(table(["a", "bb"], [["long", "1"]])).toBe("a     bb\n----  --\nlong   1");
+  });
+
+  it("draws one group of bars per workload", () => {
+    const rows = [rowOf(MICRO, outcome("gomalloc", [5]), outcome("dlmalloc", [10]), outcome("tlsf", [20]))];
+    const svg = chart(rows, ALLOCATORS, "a <machine>");
+    expect(svg).toContain("larson, gomalloc: 5.0 ns, 0.50x");
+    expect(svg).toContain("larson, tlsf: 20.0 ns, 2.00x");
+    expect(svg).not.toContain("<machine>");
+  });
+});

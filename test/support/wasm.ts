@@ -1,0 +1,300 @@
+/**
+ * Instances of the built flavours for tests: the one door through which tests reach wasm.
+ *
+ * Every address that wasm returns as an i32 comes out unsigned, every u64 as an unsigned bigint. Views of the memory
+ * are made anew whenever its buffer has changed.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { BUILD_DIR } from "../../scripts/build-tools.ts";
+
+export const WASM_PAGE = 65536;
+export const PAGE = 8192;
+/** Pages of a bitmap chunk, and its bytes. */
+export const CHUNK_PAGES = 64;
+export const CHUNK = CHUNK_PAGES * PAGE;
+
+/** Parameters of mallopt. */
+export const M_MISUSE = 1;
+export const M_MAX_BYTES = 2;
+export const M_SOFT_LIMIT = 3;
+export const M_RESERVE = 4;
+
+/** Kinds of misuse, as tryFree and gomalloc_misuse give them. */
+export const DOUBLE_FREE = 1;
+export const FOREIGN = 2;
+export const INTERIOR = 3;
+export const TINY_BLOCK = 4;
+
+export const EINVAL = 22;
+export const ENOMEM = 12;
+
+export type Flavour = "malloc" | "host" | "test";
+
+const FILES: Record<Flavour, string> = {
+  malloc: "gomalloc.wasm",
+  host: "gomalloc-host.wasm",
+  test: "gomalloc-test.wasm",
+};
+
+/** Exports of build/gomalloc.wasm. */
+export interface MallocExports {
+  init(heapBase: number): void;
+  malloc(size: number): number;
+  free(p: number): void;
+  calloc(count: number, size: number): number;
+  realloc(p: number, size: number): number;
+  aligned_alloc(align: number, size: number): number;
+  memalign(align: number, size: number): number;
+  posix_memalign(out: number, align: number, size: number): number;
+  malloc_usable_size(p: number): number;
+  mallopt(param: number, value: number): number;
+  gomalloc_misuse(kind: number, p: number): void;
+}
+
+/** Exports of build/gomalloc-host.wasm. */
+export interface HostExports extends MallocExports {
+  mallocgc(size: number, scan: number, needzero: number): number;
+  tryFree(p: number): number;
+  tryRealloc(p: number, size: number): number;
+  lastMisuse(): number;
+  spanOf(p: number): number;
+  objectBase(p: number): number;
+  memstats(): number;
+  validate(): number;
+  /** validate, reading every free slot that is said to be zero too. */
+  validateDeep(): number;
+  validateInfo(): number;
+  releaseAll(): void;
+  reclaim(): number;
+}
+
+/** Exports of build/gomalloc-test.wasm: the internals. Pages are counted from page 0 at address 0. */
+export interface TestExports extends HostExports {
+  findBitRange64(c: bigint, n: number): number;
+  pagesInit(): void;
+  pagesGrow(base: number, bytes: number): number;
+  pagesAlloc(npages: number): number;
+  pagesAllocScav(): number;
+  pagesFree(base: number, npages: number): void;
+  pagesBits(chunk: number): bigint;
+  pagesScav(chunk: number): bigint;
+  pagesSum(level: number, index: number): bigint;
+  pagesRootLevel(): number;
+  pagesSearchAddr(): number;
+  pallocSumOf(bits: bigint): bigint;
+  mergeSums(ptr: number, n: number, logPages: number): bigint;
+  pagesSetState(chunk: number, allocBits: bigint, scavBits: bigint): void;
+  pagesRebuild(): void;
+  pcSet(base: number, cache: bigint, scav: bigint): void;
+  pcAlloc(npages: number): number;
+  pcScav(): number;
+  pcFlush(): void;
+  pcRefill(): number;
+  pcBase(): number;
+  pcCache(): bigint;
+  pcScavBits(): bigint;
+  classOfSize(size: number): number;
+  classSize(c: number): number;
+  classPages(c: number): number;
+  classMagic(c: number): number;
+  cClassOfSize(size: number): number;
+  scratch(): number;
+}
+
+interface ExportsOf {
+  malloc: MallocExports;
+  host: HostExports;
+  test: TestExports;
+}
+
+const ADDRESSES = new Set([
+  ...["malloc", "calloc", "realloc", "aligned_alloc", "memalign", "malloc_usable_size", "mallocgc", "tryRealloc"],
+  ...[
+    "spanOf",
+    "objectBase",
+    "memstats",
+    "validate",
+    "validateDeep",
+    "validateInfo",
+    "reclaim",
+    "pagesAlloc",
+    "pagesSearchAddr",
+  ],
+  ...["pcAlloc", "pcBase", "classMagic", "scratch"],
+]);
+const WORDS = new Set([...["pagesBits", "pagesScav", "pagesSum", "pallocSumOf", "mergeSums", "pcCache", "pcScavBits"]]);
+
+/** The exports with unsigned results. */
+export function unsigned<T>(exports: WebAssembly.Exports): T {
+  const out: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(exports)) {
+    if (typeof value !== "function") continue;
+    const f = value as (...args: unknown[]) => unknown;
+    if (ADDRESSES.has(name)) out[name] = (a: number, b: number, c: number) => (f(a, b, c) as number) >>> 0;
+    else if (WORDS.has(name)) out[name] = (...args: unknown[]) => BigInt.asUintN(64, f(...args) as bigint);
+    else out[name] = f;
+  }
+  return out as T;
+}
+
+/** Views of a memory that never go stale. */
+export class Bytes {
+  #u8: Uint8Array;
+  #view: DataView;
+
+  constructor(readonly memory: WebAssembly.Memory) {
+    this.#u8 = new Uint8Array(memory.buffer);
+    this.#view = new DataView(memory.buffer);
+  }
+
+  get u8(): Uint8Array {
+    if (this.#u8.buffer !== this.memory.buffer) this.#u8 = new Uint8Array(this.memory.buffer);
+    return this.#u8;
+  }
+
+  get view(): DataView {
+    if (this.#view.buffer !== this.memory.buffer) this.#view = new DataView(this.memory.buffer);
+    return this.#view;
+  }
+
+  /** Size of the memory in wasm pages. */
+  get pages(): number {
+    return this.memory.buffer.byteLength / WASM_PAGE;
+  }
+
+  u32(address: number): number {
+    return this.view.getUint32(address, true);
+  }
+}
+
+export interface OpenOptions {
+  /** Wasm pages of the memory at the start; default 2. */
+  initial?: number;
+  /** Wasm pages that the memory may reach; default no maximum. */
+  maximum?: number;
+  /** Address for init; default the end of the initial memory. `null`: init is not called. */
+  heapBase?: number | null;
+}
+
+export interface Opened<E> {
+  e: E;
+  mem: Bytes;
+  /** Address given to init, or the end of the initial memory. */
+  heapBase: number;
+}
+
+const modules = new Map<Flavour, WebAssembly.Module>();
+
+/** Path of a flavour's module; GOMALLOC_BUILD names another directory than build/. */
+export function wasmPath(flavour: Flavour): string {
+  return join(process.env.GOMALLOC_BUILD ?? BUILD_DIR, FILES[flavour]);
+}
+
+export function wasmBytes(flavour: Flavour): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(readFileSync(wasmPath(flavour)));
+}
+
+/** The compiled module of a flavour; compiled once. */
+export function wasmModule(flavour: Flavour): WebAssembly.Module {
+  let module = modules.get(flavour);
+  if (module === undefined) {
+    module = new WebAssembly.Module(wasmBytes(flavour));
+    modules.set(flavour, module);
+  }
+  return module;
+}
+
+/** A fresh instance over a memory of its own. */
+export function open<F extends Flavour>(flavour: F, options: OpenOptions = {}): Opened<ExportsOf[F]> {
+  const { initial = 2, maximum } = options;
+  const memory = new WebAssembly.Memory(maximum === undefined ? { initial } : { initial, maximum });
+  return openOver(wasmModule(flavour), memory, options.heapBase);
+}
+
+/** A fresh instance of `module` over `memory`. */
+export function openOver<E>(module: WebAssembly.Module, memory: WebAssembly.Memory, base?: number | null): Opened<E> {
+  const instance = new WebAssembly.Instance(module, { env: { memory } });
+  const e = unsigned<E & MallocExports>(instance.exports);
+  const mem = new Bytes(memory);
+  const heapBase = base ?? mem.pages * WASM_PAGE;
+  if (base !== null) e.init(heapBase);
+  return { e, mem, heapBase };
+}
+
+const BLOCK = 65536;
+
+/** Index of the first byte that is not `value`, -1 if there is none; at the speed of memory. */
+export function indexOfOther(bytes: Uint8Array, value: number): number {
+  const wanted = Buffer.alloc(Math.min(BLOCK, bytes.length), value);
+  for (let at = 0; at < bytes.length; at += BLOCK) {
+    const part = bytes.subarray(at, at + BLOCK);
+    if (Buffer.compare(part, wanted.subarray(0, part.length)) !== 0) return at + part.findIndex((b) => b !== value);
+  }
+  return -1;
+}
+
+/** MemStats of the host ABI, version 1, by name; sums of bytes and counts stay below 2^53. */
+export interface Stats {
+  sys: number;
+  heapSys: number;
+  heapInuse: number;
+  heapIdle: number;
+  heapAlloc: number;
+  totalAlloc: number;
+  mallocs: number;
+  frees: number;
+  tinyAllocs: number;
+  largeMallocs: number;
+  largeFrees: number;
+  largeLiveBytes: number;
+  mspanInuse: number;
+  otherSys: number;
+  refills: number;
+  groupRefills: number;
+  spanRefills: number;
+  centralHits: number;
+  centralGrows: number;
+  pageCacheHits: number;
+  pageCacheRefills: number;
+  pageAllocs: number;
+  sysGrows: number;
+  sysGrowFailures: number;
+  reclaims: number;
+  reallocInPlace: number;
+  reallocMoves: number;
+  zeroedBytesSkipped: number;
+  zeroedBytesCleared: number;
+  misuses: number;
+  spansInUse: number;
+  bySize: { size: number; mallocs: number; frees: number; spans: number }[];
+}
+
+const STAT_NAMES = [
+  ...["sys", "heapSys", "heapInuse", "heapIdle", "heapAlloc", "totalAlloc", "mallocs", "frees", "tinyAllocs"],
+  ...["largeMallocs", "largeFrees", "largeLiveBytes", "mspanInuse", "otherSys", "refills", "groupRefills"],
+  ...["spanRefills", "centralHits", "centralGrows", "pageCacheHits", "pageCacheRefills", "pageAllocs", "sysGrows"],
+  ...["sysGrowFailures", "reclaims", "reallocInPlace", "reallocMoves", "zeroedBytesSkipped", "zeroedBytesCleared"],
+  ...["misuses", "spansInUse"],
+] as const;
+
+const BY_SIZE_START = 40;
+const BY_SIZE_WORDS = 4;
+const CLASSES = 68;
+
+/** Reads the MemStats record. */
+export function readStats({ e, mem }: Opened<HostExports>): Stats {
+  const at = e.memstats();
+  if (at === 0) throw new Error("no memory for MemStats");
+  const word = (i: number) => Number(mem.view.getBigUint64(at + i * 8, true));
+  if (word(0) !== 1) throw new Error(`MemStats version ${word(0)}`);
+  const stats: Record<string, unknown> = {};
+  STAT_NAMES.forEach((name, i) => {
+    stats[name] = word(i + 1);
+  });
+  stats.bySize = Array.from({ length: CLASSES }, (_, c) => {
+    const w = BY_SIZE_START + c * BY_SIZE_WORDS;
+    return { size: word(w), mallocs: word(w + 1), frees: word(w + 2), spans: word(w + 3) };
+  });
+  return stats as unknown as Stats;
+}
