@@ -25,7 +25,12 @@ import { type Options, readOptions } from "./lib/options.ts";
 import { checkedReport, type Findings, timedReport } from "./lib/report.ts";
 import { type Contender, contender, runRounds } from "./lib/rounds.ts";
 import { summarize } from "./lib/summary.ts";
-import { selectWorkloads, type Workload } from "./lib/workloads.ts";
+import { reduced, selectWorkloads, type Workload } from "./lib/workloads.ts";
+
+/** Shows what is going on, where a display can: in a log it would be a thousand lines. */
+function note(task: { output: string }, text: string): void {
+  if (process.stdout.isTTY) task.output = text;
+}
 
 /** The allocator whose checked run tells how many bytes a micro workload asks for. */
 const REFERENCE = "dlmalloc";
@@ -57,6 +62,7 @@ async function timedRun(options: Options): Promise<void> {
   let workloads: Workload[] = [];
   let reference: WebAssembly.Module | undefined;
   let inside: { module: WebAssembly.Module; bare: WebAssembly.Module } | undefined;
+  const wantsJs = options.wantsWorkload("javascript");
   const wantsOurs = options.wantsAllocator(GOMALLOC.name);
 
   const tasks = new Listr(
@@ -64,9 +70,7 @@ async function timedRun(options: Options): Promise<void> {
       {
         title: "Build and merge",
         task: async (_context, task) => {
-          const progress = (text: string) => {
-            task.output = text;
-          };
+          const progress = (text: string) => note(task, text);
           const { built, missing } = await build(options, "timed", progress);
           progress("checked driver");
           const checked = await benchModule(ALLOCATORS.find(({ name }) => name === REFERENCE)!, "checked");
@@ -88,11 +92,12 @@ async function timedRun(options: Options): Promise<void> {
         title: "Read traces",
         task: async () => {
           workloads = await selectWorkloads((name) => options.wantsWorkload(name));
-          if (!workloads.length) throw new Error("no workload matches --only");
+          if (!workloads.length && !wantsJs) throw new Error("no workload matches --only");
         },
       },
       {
         title: "Measure",
+        enabled: () => workloads.length > 0,
         task: (_context, task) =>
           task.newListr(
             workloads.map((workload) => ({
@@ -100,11 +105,10 @@ async function timedRun(options: Options): Promise<void> {
               task: async (_inner, line) => {
                 const outcomes = await runRounds(workload, contenders, {
                   rounds: options.rounds,
+                  naiveRounds: options.naiveRounds,
                   budget: ({ kind }) =>
                     kind === "naive" || kind === "bump" ? options.budget.naive : options.budget.peers,
-                  progress: (allocator, round) => {
-                    line.output = `round ${round + 1} of ${options.rounds}: ${allocator}`;
-                  },
+                  progress: (allocator, round) => note(line, `round ${round + 1} of ${options.rounds}: ${allocator}`),
                 });
                 const peak =
                   workload.kind === "trace" ? workload.peak : reference && check(reference, workload).peakLive;
@@ -126,7 +130,7 @@ async function timedRun(options: Options): Promise<void> {
       },
       {
         title: "Calls from JavaScript",
-        enabled: () => options.everything || options.wantsWorkload("javascript"),
+        enabled: () => wantsJs,
         task: async () => {
           found.js.push(...(await measureJsCalls(options.wantsAllocator, options.jsSeconds)));
         },
@@ -149,10 +153,10 @@ async function checkedRun(options: Options): Promise<void> {
       title: workload.name,
       task: async (_context, line) => {
         for (const { allocator, module } of modules) {
-          line.output = allocator.name;
+          note(line, allocator.name);
           // Lets the display draw.
           await new Promise((resolve) => setImmediate(resolve));
-          const verdict = checkWithin(module, workload);
+          const verdict = checkWithin(module, allocator.searches ? reduced(workload) : workload);
           verdicts.push({ workload: workload.name, allocator, verdict });
         }
       },

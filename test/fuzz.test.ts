@@ -48,6 +48,8 @@ interface Profile {
   sizes: number[];
   validateEvery: number;
   releaseEvery?: number;
+  /** Sizes that most requests have, for a while. */
+  favourites?: number;
   /** Limit on the heap's memory, in KiB: requests may fail. */
   limitKiB?: number;
 }
@@ -56,7 +58,7 @@ const MIXED = [40, 10, 12, 4, 2, 2, 12, 12, 4];
 const PROFILES: Profile[] = [
   {
     name: "small blocks, many live",
-    share: 0.35,
+    share: 0.3,
     maxLive: 60_000,
     maxMiB: 64,
     ops: MIXED,
@@ -65,7 +67,7 @@ const PROFILES: Profile[] = [
   },
   {
     name: "few blocks, turning over",
-    share: 0.25,
+    share: 0.2,
     maxLive: 300,
     maxMiB: 8,
     ops: MIXED,
@@ -98,6 +100,16 @@ const PROFILES: Profile[] = [
     ops: [15, 3, 70, 2, 1, 1, 2, 2, 2],
     sizes: [20, 60, 19, 1, 0],
     validateEvery: 20_000,
+  },
+  {
+    name: "favourite sizes",
+    share: 0.1,
+    maxLive: 8_000,
+    maxMiB: 100,
+    ops: MIXED,
+    sizes: [30, 50, 20, 0, 0],
+    validateEvery: 20_000,
+    favourites: 6,
   },
   {
     name: "memory running out",
@@ -135,7 +147,8 @@ function openDriver(module: WebAssembly.Module, profile: Profile, seed: number) 
   const heapBase = below + 24;
   driver.setup(DRIVER_BASE, profile.maxLive + 1, MAX_TINY, ADDRESSES, heapBase, BigInt(seed));
   const values = [profile.maxLive, profile.maxMiB * 2 ** 20, ...profile.ops, ...profile.sizes];
-  values.push(profile.validateEvery, profile.limitKiB === undefined ? 0 : 1, MAX_TINY, profile.releaseEvery ?? 0);
+  values.push(profile.validateEvery, profile.limitKiB === undefined ? 0 : 1, MAX_TINY);
+  values.push(profile.releaseEvery ?? 0, profile.favourites ?? 0);
   values.forEach((value, i) => {
     driver.setParam(i, value);
   });
@@ -176,6 +189,7 @@ describe("host flavour", () => {
     expect(stats.largeLiveBytes).toBe(0);
     expect(stats.mallocs - stats.frees, "live objects: those of the tiny allocator").toBe(driver.at(8));
     expect(stats.heapAlloc, "blocks of the tiny allocator").toBe((driver.at(8) - stats.tinyAllocs) * 16);
+    if (profile.favourites !== undefined) expect(driver.at(9), "blocks of fitted classes").toBeGreaterThan(0);
     expect(driver.at(6), "misuse probes").toBeGreaterThan(0);
     expect(stats.misuses).toBeGreaterThanOrEqual(driver.at(6));
     if (profile.limitKiB === undefined) {

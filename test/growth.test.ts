@@ -278,6 +278,29 @@ describe("memory that came back", () => {
   });
 });
 
+describe("memory that is partly fresh", () => {
+  it("is cleared where it was used, through the page cache too", () => {
+    for (const used of [33_000, 40_000, 60_000]) {
+      // 10 MiB, used up page by page, so that the next growth brings a reserve of a few wasm pages.
+      const o = open("host", { initial: 160, heapBase: 1024 });
+      while (o.mem.pages === 160) expect(o.e.malloc(8192)).not.toBe(0);
+      const p = o.e.malloc(used);
+      const usable = o.e.malloc_usable_size(p);
+      o.mem.u8.fill(0xff, p, p + usable);
+      expect(o.e.tryFree(p)).toBe(0);
+      // The page cache is flushed; its next filling mixes used and fresh pages.
+      o.e.releaseAll();
+      const before = readStats(o);
+      const size = usable + 3 * 8192;
+      const q = o.e.calloc(1, size);
+      expect(q, "over the used pages").toBe(p);
+      verify(o, { p: q, size, mark: 0 }, `calloc of ${size} over ${used} used bytes`);
+      const cleared = readStats(o).zeroedBytesCleared - before.zeroedBytesCleared;
+      expect(cleared, "bytes cleared").toBeGreaterThanOrEqual(usable);
+    }
+  });
+});
+
 describe("a failed growth", () => {
   it("is counted, and tried again by the next request", () => {
     const o = open("host", { initial: 2, maximum: 6, heapBase: 1024 });

@@ -161,7 +161,8 @@ describe.skipIf(reason !== "").each(FLAVOURS)(`%s: at the end of 4 GiB ${reason}
   function exhaust(o: Opened<MallocExports>, size: number): { p: number; size: number }[] {
     const blocks: { p: number; size: number }[] = [];
     for (let p = o.e.malloc(size); p !== 0; p = o.e.malloc(size)) {
-      if (p + o.e.malloc_usable_size(p) > GIB4) expect.fail(`a block of ${size} at ${p.toString(16)} wraps`);
+      // The last wasm page is nobody's, so that no sum of address and size wraps.
+      if (p + o.e.malloc_usable_size(p) > GIB4 - WASM_PAGE) expect.fail(`${size} bytes at ${p.toString(16)}`);
       blocks.push({ p, size });
       if (blocks.length > 100_000) expect.fail("memory without end");
     }
@@ -186,13 +187,24 @@ describe.skipIf(reason !== "").each(FLAVOURS)(`%s: at the end of 4 GiB ${reason}
     const heapBase = GIB4 - 20 * WASM_PAGE;
     const o = openHigh(flavour, MAX_PAGES, heapBase);
     const blocks = exhaust(o, 1000);
-    expect(blocks.length * 1000).toBeGreaterThan(18 * WASM_PAGE);
+    expect(blocks.length * 1000).toBeGreaterThan(17 * WASM_PAGE);
     expect(blocks.every(({ p }) => p >= heapBase)).toBe(true);
     exercise(o, blocks);
     for (const p of [GIB4 - 1, GIB4 - 16, GIB4 - WASM_PAGE, heapBase - 16]) {
       o.e.free(p);
       expect(o.e.malloc_usable_size(p)).toBe(0);
     }
+    expect(validate(o)).toBe(0);
+  });
+
+  it("a heap large enough for a growth reserve does not reserve past the end", () => {
+    // 8 MiB and some: a 64th of that is two wasm pages more at each growth.
+    const pages = MAX_PAGES - 40;
+    const o = openHigh(flavour, pages, (pages - 128) * WASM_PAGE);
+    const blocks = exhaust(o, 20_000);
+    expect(blocks.length * 20_000).toBeGreaterThan(160 * WASM_PAGE * 0.9);
+    exercise(o, blocks);
+    expect(o.e.malloc(GIB2)).toBe(0);
     expect(validate(o)).toBe(0);
   });
 

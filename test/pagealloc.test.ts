@@ -238,11 +238,12 @@ describe("growth", () => {
 
   it("raises the root of the tree with the range of addresses", () => {
     const p = new PagePlayground();
+    // One arena, up to 32 of them, up to 32 entries of 32 MiB, beyond.
     const reach: [number, number][] = [
       [16, 3],
       [24, 2],
-      [16 + 64, 1],
-      [16 + 1024, 0],
+      [16 + 512, 1],
+      [16 + 4096, 0],
     ];
     for (const [c, root] of reach) {
       p.grow(c * N, N);
@@ -269,7 +270,7 @@ describe("growth", () => {
   it("of an entry of 2^15 pages has the summary of the top bit alone", () => {
     const p = new PagePlayground();
     p.grow(2 ** 15, 2 ** 15);
-    p.grow(2 ** 16 + 8, 8);
+    p.grow(2 ** 18 + 8, 8);
     p.check();
     expect(p.e.pagesRootLevel()).toBe(0);
     expect(hex(p.e.pagesSum(0, 1))).toBe(hex(1n << 63n));
@@ -277,7 +278,7 @@ describe("growth", () => {
     p.check();
     p.release(2 ** 15, 2 ** 15);
     expect(p.alloc(2 ** 15 - 1)).toBe(2 ** 15);
-    expect(p.alloc(2)).toBe(2 ** 16 + 8);
+    expect(p.alloc(2)).toBe(2 ** 18 + 8);
     p.check();
   });
 });

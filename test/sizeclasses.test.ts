@@ -83,6 +83,27 @@ describe("rows", () => {
   });
 });
 
+describe("reciprocals of any other size that spans may be cut into", () => {
+  it("are exact too: multiples of 16 up to 32 KiB, in spans of up to 16 pages", () => {
+    const span = 16 * 8192;
+    let wrong = 0;
+    for (let size = 16; size <= MAX_SMALL_SIZE; size += 16) {
+      const magic = Math.floor((2 ** 32 - 1) / size) + 1;
+      const check = (offset: number, slot: number, start: boolean) => {
+        const product = BigInt(offset) * BigInt(magic);
+        if (Number(product >> 32n) !== slot || Number(product & 0xffffffffn) < magic !== start) wrong++;
+      };
+      // Within a slot the product rises steadily: its first, second and last byte stand for all.
+      for (let slot = 0; slot < Math.floor(span / size); slot += size < 512 ? 7 : 1) {
+        check(slot * size, slot, true);
+        check(slot * size + 1, slot, false);
+        check(slot * size + size - 1, slot, false);
+      }
+    }
+    expect(wrong).toBe(0);
+  });
+});
+
 describe("classOf", () => {
   it("is the smallest class that holds the size, for every size", () => {
     for (let n = 1; n <= MAX_SMALL_SIZE; n++) {

@@ -48,7 +48,10 @@ export function freeFast(p: u32): bool {
 export function freeSlow(p: u32): void {
   if (p == 0) return;
   const kind = freeChecked(p);
-  if (kind != MISUSE_NONE) misuse(kind, p);
+  if (kind == MISUSE_NONE) return;
+  misuse(kind, p);
+  // Never true. A function that calls itself is not copied into its only caller; see mallocSlow.
+  if (kind == -1) freeSlow(kind);
 }
 
 /** Whether `p` is the start of a live block: MISUSE_NONE, or what is wrong with it. Changes nothing. */

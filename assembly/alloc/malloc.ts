@@ -74,7 +74,9 @@ export function nextFree(offset: u32, size: u32): u32 {
 
 /** malloc in full, for any size and any state of the heap. 0 when there is no memory. */
 export function mallocSlow(size: u32): u32 {
-  if (heap == 0 && !bootstrap(false, 0)) return 0;
+  // It calls itself, so that no optimiser takes it for a function of one caller and copies it into malloc: the inlined
+  // half would pay for the registers of this one.
+  if (heap == 0) return bootstrap(false, 0) ? mallocSlow(size) : 0;
   if (size <= SMALL_SIZE_MAX) return nextFree(load<u16>(heap + (((max(size, 1) + 7) >> 3) << 1), HEAP_TABLE8), size);
   if (size <= MAX_SMALL_SIZE) return nextFree(mediumRow(size), size);
   return mallocLarge(size, 1, false, 1);

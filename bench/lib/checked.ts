@@ -5,9 +5,6 @@
 import { Heap } from "./instance.ts";
 import type { Workload } from "./workloads.ts";
 
-/** Calls of a micro workload in a checked run: its first, and as many again. */
-const MICRO_CALLS = 2;
-
 /** What a checked run found. */
 export interface Verdict {
   /** Undefined if all contents were as they must be. */
@@ -28,8 +25,8 @@ export function check(module: WebAssembly.Module, workload: Workload): Verdict {
     heap.replay(workload.rest);
   } else {
     if (workload.setup) heap.call(workload.setup);
-    const calls = workload.calls > 1 ? MICRO_CALLS : 1;
-    for (let i = 0; i < calls; i++) heap.call(workload.run, workload.slice);
+    // What would be the untimed calls, and one more.
+    for (let i = 0; i <= (workload.warm ?? 1); i++) heap.call(workload.run, workload.slice);
     if (workload.finish) heap.call(workload.finish);
   }
   const { failure, checksum, operations, peakLive, footprint } = heap;

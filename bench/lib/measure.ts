@@ -61,9 +61,15 @@ function measureReplay(heap: Heap, reuses: boolean, { trace, rest }: Replay, bud
   };
 }
 
-function measureMicro(heap: Heap, { setup, run, slice, calls }: Micro, budget: number): Sample {
+function measureMicro(heap: Heap, { setup, run, slice, calls, warm = 1 }: Micro, budget: number): Sample {
   if (setup) heap.call(setup);
-  heap.call(run, slice);
+  const first = timeCalls(heap, run, slice, warm, budget);
+  const timed = first.complete ? timeCalls(heap, run, slice, calls, budget) : first;
+  return { ...timed, footprint: heap.footprint, checksum: heap.checksum };
+}
+
+/** Calls an export `calls` times; stops between two of them when the budget is spent. */
+function timeCalls(heap: Heap, run: string, slice: number, calls: number, budget: number) {
   const before = heap.operations;
   let elapsed = 0;
   let done = 0;
@@ -74,11 +80,5 @@ function measureMicro(heap: Heap, { setup, run, slice, calls }: Micro, budget: n
     done++;
   }
   const operations = heap.operations - before;
-  return {
-    nanoseconds: (elapsed * 1e6) / operations,
-    footprint: heap.footprint,
-    checksum: heap.checksum,
-    operations,
-    complete: done === calls,
-  };
+  return { nanoseconds: (elapsed * 1e6) / operations, operations, complete: done === calls };
 }

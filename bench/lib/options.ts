@@ -9,6 +9,8 @@ import type { Clock } from "./clock.ts";
 export interface Options {
   /** Rounds of each measurement. */
   readonly rounds: number;
+  /** The same for textbook and bump allocators. */
+  readonly naiveRounds: number;
   /** Time limit of one measurement in milliseconds, for gomalloc and its peers / for the textbook allocators. */
   readonly budget: { readonly peers: number; readonly naive: number };
   /** Seconds that benchmark.js spends on one JavaScript case. */
@@ -19,8 +21,6 @@ export interface Options {
   /** Which workloads and allocators take part. */
   wantsWorkload(name: string): boolean;
   wantsAllocator(name: string): boolean;
-  /** True if nothing was left out: only then targets are judged as a whole. */
-  readonly everything: boolean;
   readonly json: string | undefined;
   readonly svg: string | undefined;
 }
@@ -30,6 +30,7 @@ const HELP = `usage: tsx bench/main.ts [options]
   --quick               5 rounds, ends within two minutes (default)
   --full                11 rounds, slow allocators get more time
   --only <w>[/<a>]      only workloads that match the regular expression w, allocators that match a
+                        ("javascript" stands for the calls from JavaScript)
   --allocators <a,b>    only these allocators, by name
   --checked             stamp and verify the contents of every block instead of timing
   --rounds <n>          rounds of each measurement
@@ -69,13 +70,13 @@ export function readOptions(argv: readonly string[]): Options | undefined {
   const names = values.allocators?.split(",").map((name) => name.trim());
   return {
     rounds,
-    budget: values.full ? { peers: 20_000, naive: 4_000 } : { peers: 5_000, naive: 300 },
+    naiveRounds: Math.ceil(rounds / 2),
+    budget: values.full ? { peers: 20_000, naive: 4_000 } : { peers: 5_000, naive: 250 },
     jsSeconds: values.full ? 1 : 0.3,
     clock: values.clock,
     checked: values.checked,
     wantsWorkload: (name) => workload.test(name),
     wantsAllocator: (name) => allocator.test(name) && (names?.includes(name) ?? true),
-    everything: values.only === undefined && values.allocators === undefined,
     json: values.json,
     svg: values.svg,
   };

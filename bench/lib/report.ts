@@ -46,14 +46,7 @@ export async function timedReport(found: Findings, options: Options): Promise<vo
   const targets = judge(rows, allocators, found.size);
   const sections = [
     `${machine.cpu}, ${machine.cores} cores, node ${machine.node}; medians of ${options.rounds} interleaved rounds, ${options.clock} time`,
-    timeTable(rows, allocators),
-    `> stopped by the time limit: the part that was done. - failed or out of memory. ${FLOOR}: the driver alone,\n` +
-      "given the addresses beforehand; no allocator can be below it.",
-    ...failures(rows),
-    coldTable(rows, allocators),
-    ratioTable(rows, allocators),
-    netTable(rows, allocators),
-    memoryTable(rows, allocators),
+    ...(rows.length ? timeSections(rows, allocators) : []),
     found.inspections.length ? inspectionTable(found.inspections) : undefined,
     found.js.length ? jsTable(found.js) : undefined,
     targetTable(targets),
@@ -77,6 +70,19 @@ export async function timedReport(found: Findings, options: Options): Promise<vo
   await save(json, `${JSON.stringify(record, undefined, 2)}\n`);
   await save(svg, chart(rows, allocators, `${machine.cpu}, node ${machine.node}`));
   console.log(`figures: ${relative(ROOT, json)}   chart: ${relative(ROOT, svg)}`);
+}
+
+function timeSections(rows: readonly Row[], allocators: readonly Allocator[]): (string | undefined)[] {
+  return [
+    timeTable(rows, allocators),
+    `> stopped by the time limit: the part that was done. - failed or out of memory. ${FLOOR}: the driver alone,\n` +
+      "given the addresses beforehand; no allocator can be below it.",
+    ...failures(rows),
+    coldTable(rows, allocators),
+    ratioTable(rows, allocators),
+    netTable(rows, allocators),
+    memoryTable(rows, allocators),
+  ];
 }
 
 function failures(rows: readonly Row[]): string[] {

@@ -34,6 +34,8 @@ export interface Outcome {
 /** Settings of a run. */
 export interface RoundSettings {
   readonly rounds: number;
+  /** Textbook and bump allocators take part in the first of them only. */
+  readonly naiveRounds: number;
   /** Time limit of one measurement in milliseconds. */
   budget(allocator: Contender["allocator"]): number;
   /** Called before each measurement. */
@@ -52,6 +54,7 @@ export async function runRounds(
     for (let i = 0; i < contenders.length; i++) {
       const { allocator, open } = contenders[(i + round) % contenders.length]!;
       const taken = samples.get(allocator.name)!;
+      if (round >= settings.naiveRounds && (allocator.kind === "naive" || allocator.kind === "bump")) continue;
       // One that did not end within its time will not end next time either.
       if (errors.has(allocator.name) || taken.some((sample) => !sample.complete)) continue;
       settings.progress?.(allocator.name, round);

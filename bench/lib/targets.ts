@@ -44,8 +44,12 @@ export function judge(rows: readonly Row[], allocators: readonly Allocator[], si
   const heaviest = largest(memory);
   const heaviestTrace = heaviest === undefined ? "" : ` (${traces[memory.indexOf(heaviest)]!.workload})`;
   return [
-    target("time, all rows, geometric mean over dlmalloc", 0.45, meanOf(rows.map((r) => ratio(r, "dlmalloc")))),
-    target("time, all rows, geometric mean over TLSF", 0.25, meanOf(rows.map((r) => ratio(r, "tlsf")))),
+    target(
+      `time, geometric mean of ${rows.length} rows over dlmalloc`,
+      0.45,
+      meanOf(rows.map((r) => ratio(r, "dlmalloc"))),
+    ),
+    target(`time, geometric mean of ${rows.length} rows over TLSF`, 0.25, meanOf(rows.map((r) => ratio(r, "tlsf")))),
     target("time, geometric mean over each row's fastest npm peer", 0.7, meanOf(best)),
     target(`time, worst row over its fastest npm peer${worstRow}`, 1, worst),
     target("time, pairs of 64 B over dlmalloc", 0.5, against("pairs 64 B", "dlmalloc")),

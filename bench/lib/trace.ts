@@ -62,48 +62,51 @@ export function walk(
   }
 }
 
-/** Requested bytes live at their peak, and the event that reached it. */
-export function peakLive(trace: Trace): { bytes: number; event: number; objects: number } {
+/** What follows from a trace's requests alone. */
+export interface Survey {
+  /** Requested bytes live at their peak. */
+  readonly peak: number;
+  /** The event that reached it, and the objects that were live then. */
+  readonly peakEvent: number;
+  readonly peakObjects: number;
+  /** Events that free what the program left to the operating system at its end. */
+  readonly rest: Trace;
+  /** What a replay of the trace and its rest must read back: see tagOf in bench/assembly/driver/blocks.ts. */
+  readonly checksum: number;
+}
+
+/** One walk over all events. */
+export function survey(trace: Trace): Survey {
   let live = 0;
   let objects = 0;
-  const peak = { bytes: 0, event: 0, objects: 0 };
-  walk(trace, (event, _op, before, after) => {
+  let peak = 0;
+  let peakEvent = 0;
+  let peakObjects = 0;
+  let checksum = 0;
+  const sizes = new Uint32Array(trace.maxSlots);
+  walk(trace, (event, _op, before, after, slot) => {
     live += after - before;
-    if (!before) objects++;
+    if (before) checksum = (checksum + ((before + 1) & 0xff)) >>> 0;
+    else objects++;
     if (!after) objects--;
-    if (live > peak.bytes) Object.assign(peak, { bytes: live, event, objects });
+    sizes[slot] = after;
+    if (live > peak) {
+      peak = live;
+      peakEvent = event;
+      peakObjects = objects;
+    }
   });
-  return peak;
-}
-
-/** Events that free what the program left to the operating system at its end. */
-export function leftovers(trace: Trace): Trace {
-  const live = new Set<number>();
-  walk(trace, (_event, _op, _before, after, slot) => {
-    if (after) live.add(slot);
-    else live.delete(slot);
+  const left: number[] = [];
+  sizes.forEach((size, slot) => {
+    if (!size) return;
+    checksum = (checksum + ((size + 1) & 0xff)) >>> 0;
+    left.push(((Op.free << 29) | slot) >>> 0, 0);
   });
-  const events = new Uint32Array(live.size * 2);
-  let i = 0;
-  for (const slot of live) {
-    events[i] = ((Op.free << 29) | slot) >>> 0;
-    i += 2;
-  }
-  return { name: `${trace.name} (leftovers)`, events, count: live.size, maxSlots: trace.maxSlots };
-}
-
-/**
- * The checksum of a replay of the trace and its leftovers: the driver's tag (size + 1, one byte) of every block
- * that was freed or resized.
- */
-export function tagSum(trace: Trace): number {
-  let sum = 0;
-  const tag = (size: number) => (size + 1) & 0xff;
-  const live = new Uint32Array(trace.maxSlots);
-  walk(trace, (_event, _op, before, after, slot) => {
-    if (before) sum = (sum + tag(before)) >>> 0;
-    live[slot] = after;
-  });
-  for (const size of live) if (size) sum = (sum + tag(size)) >>> 0;
-  return sum;
+  const rest = {
+    name: `${trace.name} (leftovers)`,
+    events: Uint32Array.from(left),
+    count: objects,
+    maxSlots: trace.maxSlots,
+  };
+  return { peak, peakEvent, peakObjects, rest, checksum };
 }

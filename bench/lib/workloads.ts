@@ -2,7 +2,7 @@
  * What is measured: the five traces and the micro workloads of bench/assembly/driver.
  */
 
-import { leftovers, peakLive, readTrace, TRACE_NAMES, type Trace, tagSum } from "./trace.ts";
+import { readTrace, type Survey, survey, TRACE_NAMES, type Trace } from "./trace.ts";
 
 /** A micro workload: an export of the driver that is called `calls` times with `slice`. */
 export interface Micro {
@@ -18,22 +18,16 @@ export interface Micro {
   readonly slice: number;
   /** Calls that are timed in a round. */
   readonly calls: number;
+  /** Calls before those, if one is not enough to reach the steady state. */
+  readonly warm?: number;
 }
 
 /** A trace with what is known about it from its requests alone. */
-export interface Replay {
+export interface Replay extends Survey {
   readonly kind: "trace";
   readonly name: string;
   readonly about: string;
   readonly trace: Trace;
-  /** Frees what the program left behind. */
-  readonly rest: Trace;
-  /** Requested bytes live at their peak. */
-  readonly peak: number;
-  /** The event at which that peak is reached. */
-  readonly peakEvent: number;
-  /** What a checked replay of trace and rest must read back. */
-  readonly checksum: number;
 }
 
 export type Workload = Micro | Replay;
@@ -84,8 +78,10 @@ export const MICROS: readonly Micro[] = [
     about: "32 live of 32 KiB..1 MiB, random replacement",
     setup: "largeSetup",
     run: "large",
-    slice: 5_000,
-    calls: 20,
+    // A bump allocator uses up 250 MiB in each.
+    slice: 500,
+    calls: 200,
+    warm: 10,
   },
   {
     name: "vectors",
@@ -110,12 +106,32 @@ export const MICROS: readonly Micro[] = [
     slice: 1,
     calls: 10,
   },
-  { name: "million", about: "2^20 live objects of 16..79 B in chains", run: "million", slice: 1, calls: 1 },
+  {
+    name: "million",
+    about: "2^20 live objects of 16..79 B in chains",
+    run: "million",
+    finish: "millionFinish",
+    slice: 8_192,
+    // One course of filling, halving, refilling and emptying each: 3 * 2^20 operations.
+    calls: 384,
+    warm: 384,
+  },
 ].map((micro) => ({ kind: "micro" as const, ...micro }));
 
 /** Loads a trace as a workload. */
 export async function loadReplay(name: string): Promise<Replay> {
   return replayOf(await readTrace(name));
+}
+
+/** Events of a trace, and the part of a micro workload, that an allocator gets which searches lists. */
+const REDUCED_EVENTS = 150_000;
+const REDUCED_SLICE = 0.1;
+
+/** A workload cut down for an allocator that would take minutes: the beginning of a trace, shorter calls of a micro. */
+export function reduced<W extends Workload>(workload: W): W;
+export function reduced(workload: Workload): Workload {
+  if (workload.kind === "trace") return beginning(workload, REDUCED_EVENTS);
+  return { ...workload, slice: Math.max(1, Math.floor(workload.slice * REDUCED_SLICE)), warm: 1 };
 }
 
 /** The first `events` events of a trace as a workload of its own. */
@@ -125,18 +141,7 @@ export function beginning({ trace }: Replay, events: number): Replay {
 }
 
 function replayOf(trace: Trace): Replay {
-  const peak = peakLive(trace);
-  const rest = leftovers(trace);
-  return {
-    kind: "trace",
-    name: trace.name,
-    about: `recorded trace, ${trace.count} events`,
-    trace,
-    rest,
-    peak: peak.bytes,
-    peakEvent: peak.event,
-    checksum: tagSum(trace),
-  };
+  return { kind: "trace", name: trace.name, about: `recorded trace, ${trace.count} events`, trace, ...survey(trace) };
 }
 
 /** All workloads whose name matches, traces first. */

@@ -231,7 +231,8 @@ function suite(allocator: Allocator, module: WebAssembly.Module): void {
     const pages = opened.pages;
     // Every third, then the rest: neighbours are freed at different times.
     for (let k = 0; k < 3; k++) for (let i = k; i < count; i += 3) heap.free(blocks[i]!);
-    const large = { ptr: heap.malloc(count * 100), size: count * 100 };
+    // Half of what there was: a heap may keep a little of it back, and not at its ends.
+    const large = { ptr: heap.malloc(count * 60), size: count * 60 };
     expectPlace(opened, large);
     expect(opened.pages).toBe(pages);
   });

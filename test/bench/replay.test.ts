@@ -6,13 +6,10 @@ import { describe, expect, it } from "vitest";
 import { ALLOCATORS, benchModule } from "../../bench/lib/catalog.ts";
 import { check } from "../../bench/lib/checked.ts";
 import { TRACE_NAMES } from "../../bench/lib/trace.ts";
-import { beginning, loadReplay } from "../../bench/lib/workloads.ts";
-
-/** Events of a trace for an allocator that searches. */
-const BEGINNING = 150_000;
+import { loadReplay, reduced } from "../../bench/lib/workloads.ts";
 
 const replays = await Promise.all(TRACE_NAMES.map(loadReplay));
-const beginnings = replays.map((replay) => beginning(replay, BEGINNING));
+const beginnings = replays.map((replay) => reduced(replay));
 const contenders: { name: string; searches: boolean; module: WebAssembly.Module }[] = [];
 for (const allocator of ALLOCATORS) {
   const bytes = await benchModule(allocator, "checked");

@@ -61,6 +61,8 @@ class Shadow {
   misuses = 0;
   refused = 0;
   limited = false;
+  /** Sizes that a third of the requests have, drawn anew now and then. */
+  favourites: number[] = [];
 
   constructor(seed: number) {
     this.r = random(seed);
@@ -78,6 +80,10 @@ class Shadow {
 
   size(): number {
     const r = this.r;
+    if (this.favourites.length === 0 || this.chance(4000)) {
+      this.favourites = Array.from({ length: 4 }, () => between(r, 1, 2 ** between(r, 4, 15)));
+    }
+    if (this.chance(3)) return this.favourites[r() % 4] as number;
     const kind = r() % 100;
     if (kind < 2) return between(r, 0, 1);
     if (kind < 30) return between(r, 1, 16);

@@ -178,6 +178,24 @@ export function conformance(name: string, open: Open): void {
       }
     });
 
+    it("gives zeros where a part has been used and the rest is fresh", () => {
+      for (const used of [8000, 16_000, 40_000, 64_000, 100_000]) {
+        for (const size of [used + 100, used + 8192, used + 30_000, used * 2, 300_000]) {
+          // A heap of its own, whose memory above the first block was never handed out.
+          const { e, mem } = open({ initial: 16, heapBase: 1024 });
+          const p = e.malloc(used);
+          mem.u8.fill(0xff, p, p + e.malloc_usable_size(p));
+          e.free(p);
+          const q = e.calloc(1, size);
+          expectAll(mem.u8.subarray(q, q + size), 0, `calloc of ${size} where ${used} were used`);
+          mem.u8.fill(0xff, q, q + size);
+          e.free(q);
+          const r = e.calloc(1, size + 8192);
+          expectAll(mem.u8.subarray(r, r + size + 8192), 0, `calloc of ${size + 8192} where ${size} were used`);
+        }
+      }
+    });
+
     it("refuses products beyond 2^32 - 1", () => {
       const { e } = open();
       const pairs: [number, number][] = [

@@ -6,7 +6,7 @@
 
 export { setHeapBase } from "./blocks";
 export { fragmentation } from "./holes";
-export { million } from "./million";
+export { million, millionFinish } from "./million";
 export { fifo, lifo, shuffled, shuffledSetup } from "./orders";
 export { pairs16, pairs256, pairs64, pairsMixed } from "./pairs";
 export { seed } from "./prng";

@@ -1,8 +1,10 @@
 /**
- * A million live objects in a hash table with chains: filled, emptied by half at random, filled again, emptied.
- * An object is 16 to 79 bytes: link, size, contents. The table has 4096 heads below the heap; an object goes
- * to the front of a random chain and the victim is the front of a random chain, so objects die in an order
- * that has little to do with their addresses.
+ * A million live objects in a hash table with chains: filled, emptied by half at random, filled again, emptied, and
+ * from the beginning. An object is 16 to 79 bytes: link, size, contents. The table has 4096 heads below the heap; an
+ * object goes to the front of a random chain and the victim is the front of a random chain, so objects die in an
+ * order that has little to do with their addresses.
+ *
+ * The course can be stopped anywhere: its state is in globals.
  */
 
 import { obtain, release } from "./blocks";
@@ -34,18 +36,46 @@ function take(i: u32): u32 {
   return 1;
 }
 
-/** The whole course, `n` times. */
+const FILL: u32 = 0;
+const HALVE: u32 = 1;
+const REFILL: u32 = 2;
+const EMPTY: u32 = 3;
+
+let phase: u32 = FILL;
+let live: u32 = 0;
+let turn: u32 = 0;
+
+/** Goes on with the course for `n` operations. */
 export function million(n: u32): void {
-  for (let k: u32 = 0; k < n; k++) {
-    for (let i: u32 = 0; i < OBJECTS; i++) insert();
-    let gone: u32 = 0;
-    while (gone < OBJECTS / 2) gone += take(below(HEADS));
-    for (let i: u32 = 0; i < OBJECTS / 2; i++) insert();
-    gone = 0;
-    // A pass over all heads in turn; chains differ in length, so later passes find some of them empty.
-    while (gone < OBJECTS) {
-      for (let i: u32 = 0; i < HEADS; i++) gone += take(i);
+  let todo = n;
+  while (todo) {
+    if (phase == FILL || phase == REFILL) {
+      const some = min(todo, OBJECTS - live);
+      for (let i: u32 = 0; i < some; i++) insert();
+      live += some;
+      todo -= some;
+      if (live == OBJECTS) phase++;
+    } else if (phase == HALVE) {
+      const goal = live - min(todo, live - OBJECTS / 2);
+      todo -= live - goal;
+      while (live > goal) live -= take(below(HEADS));
+      if (live == OBJECTS / 2) phase++;
+    } else {
+      // All heads in turn; chains differ in length, so the last passes find some of them empty.
+      const goal = live - min(todo, live);
+      todo -= live - goal;
+      while (live > goal) {
+        live -= take(turn);
+        turn = (turn + 1) & (HEADS - 1);
+      }
+      if (!live) phase = FILL;
     }
-    count(OBJECTS * 3);
   }
+  count(n);
+}
+
+/** Empties the table. */
+export function millionFinish(): void {
+  phase = EMPTY;
+  if (live) million(live);
 }

@@ -3,9 +3,12 @@
  */
 
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CACHE } from "../paths.ts";
+
+/** Hexadecimal digits of a product's hash in its name. */
+const DIGITS = 16;
 
 /** The product under `label` made from `inputs`, made by `make` unless it is there already. */
 export async function cached(
@@ -18,7 +21,8 @@ export async function cached(
     hash.update(`${input.length}:`);
     hash.update(input);
   }
-  const path = join(CACHE, `${label}-${hash.digest("hex").slice(0, 16)}.wasm`);
+  const digest = hash.digest("hex").slice(0, DIGITS);
+  const path = join(CACHE, `${label}-${digest}.wasm`);
   try {
     return new Uint8Array(await readFile(path));
   } catch {
@@ -28,6 +32,15 @@ export async function cached(
     const aside = `${path}.${process.pid}`;
     await writeFile(aside, product);
     await rename(aside, path);
+    await forgetOthers(label, digest);
     return new Uint8Array(product);
+  }
+}
+
+/** Removes what was under `label` before. Another process that still wants it makes it again. */
+async function forgetOthers(label: string, digest: string): Promise<void> {
+  for (const name of await readdir(CACHE)) {
+    const own = name.startsWith(`${label}-`) && name.length === label.length + 1 + DIGITS + ".wasm".length;
+    if (own && name.endsWith(".wasm") && !name.includes(digest)) await rm(join(CACHE, name), { force: true });
   }
 }

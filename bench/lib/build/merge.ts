@@ -17,6 +17,7 @@ const run = promisify(execFile);
 /** As wasm-opt -O3 --flexible-inline-max-function-size=200. */
 const OPTIMIZE_LEVEL = 3;
 const FLEXIBLE_INLINE_MAX_SIZE = 200;
+const ALWAYS_INLINE_MAX_SIZE = 120;
 
 const MERGE_FLAGS = [
   "--enable-mutable-globals",
@@ -46,7 +47,13 @@ export async function mergeWithDriver(
   others: readonly Part[],
   keep: readonly string[],
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const settings = [packageVersion("binaryen"), String(FLEXIBLE_INLINE_MAX_SIZE), ...MERGE_FLAGS, ...keep];
+  const settings = [
+    packageVersion("binaryen"),
+    String(FLEXIBLE_INLINE_MAX_SIZE),
+    String(ALWAYS_INLINE_MAX_SIZE),
+    ...MERGE_FLAGS,
+    ...keep,
+  ];
   const parts = [{ name: "env", bytes: driver }, ...others];
   return cached(label, [...settings, ...parts.flatMap(({ name, bytes }) => [name, bytes])], async () => {
     const merged = await wasmMerge(parts);
@@ -89,6 +96,7 @@ async function optimize(merged: Uint8Array, keep: ReadonlySet<string>): Promise<
     binaryen.setOptimizeLevel(OPTIMIZE_LEVEL);
     binaryen.setShrinkLevel(0);
     binaryen.setFlexibleInlineMaxSize(FLEXIBLE_INLINE_MAX_SIZE);
+    binaryen.setAlwaysInlineMaxSize(ALWAYS_INLINE_MAX_SIZE);
     module.optimize();
     if (!module.validate()) throw new Error("binaryen made an invalid module");
     return module.emitBinary();
