@@ -98,14 +98,18 @@ async function timedRun(options: Options): Promise<void> {
       {
         title: "Measure",
         enabled: () => workloads.length > 0,
-        task: (_context, task) =>
-          task.newListr(
-            workloads.map((workload) => ({
+        task: (_context, task) => {
+          const end = performance.now() + options.limit;
+          return task.newListr(
+            workloads.map((workload, i) => ({
               title: workload.name,
               task: async (_inner, line) => {
+                const start = performance.now();
                 const outcomes = await runRounds(workload, contenders, {
                   rounds: options.rounds,
                   naiveRounds: options.naiveRounds,
+                  // An equal share of what is left; what one workload does not use goes to the others.
+                  until: start + (end - start) / (workloads.length - i),
                   budget: ({ kind }) =>
                     kind === "naive" || kind === "bump" ? options.budget.naive : options.budget.peers,
                   progress: (allocator, round) => note(line, `round ${round + 1} of ${options.rounds}: ${allocator}`),
@@ -116,7 +120,8 @@ async function timedRun(options: Options): Promise<void> {
               },
             })),
             { concurrent: false },
-          ),
+          );
+        },
       },
       {
         title: "Look inside gomalloc's heap",

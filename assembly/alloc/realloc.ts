@@ -15,7 +15,7 @@ import { resizeLargeSpan } from "../heap/mheap";
 import { setRequestSize } from "../heap/mspan";
 import { checkPointer, freeChecked } from "./free";
 import { bootstrap, classSize } from "./init";
-import { copyWords, mallocFast, mallocLarge, mallocSlow, nextFree } from "./malloc";
+import { copyWords, mallocFast, mallocLarge, mallocSlow } from "./malloc";
 import { MISUSE_NONE } from "./misuse";
 
 /** Bytes that the block of a span really has. */
@@ -79,7 +79,7 @@ export function mallocAligned(align: u32, size: u32): u32 {
   if (align <= PAGE_SIZE && size <= MAX_SMALL_SIZE) {
     size = (size + align - 1) & ~(align - 1);
     for (let row = classRow(size); row < NUM_CLASSES; row++) {
-      if ((classSize(row) & (align - 1)) == 0) return nextFree(rowOffset(row), classSize(row));
+      if ((classSize(row) & (align - 1)) == 0) return mallocSlow(classSize(row));
     }
   }
   return mallocLarge(size, align <= PAGE_SIZE ? 1 : align >> PAGE_SHIFT, false, 1);

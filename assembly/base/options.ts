@@ -21,7 +21,7 @@ export let maxBytes: u32 = 0;
 /** Bytes from which on the heap keeps no reserve, 0: no limit. */
 export let softLimit: u32 = 0;
 /** Bytes grown beyond the need, at most; see heap/sys.ts. */
-export let reserveBytes: u32 = 65536;
+export let reserveBytes: u32 = 4194304;
 
 /** Set one option. 1 when taken, 0 for an unknown parameter or a value out of range. */
 export function setOption(param: i32, value: u32): i32 {

@@ -205,6 +205,8 @@ export function allocRun(npages: u32, zero: bool): u32 {
   return page ? page : allocRunSlow(npages, zero);
 }
 
+/** Longest cluster of pages for records. */
+@inline const MAX_RECORD_PAGES: u32 = 16;
 /** A reclaim takes what may be wanted again at once: only after this many pages for spans, and 1/16 of the heap's. */
 @inline const RECLAIM_MIN_PAGES: u32 = 32;
 @inline const RECLAIM_SHIFT: u32 = 4;
@@ -277,12 +279,21 @@ export function recordSpace(size: u32): u32 {
   return persistentAlloc(size);
 }
 
-/** A fresh page for the persistent chunk. */
+/**
+ * Fresh pages for the persistent chunk: in clusters of 1/128 of the heap, up to 16. Records stay for ever, and single
+ * pages of them all over the heap would leave no long run free after its spans are gone.
+ */
 function refillPersistent(): bool {
-  const page = allocRun(1, false);
-  if (page == 0) return false;
-  mheap().metaPages += 1;
-  persistChunk(page << PAGE_SHIFT, (page + 1) << PAGE_SHIFT);
+  const h = mheap();
+  let npages = min(max(h.inUsePages >> 7, 1), MAX_RECORD_PAGES);
+  let page = allocRun(npages, false);
+  if (page == 0) {
+    npages = 1;
+    page = allocRun(1, false);
+    if (page == 0) return false;
+  }
+  h.metaPages += npages;
+  persistChunk(page << PAGE_SHIFT, (page + npages) << PAGE_SHIFT);
   return true;
 }
 

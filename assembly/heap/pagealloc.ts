@@ -69,25 +69,33 @@ export function chunkScav(chunk: u32): u64 {
 
 /** Recompute the summaries above the chunks first..last, upwards until nothing changes. */
 function propagate(first: u32, last: u32): void {
+  const h = mheap();
+  const root = h.rootLevel;
+  if (root == LEAF) return;
+  let changed = false;
+  last >>= 3;
+  for (let a = first >> 3; a <= last; a++) {
+    const at = h.sums + (a << 3);
+    const sum = mergeSums(arenaOf(a) + ARENA_SUMS, ARENA_CHUNKS, CHUNK_PAGES);
+    if (sum != load<u64>(at)) {
+      store<u64>(at, sum);
+      changed = true;
+    }
+  }
+  if (changed && root < 2) propagateUp(first >> 3, last);
+}
+
+/** The same above the arenas first..last, for heaps of more than 128 MiB. */
+function propagateUp(first: u32, last: u32): void {
   const root = mheap().rootLevel;
-  let level = LEAF;
-  while (level > root) {
+  for (let level: u32 = 2; level > root; ) {
     const pages = 1 << logPages(level);
     level--;
     first >>= 3;
     last >>= 3;
-    let changed = false;
     for (let i = first; i <= last; i++) {
-      const at = sumAddress(level, i);
-      let sum: u64 = 0;
-      // An arena that the heap owns nothing of has no leaves and an empty summary.
-      if (level != 2 || arenaOf(i) != 0) sum = mergeSums(sumAddress(level + 1, i << 3), 8, pages);
-      if (sum != load<u64>(at)) {
-        store<u64>(at, sum);
-        changed = true;
-      }
+      store<u64>(sumAddress(level, i), mergeSums(sumAddress(level + 1, i << 3), 8, pages));
     }
-    if (!changed) return;
   }
 }
 
@@ -142,6 +150,15 @@ export function coverArenas(lo: u32, hi: u32): void {
 let firstFree: u32 = 0;
 
 /**
+ * The entries before `first` have no free page: a lower bound of the first free one. Whether that entry is `j`, into
+ * which the search descends, so that its children can say more.
+ */
+function noteFirst(first: u32, j: u32, log: u32): bool {
+  firstFree = max(firstFree, first << log);
+  return first == j;
+}
+
+/**
  * Page index of the first run of `npages` free pages, 0 when there is none. Nothing is taken.
  * Leaves a lower bound of the first free page in `firstFree`.
  */
@@ -160,42 +177,29 @@ export function findPages(npages: u32): u32 {
     if (from > j) j = from;
     if (j >= end) return 0;
     let at = sumAddress(level, j);
+    // Free pages right before entry j.
     let size: u32 = 0;
-    let base: u32 = 0;
-    let found = false;
+    let first = j;
     for (; j < end; j++, at += 8) {
       const sum = load<u64>(at);
-      if (sum == 0) {
-        size = 0;
-        continue;
-      }
-      if (refine && size == 0) {
-        // The first entry with a free page bounds them all from below; only its own children can say more.
-        const lowest = j << log;
-        if (lowest > firstFree) firstFree = lowest;
-        refine = false;
-        found = true;
-      } else {
-        found = false;
-      }
       const start = level ? rawStart(sum) : sumStart(sum);
-      if (size + start >= npages) return size == 0 ? j << log : base;
-      if ((level ? rawMax(sum) : sumMax(sum)) >= npages) break;
-      if (size == 0 || start < full) {
-        size = level ? rawEnd(sum) : sumEnd(sum);
-        base = ((j + 1) << log) - size;
-      } else {
-        size += full;
+      const joined = size + start;
+      if (joined >= npages || (level ? rawMax(sum) : sumMax(sum)) >= npages) {
+        if (refine) refine = noteFirst(first, j, log);
+        if (joined >= npages) return (j << log) - size;
+        break;
       }
+      // Entries without a free page so far: the first free page is beyond.
+      if (refine && sum == 0 && first == j) first = j + 1;
+      size = start == full ? joined : level ? rawEnd(sum) : sumEnd(sum);
     }
     if (j == end) return 0;
     // The run lies inside entry j.
     if (level == LEAF) {
       const free = ~load<u64>(chunkWord(j), ARENA_BITS);
-      if (found) firstFree = (j << CHUNK_PAGES_SHIFT) + <u32>ctz(free);
+      if (refine) firstFree = (j << CHUNK_PAGES_SHIFT) + <u32>ctz(free);
       return (j << CHUNK_PAGES_SHIFT) + findBitRange64(free, npages);
     }
-    refine = found;
     level++;
     log = logPages(level);
     j <<= 3;

@@ -78,25 +78,46 @@ export function summarize(allocBits: u64): u64 {
   return (<u64>start) | ((<u64>max) << FIELD_BITS) | ((<u64>end) << (2 * FIELD_BITS));
 }
 
-/** Merge of `n` summaries at `sums`, each standing for `pages` pages, at most 2^12. O(n). */
+/** The greater of two counts, without a branch: which it is cannot be guessed. */
+// @ts-ignore: decorator
+@inline
+function greater(a: i32, b: i32): i32 {
+  const d = a - b;
+  return b + (d & ~(d >> 31));
+}
+
+/**
+ * Merge of `n` summaries at `sums`, each standing for `pages` pages, at most 2^12. O(n). Mostly no child is all free:
+ * then a run reaches over one border at most, and the loop needs no branch.
+ */
 export function mergeSums(sums: usize, n: u32, pages: u32): u64 {
+  let max: i32 = 0;
+  let end: i32 = 0;
+  let full: u32 = 0;
+  const first = rawStart(load<u64>(sums));
+  for (let i: u32 = 0; i < n; i++) {
+    const sum = load<u64>(sums + (i << 3));
+    const start = rawStart(sum);
+    full |= <u32>(start == pages);
+    max = greater(max, greater(end + start, rawMax(sum)));
+    end = rawEnd(sum);
+  }
+  return full ? mergeFull(sums, n, pages) : packSum(first, max, end);
+}
+
+/** mergeSums with children that are all free: runs reach over any number of borders. */
+function mergeFull(sums: usize, n: u32, pages: u32): u64 {
   let start: u32 = 0;
-  let max: u32 = 0;
+  let max: i32 = 0;
   let end: u32 = 0;
   let total: u32 = 0;
   for (let i: u32 = 0; i < n; i++) {
     const sum = load<u64>(sums + (i << 3));
-    if (sum == 0) {
-      end = 0;
-    } else {
-      const s = rawStart(sum);
-      if (start == total) start += s;
-      const joined = end + s;
-      max = joined > max ? joined : max;
-      const m = rawMax(sum);
-      max = m > max ? m : max;
-      end = s == pages ? joined : rawEnd(sum);
-    }
+    const s = rawStart(sum);
+    if (start == total) start += s;
+    const joined = end + s;
+    max = greater(max, greater(joined, rawMax(sum)));
+    end = s == pages ? joined : rawEnd(sum);
     total += pages;
   }
   return packSum(start, max, end);

@@ -13,6 +13,8 @@ export interface Options {
   readonly naiveRounds: number;
   /** Time limit of one measurement in milliseconds, for gomalloc and its peers / for the textbook allocators. */
   readonly budget: { readonly peers: number; readonly naive: number };
+  /** Milliseconds after which workloads get fewer rounds, so that a slow machine ends too. */
+  readonly limit: number;
   /** Seconds that benchmark.js spends on one JavaScript case. */
   readonly jsSeconds: number;
   readonly clock: Clock;
@@ -25,9 +27,12 @@ export interface Options {
   readonly svg: string | undefined;
 }
 
+/** What the quick mode spends on measuring; building and the rest take half a minute. */
+const QUICK_LIMIT = 60_000;
+
 const HELP = `usage: tsx bench/main.ts [options]
 
-  --quick               5 rounds, ends within two minutes (default)
+  --quick               5 rounds, fewer on a slow machine: ends within two minutes (default)
   --full                11 rounds, slow allocators get more time
   --only <w>[/<a>]      only workloads that match the regular expression w, allocators that match a
                         ("javascript" stands for the calls from JavaScript)
@@ -70,7 +75,8 @@ export function readOptions(argv: readonly string[]): Options | undefined {
   const names = values.allocators?.split(",").map((name) => name.trim());
   return {
     rounds,
-    naiveRounds: Math.ceil(rounds / 2),
+    naiveRounds: values.full ? Math.ceil(rounds / 2) : Math.min(2, rounds),
+    limit: values.full ? Number.POSITIVE_INFINITY : QUICK_LIMIT,
     budget: values.full ? { peers: 20_000, naive: 4_000 } : { peers: 5_000, naive: 250 },
     jsSeconds: values.full ? 1 : 0.3,
     clock: values.clock,

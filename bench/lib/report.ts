@@ -43,9 +43,11 @@ export interface Findings {
 export async function timedReport(found: Findings, options: Options): Promise<void> {
   const { allocators, rows } = found;
   const machine = describeMachine();
+  const [least, most] = roundsOf(found);
+  const rounds = least === most ? `${most}` : `${least} to ${most}`;
   const targets = judge(rows, allocators, found.size);
   const sections = [
-    `${machine.cpu}, ${machine.cores} cores, node ${machine.node}; medians of ${options.rounds} interleaved rounds, ${options.clock} time`,
+    `${machine.cpu}, ${machine.cores} cores, node ${machine.node}; medians of ${rounds} interleaved rounds, ${options.clock} time`,
     ...(rows.length ? timeSections(rows, allocators) : []),
     found.inspections.length ? inspectionTable(found.inspections) : undefined,
     found.js.length ? jsTable(found.js) : undefined,
@@ -55,10 +57,10 @@ export async function timedReport(found: Findings, options: Options): Promise<vo
   console.log(`\n${sections.filter((section) => section !== undefined).join("\n\n")}\n`);
   const json = options.json ?? join(RESULTS, "bench.json");
   const svg = options.svg ?? join(RESULTS, "bench.svg");
-  const { rounds, clock } = options;
+  const { clock } = options;
   const record = {
     machine,
-    rounds,
+    rounds: { least, most },
     clock,
     allocators: allocators.map(({ name, kind, about }) => ({ name, kind, about })),
     targets,
@@ -70,6 +72,13 @@ export async function timedReport(found: Findings, options: Options): Promise<vo
   await save(json, `${JSON.stringify(record, undefined, 2)}\n`);
   await save(svg, chart(rows, allocators, `${machine.cpu}, node ${machine.node}`));
   console.log(`figures: ${relative(ROOT, json)}   chart: ${relative(ROOT, svg)}`);
+}
+
+/** The fewest and the most rounds that gomalloc and its peers had. */
+function roundsOf({ allocators, rows }: Findings): [number, number] {
+  const peers = allocators.filter(({ kind }) => kind === "ours" || kind === "peer");
+  const counts = rows.flatMap(({ cells }) => peers.map(({ name }) => cells[name]?.rounds ?? 0)).filter((n) => n > 0);
+  return counts.length ? [Math.min(...counts), Math.max(...counts)] : [0, 0];
 }
 
 function timeSections(rows: readonly Row[], allocators: readonly Allocator[]): (string | undefined)[] {

@@ -31,11 +31,16 @@ export interface Outcome {
   readonly error?: string;
 }
 
+/** Rounds that are not cut off. */
+export const LEAST_ROUNDS = 3;
+
 /** Settings of a run. */
 export interface RoundSettings {
   readonly rounds: number;
   /** Textbook and bump allocators take part in the first of them only. */
   readonly naiveRounds: number;
+  /** No round begins after this (performance.now()), except the first LEAST_ROUNDS: a median needs three. */
+  readonly until: number;
   /** Time limit of one measurement in milliseconds. */
   budget(allocator: Contender["allocator"]): number;
   /** Called before each measurement. */
@@ -51,6 +56,7 @@ export async function runRounds(
   const samples = new Map<string, Sample[]>(contenders.map(({ allocator }) => [allocator.name, []]));
   const errors = new Map<string, string>();
   for (let round = 0; round < settings.rounds; round++) {
+    if (round >= LEAST_ROUNDS && performance.now() > settings.until) break;
     for (let i = 0; i < contenders.length; i++) {
       const { allocator, open } = contenders[(i + round) % contenders.length]!;
       const taken = samples.get(allocator.name)!;

@@ -18,6 +18,7 @@ export interface Cell {
   readonly cold?: number;
   readonly footprint: number;
   readonly checksum: number;
+  readonly rounds: number;
   readonly complete: boolean;
   readonly error?: string;
 }
@@ -45,6 +46,7 @@ export function summarize(workload: Workload, peakLive: number | undefined, outc
       ...(colds.length ? { cold: median(colds) } : {}),
       footprint: samples[0]?.footprint ?? 0,
       checksum: samples[0]?.checksum ?? 0,
+      rounds: samples.length,
       complete: samples.length > 0 && samples.every((sample) => sample.complete) && error === undefined,
       ...(error === undefined ? {} : { error }),
     };

@@ -6,9 +6,10 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { ALLOCATORS, benchModule, floorModules, GOMALLOC_HOST } from "../../bench/lib/catalog.ts";
 import { FLOOR, floor } from "../../bench/lib/floor.ts";
 import { inspect, inspectionModules } from "../../bench/lib/inspect.ts";
-import { type Contender, contender, runRounds } from "../../bench/lib/rounds.ts";
+import { type Contender, contender, LEAST_ROUNDS, runRounds } from "../../bench/lib/rounds.ts";
 import { beginning, loadReplay, MICROS, type Micro } from "../../bench/lib/workloads.ts";
 
+const NEVER = Number.POSITIVE_INFINITY;
 const UNLIMITED = () => Number.POSITIVE_INFINITY;
 
 function micro(name: string): Micro {
@@ -33,6 +34,7 @@ describe("rounds", () => {
     const outcomes = await runRounds(micro("larson"), [dlmalloc, tlsf, segregated], {
       rounds: 3,
       naiveRounds: 2,
+      until: NEVER,
       budget: UNLIMITED,
       progress: (allocator, round) => order.push(`${round} ${allocator}`),
     });
@@ -49,22 +51,44 @@ describe("rounds", () => {
   });
 
   it("does not repeat what the time limit ended", async () => {
-    const [outcome] = await runRounds(micro("pairs 64 B"), [dlmalloc], { rounds: 3, naiveRounds: 3, budget: () => -1 });
+    const [outcome] = await runRounds(micro("pairs 64 B"), [dlmalloc], {
+      rounds: 3,
+      naiveRounds: 3,
+      until: NEVER,
+      budget: () => -1,
+    });
     expect(outcome!.samples).toHaveLength(1);
     expect(outcome!.samples[0]!.complete).toBe(false);
   });
 
-  it("keeps the trap of one that runs out of memory", async () => {
-    const greedy = { ...micro("large blocks"), slice: 20_000 };
-    const [outcome] = await runRounds(greedy, [await open("bump")], { rounds: 2, naiveRounds: 2, budget: UNLIMITED });
-    expect(outcome!.samples).toHaveLength(0);
-    expect(outcome!.error).toContain("trap");
+  it("begins no further round when its time is over", async () => {
+    const settings = { rounds: 9, naiveRounds: 9, until: Number.NEGATIVE_INFINITY, budget: UNLIMITED };
+    const outcomes = await runRounds(micro("pairs 64 B"), [dlmalloc, tlsf], settings);
+    expect(outcomes.map(({ samples }) => samples.length)).toEqual([LEAST_ROUNDS, LEAST_ROUNDS]);
+  });
+
+  it("keeps the trap of one that runs out of memory, and the others go on", async () => {
+    const broke: Contender = {
+      allocator: { name: "broke", kind: "naive" },
+      open: () => {
+        throw new WebAssembly.RuntimeError("unreachable");
+      },
+    };
+    const settings = { rounds: 2, naiveRounds: 2, until: NEVER, budget: UNLIMITED };
+    const [lost, kept] = await runRounds(micro("pairs 64 B"), [broke, dlmalloc], settings);
+    expect(lost).toMatchObject({ samples: [], error: "trap: unreachable" });
+    expect(kept!.samples).toHaveLength(2);
   });
 
   it("gives the driver alone the same contents", async () => {
     const alone = floor(await floorModules());
     for (const workload of [micro("larson"), micro("vectors"), beginning(await loadReplay("redis-mixed"), 50_000)]) {
-      const outcomes = await runRounds(workload, [dlmalloc, alone], { rounds: 2, naiveRounds: 2, budget: UNLIMITED });
+      const outcomes = await runRounds(workload, [dlmalloc, alone], {
+        rounds: 2,
+        naiveRounds: 2,
+        until: NEVER,
+        budget: UNLIMITED,
+      });
       expect(outcomes[1]!.allocator).toBe(FLOOR);
       const sums = outcomes.flatMap(({ samples }) => samples.map(({ checksum }) => checksum));
       expect(sums).toHaveLength(4);
