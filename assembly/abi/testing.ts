@@ -24,10 +24,10 @@ import {
   chunkBits,
   chunkScav,
   coverArenas,
+  currentSum,
   freePages,
   growPages,
   rebuildSums,
-  sumAddress,
 } from "../heap/pagealloc";
 import { pageCacheAlloc, pageCacheFlush, pageCacheRefill } from "../heap/pagecache";
 import { mergeSums as mergeSumsImpl } from "../heap/pallocsum";
@@ -110,7 +110,7 @@ export function pagesScav(chunk: u32): u64 {
 
 export function pagesSum(level: i32, index: u32): u64 {
   if (level == 3 && arenaOf(index >> 3) == 0) return 0;
-  return load<u64>(sumAddress(level, index));
+  return currentSum(level, index);
 }
 
 export function pagesRootLevel(): i32 {

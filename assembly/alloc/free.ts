@@ -83,34 +83,44 @@ export function findObject(p: u32): u32 {
 
 /** free in full: MISUSE_NONE when the block was freed, else what is wrong and nothing changed. */
 export function freeChecked(p: u32): i32 {
-  if (heap != 0 && p == heap + HEAP_ZEROBASE) return MISUSE_NONE;
-  const kind = checkPointer(p);
-  if (kind != MISUSE_NONE) return kind;
-  const r = pageRecord(p >> PAGE_SHIFT);
-  if (r.divMagic == 0) {
-    freeSpan(spanOf(p)!);
-    count(STAT_LARGE_FREES);
-    return MISUSE_NONE;
+  if (heap == 0) return MISUSE_FOREIGN;
+  const arena = arenaOf(p >> ARENA_SHIFT);
+  if (arena != 0) {
+    const r = changetype<PageRecord>(<usize>(arena + (((p >> PAGE_SHIFT) & 511) << PAGE_RECORD_SHIFT)));
+    const magic = r.divMagic;
+    const product = <u64>(p - r.base) * <u64>magic;
+    const slot = <u32>(product >> 32);
+    const span = spanAt(r.groups - MSPAN_SIZE);
+    if (<u32>product < magic && slot < <u32>span.nelems) return freeSlot(r, span, slot);
+    if (magic == 0 && p == r.base && r.groups != 0 && span.ngroups == 0) {
+      freeSpan(span);
+      count(STAT_LARGE_FREES);
+      return MISUSE_NONE;
+    }
   }
-  const slot = <u32>((<u64>(p - r.base) * <u64>r.divMagic) >> 32);
+  if (p == heap + HEAP_ZEROBASE) return MISUSE_NONE;
+  return checkPointer(p);
+}
+
+/** Free a slot of a small span, which exists but need not be live. */
+function freeSlot(r: PageRecord, span: MSpan, slot: u32): i32 {
   const i = slot >> 6;
   const group = r.groups + (i << GROUP_SHIFT);
   const g = groupAt(group);
   const row = rowAt(r.rowOff);
   const bit = (<u64>1) << slot;
-  if (group == row.group) {
-    g.freed |= bit;
-    return MISUSE_NONE;
-  }
-  // Not the cached group, but perhaps of the cached span: the mcache finds it through partialMask.
-  const span = spanAt(r.groups - MSPAN_SIZE);
+  const cached = group == row.group;
   const mask = <u32>span.partialMask;
-  if ((mask >> i) & 1) {
+  if (cached || (mask >> i) & 1) {
+    if (((g.allocCache | g.freed) & bit) != 0) return MISUSE_DOUBLE_FREE;
     g.freed |= bit;
+    if (cached) return MISUSE_NONE;
   } else {
+    // The first free of a full group, of which all slots are live.
     g.freed = ~validBits(span, i) | bit;
     span.partialMask = <u16>(mask | (1 << i));
   }
+  // A group of the cached span waits for the mcache in partialMask; any other span is the mcentral's.
   if (row.span != addressOf(span)) release(span, ~(g.allocCache | g.freed) == 0);
   return MISUSE_NONE;
 }

@@ -12,7 +12,7 @@ import { arenaOf, central, dummyGroup, heap, mheap, rowAt, rowOffset } from "../
 import { inUseBits, pageRecord, spanOf } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
 import { groupAt, groupIndex, groupOf, isEmptyUncached, isFull, spanAt, validBits } from "../heap/mspan";
-import { chunkBits, chunkScav, countFreePages, expectedSum, levelFor, sumAddress } from "../heap/pagealloc";
+import { chunkBits, chunkScav, countFreePages, currentSum, expectedSum, levelFor, sumAddress } from "../heap/pagealloc";
 
 /** 10: a summary differs from what its children say. */
 @inline export const BAD_SUMMARY: u32 = 10;
@@ -103,7 +103,7 @@ function validatePages(): u32 {
   for (let level: u32 = 3; level > h.rootLevel;) {
     level--;
     for (let i = lo; i <= hi; i++) {
-      if (load<u64>(sumAddress(level, i)) != expectedSum(level, i)) return bad(BAD_SUMMARY, (level << 28) | i);
+      if (currentSum(level, i) != expectedSum(level, i)) return bad(BAD_SUMMARY, (level << 28) | i);
     }
     lo >>= 3;
     hi >>= 3;

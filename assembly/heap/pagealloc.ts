@@ -7,7 +7,7 @@
  * starts there. A small heap pays for neither the tables nor the updates of the levels above.
  *
  * Invariants (validate checks them): sum(level 3) = summarize(pallocBits); a parent is the merge of its children, from
- * rootLevel down; every page below searchPage is allocated; a scavenged page is free. A page that the heap was never
+ * rootLevel down, or marked stale; every page below searchPage is allocated; a scavenged page is free. A page that the heap was never
  * given reads as allocated. Page 0 is never given, so that page index 0 can mean "none".
  *
  * "Scavenged" means on wasm: never handed out since memory.grow brought it, so it reads as zero. It stands for Go's
@@ -67,27 +67,30 @@ export function chunkScav(chunk: u32): u64 {
   return arenaOf(chunk >> 3) ? load<u64>(chunkWord(chunk), ARENA_SCAV) : 0;
 }
 
-/** Recompute the summaries above the chunks first..last, upwards until nothing changes. */
+/** A summary of level 2 that is to be made anew when somebody wants to know it. */
+@inline const STALE: u64 = ~(<u64>0);
+
+/** Merge the chunks of an arena that the heap owns something of. */
+function refresh(arena: u32): u64 {
+  const sum = mergeSums(arenaOf(arena) + ARENA_SUMS, ARENA_CHUNKS, CHUNK_PAGES);
+  store<u64>(mheap().sums + (arena << 3), sum);
+  return sum;
+}
+
+/**
+ * The summaries above the chunks first..last are out of date. With level 2 as the root they are only marked: find merges
+ * an arena when it comes by, which is seldom, for it stops at the first fit. Above 128 MiB they are recomputed.
+ */
 function propagate(first: u32, last: u32): void {
   const h = mheap();
   const root = h.rootLevel;
   if (root == LEAF) return;
-  let changed = false;
+  first >>= 3;
   last >>= 3;
-  for (let a = first >> 3; a <= last; a++) {
-    const at = h.sums + (a << 3);
-    const sum = mergeSums(arenaOf(a) + ARENA_SUMS, ARENA_CHUNKS, CHUNK_PAGES);
-    if (sum != load<u64>(at)) {
-      store<u64>(at, sum);
-      changed = true;
-    }
+  for (let a = first; a <= last; a++) {
+    if (root == 2) store<u64>(h.sums + (a << 3), STALE);
+    else refresh(a);
   }
-  if (changed && root < 2) propagateUp(first >> 3, last);
-}
-
-/** The same above the arenas first..last, for heaps of more than 128 MiB. */
-function propagateUp(first: u32, last: u32): void {
-  const root = mheap().rootLevel;
   for (let level: u32 = 2; level > root; ) {
     const pages = 1 << logPages(level);
     level--;
@@ -97,6 +100,12 @@ function propagateUp(first: u32, last: u32): void {
       store<u64>(sumAddress(level, i), mergeSums(sumAddress(level + 1, i << 3), 8, pages));
     }
   }
+}
+
+/** The summary at an address, brought up to date. For checks. */
+export function currentSum(level: u32, index: u32): u64 {
+  const sum = load<u64>(sumAddress(level, index));
+  return level == 2 && sum == STALE ? refresh(index) : sum;
 }
 
 /** Recompute all of the tree from rootLevel down to the chunks' bits. O(arenas). */
@@ -181,7 +190,8 @@ export function findPages(npages: u32): u32 {
     let size: u32 = 0;
     let first = j;
     for (; j < end; j++, at += 8) {
-      const sum = load<u64>(at);
+      let sum = load<u64>(at);
+      if (sum == STALE) sum = refresh(j);
       const start = level ? rawStart(sum) : sumStart(sum);
       const joined = size + start;
       if (joined >= npages || (level ? rawMax(sum) : sumMax(sum)) >= npages) {

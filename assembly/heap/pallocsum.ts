@@ -87,37 +87,22 @@ function greater(a: i32, b: i32): i32 {
 }
 
 /**
- * Merge of `n` summaries at `sums`, each standing for `pages` pages, at most 2^12. O(n). Mostly no child is all free:
- * then a run reaches over one border at most, and the loop needs no branch.
+ * Merge of `n` summaries at `sums`, each standing for `pages` pages, at most 2^12. O(n), without a branch in the loop:
+ * which children are full, free or neither is as good as random, and each guess gone wrong costs more than the sums.
  */
 export function mergeSums(sums: usize, n: u32, pages: u32): u64 {
+  let start: i32 = 0;
   let max: i32 = 0;
   let end: i32 = 0;
-  let full: u32 = 0;
-  const first = rawStart(load<u64>(sums));
+  let total: i32 = 0;
   for (let i: u32 = 0; i < n; i++) {
     const sum = load<u64>(sums + (i << 3));
-    const start = rawStart(sum);
-    full |= <u32>(start == pages);
-    max = greater(max, greater(end + start, rawMax(sum)));
-    end = rawEnd(sum);
-  }
-  return full ? mergeFull(sums, n, pages) : packSum(first, max, end);
-}
-
-/** mergeSums with children that are all free: runs reach over any number of borders. */
-function mergeFull(sums: usize, n: u32, pages: u32): u64 {
-  let start: u32 = 0;
-  let max: i32 = 0;
-  let end: u32 = 0;
-  let total: u32 = 0;
-  for (let i: u32 = 0; i < n; i++) {
-    const sum = load<u64>(sums + (i << 3));
-    const s = rawStart(sum);
-    if (start == total) start += s;
+    const s = <i32>rawStart(sum);
+    const e = <i32>rawEnd(sum);
     const joined = end + s;
+    start += s & -(<i32>(start == total));
     max = greater(max, greater(joined, rawMax(sum)));
-    end = s == pages ? joined : rawEnd(sum);
+    end = e + ((joined - e) & -(<i32>(s == <i32>pages)));
     total += pages;
   }
   return packSum(start, max, end);
