@@ -5,6 +5,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ALL_BITS, bits, hex, PagePlayground, requests } from "./support/pagemodel.ts";
+import { runs } from "./support/random.ts";
 import { CHUNK, CHUNK_PAGES as N, PAGE } from "./support/wasm.ts";
 
 /** Chunk 0 of every scenario. */
@@ -349,7 +350,7 @@ describe("random sequences equal the model", () => {
       fc.property(fc.array(step, { minLength: 1, maxLength: 120, size: "max" }), (steps) => {
         play(REGIONS[region] ?? [1, 2], steps);
       }),
-      { numRuns },
+      { numRuns: runs(numRuns) },
     );
   });
 
@@ -369,7 +370,7 @@ describe("random sequences equal the model", () => {
           p.check();
         },
       ),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 });

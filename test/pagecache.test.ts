@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ALL_BITS, bits, hex, PagePlayground, requests } from "./support/pagemodel.ts";
-import { random, word64 } from "./support/random.ts";
+import { random, runs, word64 } from "./support/random.ts";
 import { CHUNK, CHUNK_PAGES as N, PAGE } from "./support/wasm.ts";
 
 const BASE = 16;
@@ -61,7 +61,7 @@ describe("allocation", () => {
           expect([hex(p.e.pcCache()), hex(p.e.pcScavBits())]).toEqual([hex(cache), hex(scav)]);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 });
@@ -194,7 +194,7 @@ describe("refill", () => {
         }
         p.check("at the end");
       }),
-      { numRuns: 80 },
+      { numRuns: runs(80) },
     );
   });
 });

@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ALL_BITS, bits, countSum, hex, PagePlayground, packSum, unpackSum } from "./support/pagemodel.ts";
+import { runs } from "./support/random.ts";
 import { CHUNK_PAGES as N, open, PAGE } from "./support/wasm.ts";
 
 const BASE = 16;
@@ -58,7 +59,7 @@ describe("findBitRange64", () => {
       fc.property(anyWord, fc.integer({ min: 1, max: 64 }), (word, n) => {
         expect(Math.min(64, e.findBitRange64(word, n))).toBe(naiveFind(word, n));
       }),
-      { numRuns: 5000 },
+      { numRuns: runs(5000) },
     );
   });
 });
@@ -89,7 +90,7 @@ describe("summary of a chunk", () => {
       fc.property(anyWord, (alloc) => {
         expect(hex(e.pallocSumOf(alloc))).toBe(hex(countSum(freeFlags(alloc), 0, N)));
       }),
-      { numRuns: 5000 },
+      { numRuns: runs(5000) },
     );
   });
 });
@@ -109,7 +110,7 @@ describe("merge of summaries", () => {
           expect(hex(memory.e.mergeSums(at, words.length, 6))).toBe(hex(countSum(flags, 0, flags.length)));
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 

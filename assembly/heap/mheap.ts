@@ -209,7 +209,7 @@ export function allocRun(npages: u32, zero: bool): u32 {
 @inline const MAX_RECORD_PAGES: u32 = 16;
 /** A reclaim takes what may be wanted again at once: only after this many pages for spans, and 1/16 of the heap's. */
 @inline const RECLAIM_MIN_PAGES: u32 = 32;
-@inline const RECLAIM_SHIFT: u32 = 4;
+@inline const RECLAIM_SHIFT: u32 = 6;
 
 /** After the tree had no such run: have back what is held, unless that was just done, then grow. */
 function allocRunSlow(npages: u32, zero: bool): u32 {

@@ -31,3 +31,6 @@ export function env(name: string, fallback: number): number {
   const value = process.env[name];
   return value === undefined || value === "" ? fallback : Number(value);
 }
+
+/** Runs of a property; PROPERTY_SCALE multiplies them all. fast-check prints the seed of a failure. */
+export const runs = (n: number): number => Math.round(n * env("PROPERTY_SCALE", 1));
