@@ -91,7 +91,7 @@ function propagate(first: u32, last: u32): void {
     if (root == 2) store<u64>(h.sums + (a << 3), STALE);
     else refresh(a);
   }
-  for (let level: u32 = 2; level > root; ) {
+  for (let level: u32 = 2; level > root;) {
     const pages = 1 << logPages(level);
     level--;
     first >>= 3;

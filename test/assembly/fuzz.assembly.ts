@@ -12,53 +12,7 @@
  * list below); at(i) tells more. Deterministic for a seed, the parameters and the allocator.
  */
 
-declare namespace go {
-  // @ts-ignore: decorator
-  @external("gomalloc", "malloc")
-  function malloc(size: u32): u32;
-  // @ts-ignore: decorator
-  @external("gomalloc", "free")
-  function free(p: u32): void;
-  // @ts-ignore: decorator
-  @external("gomalloc", "calloc")
-  function calloc(count: u32, size: u32): u32;
-  // @ts-ignore: decorator
-  @external("gomalloc", "realloc")
-  function realloc(p: u32, size: u32): u32;
-  // @ts-ignore: decorator
-  @external("gomalloc", "aligned_alloc")
-  function aligned_alloc(align: u32, size: u32): u32;
-  // @ts-ignore: decorator
-  @external("gomalloc", "memalign")
-  function memalign(align: u32, size: u32): u32;
-  // @ts-ignore: decorator
-  @external("gomalloc", "posix_memalign")
-  function posix_memalign(out: u32, align: u32, size: u32): i32;
-  // @ts-ignore: decorator
-  @external("gomalloc", "malloc_usable_size")
-  function malloc_usable_size(p: u32): u32;
-  // @ts-ignore: decorator
-  @external("gomalloc", "mallocgc")
-  function mallocgc(size: u32, scan: i32, needzero: i32): u32;
-  // @ts-ignore: decorator
-  @external("gomalloc", "tryFree")
-  function tryFree(p: u32): i32;
-  // @ts-ignore: decorator
-  @external("gomalloc", "tryRealloc")
-  function tryRealloc(p: u32, size: u32): u32;
-  // @ts-ignore: decorator
-  @external("gomalloc", "lastMisuse")
-  function lastMisuse(): i32;
-  // @ts-ignore: decorator
-  @external("gomalloc", "objectBase")
-  function objectBase(p: u32): u32;
-  // @ts-ignore: decorator
-  @external("gomalloc", "validateDeep")
-  function validateDeep(): u32;
-  // @ts-ignore: decorator
-  @external("gomalloc", "releaseAll")
-  function releaseAll(): void;
-}
+import * as go from "./gomalloc.assembly";
 
 /** What run() and drain() return. */
 const OK: i32 = 0;
