@@ -182,7 +182,7 @@ export function classMagic(c: u32): u32 {
 
 /** Class that the C entry points use for 1..32768 bytes. */
 export function cClassOfSize(size: u32): u32 {
-  const offset: u32 =
-    size <= SMALL_SIZE_MAX ? load<u16>(heap + (((size + 7) >> 3) << 1), HEAP_TABLE8) : mediumRow(size);
-  return size > MAX_SMALL_SIZE ? 0 : central(rowIndex(offset)).sizeclass;
+  const address: u32 =
+    size <= SMALL_SIZE_MAX ? load<u32>(heap + (((size + 7) >> 3) << 2), HEAP_TABLE8) : mediumRow(size);
+  return size > MAX_SMALL_SIZE ? 0 : central(rowIndex(address)).sizeclass;
 }

@@ -39,7 +39,7 @@ export function freeFast(p: u32): bool {
   const live = ~(g.allocCache | freed);
   const bit: u64 = (<u64>1) << slot;
   if ((live & bit) == 0) return false;
-  if (live == bit && rowAt(r.rowOff).group != <u32>changetype<usize>(g)) return false;
+  if (live == bit && rowAt(r.row).group != <u32>changetype<usize>(g)) return false;
   g.freed = freed | bit;
   return true;
 }
@@ -75,7 +75,7 @@ export function findObject(p: u32): u32 {
   const span = spanOf(p);
   if (span == null) return 0;
   if (span.ngroups == 0) return span.startAddr;
-  const row = rowAt(pageRecord(p >> PAGE_SHIFT).rowOff);
+  const row = rowAt(pageRecord(p >> PAGE_SHIFT).row);
   const slot = (p - span.startAddr) / row.elemsize;
   if (slot >= <u32>span.nelems) return 0;
   return liveBits(span, slot >> 6) & ((<u64>1) << slot) ? span.startAddr + slot * row.elemsize : 0;
@@ -107,7 +107,7 @@ function freeSlot(r: PageRecord, span: MSpan, slot: u32): i32 {
   const i = slot >> 6;
   const group = r.groups + (i << GROUP_SHIFT);
   const g = groupAt(group);
-  const row = rowAt(r.rowOff);
+  const row = rowAt(r.row);
   const bit = (<u64>1) << slot;
   const cached = group == row.group;
   const mask = <u32>span.partialMask;

@@ -33,7 +33,7 @@ import {
 } from "../base/layout";
 import { initRow } from "../central/rows";
 import { fillSizeClasses } from "../base/sizeclasses";
-import { central, dummyGroup, heap, mheap, openHeap, rowAt, rowOffset, setHeap } from "../base/state";
+import { central, dummyGroup, heap, mheap, openHeap, rowAt, rowAddress, setHeap } from "../base/state";
 import { addRegion } from "../heap/mheap";
 import { memoryEnd, sysGrow } from "../heap/sys";
 
@@ -54,7 +54,7 @@ export function classPages(c: u32): u32 {
 /** The lookup tables and the rows, out of the size classes. */
 function initTables(): void {
   fillSizeClasses(heap + HEAP_CLASS_SIZE, heap + HEAP_CLASS_PAGES);
-  for (let row: u32 = 0; row < NUM_ROWS; row++) rowAt(rowOffset(row)).group = dummyGroup();
+  for (let row: u32 = 0; row < NUM_ROWS; row++) rowAt(rowAddress(row)).group = dummyGroup();
   for (let c: u32 = 1; c < NUM_CLASSES; c++) {
     initRow(c, c, classSize(c), classPages(c), 1);
     if (HOST) initRow(ROW_SCAN + c, c, classSize(c), classPages(c), 0);
@@ -68,7 +68,7 @@ function initTables(): void {
     if (HOST) store<u8>(heap + i, <u8>c, HEAP_CLASS8);
     // C: 16-byte alignment from 16 bytes up, so 17..24 go to the class of 32.
     const aligned = classSize(c) > 16 && (classSize(c) & 15) != 0 ? c + 1 : c;
-    store<u16>(heap + (i << 1), <u16>rowOffset(aligned), HEAP_TABLE8);
+    store<u32>(heap + (i << 2), rowAddress(aligned), HEAP_TABLE8);
   }
   for (let i: u32 = 0; i <= (MAX_SMALL_SIZE - SMALL_SIZE_MAX) >> 7; i++) {
     if (SMALL_SIZE_MAX + (i << 7) > classSize(c)) c++;

@@ -20,7 +20,7 @@ import {
   count,
   countBy,
 } from "../base/counters";
-import { central, heap, rowAt, rowIndex, rowOffset, smallMax } from "../base/state";
+import { central, heap, rowAt, rowIndex, rowAddress, smallMax } from "../base/state";
 import { noteSize } from "../central/fitted";
 import { allocLargeSpan } from "../heap/mheap";
 import { bootstrap } from "./init";
@@ -42,7 +42,7 @@ function takeSlot(row: Row, g: Group, cache: u64): u32 {
 @inline
 export function mallocFast(size: u32): u32 {
   if (size - 1 < smallMax) {
-    const row = rowAt(load<u16>(heap + (((size + 7) >> 3) << 1), HEAP_TABLE8));
+    const row = rowAt(load<u32>(heap + (((size + 7) >> 3) << 2), HEAP_TABLE8));
     const g = changetype<Group>(<usize>row.group);
     const cache = g.allocCache;
     if (cache) return takeSlot(row, g, cache);
@@ -50,24 +50,24 @@ export function mallocFast(size: u32): u32 {
   return 0;
 }
 
-/** Row offset of a request of 1025..32768 bytes: the class's row, or a fitted one that is wide enough. */
+/** Row address of a request of 1025..32768 bytes: the class's row, or a fitted one that is wide enough. */
 export function mediumRow(size: u32): u32 {
   let row = <u32>load<u8>(heap + ((size - SMALL_SIZE_MAX + 127) >> 7), HEAP_TABLE128);
-  while (rowAt(rowOffset(row)).elemsize < size) row = central(row).wider;
-  return rowOffset(row);
+  while (rowAt(rowAddress(row)).elemsize < size) row = central(row).wider;
+  return rowAddress(row);
 }
 
 /** nextFree: a slot of the row for `size` bytes, refilling it; 0 when there is no memory. */
 // @ts-ignore: decorator
 @inline
-export function nextFree(offset: u32, size: u32): u32 {
-  const row = rowAt(offset);
+export function nextFree(address: u32, size: u32): u32 {
+  const row = rowAt(address);
   let g = changetype<Group>(<usize>row.group);
   if (g.allocCache == 0 && !reloadRow(row, g)) {
-    noteSize(rowIndex(offset), size);
-    const address = refill(offset);
-    if (address == 0) return 0;
-    g = changetype<Group>(<usize>address);
+    noteSize(rowIndex(address), size);
+    const group = refill(address);
+    if (group == 0) return 0;
+    g = changetype<Group>(<usize>group);
   }
   return takeSlot(row, g, g.allocCache);
 }
@@ -77,7 +77,7 @@ export function mallocSlow(size: u32): u32 {
   // It calls itself, so that no optimiser takes it for a function of one caller and copies it into malloc: the inlined
   // half would pay for the registers of this one.
   if (heap == 0) return bootstrap(false, 0) ? mallocSlow(size) : 0;
-  if (size <= SMALL_SIZE_MAX) return nextFree(load<u16>(heap + (((max(size, 1) + 7) >> 3) << 1), HEAP_TABLE8), size);
+  if (size <= SMALL_SIZE_MAX) return nextFree(load<u32>(heap + (((max(size, 1) + 7) >> 3) << 2), HEAP_TABLE8), size);
   if (size <= MAX_SMALL_SIZE) return nextFree(mediumRow(size), size);
   return mallocLarge(size, 1, false, 1);
 }
@@ -113,10 +113,10 @@ export function copyWords(to: u32, from: u32, size: u32): void {
 }
 
 /** A slot of the row with its first `size` bytes zero: cleared only if the group's slots may be dirty. */
-export function nextFreeZeroed(offset: u32, size: u32): u32 {
-  const p = nextFree(offset, size);
+export function nextFreeZeroed(address: u32, size: u32): u32 {
+  const p = nextFree(address, size);
   if (p == 0) return 0;
-  if (isDirty(rowAt(offset))) {
+  if (isDirty(rowAt(address))) {
     clearWords(p, size);
     countBy(STAT_ZERO_CLEARED, size);
   } else {
@@ -130,7 +130,7 @@ export function mallocZeroed(size: u32): u32 {
   if (heap == 0 && !bootstrap(false, 0)) return 0;
   if (size <= SMALL_SIZE_MAX) {
     size = max(size, 1);
-    return nextFreeZeroed(load<u16>(heap + (((size + 7) >> 3) << 1), HEAP_TABLE8), size);
+    return nextFreeZeroed(load<u32>(heap + (((size + 7) >> 3) << 2), HEAP_TABLE8), size);
   }
   if (size <= MAX_SMALL_SIZE) return nextFreeZeroed(mediumRow(size), size);
   return mallocLarge(size, 1, true, 1);

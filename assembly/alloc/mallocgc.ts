@@ -15,7 +15,7 @@
 import { HOST, MAX_SMALL_SIZE, ROW_SCAN, ROW_TINY, SMALL_SIZE_MAX, TINY_SIZE } from "../base/config";
 import { HEAP_CLASS8, HEAP_TABLE128, HEAP_ZEROBASE } from "../base/layout";
 import { STAT_TINY_BLOCKS, count } from "../base/counters";
-import { central, heap, mheap, rowOffset } from "../base/state";
+import { central, heap, mheap, rowAddress } from "../base/state";
 import { bootstrap, classSize } from "./init";
 import { mallocLarge, nextFree, nextFreeZeroed } from "./malloc";
 
@@ -41,7 +41,7 @@ function mallocTiny(size: u32): u32 {
     h.tinyAllocs += 1;
     return h.tiny + off;
   }
-  const p = nextFree(rowOffset(ROW_TINY), TINY_SIZE);
+  const p = nextFree(rowAddress(ROW_TINY), TINY_SIZE);
   if (p == 0) return 0;
   count(STAT_TINY_BLOCKS);
   store<u64>(p, 0);
@@ -64,10 +64,10 @@ export function mallocgc(size: u32, scan: bool, needzero: bool): u32 {
   if (size > MAX_SMALL_SIZE) return mallocLarge(size, 1, scan || needzero, scan ? 0 : 1);
   if (!scan && size < TINY_SIZE) return mallocTiny(size);
   const c = classOfSize(size);
-  const offset = rowOffset(scan ? ROW_SCAN + c : c);
+  const address = rowAddress(scan ? ROW_SCAN + c : c);
   // A pointerful slot is cleared to its end, where nothing was stored but a collector may look.
-  if (scan) return nextFreeZeroed(offset, classSize(c));
-  return needzero ? nextFreeZeroed(offset, size) : nextFree(offset, classSize(c));
+  if (scan) return nextFreeZeroed(address, classSize(c));
+  return needzero ? nextFreeZeroed(address, size) : nextFree(address, classSize(c));
 }
 
 /** Drop the tiny block of the P: the next tiny object opens a new one. */

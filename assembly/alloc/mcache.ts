@@ -13,7 +13,7 @@
 import { HOST, NUM_ROWS } from "../base/config";
 import { FULL, Group, MSpan, Row } from "../base/layout";
 import { STAT_GROUP_REFILLS, STAT_REFILLS, STAT_SPAN_REFILLS, count } from "../base/counters";
-import { central, dummyGroup, rowAt, rowIndex, rowOffset } from "../base/state";
+import { central, dummyGroup, rowAt, rowIndex, rowAddress } from "../base/state";
 import { cacheSpan, uncacheSpan } from "../central/mcentral";
 import { giveBack } from "../heap/mheap";
 import { addressOf, groupAt, groupIndex, groupOf, spanAt, validBits } from "../heap/mspan";
@@ -53,9 +53,9 @@ export function reloadRow(row: Row, g: Group): bool {
  * The row's group has no slot, freed ones neither: load another. Returns the group, with at least one slot in
  * allocCache, or 0 when there is no memory; the row then holds the dummy, and the next call tries again.
  */
-export function refill(offset: u32): u32 {
-  const row = rowAt(offset);
-  const index = rowIndex(offset);
+export function refill(address: u32): u32 {
+  const row = rowAt(address);
+  const index = rowIndex(address);
   let span = changetype<MSpan | null>(<usize>row.span);
   count(STAT_REFILLS);
   if (span != null) {
@@ -84,9 +84,9 @@ export function refill(offset: u32): u32 {
   if (HOST) central(index).taken += popcnt(g.allocCache);
   row.tail = tail;
   row.base = span.startAddr + (i << 6) * row.elemsize;
-  const address = <u32>changetype<usize>(g);
-  row.group = address;
-  return address;
+  const group = <u32>changetype<usize>(g);
+  row.group = group;
+  return group;
 }
 
 /** Whether the slots in the row's allocCache may be dirty. */
@@ -98,13 +98,13 @@ export function isDirty(row: Row): bool {
 }
 
 /** Give the row's group and span back to the mcentral. */
-function uncacheRow(offset: u32): void {
-  const row = rowAt(offset);
+function uncacheRow(address: u32): void {
+  const row = rowAt(address);
   if (row.span == 0) return;
   const span = spanAt(row.span);
   const g = groupAt(row.group);
   const i = groupIndex(span, row.group);
-  if (HOST) central(rowIndex(offset)).taken -= popcnt(g.allocCache);
+  if (HOST) central(rowIndex(address)).taken -= popcnt(g.allocCache);
   if ((g.allocCache | (g.freed & ~row.tail)) != 0) span.partialMask = <u16>((<u32>span.partialMask) | (1 << i));
   else g.freed = FULL;
   clearRow(row);
@@ -113,6 +113,6 @@ function uncacheRow(offset: u32): void {
 
 /** releaseAll: all rows back to their mcentrals, retained empty spans and the page cache back to the heap. */
 export function releaseAll(): void {
-  for (let row: u32 = 1; row < NUM_ROWS; row++) uncacheRow(rowOffset(row));
+  for (let row: u32 = 1; row < NUM_ROWS; row++) uncacheRow(rowAddress(row));
   giveBack();
 }

@@ -23,7 +23,8 @@ import { heap } from "../base/state";
 
 /** The hook: executes `unreachable`. `kind` 1..4, `ptr` the address in question. Exported; a breakpoint goes here. */
 export function gomalloc_misuse(kind: i32, ptr: u32): void {
-  // Never true. A function that calls keeps its own frame, and with it its name and arguments in the stack.
+  // Never true. A function that calls itself keeps its own frame, and with it its name and arguments in the stack, unless
+  // an optimiser is told to inline everything below some size; --no-inline=*gomalloc_misuse* stops that one too.
   if (kind == -1) gomalloc_misuse(<i32>ptr, kind);
   unreachable();
 }

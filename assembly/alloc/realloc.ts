@@ -9,7 +9,7 @@
 import { MAX_SMALL_SIZE, NUM_CLASSES, PAGE_SHIFT, PAGE_SIZE } from "../base/config";
 import { MSpan } from "../base/layout";
 import { STAT_REALLOC_IN_PLACE, STAT_REALLOC_MOVES, count } from "../base/counters";
-import { heap, rowAt, rowOffset } from "../base/state";
+import { heap, rowAt, rowAddress } from "../base/state";
 import { spanOf } from "../heap/arena";
 import { resizeLargeSpan } from "../heap/mheap";
 import { setRequestSize } from "../heap/mspan";
@@ -18,11 +18,14 @@ import { bootstrap, classSize } from "./init";
 import { copyWords, mallocFast, mallocLarge, mallocSlow } from "./malloc";
 import { MISUSE_NONE } from "./misuse";
 
+/** The least slot: nothing is gained by moving out of it. */
+@inline const MIN_SLOT: u32 = 8;
+
 /** Bytes that the block of a span really has. */
 // @ts-ignore: decorator
 @inline
 function blockSize(span: MSpan): u32 {
-  return span.ngroups ? rowAt(rowOffset(span.row)).elemsize : span.npages << PAGE_SHIFT;
+  return span.ngroups ? rowAt(rowAddress(span.row)).elemsize : span.npages << PAGE_SHIFT;
 }
 
 /** Usable bytes of the live block at `p`, 0 when there is none (null, freed, foreign, interior). */
@@ -49,7 +52,7 @@ export function reallocChecked(p: u32, size: u32): u32 {
         return p;
       }
     }
-  } else if (size <= old && size > old >> 1) {
+  } else if (size <= old && (size > old >> 1 || old == MIN_SLOT)) {
     count(STAT_REALLOC_IN_PLACE);
     return p;
   }

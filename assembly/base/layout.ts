@@ -4,7 +4,7 @@
  * All of them lie out of band: no block of a program shares a page with them but by the chance of being neighbours.
  * They are `@unmanaged` views over raw addresses: a field access is one load or store with a constant offset.
  *
- *   heap -> MHeap                 the heap's own fields, 128 bytes
+ *   heap -> MHeap                 the heap's own fields, room for 128 bytes
  *           dummy Group, lists of dead span records, zerobase, statistics
  *           lookup tables         size -> row, class -> size, class -> pages
  *           Row[NUM_ROWS]         the mcache of the P
@@ -88,7 +88,7 @@ export class MSpan {
 /**
  * What free needs to know of a page: one record of 16 bytes, no other access before the group.
  *
- *   0 base u32 | 4 divMagic u32 | 8 groups u32 | 12 rowOff u32
+ *   0 base u32 | 4 divMagic u32 | 8 groups u32 | 12 row u32
  *
  * All zero: no span starts or small span lies here. divMagic is 0 for large spans and for tiny blocks, so that the
  * slot test of free fails for them. A large span has a record on its first page only; spanOf finds it from inside
@@ -101,8 +101,8 @@ export class PageRecord {
   divMagic: u32;
   /** Address of the span's group 0 = address of the MSpan + MSPAN_SIZE. */
   groups: u32;
-  /** Byte offset of the row in MCache. */
-  rowOff: u32;
+  /** Address of the row. With several Ps this becomes an offset in each one's mcache. */
+  row: u32;
 }
 @inline export const PAGE_RECORD_SHIFT: u32 = 4;
 
@@ -172,7 +172,7 @@ export class MCentral {
 }
 @inline export const MCENTRAL_SIZE: u32 = 48;
 
-/** The heap's own fields. H but where a P is named. 80 bytes. */
+/** The heap's own fields, at most 128 bytes. H but where a P is named. */
 // @ts-ignore: decorator
 @unmanaged @final
 export class MHeap {
@@ -228,10 +228,10 @@ export class MHeap {
 @inline export const HEAP_FREE_SPANS: u32 = 160; // u32[17]
 @inline export const HEAP_ZEROBASE: u32 = 240; // 16 bytes: the object of size 0
 @inline export const HEAP_STATS: u32 = 256; // u64[32], HOST
-/** Row offset of each request of 8 * i bytes, rounded up as C wants it. */
-@inline export const HEAP_TABLE8: u32 = HEAP_STATS + (HOST ? 256 : 0); // u16[129], padded to 264 bytes
+/** Address of the row of each request of 8 * i bytes, rounded up as C wants it. */
+@inline export const HEAP_TABLE8: u32 = HEAP_STATS + (HOST ? 256 : 0); // u32[129], padded to 520 bytes
 /** Row of each request of 1024 + 128 * i bytes. */
-@inline export const HEAP_TABLE128: u32 = HEAP_TABLE8 + 264; // u8[249], padded to 256
+@inline export const HEAP_TABLE128: u32 = HEAP_TABLE8 + 520; // u8[249], padded to 256
 /** Class of each request of 8 * i bytes in Go's table (mallocgc). */
 @inline export const HEAP_CLASS8: u32 = HEAP_TABLE128 + 256; // u8[129], padded to 136, HOST
 @inline export const HEAP_CLASS_SIZE: u32 = HEAP_CLASS8 + (HOST ? 136 : 0); // u16[68]

@@ -41,24 +41,24 @@ export function mheap(): MHeap {
   return changetype<MHeap>(<usize>heap);
 }
 
-/** Row at its byte offset from the heap's record. */
+/** Row at its address. */
 // @ts-ignore: decorator
 @inline
-export function rowAt(offset: u32): Row {
-  return changetype<Row>(<usize>(heap + offset));
+export function rowAt(address: u32): Row {
+  return changetype<Row>(<usize>address);
 }
 
 // @ts-ignore: decorator
 @inline
-export function rowOffset(row: u32): u32 {
-  return HEAP_ROWS + (row << ROW_SHIFT);
+export function rowAddress(row: u32): u32 {
+  return heap + HEAP_ROWS + (row << ROW_SHIFT);
 }
 
-/** Number of the row at a byte offset. */
+/** Number of the row at an address. */
 // @ts-ignore: decorator
 @inline
-export function rowIndex(offset: u32): u32 {
-  return (offset - HEAP_ROWS) >> ROW_SHIFT;
+export function rowIndex(address: u32): u32 {
+  return (address - heap - HEAP_ROWS) >> ROW_SHIFT;
 }
 
 // @ts-ignore: decorator

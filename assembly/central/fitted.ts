@@ -14,7 +14,7 @@
 
 import { MAX_SMALL_SIZE, NUM_FITTED, PAGE_SHIFT, ROW_FITTED, SMALL_SIZE_MAX } from "../base/config";
 import { HEAP_TABLE128, HEAP_TABLE8 } from "../base/layout";
-import { central, heap, mheap, rowAt, rowOffset } from "../base/state";
+import { central, heap, mheap, rowAt, rowAddress } from "../base/state";
 import { initRow } from "./rows";
 
 /** A class is watched from this many pages on. */
@@ -40,7 +40,7 @@ export function noteSize(row: u32, size: u32): void {
 export function maybeFit(row: u32): void {
   const c = central(row);
   if (row >= ROW_FITTED || c.seen < MIN_SEEN || c.npagesInUse < MIN_PAGES || c.fittedRow != 0) return;
-  const classSize = rowAt(rowOffset(row)).elemsize;
+  const classSize = rowAt(rowAddress(row)).elemsize;
   const size = (c.seenMax + 15) & ~15;
   c.seen = 0;
   c.seenMax = 0;
@@ -51,8 +51,8 @@ export function maybeFit(row: u32): void {
   initRow(fitted, row, size, fittedPages(size), 1).wider = <u16>row;
   // Requests of the class up to `size` go to the new row.
   for (let i: u32 = 1; i <= min(size, SMALL_SIZE_MAX) >> 3; i++) {
-    const at = heap + (i << 1);
-    if (<u32>load<u16>(at, HEAP_TABLE8) == rowOffset(row)) store<u16>(at, <u16>rowOffset(fitted), HEAP_TABLE8);
+    const at = heap + (i << 2);
+    if (load<u32>(at, HEAP_TABLE8) == rowAddress(row)) store<u32>(at, rowAddress(fitted), HEAP_TABLE8);
   }
   // Above, a step of 128 bytes may reach beyond `size`; mediumRow goes on to the wider row then.
   for (let i: u32 = 0; i <= (MAX_SMALL_SIZE - SMALL_SIZE_MAX) >> 7; i++) {

@@ -16,7 +16,7 @@ import { PAGE_SHIFT, PAGE_SIZE, ROW_TINY } from "../base/config";
 import { FLAG_EMPTY, FLAG_LISTED, FLAG_NEEDZERO, MCentral, MSpan } from "../base/layout";
 import { lowBits } from "../base/bits";
 import { STAT_CENTRAL_GROWS, STAT_CENTRAL_HITS, count } from "../base/counters";
-import { central, mheap, rowAt, rowOffset } from "../base/state";
+import { central, mheap, rowAt, rowAddress } from "../base/state";
 import { allocSpan, freeSpan } from "../heap/mheap";
 import { maybeFit } from "./fitted";
 import { addressOf, groupOf, isEmptyUncached, spanAt, validBits } from "../heap/mspan";
@@ -86,13 +86,12 @@ function spanPages(c: MCentral, elemsize: u32): u32 {
 /** mcentral.grow: a new span, all of its groups full of free slots. */
 function growSpan(row: u32): MSpan | null {
   const c = central(row);
-  const offset = rowOffset(row);
-  const elemsize = rowAt(offset).elemsize;
+  const elemsize = rowAt(rowAddress(row)).elemsize;
   const npages = spanPages(c, elemsize);
   const nelems = (npages << PAGE_SHIFT) / elemsize;
   // A tiny block is not freed by hand: its page records refuse every address.
   const magic = row == ROW_TINY ? 0 : c.divMagic;
-  const span = allocSpan(row, npages, nelems, magic, offset);
+  const span = allocSpan(row, npages, nelems, magic);
   if (span == null) return null;
   count(STAT_CENTRAL_GROWS);
   c.nspans += 1;

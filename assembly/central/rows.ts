@@ -5,7 +5,7 @@
  */
 
 import { MCentral } from "../base/layout";
-import { central, rowAt, rowOffset } from "../base/state";
+import { central, rowAt, rowAddress } from "../base/state";
 
 /** ceil(2^32 / size): the reciprocal by which an offset finds its slot, for 8 <= size <= 32768. */
 // @ts-ignore: decorator
@@ -16,7 +16,7 @@ export function reciprocal(size: u32): u32 {
 
 /** Slots of `size` bytes in spans of at most `npages` pages. The rest of both records is as it was: zero at first. */
 export function initRow(row: u32, sizeclass: u32, size: u32, npages: u32, noscan: u32): MCentral {
-  rowAt(rowOffset(row)).elemsize = size;
+  rowAt(rowAddress(row)).elemsize = size;
   const c = central(row);
   c.divMagic = reciprocal(size);
   c.npages = <u8>npages;

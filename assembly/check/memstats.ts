@@ -33,7 +33,7 @@ import {
   STAT_ZERO_SKIPPED,
   counter,
 } from "../base/counters";
-import { central, mheap, rowAt, rowOffset } from "../base/state";
+import { central, mheap, rowAt, rowAddress } from "../base/state";
 import { classSize } from "../alloc/init";
 import { nextSpanPage } from "../heap/mheap";
 import { groupAt, liveSlots } from "../heap/mspan";
@@ -83,7 +83,7 @@ export function fillMemStats(at: u32): void {
   let total: u64 = 0;
   for (let row: u32 = 1; row < NUM_ROWS; row++) {
     const c = central(row);
-    const r = rowAt(rowOffset(row));
+    const r = rowAt(rowAddress(row));
     const taken = c.taken - popcnt(groupAt(r.group).allocCache);
     const words = MEMSTATS_CLASSES + <u32>c.sizeclass * 4;
     add(words + 1, taken);
@@ -107,7 +107,7 @@ export function fillMemStats(at: u32): void {
     } else {
       const n = liveSlots(span);
       live += n;
-      alloc += <u64>n * rowAt(rowOffset(span.row)).elemsize;
+      alloc += <u64>n * rowAt(rowAddress(span.row)).elemsize;
       const words = MEMSTATS_CLASSES + <u32>central(span.row).sizeclass * 4;
       put(words + 2, get(words + 2) - n);
     }

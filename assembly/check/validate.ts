@@ -8,7 +8,7 @@
 
 import { ARENA_PAGES, NUM_ROWS, PAGE_SHIFT, ROW_TINY } from "../base/config";
 import { FLAG_EMPTY, FLAG_LISTED, FULL, MSPAN_SIZE, MSpan, SPAN_IN_USE } from "../base/layout";
-import { arenaOf, central, dummyGroup, heap, mheap, rowAt, rowOffset } from "../base/state";
+import { arenaOf, central, dummyGroup, heap, mheap, rowAt, rowAddress } from "../base/state";
 import { inUseBits, pageRecord, spanOf } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
 import { groupAt, groupIndex, groupOf, isEmptyUncached, isFull, spanAt, validBits } from "../heap/mspan";
@@ -155,14 +155,14 @@ function validateSpans(deep: bool): u32 {
 
 function validateGroups(span: MSpan, deep: bool): u32 {
   const at = <u32>changetype<usize>(span);
-  const row = rowAt(rowOffset(span.row));
+  const row = rowAt(rowAddress(span.row));
   const size = row.elemsize;
   const c = central(span.row);
   if (span.spanclass != c.spanclass || span.npages > <u32>c.npages) return bad(BAD_SPAN, at);
   if (<u32>span.nelems != (span.npages << PAGE_SHIFT) / size) return bad(BAD_SPAN, at);
   if (<u32>span.ngroups != (<u32>span.nelems + 63) >> 6) return bad(BAD_SPAN, at);
   const r = pageRecord(span.startAddr >> PAGE_SHIFT);
-  if (r.rowOff != rowOffset(span.row) || r.divMagic != (<u32>span.row == ROW_TINY ? 0 : c.divMagic)) {
+  if (r.row != rowAddress(span.row) || r.divMagic != (<u32>span.row == ROW_TINY ? 0 : c.divMagic)) {
     return bad(BAD_PAGE_RECORD, span.startAddr);
   }
   let partial: u32 = 0;
@@ -220,7 +220,7 @@ function validateLists(): u32 {
       retained += span.npages;
       at = span.next;
     }
-    const r = rowAt(rowOffset(row));
+    const r = rowAt(rowAddress(row));
     if (r.span != 0) {
       const span = spanAt(r.span);
       if (<u32>span.row != row || span.state != SPAN_IN_USE) return bad(BAD_ROW, row);

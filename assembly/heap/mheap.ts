@@ -31,7 +31,8 @@ import {
   count,
   countBy,
 } from "../base/counters";
-import { arenaIndex, arenaOf, central, dummyGroup, mheap, rowAt, rowOffset } from "../base/state";
+import { softLimit } from "../base/options";
+import { arenaIndex, arenaOf, central, dummyGroup, mheap, rowAt, rowAddress } from "../base/state";
 import { arenaInit, clearInUse, inUseBits, pageRecord, setInUse } from "./arena";
 import {
   SUMS_SIZE,
@@ -188,18 +189,7 @@ export function allocRun(npages: u32, zero: bool): u32 {
     } else if (page != 0) {
       count(STAT_PAGE_CACHE_HITS);
     }
-    if (page != 0) {
-      if (zero) {
-        const bytes = npages << PAGE_SHIFT;
-        if (h.lastScav != npages) {
-          memory.fill(page << PAGE_SHIFT, 0, bytes);
-          countBy(STAT_ZERO_CLEARED, bytes);
-        } else {
-          countBy(STAT_ZERO_SKIPPED, bytes);
-        }
-      }
-      return page;
-    }
+    if (page != 0) return page;
   }
   const page = allocTree(npages, zero);
   return page ? page : allocRunSlow(npages, zero);
@@ -211,10 +201,14 @@ export function allocRun(npages: u32, zero: bool): u32 {
 @inline const RECLAIM_MIN_PAGES: u32 = 32;
 @inline const RECLAIM_SHIFT: u32 = 6;
 
-/** After the tree had no such run: have back what is held, unless that was just done, then grow. */
+/**
+ * After the tree had no such run: have back what is held, unless that was just done, then grow. From the soft limit on
+ * it is had back each time.
+ */
 function allocRunSlow(npages: u32, zero: bool): u32 {
   const h = mheap();
-  if (h.sinceReclaim >= RECLAIM_MIN_PAGES + (h.inUsePages >> RECLAIM_SHIFT)) {
+  const soft = softLimit != 0 && h.sys >= softLimit;
+  if (soft || h.sinceReclaim >= RECLAIM_MIN_PAGES + (h.inUsePages >> RECLAIM_SHIFT)) {
     h.sinceReclaim = 0;
     if (giveBack()) {
       const page = allocTree(npages, zero);
@@ -238,7 +232,7 @@ export function giveBack(): bool {
 function reclaimCached(): u32 {
   let pages: u32 = 0;
   for (let row: u32 = 1; row < NUM_ROWS; row++) {
-    const r = rowAt(rowOffset(row));
+    const r = rowAt(rowAddress(row));
     if (r.span == 0) continue;
     const span = spanAt(r.span);
     if (!isEmpty(span)) continue;
@@ -308,7 +302,7 @@ function spanRecord(ngroups: u32): u32 {
  * A small span for `row`: record, pages, page records; groups are the caller's to set up. flags has NEEDZERO unless all
  * of its pages read as zero. Null when there is no memory.
  */
-export function allocSpan(row: u32, npages: u32, nelems: u32, divMagic: u32, rowOff: u32): MSpan | null {
+export function allocSpan(row: u32, npages: u32, nelems: u32, divMagic: u32): MSpan | null {
   const ngroups = (nelems + 63) >> 6;
   const record = spanRecord(ngroups);
   if (record == 0) return null;
@@ -329,7 +323,7 @@ export function allocSpan(row: u32, npages: u32, nelems: u32, divMagic: u32, row
     r.base = base;
     r.divMagic = divMagic;
     r.groups = record + MSPAN_SIZE;
-    r.rowOff = rowOff;
+    r.row = rowAddress(row);
   }
   return span;
 }
@@ -381,7 +375,7 @@ export function allocLargeSpan(size: u32, npages: u32, alignPages: u32, zero: bo
   r.base = page << PAGE_SHIFT;
   r.divMagic = 0;
   r.groups = record + MSPAN_SIZE;
-  r.rowOff = 0;
+  r.row = 0;
   return span;
 }
 
@@ -395,7 +389,7 @@ export function freeSpan(span: MSpan): void {
     r.base = 0;
     r.divMagic = 0;
     r.groups = 0;
-    r.rowOff = 0;
+    r.row = 0;
   }
   clearInUse(page);
   if (span.row) {

@@ -5,7 +5,7 @@
 
 import { GROUP_SHIFT, Group, MSPAN_SIZE, MSpan } from "../base/layout";
 import { lowBits } from "../base/bits";
-import { rowAt, rowOffset } from "../base/state";
+import { rowAt, rowAddress } from "../base/state";
 
 // @ts-ignore: decorator
 @inline
@@ -51,7 +51,7 @@ export function validBits(span: MSpan, i: u32): u64 {
 // @ts-ignore: decorator
 @inline
 function isCached(span: MSpan, group: u32): bool {
-  return rowAt(rowOffset(span.row)).group == group;
+  return rowAt(rowAddress(span.row)).group == group;
 }
 
 /** Whether group `i` is full and out of the mcache: then its words say nothing of its slots. */

@@ -12,7 +12,7 @@ import { bitRange, findBitRange64 } from "../base/bits";
 import { mheap } from "../base/state";
 import { chunkBits, chunkScav, findPages, takeChunk, raiseSearch, returnPages } from "./pagealloc";
 
-/** Page index of `npages` pages (1..15) out of the cache, 0 when it holds no such run. Sets lastScav. */
+/** Page index of `npages` pages (1..3) out of the cache, 0 when it holds no such run. Sets lastScav. */
 export function pageCacheAlloc(npages: u32): u32 {
   const h = mheap();
   const cache = h.pcCache;
