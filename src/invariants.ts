@@ -19,7 +19,7 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   // Groups and slots
   30: "a group has no bit beyond its slots",
   31: "no slot is free twice",
-  32: "a group stands at its place in its span",
+  32: "a full group that nobody holds is marked as one",
   33: "partialMask names the groups with free slots",
   34: "a slot known to be zero is zero",
   // Lists and rows

@@ -187,7 +187,9 @@ describe("limits", () => {
     expect(reserved.grows).toBeLessThan(0.7 * exact.grows);
     expect(reserved.pages).toBeGreaterThanOrEqual(exact.pages);
     expect(reserved.pages - exact.pages).toBeLessThanOrEqual((16 << 20) / WASM_PAGE);
-    expect(soft).toEqual(exact);
+    // No reserve, and retained spans are had back before each growth, so it may need a page less.
+    expect(soft.pages).toBeLessThanOrEqual(exact.pages);
+    expect(soft.grows).toBeGreaterThan(0.95 * exact.grows);
   });
 });
 

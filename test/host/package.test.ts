@@ -105,7 +105,9 @@ describe("the package", () => {
     ]) {
       expect(paths).toContain(needed);
     }
-    const foreign = paths.filter((path) => !/^(dist|assembly|docs)\/|^build\/gomalloc(-host)?\.wasm$/.test(path));
+    const foreign = paths.filter(
+      (path) => !/^(dist|assembly|docs)\/|^build\/gomalloc(-host|\.debug)?\.wasm$/.test(path),
+    );
     expect(foreign.sort()).toEqual(["LICENSE", "README.md", "package.json"].filter((name) => foreign.includes(name)));
   });
 });
