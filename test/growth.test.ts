@@ -241,7 +241,8 @@ describe("the reserve of a growth", () => {
       [M_SOFT_LIMIT, 1 << 20],
     ]);
     expect(frugal).toBeLessThanOrEqual(eager);
-    expect(frugal).toBeLessThanOrEqual(pagesFor(32, [[M_RESERVE, 0]]));
+    // Retained spans go back at other moments there, which moves a page or two; a reserve would be four.
+    expect(frugal).toBeLessThanOrEqual(pagesFor(32, [[M_RESERVE, 0]]) + 3);
   });
 });
 

@@ -12,7 +12,7 @@
  * Lock: C of the row. Cost: O(1); a new span costs O(its groups + pages).
  */
 
-import { PAGE_SHIFT, PAGE_SIZE, ROW_TINY } from "../base/config";
+import { GROUP_SLOTS, GROUP_SLOTS_SHIFT, PAGE_SHIFT, PAGE_SIZE, ROW_TINY } from "../base/config";
 import { FLAG_EMPTY, FLAG_LISTED, FLAG_NEEDZERO, MCentral, MSpan } from "../base/layout";
 import { lowBits } from "../base/bits";
 import { STAT_CENTRAL_GROWS, STAT_CENTRAL_HITS, count } from "../base/counters";
@@ -21,6 +21,9 @@ import { allocSpan, freeSpan } from "../heap/mheap";
 import { maybeFit } from "./fitted";
 import { addressOf, groupOf, isEmptyUncached, spanAt, validBits } from "../heap/mspan";
 
+/** Spans of slots up to this many bytes grow with their class, up to 1/2^LONG_SHIFT of it. */
+@inline const LONG_MAX_SIZE: u32 = 2048;
+@inline const LONG_SHIFT: u32 = 4;
 /** Pages of empty spans that are retained whatever the heap's size. */
 @inline const RETAIN_MIN_PAGES: u32 = 16;
 /** And beyond: one page in this many in use (a power of two's log). */
@@ -73,14 +76,21 @@ export function cacheSpan(row: u32): MSpan | null {
 }
 
 /**
- * Pages of the next span. Go's length holds its tail waste down, but a class that is hardly used would pay for a span of
- * several large slots with one live; until it has as many slots as that in spans, it gets the shortest ones.
+ * Pages of the next span. Go's length holds its tail waste down, and is where a class starts from, with two exceptions.
+ * A class that is hardly used would pay for a span of several large slots with one live: until it has as many slots as
+ * that in spans, it gets the shortest ones. A class with few slots in a span would refill its window all the time: as it
+ * grows its spans do, up to a whole group of 64 slots, but to no more than 1/16 of the class.
  */
 function spanPages(c: MCentral, elemsize: u32): u32 {
   const full = <u32>c.npages;
+  const slots = (full << PAGE_SHIFT) / elemsize;
+  if (slots < GROUP_SLOTS && elemsize <= LONG_MAX_SIZE) {
+    const long = min((elemsize << GROUP_SLOTS_SHIFT) >> PAGE_SHIFT, c.npagesInUse >> LONG_SHIFT);
+    if (long > full) return long;
+  }
   const short = (elemsize + PAGE_SIZE - 1) >> PAGE_SHIFT;
   if (short == full) return full;
-  return c.nspans * ((short << PAGE_SHIFT) / elemsize) < (full << PAGE_SHIFT) / elemsize ? short : full;
+  return c.nspans * ((short << PAGE_SHIFT) / elemsize) < slots ? short : full;
 }
 
 /** mcentral.grow: a new span, all of its groups full of free slots. */

@@ -158,7 +158,7 @@ function validateGroups(span: MSpan, deep: bool): u32 {
   const row = rowAt(rowAddress(span.row));
   const size = row.elemsize;
   const c = central(span.row);
-  if (span.spanclass != c.spanclass || span.npages > <u32>c.npages) return bad(BAD_SPAN, at);
+  if (span.spanclass != c.spanclass || span.npages > 16) return bad(BAD_SPAN, at);
   if (<u32>span.nelems != (span.npages << PAGE_SHIFT) / size) return bad(BAD_SPAN, at);
   if (<u32>span.ngroups != (<u32>span.nelems + 63) >> 6) return bad(BAD_SPAN, at);
   const r = pageRecord(span.startAddr >> PAGE_SHIFT);
