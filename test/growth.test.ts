@@ -240,8 +240,9 @@ describe("the reserve of a growth", () => {
       [M_RESERVE, 4 << 20],
       [M_SOFT_LIMIT, 1 << 20],
     ]);
-    expect(frugal).toBeLessThanOrEqual(eager);
-    // Retained spans go back at other moments there, which moves a page or two; a reserve would be four.
+    // From the soft limit on, retained spans go back before each growth: at other moments than elsewhere, so that
+    // spans come to lie elsewhere. That moves a few pages, either way.
+    expect(frugal).toBeLessThanOrEqual(eager + 3);
     expect(frugal).toBeLessThanOrEqual(pagesFor(32, [[M_RESERVE, 0]]) + 3);
   });
 });
