@@ -66,6 +66,9 @@
 @inline export const TINY_CLASS: u32 = 2;
 @inline export const TINY_SIZE: u32 = 16;
 
+/** Longest span of a size class or a fitted class, pages. */
+@inline export const MAX_SPAN_PAGES: u32 = 16;
+
 /** Slots of a group: the window of allocBits that one allocCache covers. */
 @inline export const GROUP_SLOTS_SHIFT: u32 = 6;
 @inline export const GROUP_SLOTS: u32 = 64;

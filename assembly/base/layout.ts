@@ -156,7 +156,7 @@ export class MCentral {
   divMagic: u32;
   /** Of a fitted row: the row of its class. */
   wider: u16;
-  /** Pages of a span. */
+  /** Pages of a span as the size class has it; mcentral.spanPages may choose fewer or more. */
   npages: u8;
   spanclass: u8;
   /** Largest and number of the requests noted: what fitting goes by. */
@@ -167,7 +167,7 @@ export class MCentral {
   fittedRow: u8;
   /** Scratch of validate: spans counted. */
   counted: u32;
-  /** Pages of its spans. */
+  /** Pages of its spans in use. */
   npagesInUse: u32;
 }
 @inline export const MCENTRAL_SIZE: u32 = 48;
@@ -193,7 +193,7 @@ export class MHeap {
   /** Pages given to the page allocator so far, and pages in spans in use. */
   grownPages: u32;
   inUsePages: u32;
-  /** Bytes of records taken from pages: what is neither a span nor free. */
+  /** Pages given to records: what is neither a span nor free. */
   metaPages: u32;
   /** Pages of retained empty spans. */
   retainedPages: u32;

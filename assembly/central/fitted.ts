@@ -12,7 +12,7 @@
  * Lock: H. Cost: some instructions per slow path; a new row walks the lookup tables, once.
  */
 
-import { MAX_SMALL_SIZE, NUM_FITTED, PAGE_SHIFT, ROW_FITTED, SMALL_SIZE_MAX } from "../base/config";
+import { MAX_SMALL_SIZE, MAX_SPAN_PAGES, NUM_FITTED, PAGE_SHIFT, ROW_FITTED, SMALL_SIZE_MAX } from "../base/config";
 import { HEAP_TABLE128, HEAP_TABLE8 } from "../base/layout";
 import { central, heap, mheap, rowAt, rowAddress } from "../base/state";
 import { initRow } from "./rows";
@@ -21,8 +21,6 @@ import { initRow } from "./rows";
 @inline const MIN_PAGES: u32 = 16;
 /** Requests that have to agree. */
 @inline const MIN_SEEN: u32 = 16;
-/** Longest span, pages. */
-@inline const MAX_SPAN_PAGES: u32 = 16;
 
 /** Note a request of `size` bytes that row `row` has to refill for. */
 // @ts-ignore: decorator

@@ -12,7 +12,7 @@
  * Lock: C of the row. Cost: O(1); a new span costs O(its groups + pages).
  */
 
-import { GROUP_SLOTS, GROUP_SLOTS_SHIFT, PAGE_SHIFT, PAGE_SIZE, ROW_TINY } from "../base/config";
+import { GROUP_SLOTS, GROUP_SLOTS_SHIFT, MAX_SPAN_PAGES, PAGE_SHIFT, PAGE_SIZE, ROW_TINY } from "../base/config";
 import { FLAG_EMPTY, FLAG_LISTED, FLAG_NEEDZERO, MCentral, MSpan } from "../base/layout";
 import { lowBits } from "../base/bits";
 import { STAT_CENTRAL_GROWS, STAT_CENTRAL_HITS, count } from "../base/counters";
@@ -85,7 +85,7 @@ function spanPages(c: MCentral, elemsize: u32): u32 {
   const full = <u32>c.npages;
   const slots = (full << PAGE_SHIFT) / elemsize;
   if (slots < GROUP_SLOTS && elemsize <= LONG_MAX_SIZE) {
-    const long = min((elemsize << GROUP_SLOTS_SHIFT) >> PAGE_SHIFT, c.npagesInUse >> LONG_SHIFT);
+    const long = min(min((elemsize << GROUP_SLOTS_SHIFT) >> PAGE_SHIFT, MAX_SPAN_PAGES), c.npagesInUse >> LONG_SHIFT);
     if (long > full) return long;
   }
   const short = (elemsize + PAGE_SIZE - 1) >> PAGE_SHIFT;

@@ -6,7 +6,7 @@
  * 5x accounts. src/ has a sentence for each.
  */
 
-import { ARENA_PAGES, NUM_ROWS, PAGE_SHIFT, ROW_TINY } from "../base/config";
+import { ARENA_PAGES, MAX_SPAN_PAGES, NUM_ROWS, PAGE_SHIFT, ROW_TINY } from "../base/config";
 import { FLAG_EMPTY, FLAG_LISTED, FULL, MSPAN_SIZE, MSpan, SPAN_IN_USE } from "../base/layout";
 import { arenaOf, central, dummyGroup, heap, mheap, rowAt, rowAddress } from "../base/state";
 import { inUseBits, pageRecord, spanOf } from "../heap/arena";
@@ -158,7 +158,7 @@ function validateGroups(span: MSpan, deep: bool): u32 {
   const row = rowAt(rowAddress(span.row));
   const size = row.elemsize;
   const c = central(span.row);
-  if (span.spanclass != c.spanclass || span.npages > 16) return bad(BAD_SPAN, at);
+  if (span.spanclass != c.spanclass || span.npages > MAX_SPAN_PAGES) return bad(BAD_SPAN, at);
   if (<u32>span.nelems != (span.npages << PAGE_SHIFT) / size) return bad(BAD_SPAN, at);
   if (<u32>span.ngroups != (<u32>span.nelems + 63) >> 6) return bad(BAD_SPAN, at);
   const r = pageRecord(span.startAddr >> PAGE_SHIFT);
