@@ -11,7 +11,7 @@
  * misuse too, is freeChecked: it starts again from the address, so that the fast half is a pure subset of it.
  */
 
-import { ARENA_SHIFT, PAGE_SHIFT } from "../base/config";
+import { ARENA_PAGES, ARENA_SHIFT, PAGE_SHIFT } from "../base/config";
 import { FLAG_LISTED, GROUP_SHIFT, Group, MSPAN_SIZE, MSpan, PAGE_RECORD_SHIFT, PageRecord } from "../base/layout";
 import { STAT_LARGE_FREES, count } from "../base/counters";
 import { HEAP_ZEROBASE } from "../base/layout";
@@ -22,6 +22,10 @@ import { freeSpan } from "../heap/mheap";
 import { addressOf, groupAt, isEmptyUncached, liveBits, spanAt, validBits } from "../heap/mspan";
 import { MISUSE_DOUBLE_FREE, MISUSE_FOREIGN, MISUSE_INTERIOR, MISUSE_NONE, MISUSE_TINY, misuse } from "./misuse";
 
+/** An address to the offset of its page record within its arena: page number * 16, in one shift and one mask. */
+@inline const RECORD_SHIFT: u32 = PAGE_SHIFT - PAGE_RECORD_SHIFT;
+@inline const RECORD_MASK: u32 = (ARENA_PAGES - 1) << PAGE_RECORD_SHIFT;
+
 /** The common case, small enough to be inlined. False: nothing was done, freeChecked must look. */
 // @ts-ignore: decorator
 @inline
@@ -29,7 +33,7 @@ export function freeFast(p: u32): bool {
   if (p < heapLo) return false;
   const arena = arenaOf(p >> ARENA_SHIFT);
   if (arena == 0) return false;
-  const r = changetype<PageRecord>(<usize>(arena + (((p >> PAGE_SHIFT) & 511) << PAGE_RECORD_SHIFT)));
+  const r = changetype<PageRecord>(<usize>(arena + ((p >> RECORD_SHIFT) & RECORD_MASK)));
   const magic = r.divMagic;
   const product = <u64>(p - r.base) * <u64>magic;
   if (<u32>product >= magic) return false;
@@ -86,7 +90,7 @@ export function freeChecked(p: u32): i32 {
   if (heap == 0) return MISUSE_FOREIGN;
   const arena = arenaOf(p >> ARENA_SHIFT);
   if (arena != 0) {
-    const r = changetype<PageRecord>(<usize>(arena + (((p >> PAGE_SHIFT) & 511) << PAGE_RECORD_SHIFT)));
+    const r = changetype<PageRecord>(<usize>(arena + ((p >> RECORD_SHIFT) & RECORD_MASK)));
     const magic = r.divMagic;
     const product = <u64>(p - r.base) * <u64>magic;
     const slot = <u32>(product >> 32);
