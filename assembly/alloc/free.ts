@@ -11,18 +11,20 @@
  * misuse too, is freeChecked: it starts again from the address, so that the fast half is a pure subset of it.
  */
 
-import { ARENA_PAGES, ARENA_SHIFT, PAGE_SHIFT } from "../base/config";
+import { ARENA_PAGES, ARENA_SHIFT, NUM_ARENAS, PAGE_SHIFT } from "../base/config";
 import { FLAG_LISTED, GROUP_SHIFT, Group, MSPAN_SIZE, MSpan, PAGE_RECORD_SHIFT, PageRecord } from "../base/layout";
 import { STAT_LARGE_FREES, count } from "../base/counters";
-import { HEAP_ZEROBASE } from "../base/layout";
-import { arenaOf, central, heap, heapLo, rowAt } from "../base/state";
+import { HEAP_ARENA_MAP, HEAP_ZEROBASE } from "../base/layout";
+import { arenaOf, central, heap, rowAt } from "../base/state";
 import { pushPartial, retainOrFree, unlinkPartial } from "../central/mcentral";
 import { pageRecord, spanOf } from "../heap/arena";
 import { freeSpan } from "../heap/mheap";
 import { addressOf, groupAt, isEmptyUncached, liveBits, spanAt, validBits } from "../heap/mspan";
 import { MISUSE_DOUBLE_FREE, MISUSE_FOREIGN, MISUSE_INTERIOR, MISUSE_NONE, MISUSE_TINY, misuse } from "./misuse";
 
-/** An address to the offset of its page record within its arena: page number * 16, in one shift and one mask. */
+/** An address to its offset in the arena map (arena * 4), and in the arena to its record's (page * 16): shift and mask. */
+@inline const ARENA_MAP_SHIFT: u32 = ARENA_SHIFT - 2;
+@inline const ARENA_MAP_MASK: u32 = (NUM_ARENAS - 1) << 2;
 @inline const RECORD_SHIFT: u32 = PAGE_SHIFT - PAGE_RECORD_SHIFT;
 @inline const RECORD_MASK: u32 = (ARENA_PAGES - 1) << PAGE_RECORD_SHIFT;
 
@@ -30,8 +32,10 @@ import { MISUSE_DOUBLE_FREE, MISUSE_FOREIGN, MISUSE_INTERIOR, MISUSE_NONE, MISUS
 // @ts-ignore: decorator
 @inline
 export function freeFast(p: u32): bool {
-  if (p < heapLo) return false;
-  const arena = arenaOf(p >> ARENA_SHIFT);
+  // Before init there is no arena map; below the heap, and at null, the records are all zero or the arena is missing.
+  const h = heap;
+  if (h == 0) return false;
+  const arena = load<u32>(h + ((p >> ARENA_MAP_SHIFT) & ARENA_MAP_MASK), HEAP_ARENA_MAP);
   if (arena == 0) return false;
   const r = changetype<PageRecord>(<usize>(arena + ((p >> RECORD_SHIFT) & RECORD_MASK)));
   const magic = r.divMagic;

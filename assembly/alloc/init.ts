@@ -33,7 +33,7 @@ import {
 } from "../base/layout";
 import { initRow } from "../central/rows";
 import { fillSizeClasses } from "../base/sizeclasses";
-import { central, dummyGroup, heap, mheap, openHeap, rowAt, rowAddress, setHeap } from "../base/state";
+import { central, dummyGroup, heap, mheap, rowAt, rowAddress, setHeap } from "../base/state";
 import { addRegion } from "../heap/mheap";
 import { memoryEnd, sysGrow } from "../heap/sys";
 
@@ -105,6 +105,5 @@ export function bootstrap(given: bool, heapBase: u32): bool {
   h.searchPage = 0x80000;
   initTables();
   addRegion(region, end - region, zero);
-  openHeap(start, SMALL_SIZE_MAX);
   return true;
 }

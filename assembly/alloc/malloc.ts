@@ -20,7 +20,7 @@ import {
   count,
   countBy,
 } from "../base/counters";
-import { central, heap, rowAt, rowIndex, rowAddress, smallMax } from "../base/state";
+import { central, heap, rowAt, rowIndex, rowAddress } from "../base/state";
 import { noteSize } from "../central/fitted";
 import { allocLargeSpan } from "../heap/mheap";
 import { bootstrap } from "./init";
@@ -41,8 +41,9 @@ function takeSlot(row: Row, g: Group, cache: u64): u32 {
 // @ts-ignore: decorator
 @inline
 export function mallocFast(size: u32): u32 {
-  if (size - 1 < smallMax) {
-    const row = rowAt(load<u32>(heap + (((size + 7) >> 3) << 2), HEAP_TABLE8));
+  const h = heap;
+  if (size - 1 < SMALL_SIZE_MAX && h != 0) {
+    const row = rowAt(load<u32>(h + (((size + 7) >> 3) << 2), HEAP_TABLE8));
     const g = changetype<Group>(<usize>row.group);
     const cache = g.allocCache;
     if (cache) return takeSlot(row, g, cache);

@@ -1,9 +1,8 @@
 /**
  * The globals of an instance, and the accessors of the records that hang on them.
  *
- * A wasm global belongs to its instance: what must be seen by all threads lies in linear memory (base/layout.ts), what
- * a fast path reads first lies here. Before init, `smallMax` is 0 and `heapLo` the highest address, so that the first
- * test of malloc and of free sends every call to its slow path without a test of its own.
+ * A wasm global belongs to its instance: what must be seen by all threads lies in linear memory (base/layout.ts). The
+ * one global here is where that begins; 0 sends malloc and free to their slow paths.
  */
 
 import {
@@ -21,18 +20,8 @@ import { ARENA_SHIFT } from "./config";
 
 /** Address of the heap's record; 0 before init. */
 export let heap: u32 = 0;
-/** SMALL_SIZE_MAX once the heap stands. */
-export let smallMax: u32 = 0;
-/** Lowest address that the heap may own; free looks nothing up below. */
-export let heapLo: u32 = 0xffffffff;
-
 export function setHeap(record: u32): void {
   heap = record;
-}
-
-export function openHeap(lo: u32, small: u32): void {
-  heapLo = lo;
-  smallMax = small;
 }
 
 // @ts-ignore: decorator
