@@ -2,7 +2,7 @@
  * Writes the measured figures into README.md, between its bench:begin and bench:end marks, from the JSON that the
  * benchmark left (bench/results/local/bench.json, or the file given). The table is never edited by hand.
  *
- *   npm start -- --full && npx tsx scripts/readme-figures.ts
+ *   npm start -- --full --allocators gomalloc,dlmalloc,tlsf && npx tsx scripts/readme-figures.ts
  */
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
