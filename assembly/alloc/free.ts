@@ -12,9 +12,18 @@
  */
 
 import { ARENA_PAGES, ARENA_SHIFT, NUM_ARENAS, PAGE_SHIFT } from "../base/config";
-import { FLAG_LISTED, GROUP_SHIFT, Group, MSPAN_SIZE, MSpan, PAGE_RECORD_SHIFT, PageRecord } from "../base/layout";
+import {
+  FLAG_LISTED,
+  GROUP_SHIFT,
+  Group,
+  HEAP_ARENA_MAP,
+  HEAP_ZEROBASE,
+  MSPAN_SIZE,
+  MSpan,
+  PAGE_RECORD_SHIFT,
+  PageRecord,
+} from "../base/layout";
 import { STAT_LARGE_FREES, count } from "../base/counters";
-import { HEAP_ARENA_MAP, HEAP_ZEROBASE } from "../base/layout";
 import { arenaOf, central, heap, rowAt } from "../base/state";
 import { pushPartial, retainOrFree, unlinkPartial } from "../central/mcentral";
 import { pageRecord, spanOf } from "../heap/arena";

@@ -13,19 +13,10 @@
 import { HOST, NUM_ROWS } from "../base/config";
 import { FULL, Group, MSpan, Row } from "../base/layout";
 import { STAT_GROUP_REFILLS, STAT_REFILLS, STAT_SPAN_REFILLS, count } from "../base/counters";
-import { central, dummyGroup, rowAt, rowIndex, rowAddress } from "../base/state";
+import { central, clearRow, rowAt, rowIndex, rowAddress } from "../base/state";
 import { cacheSpan, uncacheSpan } from "../central/mcentral";
 import { giveBack } from "../heap/mheap";
 import { addressOf, groupAt, groupIndex, groupOf, spanAt, validBits } from "../heap/mspan";
-
-/** Leave the row without a group. */
-// @ts-ignore: decorator
-@inline
-function clearRow(row: Row): void {
-  row.group = dummyGroup();
-  row.span = 0;
-  row.tail = 0;
-}
 
 /**
  * The cheapest refill: the frees of the row's group become its window, dirty ones. False when there were none.

@@ -62,6 +62,15 @@ export function dummyGroup(): u32 {
   return heap + HEAP_DUMMY;
 }
 
+/** Leave a row of the mcache without a group. */
+// @ts-ignore: decorator
+@inline
+export function clearRow(row: Row): void {
+  row.group = dummyGroup();
+  row.span = 0;
+  row.tail = 0;
+}
+
 /** Address of the HeapArena of an arena index below 1024, 0 when the heap owns nothing in it. */
 // @ts-ignore: decorator
 @inline

@@ -6,7 +6,7 @@
  * 5x accounts. src/ has a sentence for each.
  */
 
-import { ARENA_PAGES, MAX_SPAN_PAGES, NUM_ROWS, PAGE_SHIFT, ROW_TINY } from "../base/config";
+import { ARENA_PAGES, CHUNK_SHIFT, MAX_SPAN_PAGES, NUM_ROWS, PAGE_SHIFT, ROW_TINY } from "../base/config";
 import { FLAG_EMPTY, FLAG_LISTED, FULL, MSPAN_SIZE, MSpan, SPAN_IN_USE } from "../base/layout";
 import { arenaOf, central, dummyGroup, heap, mheap, rowAt, rowAddress } from "../base/state";
 import { inUseBits, pageRecord, spanOf } from "../heap/arena";
@@ -91,7 +91,7 @@ function validatePages(): u32 {
     if (arenaOf(a) == 0) continue;
     for (let c = a << 3; c < (a + 1) << 3; c++) {
       const bits = chunkBits(c);
-      const at = c << 19;
+      const at = c << CHUNK_SHIFT;
       if ((chunkScav(c) & bits) != 0) return bad(BAD_SCAVENGED, at);
       if (load<u64>(sumAddress(3, c)) != expectedSum(3, c)) return bad(BAD_SUMMARY, at);
       const first = c << 6;

@@ -32,7 +32,7 @@ import {
   countBy,
 } from "../base/counters";
 import { softLimit } from "../base/options";
-import { arenaIndex, arenaOf, central, dummyGroup, mheap, rowAt, rowAddress } from "../base/state";
+import { arenaIndex, arenaOf, central, clearRow, mheap, rowAt, rowAddress } from "../base/state";
 import { arenaInit, clearInUse, inUseBits, pageRecord, setInUse } from "./arena";
 import {
   SUMS_SIZE,
@@ -58,6 +58,16 @@ function arenasKnown(): u32 {
   return h.arenaHi != 0 || arenaOf(0) != 0 ? h.arenaHi - h.arenaLo + 1 : 0;
 }
 
+/** The first arena of the heap once it has grown into `first` too. */
+function lowestWith(first: u32): u32 {
+  return arenasKnown() ? min(mheap().arenaLo, first) : first;
+}
+
+/** The last arena of the heap once it has grown into `last` too. */
+function highestWith(last: u32): u32 {
+  return arenasKnown() ? max(mheap().arenaHi, last) : last;
+}
+
 /** Records for the arenas first..last that have none, and the upper tables if the range needs them: bytes. */
 function recordsNeeded(first: u32, last: u32): u32 {
   const h = mheap();
@@ -65,10 +75,7 @@ function recordsNeeded(first: u32, last: u32): u32 {
   for (let a = first; a <= last; a++) {
     if (arenaOf(a) == 0) bytes += ARENA_RECORD_SIZE;
   }
-  const known = arenasKnown() != 0;
-  const lo = known ? min(h.arenaLo, first) : first;
-  const hi = known ? max(h.arenaHi, last) : last;
-  if (h.sums == 0 && levelFor(lo, hi) < 3) bytes += SUMS_SIZE;
+  if (h.sums == 0 && levelFor(lowestWith(first), highestWith(last)) < 3) bytes += SUMS_SIZE;
   return bytes;
 }
 
@@ -100,9 +107,8 @@ export function addRegion(base: u32, bytes: u32, zero: bool): void {
     } else {
       cur = persistentAlloc(need);
     }
-    const known = arenasKnown() != 0;
-    const lo = known ? min(h.arenaLo, first) : first;
-    const hi = known ? max(h.arenaHi, last) : last;
+    const lo = lowestWith(first);
+    const hi = highestWith(last);
     if (h.sums == 0 && levelFor(lo, hi) < 3) {
       memory.fill(cur, 0, SUMS_SIZE);
       h.sums = cur;
@@ -237,9 +243,7 @@ function reclaimCached(): u32 {
     const span = spanAt(r.span);
     if (!isEmpty(span)) continue;
     if (HOST) central(row).taken -= popcnt(groupAt(r.group).allocCache);
-    r.group = dummyGroup();
-    r.span = 0;
-    r.tail = 0;
+    clearRow(r);
     pages += span.npages;
     freeSpan(span);
   }
