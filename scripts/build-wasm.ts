@@ -11,6 +11,7 @@ import { ROOT, replaceFile, runTool } from "./build-tools.ts";
 
 const LIBC = [
   ...["malloc", "free", "calloc", "realloc", "aligned_alloc", "posix_memalign", "memalign", "malloc_usable_size"],
+  ...["free_sized", "malloc_trim"],
   ...["init", "mallopt", "gomalloc_misuse"],
 ];
 const HOST = [

@@ -110,6 +110,41 @@ describe("malloc flavour: misuse traps", () => {
   });
 });
 
+describe("free_sized", () => {
+  it.each(SIZES)("takes every size up to what the block of %i bytes has, and no more", (size) => {
+    const o = open("host");
+    o.e.mallopt(M_MISUSE, 0);
+    const keep = o.e.malloc(size);
+    const usable = o.e.malloc_usable_size(keep);
+    for (const n of [0, 1, size, usable]) {
+      const p = o.e.malloc(size);
+      o.e.free_sized(p, n);
+      expect(o.e.malloc_usable_size(p), `${n} bytes`).toBe(0);
+    }
+    for (const n of [usable + 1, 0x7fffffff, 0xffffffff]) {
+      const before = readStats(o);
+      expect(trapOf(() => o.e.free_sized(keep, n)).message).toContain("unreachable");
+      expect(o.e.malloc_usable_size(keep), "still live").toBe(usable);
+      expect(readStats(o)).toEqual({ ...before, misuses: before.misuses + 1 });
+    }
+    o.e.free_sized(keep, size);
+    expect(o.e.validate()).toBe(0);
+    expect(readStats(o).heapAlloc).toBe(0);
+  });
+
+  it("takes NULL, and traps on what free traps on", () => {
+    const { e } = open("malloc");
+    e.free_sized(0, 0);
+    e.free_sized(0, 40);
+    const p = e.malloc(40);
+    e.malloc(40);
+    trapOf(() => e.free_sized(p + 8, 8));
+    trapOf(() => e.free_sized(64, 8));
+    e.free_sized(p, 40);
+    trapOf(() => e.free_sized(p, 40));
+  });
+});
+
 describe("host flavour: misuse is told", () => {
   /** tryFree and tryRealloc refuse p as `kind`; nothing changes but the count of misuses. */
   function refused(o: Opened<HostExports>, p: number, kind: number, what: string): void {

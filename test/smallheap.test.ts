@@ -12,7 +12,18 @@ import {
 } from "./support/wasm.ts";
 
 const MALLOC = [
-  ...["aligned_alloc", "calloc", "free", "gomalloc_misuse", "init", "malloc", "malloc_usable_size", "mallopt"],
+  ...[
+    "aligned_alloc",
+    "calloc",
+    "free",
+    "free_sized",
+    "gomalloc_misuse",
+    "init",
+    "malloc",
+    "malloc_trim",
+    "malloc_usable_size",
+    "mallopt",
+  ],
   ...["memalign", "posix_memalign", "realloc"],
 ];
 const HOST = [
@@ -195,6 +206,22 @@ describe("the accounts", () => {
     expectBalanced(o);
     o.e.releaseAll();
     expect(readStats(o)).toMatchObject({ spansInUse: 0, heapInuse: 0, heapAlloc: 0, heapIdle: heapSys, heapSys, sys });
+    expectBalanced(o);
+  });
+
+  it("malloc_trim: all that holds no block goes back to the page heap, and it says whether that was any", () => {
+    const o = open("host");
+    expect(o.e.malloc_trim(0), "before the first block").toBe(0);
+    const keep = o.e.malloc(40);
+    const blocks = Array.from({ length: 5000 }, (_, i) => o.e.malloc((i * 37) % 40_000));
+    for (const p of blocks) o.e.free(p);
+    const before = readStats(o);
+    expect(o.e.malloc_trim(0)).toBe(1);
+    const after = readStats(o);
+    expect(after).toMatchObject({ spansInUse: 1, heapAlloc: before.heapAlloc, sys: before.sys });
+    expect(after.heapInuse).toBeLessThan(before.heapInuse);
+    expect(o.e.malloc_trim(0)).toBe(0);
+    o.e.free(keep);
     expectBalanced(o);
   });
 

@@ -8,9 +8,11 @@
 import { setOption } from "../base/options";
 import { bootstrap } from "../alloc/init";
 import { mallocFast, mallocSlow, mallocZeroed } from "../alloc/malloc";
-import { checkPointer, freeFast, freeSlow } from "../alloc/free";
+import { checkPointer, freeFast, freeIfAtLeast, freeSlow } from "../alloc/free";
 import { MISUSE_NONE, misuse } from "../alloc/misuse";
-import { mallocAligned, reallocChecked, usableSize } from "../alloc/realloc";
+import { freeSizedSlow, mallocAligned, reallocChecked, usableSize } from "../alloc/realloc";
+import { heap } from "../base/state";
+import { giveBack } from "../heap/mheap";
 
 export { gomalloc_misuse } from "../alloc/misuse";
 
@@ -40,6 +42,11 @@ export function malloc(size: u32): u32 {
 /** Give a block back. NULL is nothing. A pointer that is not a live block's start is a misuse. */
 export function free(ptr: u32): void {
   if (!freeFast(ptr)) freeSlow(ptr);
+}
+
+/** C23: free a block of which the caller knows that `size` bytes were asked for. More than the block has is a misuse. */
+export function free_sized(ptr: u32, size: u32): void {
+  if (!freeIfAtLeast(ptr, size)) freeSizedSlow(ptr, size);
 }
 
 /** `count` elements of `size` bytes, all zero; NULL when there is no memory or the product exceeds 2^32 - 1. */
@@ -74,9 +81,7 @@ export function aligned_alloc(align: u32, size: u32): u32 {
 }
 
 /** The older name of aligned_alloc. */
-export function memalign(align: u32, size: u32): u32 {
-  return aligned_alloc(align, size);
-}
+export { aligned_alloc as memalign };
 
 /** Store an aligned block at *out: 0; EINVAL (22) unless align is a power of two and a multiple of 4; ENOMEM (12). */
 export function posix_memalign(out: u32, align: u32, size: u32): i32 {
@@ -90,4 +95,12 @@ export function posix_memalign(out: u32, align: u32, size: u32): i32 {
 /** Bytes that the live block at `ptr` has, at least what was asked for; 0 for NULL and for what is no live block. */
 export function malloc_usable_size(ptr: u32): u32 {
   return usableSize(ptr);
+}
+
+/**
+ * glibc's name: empty spans that are held for the next allocation go back to the page heap, for blocks of any size. 1
+ * when there were any, else 0. Memory itself never shrinks on wasm; `pad` is not used.
+ */
+export function malloc_trim(_pad: u32): i32 {
+  return heap != 0 && giveBack() ? 1 : 0;
 }

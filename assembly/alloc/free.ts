@@ -41,6 +41,13 @@ import { MISUSE_DOUBLE_FREE, MISUSE_FOREIGN, MISUSE_INTERIOR, MISUSE_NONE, MISUS
 // @ts-ignore: decorator
 @inline
 export function freeFast(p: u32): bool {
+  return freeIfAtLeast(p, 0);
+}
+
+/** freeFast for a block of at least `size` bytes; a literal 0 costs nothing. */
+// @ts-ignore: decorator
+@inline
+export function freeIfAtLeast(p: u32, size: u32): bool {
   // Before init there is no arena map; below the heap, and at null, the records are all zero or the arena is missing.
   const h = heap;
   if (h == 0) return false;
@@ -50,6 +57,7 @@ export function freeFast(p: u32): bool {
   const magic = r.divMagic;
   const product = <u64>(p - r.base) * <u64>magic;
   if (<u32>product >= magic) return false;
+  if (size != 0 && size > rowAt(r.row).elemsize) return false;
   const slot = <u32>(product >> 32);
   const g = changetype<Group>(<usize>(r.groups + ((slot >> 6) << GROUP_SHIFT)));
   const freed = g.freed;

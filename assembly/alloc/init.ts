@@ -12,6 +12,7 @@ import {
   ADDRESS_END,
   HOST,
   MAX_SMALL_SIZE,
+  NUM_ARENAS,
   NUM_CLASSES,
   NUM_ROWS,
   PAGE_SIZE,
@@ -103,6 +104,7 @@ export function bootstrap(given: bool, heapBase: u32): bool {
   h.persistCur = start + HEAP_RECORD_SIZE;
   h.persistEnd = region;
   h.searchPage = 0x80000;
+  h.arenaLo = NUM_ARENAS - 1;
   initTables();
   addRegion(region, end - region, zero);
   return true;

@@ -7,31 +7,32 @@
  */
 
 import { MAX_SMALL_SIZE, NUM_CLASSES, PAGE_SHIFT, PAGE_SIZE } from "../base/config";
-import { MSpan } from "../base/layout";
 import { STAT_REALLOC_IN_PLACE, STAT_REALLOC_MOVES, count } from "../base/counters";
-import { heap, rowAt, rowAddress } from "../base/state";
+import { heap } from "../base/state";
 import { spanOf } from "../heap/arena";
 import { resizeLargeSpan } from "../heap/mheap";
-import { setRequestSize } from "../heap/mspan";
-import { checkPointer, freeChecked } from "./free";
+import { blockSize, setRequestSize } from "../heap/mspan";
+import { checkPointer, freeChecked, freeSlow } from "./free";
 import { bootstrap, classSize } from "./init";
 import { copyWords, mallocFast, mallocLarge, mallocSlow } from "./malloc";
-import { MISUSE_NONE } from "./misuse";
+import { MISUSE_NONE, MISUSE_SIZE, misuse } from "./misuse";
 
 /** The least slot: nothing is gained by moving out of it. */
 @inline const MIN_SLOT: u32 = 8;
-
-/** Bytes that the block of a span really has. */
-// @ts-ignore: decorator
-@inline
-function blockSize(span: MSpan): u32 {
-  return span.ngroups ? rowAt(rowAddress(span.row)).elemsize : span.npages << PAGE_SHIFT;
-}
 
 /** Usable bytes of the live block at `p`, 0 when there is none (null, freed, foreign, interior). */
 export function usableSize(p: u32): u32 {
   if (checkPointer(p) != MISUSE_NONE) return 0;
   return blockSize(spanOf(p)!);
+}
+
+/** free_sized beyond the common case. What is no live block is freeSlow's to report. */
+export function freeSizedSlow(p: u32, size: u32): void {
+  const n = usableSize(p);
+  if (n != 0 && size > n) misuse(MISUSE_SIZE, p);
+  else freeSlow(p);
+  // Never true, see mallocSlow.
+  if (n == 1) freeSizedSlow(n, n);
 }
 
 /**

@@ -178,7 +178,7 @@ export class MCentral {
 export class MHeap {
   /** Address from which on everything is the heap's or was grown by somebody: the end of the heap's last region. */
   sysEnd: u32;
-  /** Arenas arenaLo..arenaHi hold all that was grown into; there may be foreign ones between. */
+  /** Arenas arenaLo..arenaHi hold all that was grown into; there may be foreign ones between. None: 1023..0. */
   arenaLo: u32;
   arenaHi: u32;
   /** Lowest maintained level of the summary tree, where find starts. */

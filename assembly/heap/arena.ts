@@ -63,8 +63,9 @@ export function inUseBits(page: u32): u64 {
 /** The span in use that holds the byte at `p`, interior pages included; null when there is none. Any p. */
 export function spanOf(p: u32): MSpan | null {
   let page = p >> PAGE_SHIFT;
-  if (arenaOf(p >> ARENA_SHIFT) == 0) return null;
-  let groups = pageRecord(page).groups;
+  const arena = arenaOf(p >> ARENA_SHIFT);
+  if (arena == 0) return null;
+  let groups = changetype<PageRecord>(<usize>(arena + ((page & PAGE_IN_ARENA) << PAGE_RECORD_SHIFT))).groups;
   if (groups == 0) {
     let word = page >> 6;
     let bits = inUseBits(word << 6) & (~(<u64>0) >> (63 - (page & 63)));

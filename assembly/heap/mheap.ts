@@ -54,18 +54,7 @@ import { growthReserve, memoryEnd, sysGrow } from "./sys";
 
 /** Arenas from the first to the last that the heap has grown into. */
 function arenasKnown(): u32 {
-  const h = mheap();
-  return h.arenaHi != 0 || arenaOf(0) != 0 ? h.arenaHi - h.arenaLo + 1 : 0;
-}
-
-/** The first arena of the heap once it has grown into `first` too. */
-function lowestWith(first: u32): u32 {
-  return arenasKnown() ? min(mheap().arenaLo, first) : first;
-}
-
-/** The last arena of the heap once it has grown into `last` too. */
-function highestWith(last: u32): u32 {
-  return arenasKnown() ? max(mheap().arenaHi, last) : last;
+  return <u32>max(<i32>mheap().arenaHi - <i32>mheap().arenaLo + 1, 0);
 }
 
 /** Records for the arenas first..last that have none, and the upper tables if the range needs them: bytes. */
@@ -75,7 +64,7 @@ function recordsNeeded(first: u32, last: u32): u32 {
   for (let a = first; a <= last; a++) {
     if (arenaOf(a) == 0) bytes += ARENA_RECORD_SIZE;
   }
-  if (h.sums == 0 && levelFor(lowestWith(first), highestWith(last)) < 3) bytes += SUMS_SIZE;
+  if (h.sums == 0 && levelFor(min(h.arenaLo, first), max(h.arenaHi, last)) < 3) bytes += SUMS_SIZE;
   return bytes;
 }
 
@@ -107,8 +96,8 @@ export function addRegion(base: u32, bytes: u32, zero: bool): void {
     } else {
       cur = persistentAlloc(need);
     }
-    const lo = lowestWith(first);
-    const hi = highestWith(last);
+    const lo = min(h.arenaLo, first);
+    const hi = max(h.arenaHi, last);
     if (h.sums == 0 && levelFor(lo, hi) < 3) {
       memory.fill(cur, 0, SUMS_SIZE);
       h.sums = cur;
@@ -221,7 +210,11 @@ function allocRunSlow(npages: u32, zero: bool): u32 {
       if (page) return page;
     }
   }
-  if (grow(npages)) return allocTree(npages, zero);
+  // Again when more came than was asked for, and its records parted it from the free pages that were counted in.
+  while (grow(npages)) {
+    const page = allocTree(npages, zero);
+    if (page) return page;
+  }
   // The last resort, however short ago it was tried.
   return giveBack() ? allocTree(npages, zero) : 0;
 }

@@ -3,6 +3,7 @@
  * base/layout.ts. Pure reads, O(groups) at most; whoever owns the span may ask.
  */
 
+import { PAGE_SHIFT } from "../base/config";
 import { GROUP_SHIFT, Group, MSPAN_SIZE, MSpan } from "../base/layout";
 import { lowBits } from "../base/bits";
 import { rowAt, rowAddress } from "../base/state";
@@ -80,6 +81,13 @@ export function isEmpty(span: MSpan): bool {
     if (liveBits(span, i) != 0) return false;
   }
   return true;
+}
+
+/** Bytes that a block of the span has. */
+// @ts-ignore: decorator
+@inline
+export function blockSize(span: MSpan): u32 {
+  return span.ngroups ? rowAt(rowAddress(span.row)).elemsize : span.npages << PAGE_SHIFT;
 }
 
 /** isEmpty for a span that no mcache holds: a glance at partialMask answers most. */

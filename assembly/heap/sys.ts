@@ -21,20 +21,24 @@ export function memoryEnd(): u32 {
 }
 
 /**
- * Grow the memory by `n` wasm pages for the heap. Returns how many came: n, or 0 when the memory's maximum, the option
- * maxBytes or the end of the address space forbid it. The region starts at the memoryEnd() from before.
+ * Grow the memory by at least `n` wasm pages for the heap, from the memoryEnd() of before on. Returns how many came, or 0
+ * when the memory's maximum, the option maxBytes or the end of the address space forbid it. More than n come where a
+ * merge has put a host's way to grow in memory.grow's place: Emscripten's adds a fifth of the memory.
  */
 export function sysGrow(n: u32): u32 {
   const size = <u32>memory.size();
-  if (n > LAST_WASM_PAGE || size + n > LAST_WASM_PAGE) return 0;
-  const sys: u64 = heap ? mheap().sys : 0;
-  if (maxBytes != 0 && sys + ((<u64>n) << WASM_PAGE_SHIFT) > <u64>maxBytes) return 0;
+  let most = LAST_WASM_PAGE - min(size, LAST_WASM_PAGE);
+  if (maxBytes != 0) {
+    const sys = heap ? mheap().sys : 0;
+    most = min(most, (max(maxBytes, sys) - sys) >> WASM_PAGE_SHIFT);
+  }
+  if (n > most) return 0;
   if (memory.grow(n) < 0) {
     if (heap) count(STAT_SYS_GROW_FAILURES);
     return 0;
   }
   if (heap) count(STAT_SYS_GROWS);
-  return n;
+  return min(<u32>memory.size() - size, most);
 }
 
 /**

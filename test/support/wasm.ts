@@ -48,6 +48,8 @@ export interface MallocExports {
   memalign(align: number, size: number): number;
   posix_memalign(out: number, align: number, size: number): number;
   malloc_usable_size(p: number): number;
+  free_sized(p: number, size: number): void;
+  malloc_trim(pad: number): number;
   mallopt(param: number, value: number): number;
   gomalloc_misuse(kind: number, p: number): void;
 }
