@@ -2,7 +2,8 @@
  * Builds the package: `tsx scripts/build.ts [--force] [--wasm-only]`.
  *
  * Steps, in order: the generated size classes agree with their generator; each flavour is compiled, optimised and
- * checked (build-wasm.ts); the host flavour is inlined for src/ (build-inline.ts); tsc writes dist/.
+ * checked (build-wasm.ts); the host flavour is inlined for src/ (build-inline.ts),
+ * with the jump table that stands in for it (build-trampoline.ts); tsc writes dist/.
  * The wasm steps are skipped while their inputs have not changed (build-stamp.ts); --force does them all the same and
  * empties dist/ first, which is what a publish needs. --wasm-only stops before tsc.
  */
@@ -12,6 +13,7 @@ import { Listr } from "listr2";
 import { writeInlinedModule } from "./build-inline.ts";
 import { isFresh, writeStamp } from "./build-stamp.ts";
 import { BUILD_DIR, ROOT, runTool } from "./build-tools.ts";
+import { writeTrampoline } from "./build-trampoline.ts";
 import { buildFlavour, FLAVOURS } from "./build-wasm.ts";
 
 async function main(argv: readonly string[]): Promise<void> {
@@ -40,6 +42,7 @@ async function main(argv: readonly string[]): Promise<void> {
         },
       })),
       { title: "host flavour inlined", skip, task: writeInlinedModule },
+      { title: "trampoline", skip, task: writeTrampoline },
       { title: "stamp", skip, task: writeStamp },
       {
         title: "dist/",

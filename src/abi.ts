@@ -78,7 +78,7 @@ export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memo
 }
 
 /** The exports of an instance of a checked module as one plain object, the same shape for every heap. */
-export function bindExports(instance: WebAssembly.Instance): HostExports {
+export function bindExports(instance: Pick<WebAssembly.Instance, "exports">): HostExports {
   const exports = instance.exports as unknown as HostExports;
   return Object.fromEntries(NAMES.map((name) => [name, exports[name]])) as unknown as HostExports;
 }

@@ -10,6 +10,7 @@ export {
   OutOfMemoryError,
 } from "./errors.js";
 export type { Heap } from "./heap.js";
+export { type InstantiatedWith, type InstantiateWithOptions, instantiateWith } from "./instantiate.js";
 export { INVARIANTS } from "./invariants.js";
 export { MEMSTATS_VERSION, type MemStats, type SizeClassStats, type StageStats, type Stages } from "./memstats.js";
 export type { AsyncWasmSource, WasmSource } from "./module.js";

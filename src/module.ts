@@ -1,5 +1,6 @@
 /**
- * Where the wasm comes from: the inlined bytes by default, else bytes, a compiled module, or a response to be streamed.
+ * Where wasm comes from: bytes, a compiled module, or a response to be streamed; for the heap itself by default the
+ * inlined bytes.
  *
  * The inlined module is decoded and compiled at its first use and kept for every later heap; compiling is a few
  * milliseconds, an instance a fraction of one. Nothing happens at import.
@@ -32,20 +33,33 @@ export function loadModule(source?: WasmSource): WebAssembly.Module {
 export async function loadModuleAsync(source?: AsyncWasmSource): Promise<WebAssembly.Module> {
   if (source === undefined) {
     if (inlined === undefined) {
-      const module = await compileAsync(decodeBase64(HOST_WASM_BASE64));
+      const module = checked(await compileAsync(decodeBase64(HOST_WASM_BASE64)));
       inlined ??= module;
     }
     return inlined;
   }
-  const given = await source;
-  if (given instanceof WebAssembly.Module) return checked(given);
-  if (isBytes(given)) return compileAsync(given);
-  if (typeof Response === "function" && given instanceof Response) return fromResponse(given);
-  if (typeof given === "string" || given instanceof URL) return fromResponse(await get(given));
-  throw new TypeError("wasm must be a WebAssembly.Module, bytes, a URL or a Response");
+  return checked(await compileSource(await source));
 }
 
-function isBytes(value: unknown): value is ArrayBuffer | ArrayBufferView<ArrayBuffer> {
+/** Compiles any module, a program's too, without blocking. Throws ModuleLoadError, or TypeError for another value. */
+export async function compileSource(source: AsyncWasmSource): Promise<WebAssembly.Module> {
+  const given = await source;
+  if (given instanceof WebAssembly.Module) return given;
+  if (isBytes(given)) return compileAsync(given);
+  return fromResponse(await responseOf(given));
+}
+
+/** The response itself, or what a URL answers. Throws ModuleLoadError when it is no file, TypeError for another value. */
+async function responseOf(source: unknown): Promise<Response> {
+  let response: Response;
+  if (typeof Response === "function" && source instanceof Response) response = source;
+  else if (typeof source === "string" || source instanceof URL) response = await get(source);
+  else throw new TypeError("wasm must be a WebAssembly.Module, bytes, a URL or a Response");
+  if (!response.ok) throw new ModuleLoadError(`${response.url || "the response"} has status ${response.status}`);
+  return response;
+}
+
+export function isBytes(value: unknown): value is ArrayBuffer | ArrayBufferView<ArrayBuffer> {
   return value instanceof ArrayBuffer || ArrayBuffer.isView(value);
 }
 
@@ -64,7 +78,7 @@ function compile(bytes: ArrayBuffer | ArrayBufferView<ArrayBuffer>): WebAssembly
 
 async function compileAsync(bytes: ArrayBuffer | ArrayBufferView<ArrayBuffer>): Promise<WebAssembly.Module> {
   try {
-    return checked(await WebAssembly.compile(bytes));
+    return await WebAssembly.compile(bytes);
   } catch (cause) {
     throw asLoadError(cause);
   }
@@ -79,15 +93,19 @@ async function get(url: URL | string): Promise<Response> {
   }
 }
 
+/** The bytes behind a URL, or of a response. Throws ModuleLoadError when there are none. */
+export async function fetchBytes(source: Response | URL | string): Promise<ArrayBuffer> {
+  return (await responseOf(source)).arrayBuffer();
+}
+
 /** Streams where the engine can, which it does for this content type alone; otherwise takes the bytes whole. */
 async function fromResponse(response: Response): Promise<WebAssembly.Module> {
-  if (!response.ok) throw new ModuleLoadError(`${response.url || "the response"} has status ${response.status}`);
   if (
     response.headers.get("content-type") === "application/wasm" &&
     typeof WebAssembly.compileStreaming === "function"
   ) {
     try {
-      return checked(await WebAssembly.compileStreaming(response));
+      return await WebAssembly.compileStreaming(response);
     } catch (cause) {
       throw asLoadError(cause);
     }

@@ -1,0 +1,59 @@
+/**
+ * The one error of the tools: what is wrong with a module or a call, and what to do about it.
+ *
+ * Everything that a user's file or option can cause is a ToolError; any other exception is a bug of the tools.
+ */
+
+/** What went wrong. Stable: programs may switch on it. The table in docs/link.md says what each means. */
+export type ToolErrorCode =
+  // the file is not what the tools read
+  | "empty"
+  | "not-wasm"
+  | "truncated"
+  | "malformed"
+  | "component"
+  | "object-file"
+  | "side-module"
+  // the file's memory is not one that the allocator can share
+  | "no-memory"
+  | "several-memories"
+  | "memory64"
+  | "shared-memory"
+  | "page-size"
+  | "memory-maximum"
+  // what the file imports and exports
+  | "no-import"
+  | "unknown-import"
+  | "signature"
+  | "flavour"
+  | "heap-base"
+  | "sbrk"
+  | "already-linked"
+  // swap: which function is what, and whether all of it was found
+  | "no-allocator"
+  | "incomplete-family"
+  | "inlined-allocator"
+  | "unsure"
+  // tools, files, options
+  | "binaryen-missing"
+  | "binaryen"
+  | "allocator-missing"
+  | "invalid-result"
+  | "source-map"
+  | "option"
+  | "file";
+
+/** What `link`, `swap` and `inspect` throw. `message` says what is wrong, `fix` what to do. */
+export class ToolError extends Error {
+  override readonly name = "ToolError";
+
+  constructor(
+    readonly code: ToolErrorCode,
+    message: string,
+    /** What to do about it: one imperative sentence or two, with the flag or command to use. */
+    readonly fix: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

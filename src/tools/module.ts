@@ -1,0 +1,465 @@
+/**
+ * What a module is made of, read from its sections: imports, exports, memories, start, globals, data segments, names.
+ *
+ * Nothing is decoded that the tools do not ask for; function bodies stay bytes. Every offset is from the start of the
+ * file. One pass over the sections; cost linear in the file's size without its code.
+ */
+import { ToolError } from "./errors.js";
+import { malformed, Reader, truncated } from "./reader.js";
+
+export type ExternKind = "function" | "table" | "memory" | "global" | "tag";
+const KINDS: readonly ExternKind[] = ["function", "table", "memory", "global", "tag"];
+
+/** Numbers of the sections, in no particular order. */
+export const SECTION = {
+  custom: 0,
+  type: 1,
+  import: 2,
+  function: 3,
+  table: 4,
+  memory: 5,
+  global: 6,
+  export: 7,
+  start: 8,
+  element: 9,
+  code: 10,
+  data: 11,
+  dataCount: 12,
+  tag: 13,
+} as const;
+
+export interface Section {
+  readonly id: number;
+  /** Of custom sections. */
+  readonly name?: string;
+  /** Offset of the section's first byte, its number. */
+  readonly start: number;
+  /** Offset of its contents; for custom sections behind the name. */
+  readonly body: number;
+  readonly end: number;
+}
+
+/** Parameters and results as the text format spells them; a reference type beyond funcref and externref is "ref". */
+export interface FunctionType {
+  readonly params: readonly string[];
+  readonly results: readonly string[];
+}
+
+export interface MemoryInfo {
+  /** In pages of 64 KiB, or of `pageSize` bytes. */
+  readonly initial: number;
+  readonly maximum?: number;
+  readonly shared: boolean;
+  readonly is64: boolean;
+  /** 65536 but for modules of the custom-page-sizes proposal. */
+  readonly pageSize: number;
+  /** Where it is imported from, if it is. */
+  readonly imported?: { readonly module: string; readonly name: string };
+  /** Offsets of its limits in the file. */
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface ImportInfo {
+  readonly module: string;
+  readonly name: string;
+  readonly kind: ExternKind;
+  /** Index in the index space of its kind. */
+  readonly index: number;
+  /** Of functions. */
+  readonly type?: FunctionType;
+  /** Offsets of the whole entry and of its description, which follows the names. */
+  readonly start: number;
+  readonly description: number;
+  readonly end: number;
+}
+
+export interface ExportInfo {
+  readonly name: string;
+  readonly kind: ExternKind;
+  readonly index: number;
+}
+
+export interface GlobalInfo {
+  readonly type: string;
+  readonly mutable: boolean;
+  /** The initial value when it is a plain i32 constant, unsigned. */
+  readonly value?: number;
+  readonly imported?: { readonly module: string; readonly name: string };
+}
+
+export interface DataSegment {
+  /** Passive segments have no place of their own. */
+  readonly active: boolean;
+  /** First address, when the segment is active and its offset is a plain i32 constant. */
+  readonly offset?: number;
+  readonly size: number;
+}
+
+/** Offsets of one function's body in the code section, its size not included. */
+export interface Body {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface ModuleInfo {
+  readonly size: number;
+  readonly sections: readonly Section[];
+  /** By type index; undefined for struct, array and continuation types. */
+  readonly types: readonly (FunctionType | undefined)[];
+  readonly imports: readonly ImportInfo[];
+  readonly exports: readonly ExportInfo[];
+  /** In index order, imported ones first, as in the three lists below. */
+  readonly memories: readonly MemoryInfo[];
+  readonly globals: readonly GlobalInfo[];
+  /** Type of every function, imported ones first. */
+  readonly functions: readonly (FunctionType | undefined)[];
+  readonly importedFunctions: number;
+  /** Bodies of the functions that are not imported: the first is function number `importedFunctions`. */
+  readonly bodies: readonly Body[];
+  /** Index of the start function. */
+  readonly start?: number;
+  readonly data: readonly DataSegment[];
+  readonly functionNames: ReadonlyMap<number, string>;
+  readonly globalNames: ReadonlyMap<number, string>;
+  /** Has a name section at all. */
+  readonly named: boolean;
+  /** A shared library of the dynamic-linking convention (sections dylink.0, dylink). */
+  readonly dylink: boolean;
+  /** An object file that a linker has yet to link (section linking). */
+  readonly object: boolean;
+  /** Uses types of the GC proposal in its type section. */
+  readonly gc: boolean;
+  /** Features that the target_features section names, without their sign; undefined when there is no such section. */
+  readonly targetFeatures?: readonly string[];
+  /** Of the section sourceMappingURL. */
+  readonly sourceMappingURL?: string;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
+
+/**
+ * Reads a module. Throws ToolError: empty, not-wasm, component, truncated, malformed. What the tools cannot work with
+ * though it is a module (memory64, object files and so on) is not refused here.
+ */
+export function inspect(bytes: Uint8Array): ModuleInfo {
+  checkHeader(bytes);
+  const functionNames = new Map<number, string>();
+  const globalNames = new Map<number, string>();
+  const info: Mutable<ModuleInfo> = {
+    size: bytes.length,
+    sections: [],
+    types: [],
+    imports: [],
+    exports: [],
+    memories: [],
+    globals: [],
+    functions: [],
+    importedFunctions: 0,
+    bodies: [],
+    data: [],
+    functionNames,
+    globalNames,
+    named: false,
+    dylink: false,
+    object: false,
+    gc: false,
+  };
+  const reader = new Reader(bytes, 8);
+  while (!reader.done) {
+    const start = reader.at;
+    const id = reader.byte();
+    const size = reader.u32();
+    if (reader.at + size > bytes.length) throw truncated(bytes.length);
+    const body = reader.sub(size);
+    if (id === SECTION.custom) {
+      const name = body.name();
+      info.sections.push({ id, name, start, body: body.at, end: body.end });
+      readCustom(name, body, info, functionNames, globalNames);
+    } else {
+      if (id > SECTION.tag) throw malformed(start, `a section of unknown number ${id}`);
+      info.sections.push({ id, start, body: body.at, end: body.end });
+      READERS[id]?.(body, info);
+    }
+  }
+  const defined = info.functions.length - info.importedFunctions;
+  if (info.bodies.length !== defined) {
+    throw malformed(bytes.length, `${defined} functions but ${info.bodies.length} bodies`);
+  }
+  return info;
+}
+
+const READERS: Record<number, (r: Reader, info: Mutable<ModuleInfo>) => void> = {
+  [SECTION.type]: readTypes,
+  [SECTION.import]: readImports,
+  [SECTION.function]: (r, info) => each(r, () => info.functions.push(info.types[r.u32()])),
+  [SECTION.memory]: (r, info) => each(r, () => info.memories.push(readMemory(r))),
+  [SECTION.global]: (r, info) =>
+    each(r, () => {
+      const type = { ...readGlobalType(r) };
+      const value = readConstant(r);
+      info.globals.push(value === undefined ? type : { ...type, value });
+    }),
+  [SECTION.export]: (r, info) =>
+    each(r, () => info.exports.push({ name: r.name(), kind: readKind(r), index: r.u32() })),
+  [SECTION.start]: (r, info) => {
+    info.start = r.u32();
+  },
+  [SECTION.code]: (r, info) =>
+    each(r, () => {
+      const { at: start, end } = r.sub(r.u32());
+      info.bodies.push({ start, end });
+    }),
+  [SECTION.data]: (r, info) => each(r, () => info.data.push(readData(r))),
+};
+
+function each(r: Reader, read: () => void): void {
+  for (let left = r.u32(); left > 0; left--) read();
+}
+
+/** What the first bytes say when they are not a module's. */
+function checkHeader(bytes: Uint8Array): void {
+  if (bytes.length === 0) {
+    throw new ToolError("empty", "the file is empty", "Build the module again; its compiler wrote nothing.");
+  }
+  const magic = [0, 0x61, 0x73, 0x6d];
+  const head = bytes.subarray(0, 4);
+  if (head.some((byte, i) => byte !== magic[i])) throw notWasm(bytes);
+  if (bytes.length < 8) throw truncated(bytes.length);
+  const [v0, v1, layer] = [bytes[4], bytes[5], bytes[6]! | (bytes[7]! << 8)];
+  if (layer === 1) {
+    throw new ToolError(
+      "component",
+      "the file is a component, not a core module",
+      "Link the core module before it is made a component, for instance before `wasm-tools component new` or with a " +
+        "target like wasm32-wasip1.",
+    );
+  }
+  if (v0 !== 1 || v1 !== 0 || layer !== 0) throw malformed(4, "a version other than 1");
+}
+
+function notWasm(bytes: Uint8Array): ToolError {
+  const text = new TextDecoder("latin1").decode(bytes.subarray(0, 512)).trimStart();
+  const [what, fix] = text.startsWith("\x7fELF")
+    ? ["a native program or object (ELF)", "Compile for wasm32: for clang --target=wasm32-wasip1."]
+    : /^(\(module|\(component|;;|\(;)/.test(text)
+      ? ["WebAssembly text", "Turn it into a binary first: npx wasm-as app.wat -o app.wasm."]
+      : /^(<!doctype|<html|<\?xml)/i.test(text)
+        ? ["HTML", "A server answered with a page instead of the file: check the address it was downloaded from."]
+        : text.startsWith("!<arch>")
+          ? ["a library of object files", "Link the program first and give the .wasm that comes out."]
+          : text.startsWith("BC\xc0\xde")
+            ? ["LLVM bitcode", "Link the program first and give the .wasm that comes out."]
+            : ["something else", "Give the .wasm file that the compiler or linker wrote."];
+  return new ToolError("not-wasm", `the file is not a WebAssembly module but ${what}`, fix);
+}
+
+const VALUE_TYPES: Record<number, string> = {
+  127: "i32",
+  126: "i64",
+  125: "f32",
+  124: "f64",
+  123: "v128",
+  112: "funcref",
+  111: "externref",
+};
+
+/** A value type; every reference type but funcref and externref reads as "ref". */
+function readValueType(r: Reader): string {
+  const code = r.byte();
+  const plain = VALUE_TYPES[code];
+  if (plain !== undefined) return plain;
+  if (code === 0x63 || code === 0x64) readHeapType(r);
+  else if (code < 0x65 || code > 0x74) throw malformed(r.at - 1, "an unknown value type");
+  return "ref";
+}
+
+function readHeapType(r: Reader): void {
+  // exact and shared types carry a byte in front
+  while (r.peek() === 0x62 || r.peek() === 0x65) r.byte();
+  r.s64();
+}
+
+function readTypes(r: Reader, info: Mutable<ModuleInfo>): void {
+  each(r, () => {
+    if (r.peek() !== 0x4e) {
+      info.types.push(readSubType(r, info));
+      return;
+    }
+    r.byte();
+    info.gc = true;
+    each(r, () => info.types.push(readSubType(r, info)));
+  });
+}
+
+function readSubType(r: Reader, info: Mutable<ModuleInfo>): FunctionType | undefined {
+  let form = r.byte();
+  if (form !== 0x60) info.gc = true;
+  if (form === 0x50 || form === 0x4f) {
+    each(r, () => r.u32());
+    form = r.byte();
+  }
+  // descriptors and shared types: one byte, the first two with a type index
+  while (form === 0x4d || form === 0x4c || form === 0x65) {
+    if (form !== 0x65) r.u32();
+    form = r.byte();
+  }
+  if (form === 0x60) {
+    const params: string[] = [];
+    const results: string[] = [];
+    each(r, () => params.push(readValueType(r)));
+    each(r, () => results.push(readValueType(r)));
+    return { params, results };
+  }
+  if (form === 0x5f) each(r, () => readField(r));
+  else if (form === 0x5e) readField(r);
+  else if (form === 0x5d) readHeapType(r);
+  else throw malformed(r.at - 1, "an unknown form of type");
+  return undefined;
+}
+
+function readField(r: Reader): void {
+  // i8 and i16 are storage types only
+  if (r.peek() === 0x78 || r.peek() === 0x77) r.byte();
+  else readValueType(r);
+  r.byte();
+}
+
+function readKind(r: Reader): ExternKind {
+  const at = r.at;
+  const kind = KINDS[r.byte()];
+  if (kind === undefined) throw malformed(at, "an import or export of unknown kind");
+  return kind;
+}
+
+function readImports(r: Reader, info: Mutable<ModuleInfo>): void {
+  const next: Record<ExternKind, number> = { function: 0, table: 0, memory: 0, global: 0, tag: 0 };
+  each(r, () => {
+    const start = r.at;
+    const imported = { module: r.name(), name: r.name() };
+    const description = r.at;
+    const kind = readKind(r);
+    let type: FunctionType | undefined;
+    if (kind === "function") {
+      type = info.types[r.u32()];
+      info.functions.push(type);
+      info.importedFunctions++;
+    } else if (kind === "table") {
+      readValueType(r);
+      readLimits(r);
+    } else if (kind === "memory") info.memories.push({ ...readMemory(r), imported });
+    else if (kind === "global") info.globals.push({ ...readGlobalType(r), imported });
+    else {
+      r.byte();
+      r.u32();
+    }
+    const entry = { ...imported, kind, index: next[kind]++, start, description, end: r.at };
+    info.imports.push(type === undefined ? entry : { ...entry, type });
+  });
+}
+
+function readLimits(r: Reader): { flags: number; initial: number; maximum?: number } {
+  const flags = r.byte();
+  const initial = r.u64();
+  return flags & 1 ? { flags, initial, maximum: r.u64() } : { flags, initial };
+}
+
+function readMemory(r: Reader): MemoryInfo {
+  const start = r.at;
+  const { flags, ...limits } = readLimits(r);
+  if (flags > 15) throw malformed(start, "a memory of unknown kind");
+  const pageSize = flags & 8 ? 2 ** r.u32() : 65536;
+  return { ...limits, shared: (flags & 2) !== 0, is64: (flags & 4) !== 0, pageSize, start, end: r.at };
+}
+
+function readGlobalType(r: Reader): { type: string; mutable: boolean } {
+  const type = readValueType(r);
+  return { type, mutable: (r.byte() & 1) !== 0 };
+}
+
+/** The constant expression here: its value when it is one i32.const, unsigned. Leaves the reader behind its end. */
+function readConstant(r: Reader): number | undefined {
+  let value: number | undefined;
+  for (let count = 0; ; count++) {
+    const at = r.at;
+    const op = r.byte();
+    if (op === 0x0b) return count === 1 ? value : undefined;
+    value = undefined;
+    if (op === 0x41) value = r.s32() >>> 0;
+    else if (op === 0x42) r.s64();
+    else if (op === 0x43) r.take(4);
+    else if (op === 0x44) r.take(8);
+    else if (op === 0x23 || op === 0xd2) r.u32();
+    else if (op === 0xd0) readHeapType(r);
+    else if (op === 0xfd) {
+      if (r.u32() !== 12) throw malformed(at, "an unknown instruction in a constant");
+      r.take(16);
+    } else if (op === 0xfb) readGcConstant(r);
+    else if (!((op >= 0x6a && op <= 0x6c) || (op >= 0x7c && op <= 0x7e))) {
+      throw malformed(at, "an unknown instruction in a constant");
+    }
+  }
+}
+
+/** struct.new, array.new, array.new_fixed, ref.i31 and the conversions of the GC proposal. */
+function readGcConstant(r: Reader): void {
+  const at = r.at;
+  const op = r.u32();
+  if (op === 0 || op === 1 || op === 6 || op === 7) r.u32();
+  else if (op === 8) {
+    r.u32();
+    r.u32();
+  } else if (op !== 28 && op !== 26 && op !== 27) throw malformed(at, "an unknown instruction in a constant");
+}
+
+function readData(r: Reader): DataSegment {
+  const flags = r.u32();
+  if (flags === 1) {
+    const size = r.u32();
+    r.take(size);
+    return { active: false, size };
+  }
+  if (flags === 2) r.u32();
+  const offset = readConstant(r);
+  const size = r.u32();
+  r.take(size);
+  return offset === undefined ? { active: true, size } : { active: true, offset, size };
+}
+
+function readCustom(
+  name: string,
+  r: Reader,
+  info: Mutable<ModuleInfo>,
+  functionNames: Map<number, string>,
+  globalNames: Map<number, string>,
+): void {
+  if (name === "name") {
+    info.named = true;
+    readNames(r, functionNames, globalNames);
+  } else if (name === "dylink.0" || name === "dylink") info.dylink = true;
+  else if (name === "linking") info.object = true;
+  else if (name === "sourceMappingURL") info.sourceMappingURL = r.name();
+  else if (name === "target_features") {
+    const features: string[] = [];
+    each(r, () => {
+      const sign = String.fromCharCode(r.byte());
+      const feature = r.name();
+      if (sign !== "-") features.push(feature);
+    });
+    info.targetFeatures = features;
+  }
+}
+
+/** The name section. Engines ignore a damaged one, so its damage is no error: what was read up to there counts. */
+function readNames(r: Reader, functionNames: Map<number, string>, globalNames: Map<number, string>): void {
+  try {
+    while (!r.done) {
+      const id = r.byte();
+      const sub = r.sub(r.u32());
+      const map = id === 1 ? functionNames : id === 7 ? globalNames : undefined;
+      if (map) each(sub, () => map.set(sub.u32(), sub.name()));
+    }
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error;
+  }
+}
