@@ -49,7 +49,9 @@ async function main(argv: readonly string[]): Promise<void> {
         enabled: !wasmOnly,
         task: async () => {
           if (force) await rm(join(ROOT, "dist"), { recursive: true, force: true });
+          // The host for every engine, then the command line and its tools, which know Node.
           await runTool("typescript/bin/tsc", ["-p", "tsconfig.build.json"]);
+          await runTool("typescript/bin/tsc", ["-p", "tsconfig.tools.json"]);
         },
       },
     ],

@@ -3,7 +3,8 @@
  */
 import { ToolError } from "./errors.js";
 
-const TEXT = new TextDecoder();
+/** Made at the first name: importing this file does nothing, and needs no TextDecoder. */
+let text: TextDecoder | undefined;
 
 export class Reader {
   constructor(
@@ -69,7 +70,8 @@ export class Reader {
 
   name(): string {
     const length = this.u32();
-    return TEXT.decode(this.take(length));
+    text ??= new TextDecoder();
+    return text.decode(this.take(length));
   }
 
   /** A view of the next `length` bytes. */

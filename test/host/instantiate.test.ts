@@ -1,21 +1,9 @@
 /** instantiateWith: a program beside its allocator, over the program's memory or over one that it is given. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import binaryen from "binaryen";
 import { describe, expect, it } from "vitest";
 import { createHeap, type InstantiateWithOptions, instantiateWith, ModuleLoadError } from "../../src/index.ts";
-
-function assemble(text: string): Uint8Array<ArrayBuffer> {
-  const module = binaryen.parseText(text);
-  try {
-    const { Features } = binaryen;
-    module.setFeatures(Features.BulkMemory | Features.BulkMemoryOpt | Features.MutableGlobals | Features.Atomics);
-    expect(module.validate()).toBe(1);
-    return new Uint8Array(module.emitBinary());
-  } finally {
-    module.dispose();
-  }
-}
+import { assemble } from "../support/assemble.ts";
 
 const OWN = `(memory (export "memory") 2)`;
 const IMPORTED = `(import "host" "mem" (memory 2 40))`;

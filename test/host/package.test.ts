@@ -24,9 +24,9 @@ async function inNode(source: string): Promise<unknown> {
 }
 
 describe("the package", () => {
-  it("has no runtime dependency and no work at import", () => {
+  it("has no runtime dependency but binaryen, of the tools alone, and no work at import", () => {
     expect(manifest.dependencies ?? {}).toEqual({});
-    expect(manifest.optionalDependencies ?? {}).toEqual({});
+    expect(Object.keys(manifest.optionalDependencies ?? {})).toEqual(["binaryen"]);
     expect(manifest.peerDependencies ?? {}).toEqual({});
     expect(manifest.sideEffects).toBe(false);
   });
@@ -101,12 +101,13 @@ describe("the package", () => {
     const paths = files.map(({ path }) => path);
     for (const needed of [
       ...["dist/index.js", "dist/index.d.ts", "dist/generated/wasm-host.js", "LICENSE", "package.json"],
-      ...["build/gomalloc.wasm", "build/gomalloc-host.wasm", "assembly/abi/libc.ts"],
+      ...["build/gomalloc.wasm", "build/gomalloc-host.wasm", "assembly/abi/libc.ts", "native/gomalloc.c"],
+      ...["dist/cli/main.js", "dist/tools/index.d.ts", "build/gomalloc.debug.wasm", "build/gomalloc-host.debug.wasm"],
     ]) {
       expect(paths).toContain(needed);
     }
     const foreign = paths.filter(
-      (path) => !/^(dist|assembly|docs)\/|^build\/gomalloc(-host|\.debug)?\.wasm$/.test(path),
+      (path) => !/^(dist|assembly|docs|native)\/|^build\/gomalloc(-host)?(\.debug)?\.wasm$/.test(path),
     );
     expect(foreign.sort()).toEqual(["LICENSE", "README.md", "package.json"].filter((name) => foreign.includes(name)));
   });

@@ -1,0 +1,168 @@
+/** The packed package in an empty folder: from Node, from TypeScript, through its command, and to the package linters. */
+import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { assemble, COUNTING_PROGRAM } from "../support/assemble.ts";
+import { Installed, ROOT } from "./installed.ts";
+
+let installed: Installed;
+beforeAll(async () => {
+  installed = await Installed.create();
+}, 120_000);
+afterAll(() => installed.dispose());
+
+const manifest = JSON.parse(readFileSync(`${ROOT}/package.json`, "utf8"));
+
+describe("in Node", () => {
+  it("a heap, and a program over it", async () => {
+    await installed.write("program.wasm", assemble(COUNTING_PROGRAM));
+    await installed.write(
+      "main.js",
+      `import { readFile } from "node:fs/promises";
+       import { createHeap, instantiateWith, MisuseError } from "gomalloc";
+       import { link } from "gomalloc/tools";
+       const heap = createHeap();
+       const ptr = heap.malloc(100);
+       heap.free(ptr);
+       let kind = "";
+       try { heap.free(ptr); } catch (error) { if (error instanceof MisuseError) kind = error.kind; }
+       const bytes = await readFile("program.wasm");
+       const beside = await instantiateWith(bytes);
+       const { wasm } = await link(bytes);
+       const merged = await WebAssembly.instantiate(wasm, {});
+       const results = [beside.instance, merged.instance].map(({ exports }) => exports.count(1000));
+       beside.heap.validate({ deep: true });
+       console.log(JSON.stringify({ kind, results, objects: beside.heap.stats().mallocs }));`,
+    );
+    const { stdout, stderr } = await installed.node("main.js");
+    expect(stderr).toBe("");
+    expect(JSON.parse(stdout)).toEqual({ kind: "double-free", results: [499_500, 499_500], objects: 1000 });
+  });
+
+  it("its files by subpath", async () => {
+    const files = [
+      "gomalloc.wasm",
+      "gomalloc-host.wasm",
+      "gomalloc.debug.wasm",
+      "native/gomalloc.c",
+      "native/gomalloc.h",
+    ];
+    await installed.write(
+      "files.js",
+      `import { readFileSync } from "node:fs";
+       const size = (name) => readFileSync(new URL(import.meta.resolve("gomalloc/" + name))).length;
+       console.log(JSON.stringify(${JSON.stringify(files)}.map(size)));`,
+    );
+    const { stdout } = await installed.node("files.js");
+    const sizes = ["build/gomalloc.wasm", "build/gomalloc-host.wasm", "build/gomalloc.debug.wasm", ...files.slice(3)];
+    expect(JSON.parse(stdout)).toEqual(sizes.map((name) => readFileSync(join(ROOT, name)).length));
+  });
+});
+
+describe("in TypeScript, strict", () => {
+  it.each([
+    ["NodeNext", "NodeNext"],
+    ["ESNext", "Bundler"],
+  ])("module %s, resolution %s: compiles and runs", async (module, moduleResolution) => {
+    await installed.write("program.wasm", assemble(COUNTING_PROGRAM));
+    await installed.write(
+      "src/main.ts",
+      `import { createHeap, type Heap, instantiateWith, type MemStats } from "gomalloc";
+       import { type LinkResult, link, ToolError } from "gomalloc/tools";
+
+       const heap: Heap = createHeap({ maxBytes: 1 << 20 });
+       const floats: Float64Array = heap.view(Float64Array, heap.malloc(64)).get();
+       const stats: MemStats = heap.stats();
+       // @ts-expect-error: a size is a number
+       const wrong = (): number => heap.malloc("8");
+
+       export async function main(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+         const { instance } = await instantiateWith(bytes, { onMisuse: "trap" });
+         const count = instance.exports["count"] as (n: number) => number;
+         const result: LinkResult = await link(bytes);
+         const refused = await link(new Uint8Array()).catch((error: unknown) =>
+           error instanceof ToolError ? [error.code, error.fix.length > 0] : error,
+         );
+         const same = count(10) === 45 && floats.length === 8 && stats.mallocs === 1 && typeof wrong === "function";
+         return JSON.stringify([same, result.wasm.length > bytes.length, refused]);
+       }`,
+    );
+    const compilerOptions = {
+      ...{
+        module,
+        moduleResolution,
+        target: "ES2022",
+        lib: ["ES2022", "DOM"],
+        types: [],
+        outDir: "out",
+        rootDir: "src",
+      },
+      ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false },
+    };
+    await installed.write("tsconfig.json", JSON.stringify({ compilerOptions, files: ["src/main.ts"] }));
+    const { stdout } = await installed.node(join(ROOT, "node_modules/typescript/bin/tsc"), "-p", ".");
+    expect(stdout).toBe("");
+    await installed.write(
+      "run.js",
+      `import { readFile } from "node:fs/promises";
+       import { main } from "./out/main.js";
+       console.log(await main(new Uint8Array(await readFile("program.wasm"))));`,
+    );
+    expect(JSON.parse((await installed.node("run.js")).stdout)).toEqual([true, true, ["empty", true]]);
+  });
+});
+
+describe("the command", () => {
+  it("knows its version and its commands", async () => {
+    expect(await installed.command("--version")).toEqual({ stdout: `${manifest.version}\n`, stderr: "", code: 0 });
+    const { stdout } = await installed.command("--help");
+    for (const name of ["link", "swap", "inspect"]) expect(stdout).toContain(name);
+    expect((await installed.command("lnik")).code).toBe(2);
+  });
+
+  it("links a program, which then runs alone", async () => {
+    await installed.write("program.wasm", assemble(COUNTING_PROGRAM));
+    const { stdout, stderr, code } = await installed.command("link", "program.wasm", "-o", "linked.wasm");
+    expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
+    expect(stdout).toMatch(/malloc/);
+    const module = new WebAssembly.Module(await readFile(join(installed.app, "linked.wasm")));
+    expect(WebAssembly.Module.imports(module)).toEqual([]);
+    const { exports } = new WebAssembly.Instance(module);
+    expect((exports["count"] as (n: number) => number)(1000)).toBe(499_500);
+  });
+
+  it("leaves nothing behind when it fails", async () => {
+    await installed.write("broken.wasm", assemble(COUNTING_PROGRAM).subarray(0, 60));
+    const { stderr, code } = await installed.command("link", "broken.wasm", "-o", "none.wasm");
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/truncated|ends/);
+    await expect(readFile(join(installed.app, "none.wasm"))).rejects.toThrow("ENOENT");
+  });
+});
+
+describe("the linters of packages", () => {
+  it("publint finds nothing in the tarball", async () => {
+    const publint = join(ROOT, "node_modules/publint/src/cli.js");
+    const { stdout, code } = await installed.node(publint, "run", "--strict", installed.tarball);
+    expect(stdout).toContain("All good!");
+    expect(code).toBe(0);
+  });
+
+  it("arethetypeswrong finds nothing, for ES modules", async () => {
+    const attw = join(ROOT, "node_modules/@arethetypeswrong/cli/dist/index.js");
+    // Files that are no modules have no types.
+    const files = Object.keys(manifest.exports).filter((key) => /\.wasm$|\*$/.test(key));
+    const exclude = files.map((key) => key.slice(2));
+    const argv = [installed.tarball, "--profile", "esm-only", "--format", "json", "--exclude-entrypoints", ...exclude];
+    const { stdout } = await installed.node(attw, ...argv);
+    const { analysis } = JSON.parse(stdout);
+    expect(analysis.types).toMatchObject({ kind: "included" });
+    expect(Object.keys(analysis.entrypoints).sort()).toEqual([".", "./package.json", "./tools"]);
+    const ignored = ["node10", "node16-cjs"];
+    const problems = analysis.problems.filter(
+      ({ resolutionKind }: { resolutionKind: string }) => !ignored.includes(resolutionKind),
+    );
+    expect(problems).toEqual([]);
+  });
+});
