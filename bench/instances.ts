@@ -1,0 +1,79 @@
+/**
+ * `npx tsx bench/instances.ts [--rounds N] [--clock cpu]`: what a pair of malloc and free costs from inside a program
+ * that is merged with gomalloc, and from one that stands beside it (instantiateWith), with its memory imported and with
+ * its own. One program in three forms, taking turns; medians.
+ */
+import { parseArgs } from "node:util";
+import binaryen from "binaryen";
+import { instantiateWith } from "../src/index.ts";
+import { link } from "../src/tools/index.ts";
+import { now, useClock } from "./lib/clock.ts";
+import { median, spread } from "./lib/statistics.ts";
+import { table } from "./lib/tables.ts";
+
+const PAIRS = 4_000_000;
+
+/** Two blocks at a time are live, so that no group of slots runs empty at every free. */
+function program(memory: "own" | "imported"): Uint8Array<ArrayBuffer> {
+  const module = binaryen.parseText(`(module
+    ${memory === "imported" ? '(import "env" "memory" (memory 4))' : ""}
+    (import "gomalloc" "malloc" (func $malloc (param i32) (result i32)))
+    (import "gomalloc" "free" (func $free (param i32)))
+    ${memory === "own" ? '(memory (export "memory") 4)' : ""}
+    (global (export "__heap_base") i32 (i32.const 1024))
+    (func (export "run") (param $n i32) (local $p i32) (local $q i32)
+      (loop $again
+        (local.set $p (call $malloc (i32.const 64)))
+        (local.set $q (call $malloc (i32.const 40)))
+        (i32.store (local.get $p) (local.get $n))
+        (call $free (local.get $p))
+        (call $free (local.get $q))
+        (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 2)))))))`);
+  try {
+    module.setFeatures(binaryen.Features.MutableGlobals);
+    return new Uint8Array(module.emitBinary());
+  } finally {
+    module.dispose();
+  }
+}
+
+async function instances(): Promise<Map<string, WebAssembly.Exports>> {
+  const { wasm } = await link(program("own"));
+  const merged = await WebAssembly.instantiate(wasm, {});
+  const imported = await instantiateWith(program("imported"));
+  const own = await instantiateWith(program("own"));
+  return new Map([
+    ["merged (gomalloc link)", merged.instance.exports],
+    ["beside it, memory imported", imported.instance.exports],
+    ["beside it, memory of its own", own.instance.exports],
+  ]);
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { rounds: { type: "string", default: "15" }, clock: { type: "string", default: "wall" } },
+  });
+  const rounds = Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.rounds}: a number from 1 on`);
+  if (values.clock !== "wall" && values.clock !== "cpu") throw new Error(`--clock ${values.clock}: wall or cpu`);
+  useClock(values.clock);
+
+  const forms = await instances();
+  const times = new Map([...forms.keys()].map((name) => [name, [] as number[]]));
+  // The first round warms up: V8's first tier is still at work in it.
+  for (let round = -1; round < rounds; round++) {
+    for (const [name, exports] of forms) {
+      const start = now();
+      (exports["run"] as (n: number) => void)(PAIRS);
+      if (round >= 0) times.get(name)!.push(((now() - start) * 1e6) / PAIRS);
+    }
+  }
+  const base = median(times.get("merged (gomalloc link)")!);
+  const rows = [...times].map(([name, all]) => {
+    const middle = median(all);
+    return [name, middle.toFixed(1), `${(middle / base).toFixed(2)}x`, `${(spread(all) * 100).toFixed(0)} %`];
+  });
+  console.log(table(["a pair of malloc and free", "ns", "over merged", "spread"], rows));
+}
+
+await main();
