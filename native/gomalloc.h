@@ -1,0 +1,138 @@
+/*
+ * gomalloc for C and C++: what it has beyond the malloc of libc.
+ *
+ * malloc and its family come from <stdlib.h>; gomalloc.c defines them. This header adds options, the misuse hook, C23's
+ * sized frees and the heap's statistics. Each function here is an import from module "gomalloc" or a call of gomalloc.c,
+ * and only what a program calls is imported: gomalloc_memstats, gomalloc_validate and gomalloc_validate_info take the
+ * host flavour of the allocator, which counts and is larger; everything else is in the small one.
+ *
+ * One heap an instance, one thread. Sizes are bytes.
+ */
+#ifndef GOMALLOC_H
+#define GOMALLOC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define GOMALLOC_IMPORT(name) __attribute__((import_module("gomalloc"), import_name(#name)))
+
+#ifdef __cplusplus
+#define GOMALLOC_ASSERT(condition) static_assert(condition, #condition)
+extern "C" {
+#else
+#define GOMALLOC_ASSERT(condition) _Static_assert(condition, #condition)
+#endif
+
+/* ---- Options: gomalloc_mallopt(parameter, value), before or after the first malloc ------------------------------- */
+
+/* 0: misuse traps (default). 1: the misused call does nothing; realloc returns NULL. */
+#define GOMALLOC_M_MISUSE 1
+/* Bytes that the heap may obtain, its records included; 0: no limit. malloc beyond it returns NULL. */
+#define GOMALLOC_M_MAX_BYTES 2
+/* Bytes from which on the heap grows by what it needs and keeps no reserve; 0: none. */
+#define GOMALLOC_M_SOFT_LIMIT 3
+/* Bytes that a growth may add to its need, at most 16 MiB. */
+#define GOMALLOC_M_RESERVE 4
+
+/* Values of GOMALLOC_M_MISUSE. */
+#define GOMALLOC_MISUSE_TRAP 0
+#define GOMALLOC_MISUSE_RETURN 1
+
+/* 1 when the option was taken, 0 for an unknown parameter or a value out of range. */
+GOMALLOC_IMPORT(mallopt) int gomalloc_mallopt(int parameter, size_t value);
+
+/* ---- Misuse ------------------------------------------------------------------------------------------------------ */
+
+/* Kinds. All are found before anything is written: the heap is whole. */
+#define GOMALLOC_DOUBLE_FREE 1   /* the block is free already, or was never given out */
+#define GOMALLOC_FOREIGN 2       /* no block of this heap lies there */
+#define GOMALLOC_INTERIOR 3      /* inside a block, not at its start */
+#define GOMALLOC_TINY 4          /* a tiny block of mallocgc, which other objects share (host API only) */
+#define GOMALLOC_SIZE_MISMATCH 5 /* a sized free names more bytes than the block has */
+
+/*
+ * The hook. A program that defines this function gets every misuse instead of a trap: print and abort(), or return, and
+ * then the misused call does nothing. The heap is whole, so the hook may allocate. It is not called when
+ * GOMALLOC_M_MISUSE is 1. The definition is exported under this name, by which `gomalloc link` finds it.
+ */
+__attribute__((export_name("gomalloc_on_misuse"))) void gomalloc_on_misuse(int kind, void *ptr);
+
+/* ---- Beyond ISO C17; defined in gomalloc.c ----------------------------------------------------------------------- */
+
+/* C23. free, told the size that was asked for. A size above the block's is a misuse of kind 5. */
+void free_sized(void *ptr, size_t size);
+/* C23. The same for what aligned_alloc gave. */
+void free_aligned_sized(void *ptr, size_t alignment, size_t size);
+/* Bytes that the live block has, at least what was asked for; 0 for NULL. */
+size_t malloc_usable_size(void *ptr);
+/* Empty spans that are kept for their size go back to the page heap. 1 when there were any, else 0. */
+int malloc_trim(size_t pad);
+
+/* ---- Statistics and checks; host flavour ------------------------------------------------------------------------- */
+
+/* One size class. Objects and spans are counts. */
+struct gomalloc_class_stats {
+  uint64_t size; /* bytes of a slot; 0 for class 0, which stands for large objects */
+  uint64_t mallocs;
+  uint64_t frees;
+  uint64_t spans;
+};
+
+/* The record, version 1. Names and meaning as in Go's runtime.MemStats where there is such a field. */
+struct gomalloc_stats {
+  uint64_t version;
+  uint64_t sys;           /* bytes obtained, metadata included */
+  uint64_t heap_sys;      /* bytes obtained for spans: in use, idle, or not yet given out */
+  uint64_t heap_inuse;    /* bytes in spans that are in use or retained */
+  uint64_t heap_idle;     /* bytes in pages that belong to no span */
+  uint64_t heap_alloc;    /* bytes of live objects, each rounded up to its class or its pages */
+  uint64_t total_alloc;   /* bytes of all objects ever allocated */
+  uint64_t mallocs;       /* objects ever allocated */
+  uint64_t frees;         /* objects ever freed */
+  uint64_t tiny_allocs;   /* mallocgc only */
+  uint64_t large_mallocs; /* objects of more than 32768 bytes */
+  uint64_t large_frees;
+  uint64_t large_live_bytes;
+  uint64_t mspan_inuse; /* bytes of span records */
+  uint64_t other_sys;   /* bytes of all other metadata */
+  uint64_t refills;     /* mallocs for which the mcache had no slot */
+  uint64_t group_refills;
+  uint64_t span_refills;
+  uint64_t central_hits;
+  uint64_t central_grows;
+  uint64_t page_cache_hits;
+  uint64_t page_cache_refills;
+  uint64_t page_allocs;
+  uint64_t sys_grows;         /* growths of the memory by the heap */
+  uint64_t sys_grow_failures; /* growths that were refused */
+  uint64_t reclaims;
+  uint64_t realloc_in_place;
+  uint64_t realloc_moves;
+  uint64_t zeroed_bytes_skipped; /* asked for as zero and known to be zero */
+  uint64_t zeroed_bytes_cleared;
+  uint64_t misuses;
+  uint64_t spans_in_use;
+  uint64_t tiny_blocks;
+  uint64_t heap_retained; /* bytes in spans without a live object, kept for their class; part of heap_inuse */
+  uint64_t reserved[6];
+  struct gomalloc_class_stats by_size[68];
+};
+
+GOMALLOC_ASSERT(offsetof(struct gomalloc_stats, heap_alloc) == 5 * 8);
+GOMALLOC_ASSERT(offsetof(struct gomalloc_stats, refills) == 15 * 8);
+GOMALLOC_ASSERT(offsetof(struct gomalloc_stats, heap_retained) == 33 * 8);
+GOMALLOC_ASSERT(offsetof(struct gomalloc_stats, by_size) == 40 * 8);
+GOMALLOC_ASSERT(sizeof(struct gomalloc_stats) == 312 * 8);
+
+/* A freshly filled record, valid until the next call; NULL when there is no memory for a heap. O(spans). */
+GOMALLOC_IMPORT(memstats) const struct gomalloc_stats *gomalloc_memstats(void);
+/* 0 when every invariant of the heap holds, else the number of a broken one. O(records of the heap). */
+GOMALLOC_IMPORT(validate) uint32_t gomalloc_validate(void);
+/* The address that the last result of gomalloc_validate is about. */
+GOMALLOC_IMPORT(validateInfo) void *gomalloc_validate_info(void);
+
+#ifdef __cplusplus
+}
+#endif
+#undef GOMALLOC_ASSERT
+#endif

@@ -1,0 +1,141 @@
+/** gomalloc.c under C programs: the README's recipe, the whole family, misuse, statistics, and what is left of dlmalloc. */
+import { beforeAll, describe, expect, it, vi } from "vitest";
+import { clang } from "./support/clang.ts";
+import { hasName, importsOf, Project, recipeOf } from "./support/project.ts";
+
+// Loading LLVM, a compilation and a link take some seconds, each; a busy machine takes three times that.
+vi.setConfig({ testTimeout: 300_000 });
+
+const TARGET = ["--target=wasm32-wasip1", "-O2"];
+const SHIM = "node_modules/gomalloc/native/gomalloc.c";
+const INCLUDE = "-Inode_modules/gomalloc/native";
+const PROGRAMS = "node_modules/gomalloc/test/native/programs";
+
+/** Compiles one of the test's programs with the shim; `name`.wasm is unlinked, `name`.out.wasm linked. */
+async function build(project: Project, name: string, ...flags: string[]): Promise<string> {
+  const sources = [`${PROGRAMS}/${name}.c`, SHIM];
+  const warnings = await clang(
+    ["clang", ...TARGET, "-Wall", "-Wextra", "-Werror", "-fno-builtin", ...flags, INCLUDE, ...sources, "-o", "a.wasm"],
+    project.folder,
+  );
+  expect(warnings).toBe("");
+  await project.link("a.wasm", "a.out.wasm");
+  return "a.out.wasm";
+}
+
+describe("the recipe of native/examples/c", () => {
+  let commands: string[];
+  beforeAll(async () => {
+    commands = await recipeOf("c");
+  });
+
+  it("runs as it stands and prints what the program prints with libc's malloc", async () => {
+    const project = await Project.create();
+    const output = await project.recipe(commands);
+    expect(output).toMatch(/^\d{3} words, \d+ different\n/);
+    expect(output.split("\n")).toHaveLength(12);
+
+    const compile = commands.find((line) => line.startsWith("clang "))!;
+    await project.command(compile.replace(` ${SHIM}`, "").replace("words.wasm", "stock.wasm"));
+    const text = Buffer.from(await project.read("words.c"))
+      .toString()
+      .repeat(50);
+    const stock = project.run("stock.wasm", "", text);
+    const ours = project.run("words.out.wasm", "", text);
+    expect(stock.status).toBe(0);
+    expect(ours).toEqual(stock);
+
+    const [unlinked, linked, dlmalloc] = await Promise.all(
+      ["words.wasm", "words.out.wasm", "stock.wasm"].map((name) => project.module(name)),
+    );
+    // Only what the program calls is imported, and after the link nothing is.
+    expect(importsOf(unlinked!, "gomalloc")).toEqual(["calloc", "free", "init", "malloc", "realloc"]);
+    expect(importsOf(linked!, "gomalloc")).toEqual([]);
+    // The optimiser may find that some of the others are not needed either.
+    expect(importsOf(dlmalloc!)).toEqual(expect.arrayContaining(importsOf(linked!)));
+    expect(WebAssembly.Module.exports(linked!)).toEqual(WebAssembly.Module.exports(dlmalloc!));
+    // The names show that the stock program has dlmalloc, so that their absence says something.
+    for (const name of ["dlmalloc", "sbrk"]) {
+      expect(hasName(dlmalloc!, name), name).toBe(true);
+      expect(hasName(unlinked!, name), name).toBe(false);
+      expect(hasName(linked!, name), name).toBe(false);
+    }
+  });
+});
+
+it("defines every name of the family; NULL comes with errno", async () => {
+  const project = await Project.create();
+  const ran = project.run(await build(project, "family"));
+  expect(ran.stdout).toMatch(/^ok 1\d\d\n$/);
+  expect(ran.status).toBe(0);
+});
+
+it("leaves errno alone with -DGOMALLOC_NO_ERRNO", async () => {
+  const project = await Project.create();
+  const ran = project.run(await build(project, "family", "-DGOMALLOC_NO_ERRNO"));
+  const lines = ran.stdout.trimEnd().split("\n");
+  expect(lines.pop()).toMatch(/^failed 1\d\d$/);
+  // One for each call that should fail: the result is still NULL, errno is what it was set to.
+  expect(lines).toHaveLength(10);
+  for (const line of lines) expect(line).toMatch(/errno == \(.*\(errno 0\)$/);
+  expect(ran.status).toBe(1);
+});
+
+describe("misuse", () => {
+  const KINDS = { double: 1, foreign: 2, interior: 3, realloc: 1, size: 5 };
+
+  it("calls the program's hook, and the heap is whole", async () => {
+    const project = await Project.create();
+    const program = await build(project, "misuse", "-DHOOK");
+    for (const [what, kind] of Object.entries(KINDS)) {
+      const ran = project.run(program, what);
+      expect(ran.stdout, what).toBe(`kind ${kind}\nthe heap is whole\n`);
+      expect(ran.status, what).toBe(0);
+    }
+    expect(project.run(program).stdout).toBe("the heap is whole\n");
+  });
+
+  it("traps without one", async () => {
+    const project = await Project.create();
+    const program = await build(project, "misuse");
+    for (const what of Object.keys(KINDS)) {
+      const ran = project.run(program, what);
+      expect(ran.stdout, what).toBe("");
+      expect(ran.stderr, what).toContain("RuntimeError: unreachable");
+      expect(ran.stderr, what).toContain("gomalloc_misuse");
+      expect(ran.status, what).not.toBe(0);
+    }
+    expect(project.run(program).stdout).toBe("the heap is whole\n");
+  });
+});
+
+it("has statistics that are true", async () => {
+  const project = await Project.create();
+  const ran = project.run(await build(project, "stats"));
+  expect(ran.stdout.trimEnd().split("\n")).toEqual([
+    "version 1",
+    "mallocs 1001 frees 500",
+    "large 1 of 106496 bytes",
+    "class of 112: mallocs 1000 frees 500",
+    "small live bytes as computed",
+    "sys adds up",
+    "validate 0",
+  ]);
+  expect(ran.status).toBe(0);
+});
+
+it("compiles as C99 and without libc's headers", async () => {
+  const project = await Project.create();
+  const flags = ["-std=c99", "-c", "-ffreestanding", "-nostdinc", "-Ifree", "-Wall", "-Wextra", "-Werror"];
+  await project.spawn("mkdir free");
+  await project.write(
+    "free/stddef.h",
+    "typedef __SIZE_TYPE__ size_t;\n#define NULL ((void *)0)\n#define offsetof __builtin_offsetof\n",
+  );
+  await project.write(
+    "free/stdint.h",
+    "typedef __UINT64_TYPE__ uint64_t;\ntypedef __UINT32_TYPE__ uint32_t;\ntypedef __UINTPTR_TYPE__ uintptr_t;\n",
+  );
+  await clang(["clang", "--target=wasm32", "-O2", ...flags, SHIM, "-o", "shim.o"], project.folder);
+  expect((await project.read("shim.o")).length).toBeGreaterThan(500);
+});
