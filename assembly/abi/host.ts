@@ -7,7 +7,7 @@ export * from "./libc";
 import { bootstrap } from "../alloc/init";
 import { checkPointer, findObject, freeChecked, freeFast } from "../alloc/free";
 import { dropTiny, mallocgc as mallocgcImpl } from "../alloc/mallocgc";
-import { mallocFast, mallocSlow } from "../alloc/malloc";
+import { malloc } from "../alloc/malloc";
 import { releaseAll as releaseRows } from "../alloc/mcache";
 import { MISUSE_NONE } from "../alloc/misuse";
 import { reallocChecked } from "../alloc/realloc";
@@ -38,10 +38,7 @@ export function tryFree(ptr: u32): i32 {
 
 /** realloc that tells: 0 means no memory, or the misuse that lastMisuse names. The old block is as it was. */
 export function tryRealloc(ptr: u32, size: u32): u32 {
-  if (ptr == 0) {
-    const p = mallocFast(size);
-    return p ? p : mallocSlow(size);
-  }
+  if (ptr == 0) return malloc(size);
   lastKind = MISUSE_NONE;
   const kind = checkPointer(ptr);
   if (kind != MISUSE_NONE) {

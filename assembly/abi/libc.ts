@@ -7,8 +7,8 @@
 
 import { setOption } from "../base/options";
 import { bootstrap } from "../alloc/init";
-import { mallocFast, mallocSlow, mallocZeroed } from "../alloc/malloc";
-import { checkPointer, freeFast, freeIfAtLeast, freeSlow } from "../alloc/free";
+import { malloc, mallocZeroed } from "../alloc/malloc";
+import { checkPointer, free, freeIfAtLeast } from "../alloc/free";
 import { MISUSE_NONE, misuse } from "../alloc/misuse";
 import { freeSizedSlow, mallocAligned, reallocChecked, usableSize } from "../alloc/realloc";
 import { heap } from "../base/state";
@@ -34,15 +34,10 @@ export function mallopt(param: i32, value: u32): i32 {
 }
 
 /** A block of at least `size` bytes, contents undefined; malloc(0) is a block too. NULL: no memory. */
-export function malloc(size: u32): u32 {
-  const p = mallocFast(size);
-  return p ? p : mallocSlow(size);
-}
+export { malloc };
 
 /** Give a block back. NULL is nothing. A pointer that is not a live block's start is a misuse. */
-export function free(ptr: u32): void {
-  if (!freeFast(ptr)) freeSlow(ptr);
-}
+export { free };
 
 /** C23: free a block of which the caller knows that `size` bytes were asked for. More than the block has is a misuse. */
 export function free_sized(ptr: u32, size: u32): void {

@@ -70,6 +70,11 @@ export function freeIfAtLeast(p: u32, size: u32): bool {
 }
 
 /** free as C has it: null is nothing, misuse is reported. */
+export function free(ptr: u32): void {
+  if (!freeFast(ptr)) freeSlow(ptr);
+}
+
+/** free beyond the common case. */
 export function freeSlow(p: u32): void {
   if (p == 0) return;
   const kind = freeChecked(p);
@@ -79,20 +84,34 @@ export function freeSlow(p: u32): void {
   if (kind == -1) freeSlow(kind);
 }
 
-/** Whether `p` is the start of a live block: MISUSE_NONE, or what is wrong with it. Changes nothing. */
+/** The span that checkPointer last looked into, of the block if it said MISUSE_NONE. */
+export let checkedSpan: MSpan = changetype<MSpan>(0);
+
+/** Whether `p` is the start of a live block: MISUSE_NONE, or what is wrong with it. Changes nothing but checkedSpan. */
 export function checkPointer(p: u32): i32 {
   if (heap == 0) return MISUSE_FOREIGN;
-  const span = spanOf(p);
-  if (span == null) return MISUSE_FOREIGN;
-  if (span.ngroups == 0) return p == span.startAddr ? MISUSE_NONE : MISUSE_INTERIOR;
-  const r = pageRecord(p >> PAGE_SHIFT);
+  const arena = arenaOf(p >> ARENA_SHIFT);
+  if (arena == 0) return MISUSE_FOREIGN;
+  const r = changetype<PageRecord>(<usize>(arena + ((p >> RECORD_SHIFT) & RECORD_MASK)));
   const magic = r.divMagic;
-  if (magic == 0) return MISUSE_TINY;
   const product = <u64>(p - r.base) * <u64>magic;
   const slot = <u32>(product >> 32);
+  const bit: u64 = (<u64>1) << slot;
+  let span = spanAt(r.groups - MSPAN_SIZE);
+  if (<u32>product < magic && slot < <u32>span.nelems) {
+    checkedSpan = span;
+    const g = groupAt(r.groups + ((slot >> 6) << GROUP_SHIFT));
+    if ((~(g.allocCache | g.freed) & bit) != 0) return MISUSE_NONE;
+    return liveBits(span, slot >> 6) & bit ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
+  }
+  const found = spanOf(p);
+  if (found == null) return MISUSE_FOREIGN;
+  span = found;
+  checkedSpan = span;
+  if (span.ngroups == 0) return p == span.startAddr ? MISUSE_NONE : MISUSE_INTERIOR;
+  if (magic == 0) return MISUSE_TINY;
   if (slot >= <u32>span.nelems) return MISUSE_FOREIGN;
-  if ((liveBits(span, slot >> 6) & ((<u64>1) << slot)) == 0) return MISUSE_DOUBLE_FREE;
-  return <u32>product < magic ? MISUSE_NONE : MISUSE_INTERIOR;
+  return liveBits(span, slot >> 6) & bit ? MISUSE_INTERIOR : MISUSE_DOUBLE_FREE;
 }
 
 /** findObject: start of the live block that `p` lies in, its tail included; 0 when there is none. */

@@ -73,6 +73,12 @@ export function nextFree(address: u32, size: u32): u32 {
   return takeSlot(row, g, g.allocCache);
 }
 
+/** malloc as C has it: a block of at least `size` bytes, contents undefined. 0 when there is no memory. */
+export function malloc(size: u32): u32 {
+  const p = mallocFast(size);
+  return p ? p : mallocSlow(size);
+}
+
 /** malloc in full, for any size and any state of the heap. 0 when there is no memory. */
 export function mallocSlow(size: u32): u32 {
   // It calls itself, so that no optimiser takes it for a function of one caller and copies it into malloc: the inlined

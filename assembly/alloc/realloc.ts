@@ -9,12 +9,11 @@
 import { MAX_SMALL_SIZE, NUM_CLASSES, PAGE_SHIFT, PAGE_SIZE } from "../base/config";
 import { STAT_REALLOC_IN_PLACE, STAT_REALLOC_MOVES, count } from "../base/counters";
 import { heap } from "../base/state";
-import { spanOf } from "../heap/arena";
 import { resizeLargeSpan } from "../heap/mheap";
 import { blockSize, setRequestSize } from "../heap/mspan";
-import { checkPointer, freeChecked, freeSlow } from "./free";
+import { checkPointer, checkedSpan, free, freeSlow } from "./free";
 import { bootstrap, classSize } from "./init";
-import { copyWords, mallocFast, mallocLarge, mallocSlow } from "./malloc";
+import { copyWords, malloc, mallocLarge, mallocSlow } from "./malloc";
 import { MISUSE_NONE, MISUSE_SIZE, misuse } from "./misuse";
 
 /** The least slot: nothing is gained by moving out of it. */
@@ -22,8 +21,7 @@ import { MISUSE_NONE, MISUSE_SIZE, misuse } from "./misuse";
 
 /** Usable bytes of the live block at `p`, 0 when there is none (null, freed, foreign, interior). */
 export function usableSize(p: u32): u32 {
-  if (checkPointer(p) != MISUSE_NONE) return 0;
-  return blockSize(spanOf(p)!);
+  return checkPointer(p) == MISUSE_NONE ? blockSize(checkedSpan) : 0;
 }
 
 /** free_sized beyond the common case. What is no live block is freeSlow's to report. */
@@ -37,10 +35,10 @@ export function freeSizedSlow(p: u32, size: u32): void {
 
 /**
  * Resize the live block at `p` to `size` bytes (0 counts as 1). Returns its address, or 0 when there is no memory.
- * The caller has checked `p`.
+ * The caller has just had `p` checked by checkPointer.
  */
 export function reallocChecked(p: u32, size: u32): u32 {
-  const span = spanOf(p)!;
+  const span = checkedSpan;
   const old = blockSize(span);
   size = max(size, 1);
   if (span.ngroups == 0) {
@@ -57,14 +55,11 @@ export function reallocChecked(p: u32, size: u32): u32 {
     count(STAT_REALLOC_IN_PLACE);
     return p;
   }
-  let q = mallocFast(size);
-  if (q == 0) q = mallocSlow(size);
-  if (q == 0) {
-    // A shrink that found no memory to move to is still a success: the block is large enough.
-    return size <= old ? p : 0;
-  }
+  const q = malloc(size);
+  // A shrink that found no memory to move to is still a success: the block is large enough.
+  if (q == 0) return size <= old ? p : 0;
   copyWords(q, p, min(size, old));
-  freeChecked(p);
+  free(p);
   count(STAT_REALLOC_MOVES);
   return q;
 }
@@ -76,10 +71,7 @@ export function reallocChecked(p: u32, size: u32): u32 {
 export function mallocAligned(align: u32, size: u32): u32 {
   if (heap == 0 && !bootstrap(false, 0)) return 0;
   size = max(size, align <= 16 ? align : 1);
-  if (align <= 16) {
-    const p = mallocFast(size);
-    return p ? p : mallocSlow(size);
-  }
+  if (align <= 16) return malloc(size);
   if (align <= PAGE_SIZE && size <= MAX_SMALL_SIZE) {
     size = (size + align - 1) & ~(align - 1);
     for (let row = classRow(size); row < NUM_CLASSES; row++) {
