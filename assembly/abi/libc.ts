@@ -8,9 +8,8 @@
 import { setOption } from "../base/options";
 import { bootstrap } from "../alloc/init";
 import { malloc, mallocZeroed } from "../alloc/malloc";
-import { checkPointer, free, freeIfAtLeast } from "../alloc/free";
-import { MISUSE_NONE, misuse } from "../alloc/misuse";
-import { freeSizedSlow, mallocAligned, reallocChecked, usableSize } from "../alloc/realloc";
+import { free, freeIfAtLeast, smallBlockSize } from "../alloc/free";
+import { freeSizedSlow, mallocAligned, reallocBlock, usableSize } from "../alloc/realloc";
 import { heap } from "../base/state";
 import { giveBack } from "../heap/mheap";
 
@@ -55,13 +54,7 @@ export function calloc(count: u32, size: u32): u32 {
  * block to the least. NULL: no memory, or misuse; the old block is as it was.
  */
 export function realloc(ptr: u32, size: u32): u32 {
-  if (ptr == 0) return malloc(size);
-  const kind = checkPointer(ptr);
-  if (kind != MISUSE_NONE) {
-    misuse(kind, ptr);
-    return 0;
-  }
-  return reallocChecked(ptr, size);
+  return ptr ? reallocBlock(ptr, size) : malloc(size);
 }
 
 // @ts-ignore: decorator
@@ -89,7 +82,8 @@ export function posix_memalign(out: u32, align: u32, size: u32): i32 {
 
 /** Bytes that the live block at `ptr` has, at least what was asked for; 0 for NULL and for what is no live block. */
 export function malloc_usable_size(ptr: u32): u32 {
-  return usableSize(ptr);
+  const n = smallBlockSize(ptr);
+  return n ? n : usableSize(ptr);
 }
 
 /**

@@ -32,6 +32,7 @@ import {
   HEAP_TABLE128,
   HEAP_TABLE8,
 } from "../base/layout";
+import { startCoarse } from "../central/coarse";
 import { initRow } from "../central/rows";
 import { fillSizeClasses } from "../base/sizeclasses";
 import { central, dummyGroup, heap, mheap, rowAt, rowAddress, setHeap } from "../base/state";
@@ -64,13 +65,14 @@ function initTables(): void {
   mheap().nextFitted = ROW_FITTED;
 
   let c: u32 = 1;
-  for (let i: u32 = 1; i <= SMALL_SIZE_MAX >> 3; i++) {
+  for (let i: u32 = 0; i <= SMALL_SIZE_MAX >> 3; i++) {
     if (i << 3 > classSize(c)) c++;
     if (HOST) store<u8>(heap + i, <u8>c, HEAP_CLASS8);
     // C: 16-byte alignment from 16 bytes up, so 17..24 go to the class of 32.
     const aligned = classSize(c) > 16 && (classSize(c) & 15) != 0 ? c + 1 : c;
     store<u32>(heap + (i << 2), rowAddress(aligned), HEAP_TABLE8);
   }
+  startCoarse();
   for (let i: u32 = 0; i <= (MAX_SMALL_SIZE - SMALL_SIZE_MAX) >> 7; i++) {
     if (SMALL_SIZE_MAX + (i << 7) > classSize(c)) c++;
     store<u8>(heap + i, <u8>c, HEAP_TABLE128);

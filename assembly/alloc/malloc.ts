@@ -21,6 +21,7 @@ import {
   countBy,
 } from "../base/counters";
 import { central, heap, rowAt, rowIndex, rowAddress } from "../base/state";
+import { openRow } from "../central/coarse";
 import { noteSize } from "../central/fitted";
 import { allocLargeSpan } from "../heap/mheap";
 import { bootstrap } from "./init";
@@ -58,6 +59,17 @@ export function mediumRow(size: u32): u32 {
   return rowAddress(row);
 }
 
+/** Row address of a request of 0..32768 bytes, whose class is opened if now is the time (central/coarse.ts). */
+// @ts-ignore: decorator
+@inline
+function slowRow(size: u32): u32 {
+  if (size > SMALL_SIZE_MAX) return mediumRow(size);
+  const address = load<u32>(heap + (((size + 7) >> 3) << 2), HEAP_TABLE8);
+  const row = rowAt(address);
+  const g = changetype<Group>(<usize>row.group);
+  return (g.allocCache | (g.freed & ~row.tail)) == 0 ? openRow(address, size) : address;
+}
+
 /** nextFree: a slot of the row for `size` bytes, refilling it; 0 when there is no memory. */
 // @ts-ignore: decorator
 @inline
@@ -84,9 +96,7 @@ export function mallocSlow(size: u32): u32 {
   // It calls itself, so that no optimiser takes it for a function of one caller and copies it into malloc: the inlined
   // half would pay for the registers of this one.
   if (heap == 0) return bootstrap(false, 0) ? mallocSlow(size) : 0;
-  if (size <= SMALL_SIZE_MAX) return nextFree(load<u32>(heap + (((max(size, 1) + 7) >> 3) << 2), HEAP_TABLE8), size);
-  if (size <= MAX_SMALL_SIZE) return nextFree(mediumRow(size), size);
-  return mallocLarge(size, 1, false, 1);
+  return size <= MAX_SMALL_SIZE ? nextFree(slowRow(size), size) : mallocLarge(size, 1, false, 1);
 }
 
 /** A block of its own pages, at a multiple of alignPages pages; with `zero` it reads as zero. 0: no memory. */
@@ -135,10 +145,5 @@ export function nextFreeZeroed(address: u32, size: u32): u32 {
 /** calloc: `size` zero bytes, 0 when there is no memory. */
 export function mallocZeroed(size: u32): u32 {
   if (heap == 0 && !bootstrap(false, 0)) return 0;
-  if (size <= SMALL_SIZE_MAX) {
-    size = max(size, 1);
-    return nextFreeZeroed(load<u32>(heap + (((size + 7) >> 3) << 2), HEAP_TABLE8), size);
-  }
-  if (size <= MAX_SMALL_SIZE) return nextFreeZeroed(mediumRow(size), size);
-  return mallocLarge(size, 1, true, 1);
+  return size <= MAX_SMALL_SIZE ? nextFreeZeroed(slowRow(size), size) : mallocLarge(size, 1, true, 1);
 }

@@ -9,10 +9,11 @@
 import { MAX_SMALL_SIZE, NUM_CLASSES, PAGE_SHIFT, PAGE_SIZE } from "../base/config";
 import { STAT_REALLOC_IN_PLACE, STAT_REALLOC_MOVES, count } from "../base/counters";
 import { heap } from "../base/state";
+import { classFor, classSlot } from "../central/rows";
 import { resizeLargeSpan } from "../heap/mheap";
 import { blockSize, setRequestSize } from "../heap/mspan";
 import { checkPointer, checkedSpan, free, freeSlow } from "./free";
-import { bootstrap, classSize } from "./init";
+import { bootstrap } from "./init";
 import { copyWords, malloc, mallocLarge, mallocSlow } from "./malloc";
 import { MISUSE_NONE, MISUSE_SIZE, misuse } from "./misuse";
 
@@ -21,6 +22,8 @@ import { MISUSE_NONE, MISUSE_SIZE, misuse } from "./misuse";
 
 /** Usable bytes of the live block at `p`, 0 when there is none (null, freed, foreign, interior). */
 export function usableSize(p: u32): u32 {
+  // Never true, see mallocSlow.
+  if (p == 1) return usableSize(p - 1);
   return checkPointer(p) == MISUSE_NONE ? blockSize(checkedSpan) : 0;
 }
 
@@ -31,6 +34,15 @@ export function freeSizedSlow(p: u32, size: u32): void {
   else freeSlow(p);
   // Never true, see mallocSlow.
   if (n == 1) freeSizedSlow(n, n);
+}
+
+/** realloc as C has it, for what is not null. */
+export function reallocBlock(p: u32, size: u32): u32 {
+  const kind = checkPointer(p);
+  if (kind == MISUSE_NONE) return reallocChecked(p, size);
+  misuse(kind, p);
+  // Never true, see mallocSlow.
+  return kind == -1 ? reallocBlock(kind, size) : 0;
 }
 
 /**
@@ -73,17 +85,8 @@ export function mallocAligned(align: u32, size: u32): u32 {
   size = max(size, align <= 16 ? align : 1);
   if (align <= 16) return malloc(size);
   if (align <= PAGE_SIZE && size <= MAX_SMALL_SIZE) {
-    size = (size + align - 1) & ~(align - 1);
-    for (let row = classRow(size); row < NUM_CLASSES; row++) {
-      if ((classSize(row) & (align - 1)) == 0) return mallocSlow(classSize(row));
-    }
+    const c = classFor(size, align);
+    if (c < NUM_CLASSES) return mallocSlow(classSlot(c));
   }
   return mallocLarge(size, align <= PAGE_SIZE ? 1 : align >> PAGE_SHIFT, false, 1);
-}
-
-/** First class whose size is at least `size` bytes, 1..32768. */
-function classRow(size: u32): u32 {
-  let c: u32 = 1;
-  while (classSize(c) < size) c++;
-  return c;
 }

@@ -4,6 +4,7 @@
  * Lock: H. Cost: a division.
  */
 
+import { NUM_CLASSES } from "../base/config";
 import { MCentral } from "../base/layout";
 import { central, rowAt, rowAddress } from "../base/state";
 
@@ -22,5 +23,19 @@ export function initRow(row: u32, sizeclass: u32, size: u32, npages: u32, noscan
   c.npages = <u8>npages;
   c.sizeclass = <u8>sizeclass;
   c.spanclass = <u8>((sizeclass << 1) | noscan);
+  return c;
+}
+
+/** Slot bytes of a class. */
+// @ts-ignore: decorator
+@inline
+export function classSlot(c: u32): u32 {
+  return rowAt(rowAddress(c)).elemsize;
+}
+
+/** The narrowest class for `size` bytes whose slots are multiples of `align`, a power of two; NUM_CLASSES: none. */
+export function classFor(size: u32, align: u32): u32 {
+  let c: u32 = 1;
+  while (c < NUM_CLASSES && (classSlot(c) < size || (classSlot(c) & (align - 1)) != 0)) c++;
   return c;
 }
