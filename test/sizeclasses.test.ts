@@ -122,6 +122,16 @@ describe("classOf", () => {
   });
 });
 
+/** The narrowest class for n bytes that keeps C's alignment. */
+function fineClass(n: number): number {
+  return SIZE_CLASSES.findIndex((row) => row.size >= n && (n < 16 || row.size % 16 === 0) && row.size > 0);
+}
+
+/** The narrowest of 2^k or 3 * 2^k bytes. */
+function coarseClass(n: number): number {
+  return SIZE_CLASSES.findIndex((row) => row.size >= n && /^11?0*$/.test(row.size.toString(2)) && row.size !== 24);
+}
+
 describe("classes in wasm", () => {
   it("have the sizes, pages and reciprocals of the table", () => {
     const { e } = open("test");
@@ -151,12 +161,12 @@ describe("classes in wasm", () => {
     expect(e.malloc_usable_size(p)).toBe(1408);
   });
 
-  it("are 16-aligned from 16 bytes up for the C entry points", () => {
+  it("are 16-aligned from 16 bytes up for the C entry points, and coarse up to 1024 bytes at first", () => {
     const { e } = open("test");
     for (let n = 1; n <= MAX_SMALL_SIZE; n++) {
       const c = e.cClassOfSize(n);
       const size = SIZE_CLASSES[c]?.size ?? 0;
-      const want = SIZE_CLASSES.findIndex((row) => row.size >= n && (n < 16 || row.size % 16 === 0) && row.size > 0);
+      const want = n <= 1024 ? coarseClass(n) : fineClass(n);
       if (c !== want) expect({ n, c, size }).toEqual({ n, c: want, size });
     }
   });

@@ -45,7 +45,7 @@ describe.skipIf(noMemory !== null)(`above 2 GiB${noMemory === null ? "" : ` (ski
         .fill(i + 1);
     }
     for (const [i, ptr] of blocks.entries()) if (i !== 5) expect(heap.u8[ptr]).toBe(i + 1);
-    expect(heap.usableSize(blocks[1]!)).toBe(112);
+    expect(heap.usableSize(blocks[1]!)).toBe(128);
     heap.validate({ deep: true });
     for (const [i, ptr] of blocks.entries()) if (i !== 4) heap.free(ptr);
     heap.validate({ deep: true });

@@ -1,0 +1,96 @@
+/** Coarse start: few blocks of many sizes share spans, many blocks of a size get their class, and nobody can tell. */
+import { describe, expect, it } from "vitest";
+import { SIZE_CLASSES } from "../src/sizeclasses.ts";
+import { random } from "./support/random.ts";
+import { open, readStats } from "./support/wasm.ts";
+
+const COARSE = [8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024];
+/** Slots that the C entry points use up to 1024 bytes. */
+const FINE = SIZE_CLASSES.map(({ size }) => size).filter(
+  (size) => size > 0 && size <= 1024 && (size <= 16 || size % 16 === 0),
+);
+
+const slotOf = (sizes: readonly number[], n: number) => sizes.find((size) => size >= n)!;
+
+describe("coarse classes", () => {
+  it("are multiples of every power of two that divides a class which they stand for", () => {
+    for (const size of FINE) {
+      const power = size & -size;
+      expect(slotOf(COARSE, size) % power, `${size} bytes`).toBe(0);
+    }
+  });
+
+  it("hold the first block of every size", () => {
+    const o = open("host");
+    for (let n = 1; n <= 1024; n++) {
+      const p = o.e.malloc(n);
+      expect(o.e.malloc_usable_size(p), `${n} bytes`).toBe(slotOf(COARSE, n));
+      o.e.free(p);
+    }
+    expect(o.e.validate()).toBe(0);
+  });
+
+  it("keep a block of each of 64 sizes in less memory than their classes would take", () => {
+    const o = open("malloc");
+    for (let n = 16; n <= 1024; n += 16) expect(o.e.malloc(n)).not.toBe(0);
+    expect(o.mem.u8.length - o.heapBase).toBeLessThanOrEqual(3 * 65536);
+    expect(FINE.length * 8192).toBeGreaterThan(3 * 65536 + 16384);
+  });
+});
+
+describe("a class opens", () => {
+  it.each(FINE.filter((size) => !COARSE.includes(size)))("of %i bytes, when the coarse one is used up", (size) => {
+    const o = open("host");
+    const coarse = slotOf(COARSE, size);
+    const shared = Math.floor(8192 / coarse);
+    const usable = Array.from({ length: 3 * shared }, () => o.e.malloc_usable_size(o.e.malloc(size)));
+    expect(usable.slice(0, shared)).toEqual(Array(shared).fill(coarse));
+    expect(usable.slice(shared)).toEqual(Array(2 * shared).fill(size));
+    // Other sizes of the coarse class stay with it until they need room themselves.
+    expect(o.e.malloc_usable_size(o.e.malloc(coarse))).toBe(coarse);
+    expect(o.e.validate()).toBe(0);
+  });
+
+  it("for calloc too, whose blocks are zero wherever they lie", () => {
+    const o = open("host");
+    const dirty = Array.from({ length: 200 }, () => o.e.malloc(200));
+    for (const p of dirty) o.mem.u8.fill(0xff, p, p + o.e.malloc_usable_size(p));
+    for (const p of dirty) o.e.free(p);
+    for (let i = 0; i < 500; i++) {
+      const p = o.e.calloc(1, 193 + (i % 48));
+      expect(o.mem.u8.subarray(p, p + 193 + (i % 48)).every((byte) => byte === 0)).toBe(true);
+    }
+    expect(o.e.validateDeep()).toBe(0);
+  });
+
+  it("and not while freed slots of the coarse one will do", () => {
+    const o = open("host");
+    const first = Array.from({ length: 8192 / 256 }, () => o.e.malloc(250));
+    for (const p of first) o.e.free(p);
+    for (let i = 0; i < 8192 / 256; i++) expect(o.e.malloc_usable_size(o.e.malloc(200))).toBe(256);
+    expect(readStats(o).spansInUse).toBe(1);
+    expect(o.e.malloc_usable_size(o.e.malloc(200))).toBe(208);
+  });
+});
+
+describe("alignment", () => {
+  it("of aligned_alloc holds in whatever order the classes opened", () => {
+    const next = random(7);
+    for (let round = 0; round < 40; round++) {
+      const o = open("host");
+      const blocks: number[] = [];
+      for (let i = 0; i < 300; i++) {
+        // Some sizes often, so that their classes open, in a random order.
+        const size = 1 + (next() % 1024);
+        for (let k = next() % 12; k >= 0; k--) blocks.push(o.e.malloc(size));
+        const align = 1 << (next() % 11);
+        const p = o.e.aligned_alloc(align, 1 + (next() % 1100));
+        if (p % align !== 0) expect.fail(`round ${round}: ${p} is not a multiple of ${align}`);
+        blocks.push(p);
+      }
+      for (const p of blocks) o.e.free(p);
+      expect(o.e.validate()).toBe(0);
+      expect(readStats(o).heapAlloc).toBe(0);
+    }
+  });
+});
