@@ -1,64 +1,113 @@
 /**
- * Writes the measured figures into README.md, between its bench:begin and bench:end marks, from the JSON that the
- * benchmark left (bench/results/local/bench.json, or the file given). The table is never edited by hand.
+ * Writes measured figures into README.md, between marks, from the JSON that a benchmark left in bench/results/local/.
+ * The tables are never edited by hand.
  *
- *   npm start -- --full --allocators gomalloc,dlmalloc,tlsf && npx tsx scripts/readme-figures.ts
+ *   npm start -- --full --allocators gomalloc,dlmalloc,tlsf && npx tsx scripts/readme-figures.ts bench
+ *   npm run bench:programs -- --rounds 11 && npx tsx scripts/readme-figures.ts programs
  */
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { geometricMean } from "../bench/lib/statistics.ts";
 import { ROOT } from "./build-tools.ts";
 
-interface Cell {
-  readonly nanoseconds?: number;
-  readonly footprint?: number;
+interface Machine {
+  readonly cpu: string;
+  readonly node: string;
 }
 
-interface Figures {
-  readonly machine: { readonly cpu: string; readonly node: string };
-  readonly rounds: number | readonly number[];
+/** bench.json, as far as it is used. */
+interface Bench {
+  readonly machine: Machine;
   readonly clock: string;
-  readonly rows: readonly { readonly workload: string; readonly cells: Readonly<Record<string, Cell>> }[];
+  readonly rows: readonly {
+    readonly workload: string;
+    readonly cells: Readonly<Record<string, { readonly nanoseconds?: number; readonly footprint?: number }>>;
+  }[];
 }
 
-const BEGIN = "<!-- bench:begin -->";
-const END = "<!-- bench:end -->";
-const file = process.argv[2] ?? join(ROOT, "bench/results/local/bench.json");
-const figures = JSON.parse(await readFile(file, "utf8")) as Figures;
+/** programs.json, as far as it is used. */
+interface Programs {
+  readonly machine: Machine;
+  readonly scale: string;
+  readonly reference: string;
+  readonly rows: readonly {
+    readonly program: string;
+    readonly workload: string;
+    readonly rounds: number;
+    readonly cells: Readonly<Record<string, ProgramCell>>;
+  }[];
+}
 
-const ns = (cell: Cell | undefined) => cell?.nanoseconds?.toFixed(1) ?? "-";
+interface ProgramCell {
+  /** Milliseconds. */
+  readonly median: number;
+  /** Bytes. */
+  readonly peak: number;
+  readonly medianTime: number;
+  readonly memory: number;
+}
+
 const over = (a: number | undefined, b: number | undefined) => (a && b ? a / b : undefined);
 const ratio = (value: number | undefined) => (value === undefined ? "-" : `${value.toFixed(2)}x`);
-
-function geometricMean(values: readonly (number | undefined)[]): number | undefined {
+const mean = (values: readonly (number | undefined)[]) => {
   const known = values.filter((value) => value !== undefined);
-  if (known.length === 0) return undefined;
-  return Math.exp(known.reduce((sum, value) => sum + Math.log(value), 0) / known.length);
+  return known.length === 0 ? undefined : geometricMean(known);
+};
+
+async function benchLines({ machine, clock, rows }: Bench): Promise<string[]> {
+  const ns = (value: number | undefined) => value?.toFixed(1) ?? "-";
+  const byTime = (peer: string) => rows.map(({ cells }) => over(cells.gomalloc?.nanoseconds, cells[peer]?.nanoseconds));
+  const memory = rows.map(({ cells }) => over(cells.gomalloc?.footprint, cells.dlmalloc?.footprint));
+  const lines = [
+    "| workload | gomalloc, ns/op | dlmalloc, ns/op | TLSF, ns/op | time over dlmalloc | peak memory over dlmalloc |",
+    "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ...rows.map(({ workload, cells: { gomalloc, dlmalloc, tlsf } }, i) => {
+      const times = [gomalloc, dlmalloc, tlsf].map((cell) => ns(cell?.nanoseconds)).join(" | ");
+      return `| ${workload} | ${times} | ${ratio(byTime("dlmalloc")[i])} | ${ratio(memory[i])} |`;
+    }),
+    `| geometric mean | | | | ${ratio(mean(byTime("dlmalloc")))} (TLSF ${ratio(mean(byTime("tlsf")))}) | ${ratio(mean(memory))} |`,
+    "",
+    "| module | bytes |",
+    "| --- | ---: |",
+  ];
+  for (const name of ["build/gomalloc.wasm", "build/gomalloc-host.wasm"]) {
+    lines.push(`| ${name} | ${(await stat(join(ROOT, name))).size} |`);
+  }
+  return [...lines, "", `${machine.cpu}, node ${machine.node}, ${clock} time; only the ratios travel.`];
 }
 
-const byTime = (peer: string) =>
-  figures.rows.map(({ cells }) => over(cells.gomalloc?.nanoseconds, cells[peer]?.nanoseconds));
-const memory = figures.rows.map(({ cells }) => over(cells.gomalloc?.footprint, cells.dlmalloc?.footprint));
-
-const lines = [
-  "| workload | gomalloc, ns/op | dlmalloc, ns/op | TLSF, ns/op | time over dlmalloc | peak memory over dlmalloc |",
-  "| --- | ---: | ---: | ---: | ---: | ---: |",
-  ...figures.rows.map(({ workload, cells }, i) => {
-    const { gomalloc, dlmalloc, tlsf } = cells;
-    return `| ${workload} | ${ns(gomalloc)} | ${ns(dlmalloc)} | ${ns(tlsf)} | ${ratio(byTime("dlmalloc")[i])} | ${ratio(memory[i])} |`;
-  }),
-  `| geometric mean | | | | ${ratio(geometricMean(byTime("dlmalloc")))} (TLSF ${ratio(geometricMean(byTime("tlsf")))}) | ${ratio(geometricMean(memory))} |`,
-  "",
-  "| module | bytes |",
-  "| --- | ---: |",
-];
-for (const name of ["build/gomalloc.wasm", "build/gomalloc-host.wasm"]) {
-  lines.push(`| ${name} | ${(await stat(join(ROOT, name))).size} |`);
+async function programsLines({ machine, scale, reference, rows }: Programs): Promise<string[]> {
+  if (scale === "quick") throw new Error("the figures are of a smoke test; run the benchmark without --quick");
+  const at = (name: string, of: "medianTime" | "memory") => rows.map(({ cells }) => cells[name]?.[of]);
+  const columns = (i: number, of: "medianTime" | "memory") =>
+    ["gomalloc", "emmalloc"].map((name) => ratio(at(name, of)[i])).join(" | ");
+  const means = (of: "medianTime" | "memory") =>
+    ["gomalloc", "emmalloc"].map((name) => ratio(mean(at(name, of)))).join(" | ");
+  return [
+    `| program | workload | ${reference}, ms | gomalloc | emmalloc | ${reference}, peak MiB | gomalloc | emmalloc |`,
+    "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ...rows.map(({ program, workload, cells }, i) => {
+      const stock = cells[reference]!;
+      const peak = (stock.peak / 2 ** 20).toFixed(1);
+      return `| ${program} | ${workload} | ${stock.median.toFixed(0)} | ${columns(i, "medianTime")} | ${peak} | ${columns(i, "memory")} |`;
+    }),
+    `| geometric mean | | | ${means("medianTime")} | | ${means("memory")} |`,
+    "",
+    `${machine.cpu}, node ${machine.node}, processor time, medians of ${rows[0]!.rounds} rounds; only the ratios travel.`,
+  ];
 }
-lines.push("", `${figures.machine.cpu}, node ${figures.machine.node}, ${figures.clock} time; only the ratios travel.`);
 
-const path = join(ROOT, "README.md");
-const text = await readFile(path, "utf8");
-const begin = text.indexOf(BEGIN);
-const end = text.indexOf(END);
-if (begin < 0 || end < begin) throw new Error("README.md has no bench:begin and bench:end marks");
-await writeFile(path, `${text.slice(0, begin + BEGIN.length)}\n\n${lines.join("\n")}\n\n${text.slice(end)}`);
+async function main([section, file]: readonly string[]): Promise<void> {
+  if (section !== "bench" && section !== "programs") throw new Error("usage: readme-figures.ts bench|programs [file]");
+  const figures = JSON.parse(await readFile(file ?? join(ROOT, `bench/results/local/${section}.json`), "utf8"));
+  const lines = await (section === "bench" ? benchLines(figures) : programsLines(figures));
+  const path = join(ROOT, "README.md");
+  const text = await readFile(path, "utf8");
+  const marks = [`<!-- ${section}:begin -->`, `<!-- ${section}:end -->`] as const;
+  const begin = text.indexOf(marks[0]);
+  const end = text.indexOf(marks[1]);
+  if (begin < 0 || end < begin) throw new Error(`README.md has no marks ${marks.join(" and ")}`);
+  await writeFile(path, `${text.slice(0, begin + marks[0].length)}\n\n${lines.join("\n")}\n\n${text.slice(end)}`);
+}
+
+await main(process.argv.slice(2));

@@ -28,7 +28,6 @@ export type ToolErrorCode =
   | "flavour"
   | "heap-base"
   | "sbrk"
-  | "already-linked"
   // swap: which function is what, and whether all of it was found
   | "no-allocator"
   | "incomplete-family"

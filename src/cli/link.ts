@@ -1,0 +1,34 @@
+/**
+ * gomalloc link: the allocator merged into a program that imports it.
+ */
+import { parseArgs } from "node:util";
+import { link } from "../tools/link.js";
+import { formatReport } from "../tools/report.js";
+import { type Command, linkOptions, onlyFile, WRITE_HELP, WRITE_OPTIONS } from "./command.js";
+import { outputPath, readInput, readSourceMap, sourceMapUrl, writeOutput } from "./files.js";
+
+export const linkCommand: Command = {
+  summary: "merge the allocator into a program that imports malloc and free",
+  help: `gomalloc link: merge the allocator into a program that imports the malloc family
+
+Usage: gomalloc link [options] <file> -o <file>
+
+${WRITE_HELP}
+
+The imports are those of module gomalloc, and the family (malloc, free, calloc, realloc, aligned_alloc, memalign,
+posix_memalign, malloc_usable_size, free_sized, malloc_trim) also from module env.`,
+
+  async run(args) {
+    const { values, positionals } = parseArgs({ args, options: WRITE_OPTIONS, allowPositionals: true });
+    const input = onlyFile(positionals);
+    const options = linkOptions(values);
+    const output = await outputPath(input, values);
+    const program = await readInput(input);
+    const sourceMap = await readSourceMap(input, program, values);
+    const result = await link(program, { ...options, sourceMap, sourceMapUrl: sourceMapUrl(output) });
+    await writeOutput(output, result.wasm, result.sourceMap);
+    if (values.json) console.log(JSON.stringify(result.report, null, 2));
+    else if (!values.quiet) console.log(formatReport(result.report));
+    else for (const warning of result.report.warnings) console.log(`warning: ${warning}`);
+  },
+};

@@ -1,0 +1,124 @@
+/**
+ * binaryen, the optional dependency that merges and optimises: its JavaScript API and its command-line tools.
+ *
+ * The tools run as child processes of this Node in a temporary folder that is removed whatever happens. Failures are
+ * ToolError "binaryen" with the tool's own words. Cost: 0.3 s of start a tool, then what the work takes.
+ */
+import { spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ToolError } from "./errors.js";
+import type { ModuleInfo } from "./module.js";
+
+export type Binaryen = typeof import("binaryen")["default"];
+
+/** A tool's words beyond this are dropped: a validation error may print the whole module. */
+const MAX_MESSAGE = 4096;
+
+let loaded: Promise<Binaryen> | undefined;
+
+/** The JavaScript API. Throws ToolError "binaryen-missing". */
+export function loadBinaryen(): Promise<Binaryen> {
+  loaded ??= import("binaryen").then(
+    (module) => module.default,
+    (cause: unknown) => {
+      loaded = undefined;
+      throw missing(cause);
+    },
+  );
+  return loaded;
+}
+
+function missing(cause: unknown): ToolError {
+  return new ToolError(
+    "binaryen-missing",
+    "the npm package binaryen is not installed",
+    "Install it beside gomalloc: npm install binaryen.",
+    { cause },
+  );
+}
+
+export type BinaryenTool = "wasm-merge" | "wasm-opt" | "wasm-metadce" | "wasm-as" | "wasm-dis";
+
+/**
+ * Runs one tool in a folder that holds `files`, and returns the files named in `outputs`. Throws ToolError:
+ * binaryen-missing, binaryen.
+ */
+export async function runBinaryen<Output extends string>(
+  tool: BinaryenTool,
+  args: readonly string[],
+  files: Readonly<Record<string, Uint8Array | string>>,
+  outputs: readonly Output[],
+): Promise<Record<Output, Uint8Array<ArrayBuffer>>> {
+  const script = toolPath(tool);
+  const folder = await mkdtemp(join(tmpdir(), "gomalloc-"));
+  try {
+    await Promise.all(Object.entries(files).map(([name, contents]) => writeFile(join(folder, name), contents)));
+    const { status, message } = await execute(script, args, folder);
+    if (status !== 0) throw failed(tool, message, status);
+    const results = {} as Record<Output, Uint8Array<ArrayBuffer>>;
+    for (const name of outputs) {
+      const read = await readFile(join(folder, name)).catch(() => undefined);
+      if (read === undefined) throw failed(tool, message || `it wrote no ${name}`, status);
+      results[name] = new Uint8Array(read);
+    }
+    return results;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function toolPath(tool: BinaryenTool): string {
+  try {
+    return createRequire(import.meta.url).resolve(`binaryen/bin/${tool}`);
+  } catch (cause) {
+    throw missing(cause);
+  }
+}
+
+function execute(script: string, args: readonly string[], cwd: string): Promise<{ status: number; message: string }> {
+  return new Promise((resolve, reject) => {
+    // Standard output, on some errors the whole module as text, helps nobody.
+    const child = spawn(process.execPath, [script, ...args], { cwd, stdio: ["ignore", "ignore", "pipe"] });
+    let message = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      if (message.length < MAX_MESSAGE) message += text.slice(0, MAX_MESSAGE - message.length);
+    });
+    child.on("error", reject);
+    child.on("close", (status, signal) => {
+      resolve({ status: status ?? 1, message: signal ? `${message}killed by ${signal}` : message.trim() });
+    });
+  });
+}
+
+function failed(tool: BinaryenTool, message: string, status: number): ToolError {
+  return new ToolError(
+    "binaryen",
+    `${tool} failed with status ${status}: ${message || "it said nothing"}`,
+    "The module may use a WebAssembly feature that this binaryen does not know: update it (npm install binaryen@latest).",
+  );
+}
+
+/** What gomalloc itself is made of; every engine since 2020 runs it. */
+const OWN_FEATURES = ["mutable-globals", "nontrapping-float-to-int", "bulk-memory", "bulk-memory-opt", "sign-ext"];
+/** What a module may use that does not say what it uses, and Node 20 runs. None of it is brought in by binaryen. */
+const COMMON_FEATURES = [
+  ...["simd", "multivalue", "reference-types", "call-indirect-overlong", "exception-handling", "tail-call", "threads"],
+];
+/** Features that would let binaryen write what few engines read, or that change what its input means. */
+const NEVER = ["custom-descriptors", "compact-imports", "strings", "stack-switching", "shared-everything", "memory64"];
+
+/**
+ * Feature flags to try for a module, the narrowest first. A target_features section, which binaryen reads itself, makes
+ * the first one enough; modules without it get what engines commonly have, then everything.
+ */
+export function featureFlags(info: ModuleInfo): string[][] {
+  const enable = (features: readonly string[]) => ["--mvp-features", ...features.map((name) => `--enable-${name}`)];
+  const gc = info.gc ? ["gc", "reference-types"] : [];
+  const own = enable([...OWN_FEATURES, ...gc]);
+  const common = enable([...OWN_FEATURES, ...COMMON_FEATURES, ...gc]);
+  const all = ["--all-features", ...NEVER.map((name) => `--disable-${name}`)];
+  return info.targetFeatures === undefined ? [common, all] : [own, common, all];
+}

@@ -1,0 +1,170 @@
+/**
+ * Edits of a module at the level of its sections: bodies are never touched, function indices never change.
+ *
+ * Each edit returns new bytes and by how much the code section moved, which is what a source map has to be shifted by.
+ * Cost: one copy of the file an edit.
+ */
+import type { ExportInfo, ExternKind, ImportInfo, ModuleInfo } from "./module.js";
+import { inspect, SECTION } from "./module.js";
+
+export interface Edited {
+  readonly bytes: Uint8Array;
+  /** Bytes by which every function body moved towards the end of the file; negative towards its start. */
+  readonly shift: number;
+}
+
+/** Places of the sections in a file, by number. */
+const ORDER = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
+const KIND_CODES: Record<ExternKind, number> = { function: 0, table: 1, memory: 2, global: 3, tag: 4 };
+
+/** One edit after the other; the shifts add up. */
+export function editModule(bytes: Uint8Array, ...edits: readonly ((bytes: Uint8Array) => Edited)[]): Edited {
+  return edits.reduce<Edited>(
+    (before, edit) => {
+      const after = edit(before.bytes);
+      return { bytes: after.bytes, shift: before.shift + after.shift };
+    },
+    { bytes, shift: 0 },
+  );
+}
+
+/** Gives imports other names: `rename` returns the new pair, or undefined to leave one alone. */
+export function renameImports(
+  bytes: Uint8Array,
+  rename: (entry: ImportInfo) => { module: string; name: string } | undefined,
+): Edited {
+  const info = inspect(bytes);
+  const entries = info.imports.map((entry) => {
+    const to = rename(entry);
+    if (to === undefined) return bytes.subarray(entry.start, entry.end);
+    return concat(encodeName(to.module), encodeName(to.name), bytes.subarray(entry.description, entry.end));
+  });
+  return replaceSection(bytes, info, SECTION.import, entries.length > 0 ? vector(entries) : undefined);
+}
+
+/** Adds exports. Their names must be new; engines refuse a module with two exports of one name. */
+export function addExports(bytes: Uint8Array, added: readonly ExportInfo[]): Edited {
+  const info = inspect(bytes);
+  return setExports(bytes, info, [...info.exports, ...added]);
+}
+
+/** Removes the exports for which `remove` is true. */
+export function removeExports(bytes: Uint8Array, remove: (entry: ExportInfo) => boolean): Edited {
+  const info = inspect(bytes);
+  const kept = info.exports.filter((entry) => !remove(entry));
+  return setExports(bytes, info, kept);
+}
+
+/** Gives exports other names: `rename` returns the new name, or undefined to leave one alone. */
+export function renameExports(bytes: Uint8Array, rename: (entry: ExportInfo) => string | undefined): Edited {
+  const info = inspect(bytes);
+  const entries = info.exports.map((entry) => ({ ...entry, name: rename(entry) ?? entry.name }));
+  return setExports(bytes, info, entries);
+}
+
+function setExports(bytes: Uint8Array, info: ModuleInfo, entries: readonly ExportInfo[]): Edited {
+  const encoded = entries.map(({ name, kind, index }) =>
+    concat(encodeName(name), Uint8Array.of(KIND_CODES[kind]), encodeU32(index)),
+  );
+  return replaceSection(bytes, info, SECTION.export, encoded.length > 0 ? vector(encoded) : undefined);
+}
+
+/** Makes function `index` the start function; undefined: the module has none. */
+export function setStart(bytes: Uint8Array, index: number | undefined): Edited {
+  return replaceSection(bytes, inspect(bytes), SECTION.start, index === undefined ? undefined : encodeU32(index));
+}
+
+/** Raises the limits of memory `index`, in its pages. Limits that are enough already stay; none is ever lowered. */
+export function raiseMemory(bytes: Uint8Array, index: number, atLeast: { initial: number; maximum: number }): Edited {
+  const info = inspect(bytes);
+  const memory = info.memories[index]!;
+  const section = info.sections.find(({ id }) => id === (memory.imported ? SECTION.import : SECTION.memory))!;
+  const initial = Math.max(memory.initial, atLeast.initial);
+  const flags = (memory.maximum === undefined ? 0 : 1) | (memory.shared ? 2 : 0) | (memory.is64 ? 4 : 0);
+  const limits = concat(
+    Uint8Array.of(flags),
+    encodeU32(initial),
+    memory.maximum === undefined ? new Uint8Array() : encodeU32(Math.max(memory.maximum, atLeast.maximum, initial)),
+  );
+  const contents = concat(bytes.subarray(section.body, memory.start), limits, bytes.subarray(memory.end, section.end));
+  return replaceSection(bytes, info, section.id, contents);
+}
+
+/** Adds a custom section at the end of the file. */
+export function addCustomSection(bytes: Uint8Array, name: string, contents: Uint8Array): Edited {
+  const section = encodeSection(SECTION.custom, concat(encodeName(name), contents));
+  return { bytes: concat(bytes, section), shift: 0 };
+}
+
+/** Removes the custom sections for whose names `remove` is true. */
+export function removeCustomSections(bytes: Uint8Array, remove: (name: string) => boolean): Edited {
+  const info = inspect(bytes);
+  const parts: Uint8Array[] = [];
+  let from = 0;
+  let shift = 0;
+  const code = info.sections.find(({ id }) => id === SECTION.code)?.start ?? bytes.length;
+  for (const section of info.sections) {
+    if (section.id !== SECTION.custom || !remove(section.name ?? "")) continue;
+    parts.push(bytes.subarray(from, section.start));
+    from = section.end;
+    if (section.start < code) shift -= section.end - section.start;
+  }
+  return { bytes: concat(...parts, bytes.subarray(from)), shift };
+}
+
+/** Puts `contents` in the place of the section `id`, adds it where it belongs, or removes it (undefined). */
+export function replaceSection(
+  bytes: Uint8Array,
+  info: ModuleInfo,
+  id: number,
+  contents: Uint8Array | undefined,
+): Edited {
+  const old = info.sections.find((section) => section.id === id);
+  const later = ORDER.slice(ORDER.indexOf(id) + 1);
+  const next = info.sections.find((section) => later.includes(section.id));
+  const start = old?.start ?? next?.start ?? bytes.length;
+  const end = old?.end ?? start;
+  const section = contents === undefined ? new Uint8Array() : encodeSection(id, contents);
+  const before = ORDER.indexOf(id) < ORDER.indexOf(SECTION.code);
+  return {
+    bytes: concat(bytes.subarray(0, start), section, bytes.subarray(end)),
+    shift: before ? section.length - (end - start) : 0,
+  };
+}
+
+function encodeSection(id: number, contents: Uint8Array): Uint8Array {
+  return concat(Uint8Array.of(id), encodeU32(contents.length), contents);
+}
+
+/** The entries behind their number. */
+export function vector(entries: readonly Uint8Array[]): Uint8Array {
+  return concat(encodeU32(entries.length), ...entries);
+}
+
+/** Unsigned LEB128. */
+export function encodeU32(value: number): Uint8Array {
+  const bytes: number[] = [];
+  let left = value;
+  do {
+    const low = left % 128;
+    left = Math.floor(left / 128);
+    bytes.push(left > 0 ? low | 0x80 : low);
+  } while (left > 0);
+  return Uint8Array.from(bytes);
+}
+
+/** A name as modules store it: length in bytes, then UTF-8. */
+export function encodeName(name: string): Uint8Array {
+  const text = new TextEncoder().encode(name);
+  return concat(encodeU32(text.length), text);
+}
+
+export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}

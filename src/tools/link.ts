@@ -1,0 +1,510 @@
+/**
+ * link: the allocator merged into a program that imports the malloc family.
+ *
+ *   inspect   read the program, refuse what cannot work (accept.ts)
+ *   bind      which imports are the allocator's, which flavour has them, where the heap begins
+ *   edit      the program's sections: imports renamed, memory exported, start function exported instead of started
+ *   fit       the allocator (allocator.ts)
+ *   merge     wasm-merge, the two as one module
+ *   trim      exports that the program did not have go
+ *   optimise  wasm-opt over the whole, calls of malloc and free inlined
+ *   check     the engine that runs this finds the result valid if it found the program so
+ *
+ * The program's bytes are never changed. A source map follows every step. Cost: a second for a small program, about as
+ * long as wasm-opt takes for a large one.
+ */
+import { acceptProgram } from "./accept.js";
+import {
+  type Allocator,
+  chooseFlavour,
+  type FlavourName,
+  fitAllocator,
+  GROWTH_IMPORTS,
+  type Growth,
+  INLINED,
+  PREFIX,
+  PROGRAM,
+  pagesAfterInit,
+} from "./allocator.js";
+import { featureFlags, runBinaryen } from "./binaryen.js";
+import {
+  addCustomSection,
+  addExports,
+  concat,
+  type Edited,
+  editModule,
+  encodeName,
+  encodeU32,
+  raiseMemory,
+  removeCustomSections,
+  removeExports,
+  renameExports,
+  renameImports,
+  setStart,
+  vector,
+} from "./edit.js";
+import { ToolError } from "./errors.js";
+import { ENV, EXTRAS, FAMILY, GOMALLOC, sameType, typeText } from "./family.js";
+import { type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "./module.js";
+import type { LinkReport } from "./report.js";
+import { restoreSources, shiftSourceMap } from "./sourcemap.js";
+import { thinWrappers } from "./wrappers.js";
+
+const LEVELS = ["O0", "O1", "O2", "O3", "O4", "Os", "Oz"] as const;
+export type OptimizeLevel = (typeof LEVELS)[number];
+
+export interface LinkOptions {
+  /**
+   * First address of the heap, in bytes: all from there to the memory's end is the heap's. Default: the program's
+   * global __heap_base, exported or named. Below the end of a data segment or above the end of memory: refused.
+   */
+  readonly heapBase?: number | undefined;
+  /** Default: the smallest that has what the program imports. */
+  readonly flavour?: FlavourName | undefined;
+  /** Level of wasm-opt for the whole program. O0: not optimised at all. Default: O3. */
+  readonly optimize?: OptimizeLevel | undefined;
+  /** Inline malloc and free into every caller. Default: true, but false for Os and Oz. */
+  readonly inline?: boolean | undefined;
+  /** Keep function names. Default: when the program has them. */
+  readonly names?: boolean | undefined;
+  /** The source map of the program's module: its text, to be carried over. */
+  readonly sourceMap?: string | Uint8Array | undefined;
+  /** What the result's section sourceMappingURL says. Default: what the program's says. */
+  readonly sourceMapUrl?: string | undefined;
+  /** Export the whole malloc family, for JavaScript to call. Default: false. */
+  readonly exportFamily?: boolean | undefined;
+  /** How the heap gets more memory. Default "auto": by the import that emscripten made for it, if the program has it. */
+  readonly growth?: "auto" | Growth | undefined;
+}
+
+export interface LinkResult {
+  readonly wasm: Uint8Array<ArrayBuffer>;
+  /** When a source map was given. */
+  readonly sourceMap?: string;
+  readonly report: LinkReport;
+}
+
+/** The program's export that gomalloc_misuse calls, and its type. */
+const MISUSE_HOOK = "gomalloc_on_misuse";
+const MISUSE_HOOK_TYPE = { params: ["i32", "i32"], results: [] };
+
+const PAGE = 65536;
+const MAX_PAGES = 65536;
+
+/**
+ * Merges the allocator into `program`, which imports at least one function of the family from module "gomalloc" or
+ * "env", and returns the new module. Throws ToolError; docs/link.md has the codes.
+ */
+export async function link(program: Uint8Array, options: LinkOptions = {}): Promise<LinkResult> {
+  checkOptions(options);
+  const info = inspect(program);
+  const memory = acceptProgram(info);
+  const warnings: string[] = [];
+
+  const bound = bindImports(info);
+  const growth = chooseGrowth(info, options.growth ?? "auto");
+  const base = findHeapBase(info, memory, options.heapBase, bound);
+  const hook = findMisuseHook(info);
+  const needed = [...new Set([...bound.map(({ name }) => name), ...(options.exportFamily ? Object.keys(FAMILY) : [])])];
+  const allocator = await chooseFlavour(needed, options.flavour, memory.shared);
+  if (growth === "emscripten" && base.value !== undefined) await refuseSbrk(program, info);
+
+  const limits = memoryLimits(info, memory, allocator, base.value, warnings);
+  const inline = options.inline ?? !(options.optimize === "Os" || options.optimize === "Oz");
+  const wrappers = inline
+    ? thinWrappers(program, info, new Set(bound.filter(({ name }) => INLINED.includes(name)).map(({ index }) => index)))
+    : [];
+  const edited = editProgram(program, info, { bound, base: base.value, limits, wrappers, warnings });
+  const fitted = await fitAllocator(allocator, {
+    exports: needed,
+    growth,
+    memory: `${PREFIX}memory`,
+    inline,
+    ...(hook === undefined ? {} : { misuseHook: hook }),
+    ...(base.value === undefined ? {} : { heapBase: base.value }),
+    ...(base.value === undefined || info.start === undefined ? {} : { start: `${PREFIX}start` }),
+  });
+
+  const names = options.names ?? info.named;
+  const optimize = options.optimize ?? "O3";
+  const map = options.sourceMap;
+  const made = await build(edited.bytes, fitted, {
+    info,
+    map: map === undefined ? undefined : shiftSourceMap(map, edited.shift),
+    keep: new Set(info.exports.map((entry) => entry.name)),
+    family: options.exportFamily ? Object.keys(FAMILY) : [],
+    optimize,
+    names,
+  });
+  const url = options.sourceMapUrl ?? info.sourceMappingURL;
+  const wasm =
+    map !== undefined && url !== undefined
+      ? addCustomSection(made.wasm, "sourceMappingURL", encodeName(url)).bytes
+      : made.wasm;
+  const validated = checkResult(program, wasm);
+
+  const report: LinkReport = {
+    bound: bound.map(({ module, name }) => ({ module, name })),
+    flavour: allocator.flavour,
+    ...(base.value === undefined ? {} : { heapBase: base.value }),
+    heapBaseFrom: base.from,
+    memory: { imported: memory.imported !== undefined, ...reportLimits(memory, limits) },
+    growth,
+    misuse: hook === undefined ? "trap" : "hook",
+    wrappers: wrappers.map((index) => info.functionNames.get(index) ?? `function ${index}`),
+    optimize,
+    inline,
+    size: { before: program.length, allocator: allocator.bytes.length, after: wasm.length },
+    names: names ? "kept" : info.named ? "removed" : "none",
+    sourceMap: map !== undefined,
+    validated,
+    warnings,
+  };
+  const result = { wasm: new Uint8Array(wasm), report };
+  return made.map === undefined ? result : { ...result, sourceMap: restoreSources(made.map, map ?? made.map) };
+}
+
+function checkOptions(options: LinkOptions): void {
+  const { heapBase, optimize } = options;
+  if (heapBase !== undefined && !(Number.isInteger(heapBase) && heapBase >= 0 && heapBase < 2 ** 32)) {
+    throw new ToolError("option", `heapBase ${heapBase} is no address`, "Give a whole number from 0 to 2^32 - 1.");
+  }
+  if (optimize !== undefined && !LEVELS.includes(optimize)) {
+    throw new ToolError("option", `optimize ${String(optimize)} is unknown`, `Give one of ${LEVELS.join(", ")}.`);
+  }
+}
+
+/** The imports that are the allocator's. Throws ToolError: no-import, unknown-import, signature. */
+function bindImports(info: ModuleInfo): ImportInfo[] {
+  const bound: ImportInfo[] = [];
+  for (const entry of info.imports) {
+    if (entry.kind !== "function") continue;
+    const ours = entry.module === GOMALLOC;
+    if (!ours && entry.module !== ENV) continue;
+    const type = Object.hasOwn(FAMILY, entry.name)
+      ? FAMILY[entry.name]
+      : ours && Object.hasOwn(EXTRAS, entry.name)
+        ? EXTRAS[entry.name]
+        : undefined;
+    if (type === undefined) {
+      if (!ours) continue;
+      throw new ToolError(
+        "unknown-import",
+        `the module imports gomalloc.${entry.name}, which gomalloc does not have`,
+        `Import one of ${[...Object.keys(FAMILY), ...Object.keys(EXTRAS)].join(", ")}.`,
+      );
+    }
+    if (entry.type === undefined || !sameType(entry.type, type)) {
+      throw new ToolError(
+        "signature",
+        `${entry.module}.${entry.name} is imported as ${entry.type ? typeText(entry.type) : "another type"}, ` +
+          `but is ${typeText(type)}`,
+        "Declare it in the source as the C standard does, for a 32-bit target (size_t and pointers are i32).",
+      );
+    }
+    bound.push(entry);
+  }
+  if (bound.length === 0) {
+    throw new ToolError(
+      "no-import",
+      "the module imports no function of the malloc family from gomalloc or env",
+      adviceFor(info),
+    );
+  }
+  return bound;
+}
+
+/** What to do about a module that imports nothing of ours. */
+function adviceFor(info: ModuleInfo): string {
+  const imports = info.imports.filter(({ kind }) => kind === "function");
+  if (imports.length > 0 && imports.every(({ module, name }) => module.length === 1 && name.length <= 2)) {
+    return "Its imports were renamed to single letters, as emcc does from -O3 on and for -Os: link with emcc -O2, or -O3 -g.";
+  }
+  const own = [...info.exports.map(({ name }) => name), ...info.functionNames.values()];
+  return own.includes("malloc")
+    ? "It has an allocator of its own: replace that with gomalloc swap, or link the program against gomalloc's shim."
+    : "Link the program against gomalloc's shim, or import malloc and free from module gomalloc.";
+}
+
+function chooseGrowth(info: ModuleInfo, wanted: "auto" | Growth): Growth {
+  const imported = (growth: "emscripten" | "notify") => {
+    const results = growth === "emscripten" ? ["i32"] : [];
+    return info.imports.some(
+      ({ module, name, type }) =>
+        module === ENV &&
+        name === GROWTH_IMPORTS[growth] &&
+        type !== undefined &&
+        sameType(type, { params: ["i32"], results }),
+    );
+  };
+  if (wanted === "auto") return imported("emscripten") ? "emscripten" : imported("notify") ? "notify" : "memory.grow";
+  if (wanted !== "memory.grow" && !imported(wanted)) {
+    const name = GROWTH_IMPORTS[wanted];
+    throw new ToolError(
+      "option",
+      `growth ${wanted} needs the import ${ENV}.${name}, which the module does not have`,
+      `Make the program import it (with emscripten: refer to ${name} in C), or leave the option out.`,
+    );
+  }
+  return wanted;
+}
+
+/** Throws ToolError "heap-base" when the address cannot be one. */
+function findHeapBase(
+  info: ModuleInfo,
+  memory: MemoryInfo,
+  option: number | undefined,
+  bound: readonly ImportInfo[],
+): { value?: number; from: LinkReport["heapBaseFrom"] } {
+  const found = option === undefined ? heapBaseGlobal(info) : { value: option, from: "option" as const };
+  if (found === undefined) return { from: bound.some(({ name }) => name === "init") ? "program" : "none" };
+
+  const { value } = found;
+  const dataEnd = Math.max(0, ...info.data.map(({ offset, size }) => (offset === undefined ? 0 : offset + size)));
+  const how = "Give the address behind all static data and the stack, which linkers call __heap_base.";
+  if (value < dataEnd) {
+    throw new ToolError("heap-base", `the heap base ${value} lies in static data, which ends at ${dataEnd}`, how);
+  }
+  if (value > memory.initial * PAGE) {
+    const end = memory.initial * PAGE;
+    throw new ToolError(
+      "heap-base",
+      `the heap base ${value} lies behind the initial memory, which ends at ${end}`,
+      how,
+    );
+  }
+  return found;
+}
+
+function heapBaseGlobal(info: ModuleInfo): { value: number; from: "export" | "name" } | undefined {
+  const exported = info.exports.find(({ name, kind }) => kind === "global" && name === "__heap_base");
+  if (exported !== undefined) {
+    const value = info.globals[exported.index]?.value;
+    if (value !== undefined) return { value, from: "export" };
+  }
+  for (const [index, name] of info.globalNames) {
+    const value = name === "__heap_base" ? info.globals[index]?.value : undefined;
+    if (value !== undefined) return { value, from: "name" };
+  }
+  return undefined;
+}
+
+function findMisuseHook(info: ModuleInfo): string | undefined {
+  const entry = info.exports.find(({ name, kind }) => kind === "function" && name === MISUSE_HOOK);
+  if (entry === undefined) return undefined;
+  const type = info.functions[entry.index];
+  if (type === undefined || !sameType(type, MISUSE_HOOK_TYPE)) {
+    throw new ToolError(
+      "signature",
+      `the export ${MISUSE_HOOK} is ${type ? typeText(type) : "of another type"}, not ${typeText(MISUSE_HOOK_TYPE)}`,
+      `Declare it as void ${MISUSE_HOOK}(int kind, void *ptr).`,
+    );
+  }
+  return MISUSE_HOOK;
+}
+
+/**
+ * emscripten's sbrk takes [__heap_base, end of memory) for its own. A program that still calls it would share that with
+ * the heap. Known only when the module has names or exports it.
+ */
+async function refuseSbrk(program: Uint8Array, info: ModuleInfo): Promise<void> {
+  const exported = info.exports.some(({ name, kind }) => kind === "function" && name === "sbrk");
+  if (!exported && ![...info.functionNames.values()].includes("sbrk")) return;
+  const flags = featureFlags(info).at(-1)!;
+  const args = ["program.wasm", "-o", "live.wasm", "-g", ...flags, "--remove-unused-module-elements"];
+  const { "live.wasm": live } = await runBinaryen("wasm-opt", args, { "program.wasm": program }, ["live.wasm"]);
+  if (![...inspect(live).functionNames.values()].includes("sbrk") && !exported) return;
+  throw new ToolError(
+    "sbrk",
+    "the program calls or exports emscripten's sbrk, which takes the memory that the heap is to have",
+    "Build it without: -sMALLOC=none, no export of sbrk or _sbrk, no other allocator in the program.",
+  );
+}
+
+interface Limits {
+  readonly initial: number;
+  readonly maximum?: number;
+}
+
+/** The limits that the memory needs for init not to fail, which are those it has or higher ones. */
+function memoryLimits(
+  info: ModuleInfo,
+  memory: MemoryInfo,
+  allocator: Allocator,
+  heapBase: number | undefined,
+  warnings: string[],
+): Limits | undefined {
+  if (heapBase === undefined) return undefined;
+  const need = pagesAfterInit(allocator, memory.initial, heapBase);
+  const maximum = memory.maximum ?? MAX_PAGES;
+  if (memory.imported === undefined) {
+    return need > memory.initial ? { initial: need, maximum: Math.max(need, maximum) } : undefined;
+  }
+  const { module, name } = memory.imported;
+  if (need > maximum) {
+    throw new ToolError(
+      "memory-maximum",
+      `the imported memory ${module}.${name} has at most ${maximum} pages, and the heap needs ${need} to begin with`,
+      `Import it with a maximum of ${need} pages or more, and create it so.`,
+    );
+  }
+  if (need > memory.initial) {
+    const grower = info.imports.some((entry) => entry.name === GROWTH_IMPORTS.emscripten) ? " through JavaScript" : "";
+    warnings.push(
+      `the imported memory ${module}.${name} has ${memory.initial} pages and the heap needs ${need}: it grows the ` +
+        `memory${grower} when the module starts`,
+    );
+  }
+  return undefined;
+}
+
+function reportLimits(memory: MemoryInfo, limits: Limits | undefined): Omit<LinkReport["memory"], "imported"> {
+  const before = { initial: memory.initial, ...(memory.maximum === undefined ? {} : { maximum: memory.maximum }) };
+  if (limits === undefined) return before;
+  const after = { initial: limits.initial, ...(memory.maximum === undefined ? {} : { maximum: limits.maximum! }) };
+  return { ...after, before };
+}
+
+interface ProgramEdits {
+  readonly bound: readonly ImportInfo[];
+  readonly base: number | undefined;
+  readonly limits: Limits | undefined;
+  readonly wrappers: readonly number[];
+  readonly warnings: string[];
+}
+
+/** The program as the merge wants it: its imports of the family, its memory and its start under names of the link. */
+function editProgram(program: Uint8Array, info: ModuleInfo, edits: ProgramEdits): Edited {
+  const bound = new Set(edits.bound.map(({ index }) => index));
+  const start = edits.base === undefined ? undefined : info.start;
+  const debug = info.sections.some(({ name }) => name?.startsWith(".debug_"));
+  if (debug) {
+    edits.warnings.push("the debug information (DWARF) was removed: it does not hold for the merged module");
+  }
+  return editModule(
+    program,
+    (bytes) =>
+      removeCustomSections(
+        bytes,
+        (name) =>
+          name.startsWith(".debug_") ||
+          name.startsWith("reloc.") ||
+          /^(sourceMappingURL|external_debug_info)$/.test(name),
+      ),
+    (bytes) =>
+      renameImports(bytes, (entry) => {
+        if (entry.kind !== "function" || !bound.has(entry.index)) return undefined;
+        return { module: GOMALLOC, name: `${PREFIX}${entry.name}` };
+      }),
+    (bytes) =>
+      addExports(bytes, [
+        { name: `${PREFIX}memory`, kind: "memory", index: 0 },
+        ...(start === undefined ? [] : [{ name: `${PREFIX}start`, kind: "function" as const, index: start }]),
+      ]),
+    (bytes) => (start === undefined ? { bytes, shift: 0 } : setStart(bytes, undefined)),
+    (bytes) =>
+      edits.limits === undefined
+        ? { bytes, shift: 0 }
+        : raiseMemory(bytes, 0, { initial: edits.limits.initial, maximum: edits.limits.maximum ?? 0 }),
+    (bytes) =>
+      edits.wrappers.length === 0
+        ? { bytes, shift: 0 }
+        : addCustomSection(bytes, "binaryen.inline", inlineHints(edits.wrappers)),
+  );
+}
+
+/** binaryen's section of hints: each of these functions is to be inlined wherever it is called. */
+function inlineHints(functions: readonly number[]): Uint8Array {
+  // index, number of hints, offset 0: the whole function, size of the hint, always
+  return vector(functions.map((index) => concat(encodeU32(index), Uint8Array.of(1, 0, 1, 127))));
+}
+
+interface BuildOptions {
+  readonly info: ModuleInfo;
+  readonly map: string | undefined;
+  /** Names of the program's own exports. */
+  readonly keep: ReadonlySet<string>;
+  /** Exports to be made of the allocator, unless the program has one of that name. */
+  readonly family: readonly string[];
+  readonly optimize: OptimizeLevel;
+  readonly names: boolean;
+}
+
+interface Built {
+  readonly wasm: Uint8Array;
+  readonly map?: string;
+}
+
+/** Merges and optimises, with the narrowest features that do. */
+async function build(program: Uint8Array, allocator: string, options: BuildOptions): Promise<Built> {
+  const attempts = featureFlags(options.info);
+  for (const [i, features] of attempts.entries()) {
+    try {
+      const merged = await merge(program, allocator, features, options.map);
+      return await optimise(trimExports(merged, options), features, options);
+    } catch (error) {
+      const last = i === attempts.length - 1;
+      if (last || !(error instanceof ToolError) || error.code !== "binaryen") throw error;
+    }
+  }
+  throw new Error("no features to try");
+}
+
+async function merge(
+  program: Uint8Array,
+  allocator: string,
+  features: readonly string[],
+  map: string | undefined,
+): Promise<Built> {
+  const parts = ["program.wasm", PROGRAM, ...(map === undefined ? [] : ["-ism", "program.map"])];
+  const args = [...parts, "allocator.wat", GOMALLOC, "-o", "merged.wasm", "-g", ...features];
+  const files = { "program.wasm": program, "allocator.wat": allocator };
+  if (map === undefined) {
+    const { "merged.wasm": wasm } = await runBinaryen("wasm-merge", args, files, ["merged.wasm"]);
+    return { wasm };
+  }
+  const made = await runBinaryen("wasm-merge", [...args, "-osm", "merged.map"], { ...files, "program.map": map }, [
+    "merged.wasm",
+    "merged.map",
+  ]);
+  return { wasm: made["merged.wasm"], map: new TextDecoder().decode(made["merged.map"]) };
+}
+
+/** Removes the exports that only the merge needed; those of the family stay under their own names when asked for. */
+function trimExports({ wasm, map }: Built, { keep, family }: BuildOptions): Built {
+  const stays = new Map(family.filter((name) => !keep.has(name)).map((name) => [`${PREFIX}${name}`, name]));
+  const trimmed = editModule(
+    wasm,
+    (bytes) => removeExports(bytes, ({ name }) => !keep.has(name) && !stays.has(name)),
+    (bytes) => renameExports(bytes, ({ name }) => stays.get(name)),
+  );
+  return map === undefined ? { wasm: trimmed.bytes } : { wasm: trimmed.bytes, map: shiftSourceMap(map, trimmed.shift) };
+}
+
+async function optimise({ wasm, map }: Built, features: readonly string[], options: BuildOptions): Promise<Built> {
+  const level = options.optimize === "O0" ? ["--remove-unused-module-elements"] : [`-${options.optimize}`];
+  const names = options.names ? ["-g"] : [];
+  const args = ["in.wasm", "-o", "out.wasm", ...features, ...names, ...level, "--strip-toolchain-annotations"];
+  if (map === undefined) {
+    const { "out.wasm": out } = await runBinaryen("wasm-opt", args, { "in.wasm": wasm }, ["out.wasm"]);
+    return { wasm: out };
+  }
+  const made = await runBinaryen(
+    "wasm-opt",
+    [...args, "-ism", "in.map", "-osm", "out.map"],
+    { "in.wasm": wasm, "in.map": map },
+    ["out.wasm", "out.map"],
+  );
+  return { wasm: made["out.wasm"], map: new TextDecoder().decode(made["out.map"]) };
+}
+
+/** Throws ToolError "invalid-result" when the engine takes the program and not the result. */
+function checkResult(program: Uint8Array, wasm: Uint8Array): LinkReport["validated"] {
+  if (WebAssembly.validate(new Uint8Array(wasm))) return "yes";
+  if (!WebAssembly.validate(new Uint8Array(program))) return "unknown";
+  throw new ToolError(
+    "invalid-result",
+    "the linked module is not valid, though the program was",
+    "Try another level of optimisation (-O1, or -O0), and report the program.",
+  );
+}

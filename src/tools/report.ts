@@ -1,0 +1,75 @@
+/**
+ * What a link did, as data and as text.
+ */
+import type { FlavourName, Growth } from "./allocator.js";
+
+export interface LinkReport {
+  /** What was bound, in the order of the program's imports. */
+  readonly bound: readonly { readonly module: string; readonly name: string }[];
+  readonly flavour: FlavourName;
+  /** First address of the heap, when it is known. */
+  readonly heapBase?: number;
+  /** Where the heap base comes from; "program": its own code calls init; "none": the heap grows memory of its own. */
+  readonly heapBaseFrom: "option" | "export" | "name" | "program" | "none";
+  readonly memory: {
+    readonly imported: boolean;
+    /** In pages of 64 KiB; `before` is there when the link raised them. */
+    readonly initial: number;
+    readonly maximum?: number;
+    readonly before?: { readonly initial: number; readonly maximum?: number };
+  };
+  readonly growth: Growth;
+  /** What a misused free or realloc does. */
+  readonly misuse: "trap" | "hook";
+  /** The program's own thin functions over the imported malloc, free or free_sized, inlined with it. */
+  readonly wrappers: readonly string[];
+  readonly optimize: string;
+  readonly inline: boolean;
+  /** In bytes: the program, the allocator as built, the result. */
+  readonly size: { readonly before: number; readonly allocator: number; readonly after: number };
+  readonly names: "kept" | "none" | "removed";
+  readonly sourceMap: boolean;
+  /** Whether this engine found the result valid; "unknown": it does not know the input's features either. */
+  readonly validated: "yes" | "unknown";
+  readonly warnings: readonly string[];
+}
+
+const HEAP_BASE_FROM: Record<LinkReport["heapBaseFrom"], string> = {
+  option: "as given",
+  export: "the exported global __heap_base",
+  name: "the global named __heap_base",
+  program: "the program calls init itself",
+  none: "unknown: the heap grows memory of its own",
+};
+
+/** The report in lines of text, without a line's end at the last. */
+export function formatReport(report: LinkReport): string {
+  const { memory, size } = report;
+  const lines: [string, string][] = [
+    ["bound", report.bound.map(({ module, name }) => `${module}.${name}`).join(", ")],
+    ["flavour", report.flavour],
+    ["heap base", (report.heapBase === undefined ? "" : `${report.heapBase}, `) + HEAP_BASE_FROM[report.heapBaseFrom]],
+    ["memory", memoryText(memory) + (memory.before ? `, raised from ${limitsText(memory.before)}` : "")],
+    ["growth", report.growth],
+    ["misuse", report.misuse === "hook" ? "calls gomalloc_on_misuse" : "traps"],
+    [
+      "optimised",
+      `-${report.optimize}${report.inline ? ", malloc and free inlined" : ""}` +
+        (report.wrappers.length > 0 ? ` through ${report.wrappers.join(", ")}` : ""),
+    ],
+    ["size", `${size.before} bytes and ${size.allocator} of the allocator -> ${size.after}`],
+    ["names", report.names],
+    ["source map", report.sourceMap ? "carried over" : "none"],
+    ["valid", report.validated === "yes" ? "yes" : "unknown: this engine does not know what the input uses"],
+  ];
+  const text = lines.map(([label, value]) => `${label.padEnd(12)}${value}`);
+  return [...text, ...report.warnings.map((warning) => `warning: ${warning}`)].join("\n");
+}
+
+function memoryText({ imported, ...limits }: LinkReport["memory"]): string {
+  return `${imported ? "imported" : "defined"}, ${limitsText(limits)}`;
+}
+
+function limitsText({ initial, maximum }: { initial: number; maximum?: number }): string {
+  return `${initial} to ${maximum ?? "any number of"} pages`;
+}

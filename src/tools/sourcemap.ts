@@ -1,0 +1,68 @@
+/**
+ * Source maps of wasm files: one line, whose columns are byte offsets in the file. Only the first offset is absolute,
+ * each other one counts from the one before; moving all code by n bytes is therefore adding n to the first.
+ */
+import { ToolError } from "./errors.js";
+
+const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+interface SourceMap {
+  mappings: string;
+  sources: string[];
+  sourcesContent?: (string | null)[];
+}
+
+/** The map moved by `shift` bytes. Throws ToolError "source-map" when it is not a source map of a wasm file. */
+export function shiftSourceMap(map: string | Uint8Array, shift: number): string {
+  const parsed = parseSourceMap(map);
+  const first = /^([A-Za-z0-9+/]*?[A-Za-f])/.exec(parsed.mappings)?.[1];
+  if (first === undefined || shift === 0) return JSON.stringify(parsed);
+  const moved = decodeVlq(first) + shift;
+  return JSON.stringify({ ...parsed, mappings: encodeVlq(moved) + parsed.mappings.slice(first.length) });
+}
+
+/** Puts the text of the sources, which binaryen drops, back in from the map that came in. */
+export function restoreSources(map: string | Uint8Array, from: string | Uint8Array): string {
+  const to = parseSourceMap(map);
+  const given = parseSourceMap(from);
+  const contents = given.sourcesContent;
+  if (contents === undefined || to.sourcesContent?.some((text) => text !== null)) return JSON.stringify(to);
+  return JSON.stringify({
+    ...to,
+    sourcesContent: to.sources.map((source) => contents[given.sources.indexOf(source)] ?? null),
+  });
+}
+
+function parseSourceMap(map: string | Uint8Array): SourceMap {
+  const text = typeof map === "string" ? map : new TextDecoder().decode(map);
+  try {
+    const parsed = JSON.parse(text) as Partial<SourceMap>;
+    if (typeof parsed.mappings !== "string" || !Array.isArray(parsed.sources)) throw new Error("it has no mappings");
+    if (parsed.mappings.includes(";")) throw new Error("it maps several lines, and wasm has one");
+    return parsed as SourceMap;
+  } catch (cause) {
+    throw new ToolError(
+      "source-map",
+      `the source map cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      "Give the map that the compiler wrote for this very .wasm, or none.",
+      { cause },
+    );
+  }
+}
+
+function decodeVlq(text: string): number {
+  let value = 0;
+  for (const [place, digit] of [...text].entries()) value += (DIGITS.indexOf(digit) & 31) * 32 ** place;
+  return value % 2 === 1 ? -Math.floor(value / 2) : value / 2;
+}
+
+function encodeVlq(value: number): string {
+  let left = value < 0 ? -value * 2 + 1 : value * 2;
+  let text = "";
+  do {
+    const low = left % 32;
+    left = Math.floor(left / 32);
+    text += DIGITS[left > 0 ? low + 32 : low];
+  } while (left > 0);
+  return text;
+}

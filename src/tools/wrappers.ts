@@ -1,0 +1,51 @@
+/**
+ * Thin wrappers: short functions whose only call is that of one imported function of their own type, as a shim's
+ * `malloc` is that calls gomalloc's and sets errno when it gives NULL. Inlining the allocator into such a function helps nobody unless the
+ * function itself is inlined where it is called. Cost: a look at every body of at most MAX_SIZE bytes.
+ */
+import { sameType } from "./family.js";
+import type { ModuleInfo } from "./module.js";
+import { UnknownInstruction, walk } from "./swap/instructions.js";
+
+/** Bytes of a body. Passing three parameters on takes 10, a test for NULL with a store to errno some 20 more. */
+const MAX_SIZE = 48;
+
+/** Indices of the functions that wrap one of the imported functions `targets`. */
+export function thinWrappers(bytes: Uint8Array, info: ModuleInfo, targets: ReadonlySet<number>): number[] {
+  const found: number[] = [];
+  for (const [i, { start, end }] of info.bodies.entries()) {
+    if (end - start > MAX_SIZE) continue;
+    const index = info.importedFunctions + i;
+    const [callee, ...more] = directCalls(bytes, start, end, info) ?? [];
+    if (callee === undefined || more.length > 0 || !targets.has(callee)) continue;
+    const [own, other] = [info.functions[index], info.functions[callee]];
+    if (own && other && sameType(own, other)) found.push(index);
+  }
+  return found;
+}
+
+/** The functions that a body calls; undefined when it makes other calls too, or has instructions that are not known. */
+function directCalls(bytes: Uint8Array, start: number, end: number, info: ModuleInfo): number[] | undefined {
+  const calls: number[] = [];
+  let others = false;
+  const ignore = () => {};
+  try {
+    walk(bytes, start, end, info, {
+      call: (callee) => calls.push(callee),
+      indirectCall: () => {
+        others = true;
+      },
+      access: ignore,
+      setLocal: ignore,
+      mask: ignore,
+      constant: ignore,
+      functionReference: ignore,
+      memorySize: ignore,
+      memoryGrow: ignore,
+    });
+  } catch (error) {
+    if (error instanceof UnknownInstruction) return undefined;
+    throw error;
+  }
+  return others ? undefined : calls;
+}
