@@ -129,7 +129,7 @@ export interface Fitting {
 }
 
 /** Calls of these are worth their size in every caller. */
-export const INLINED: readonly string[] = ["malloc", "free", "free_sized"];
+export const INLINED: readonly string[] = ["malloc", "free", "free_sized", "realloc", "malloc_usable_size"];
 const MISUSE = "gomalloc_misuse";
 
 /** The allocator as `fitting` wants it, in the text format, which wasm-merge reads too. */

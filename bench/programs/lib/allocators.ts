@@ -1,0 +1,128 @@
+/**
+ * The allocators and how each gets into a program. The program's object is the same for all of them.
+ */
+
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { cached } from "../../lib/build/cache.ts";
+import { BUILD, benchFile, packageVersion, ROOT } from "../../lib/paths.ts";
+import { LINKING, type Program, unitsOf } from "./catalog.ts";
+import { compile, linkObjects } from "./clang.ts";
+import { optimize } from "./optimize.ts";
+import { fetchSource } from "./sources.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** One column of the table. */
+export interface Allocator {
+  readonly name: string;
+  /** One line for the reader of a table. */
+  readonly about: string;
+  /** The column that it is measured against: the one with the same optimisation. */
+  readonly reference: string;
+  /** Takes part on request only. */
+  readonly inlining?: boolean;
+  /** The program with this allocator, optimised. */
+  build(program: Program): Promise<Bytes>;
+}
+
+/** The stock build. */
+export const REFERENCE = "dlmalloc";
+
+/** Ours. */
+export const OURS = "gomalloc";
+
+/** Both again under wasm-opt's strong inlining of everything. */
+const STOCK_INLINED = "dlmalloc-inlining";
+const OURS_INLINED = "gomalloc-inlining";
+
+/** Flags of wasm-opt for every column, and for the strongly inlined ones. */
+const OPTIMIZE = ["-O3"];
+const INLINE = ["-O3", "--flexible-inline-max-function-size=200", "--always-inline-max-function-size=120"];
+
+const objects = new Map<string, Promise<Bytes>>();
+
+/** A program's own code, without an allocator. */
+function objectOf(program: Program): Promise<Bytes> {
+  const known = objects.get(program.name);
+  if (known) return known;
+  const made = unitsOf(program).then((units) => compile(program.name, units));
+  objects.set(program.name, made);
+  return made;
+}
+
+async function linked(program: Program, allocator: string, others: readonly Bytes[]): Promise<Bytes> {
+  const object = await objectOf(program);
+  const compiler = program.language === "C++" ? "clang++" : "clang";
+  const flags = [...LINKING, ...(program.linking ?? [])];
+  return linkObjects(`${program.name}-${allocator}-app`, compiler, [object, ...others], flags);
+}
+
+const emmalloc: Allocator = {
+  name: "emmalloc",
+  reference: REFERENCE,
+  about: "emscripten 3.1.6's emmalloc (Debian emscripten), same flags",
+  build: async (program) => {
+    const member = "system/lib/emmalloc.c";
+    const folder = await fetchSource({ kind: "debian", name: "emscripten", members: [`*/${member}`] });
+    const files = {
+      "emmalloc.c": await readFile(join(folder, member), "utf8"),
+      "platform.h": await readFile(benchFile("programs", "native", "emmalloc.h"), "utf8"),
+      "emscripten.h": "",
+      emscripten: { "heap.h": "", "threading.h": "" },
+    };
+    const flags = ["-I.", "-include", "platform.h", "-fno-builtin", "-fno-strict-aliasing", "-DNDEBUG", "-w"];
+    const object = await compile("emmalloc", [{ compiler: "clang", files, sources: ["emmalloc.c"], flags }]);
+    return optimize(`${program.name}-emmalloc`, await linked(program, "emmalloc", [object]), OPTIMIZE);
+  },
+};
+
+/** The program with native/gomalloc.c in it, through `gomalloc link` as it is by default. */
+async function withGomalloc(program: Program): Promise<Bytes> {
+  const native = (name: string) => readFile(join(ROOT, "native", name), "utf8");
+  const files = { "gomalloc.c": await native("gomalloc.c"), "gomalloc.h": await native("gomalloc.h") };
+  const unit = { compiler: "clang", files, sources: ["gomalloc.c"], flags: ["-I."] } as const;
+  const app = await linked(program, OURS, [await compile("gomalloc-shim", [unit])]);
+  const core = await readFile(join(BUILD, "gomalloc.debug.wasm"));
+  // What link() is made of decides what it makes.
+  const folder = join(ROOT, "src", "tools");
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".ts")).sort();
+  const tools = await Promise.all(names.map((name) => readFile(join(folder, name))));
+  return cached(`${program.name}-gomalloc`, [packageVersion("binaryen"), ...tools, core, app], async () => {
+    const { link } = await import("../../../src/tools/index.ts");
+    return (await link(app, { names: true })).wasm;
+  });
+}
+
+const withDlmalloc = (program: Program) => linked(program, REFERENCE, []);
+
+/** The columns, in the order of the table: each behind the one it is measured against. */
+export const ALLOCATORS: readonly Allocator[] = [
+  {
+    name: REFERENCE,
+    about: "wasi-libc's malloc, wasm-opt -O3",
+    reference: REFERENCE,
+    build: async (program) => optimize(`${program.name}-dlmalloc`, await withDlmalloc(program), OPTIMIZE),
+  },
+  {
+    name: OURS,
+    about: "native/gomalloc.c linked in, then `gomalloc link` as it is by default: -O3, malloc and free inlined",
+    reference: REFERENCE,
+    build: withGomalloc,
+  },
+  emmalloc,
+  {
+    name: STOCK_INLINED,
+    about: `wasi-libc's malloc, wasm-opt ${INLINE.join(" ")}`,
+    reference: STOCK_INLINED,
+    inlining: true,
+    build: async (program) => optimize(`${program.name}-dlmalloc-inlining`, await withDlmalloc(program), INLINE),
+  },
+  {
+    name: OURS_INLINED,
+    about: `gomalloc as above, then wasm-opt ${INLINE.join(" ")}`,
+    reference: STOCK_INLINED,
+    inlining: true,
+    build: async (program) => optimize(`${program.name}-gomalloc-inlining`, await withGomalloc(program), INLINE),
+  },
+];

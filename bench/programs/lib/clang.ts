@@ -1,0 +1,109 @@
+/**
+ * The LLVM of @yowasp/clang, run inside this process over trees of files held in memory.
+ *
+ * A program's sources become one relocatable object, cached by everything that went into it; the object is linked
+ * once for each allocator. Compiling SQLite takes a minute or so, linking it a second.
+ */
+
+import { readdir, readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { Command, Tree } from "@yowasp/clang";
+import { cached } from "../../lib/build/cache.ts";
+import { packageVersion } from "../../lib/paths.ts";
+
+/** For every program and every C allocator. */
+const TARGET = "--target=wasm32-wasip1";
+const LEVEL = "-O2";
+
+/** One set of sources compiled with the same flags. */
+export interface Unit {
+  /** Compiler: its choice of language decides which libraries are linked. */
+  readonly compiler: "clang" | "clang++";
+  /** Every file that the compiler may see, headers included. */
+  readonly files: Tree;
+  /** Paths in `files` to compile. */
+  readonly sources: readonly string[];
+  readonly flags: readonly string[];
+}
+
+/** Compiles all units into one relocatable object. */
+export function compile(label: string, units: readonly Unit[]): Promise<Uint8Array<ArrayBuffer>> {
+  const inputs = units.flatMap((unit) => [unit.compiler, ...unit.sources, ...unit.flags, ...leaves(unit.files).flat()]);
+  return cached(`${label}-object`, [packageVersion("@yowasp/clang"), TARGET, LEVEL, ...inputs], async () => {
+    const objects: Tree = {};
+    for (const [i, { compiler, files, sources, flags }] of units.entries()) {
+      // One call for all of them: each is a run of the driver besides one of the compiler for each file.
+      const tree = await run("runClang", [compiler, TARGET, LEVEL, ...flags, "-c", ...sources], files);
+      for (const source of sources) {
+        const object = `${basename(source).replace(/\.\w+$/, "")}.o`;
+        objects[`${i}-${object}`] = bytesOf(tree, object);
+      }
+    }
+    const args = ["wasm-ld", "-r", ...Object.keys(objects), "-o", "all.o"];
+    return bytesOf(await run("runLLVM", args, objects), "all.o");
+  });
+}
+
+/** Links objects into a command with wasi-libc. Function names stay in the module. */
+export function linkObjects(
+  label: string,
+  compiler: Unit["compiler"],
+  objects: readonly Uint8Array<ArrayBuffer>[],
+  flags: readonly string[],
+): Promise<Uint8Array<ArrayBuffer>> {
+  const files: Tree = Object.fromEntries(objects.map((object, i) => [`${i}.o`, object]));
+  const args = [compiler, TARGET, LEVEL, ...Object.keys(files), ...flags, "-o", "app.wasm"];
+  return cached(label, [packageVersion("@yowasp/clang"), ...args, ...objects], async () =>
+    bytesOf(await run("runClang", args, files), "app.wasm"),
+  );
+}
+
+/** Runs one tool over files; gives them and what it wrote. */
+async function run(tool: "runClang" | "runLLVM", args: string[], files: Tree): Promise<Tree> {
+  // Loaded here: it brings 100 MB of compiler with it. runClang is missing from the package's types.
+  const llvm = (await import("@yowasp/clang")) as unknown as Record<typeof tool, Command>;
+  const messages: Uint8Array[] = [];
+  const collect = (bytes: Uint8Array | null) => {
+    if (bytes) messages.push(bytes.slice());
+  };
+  const options = { stdout: collect, stderr: collect, fetchProgress: () => {} };
+  try {
+    return (await llvm[tool](args, files, options)) ?? {};
+  } catch {
+    // What was caught carries every source file along: it must not reach a console.
+    throw new Error(`${args.join(" ")}: ${Buffer.concat(messages).toString().slice(0, 4000)}`);
+  }
+}
+
+function bytesOf(tree: Tree, name: string): Uint8Array {
+  const bytes = tree[name];
+  if (!(bytes instanceof Uint8Array)) throw new Error(`${name} was not written`);
+  return bytes;
+}
+
+/** Files by path. */
+function leaves(tree: Tree, folder = ""): [string, string | Uint8Array][] {
+  return Object.entries(tree).flatMap(([name, entry]) => {
+    const path = folder + name;
+    return typeof entry === "string" || entry instanceof Uint8Array ? [[path, entry]] : leaves(entry, `${path}/`);
+  });
+}
+
+/** The C and C++ files of a folder and what they include, folders below it too, as a tree. */
+export async function sourceTree(folder: string, wants: (path: string) => boolean = isSource): Promise<Tree> {
+  const tree: Tree = {};
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) {
+      const below = await sourceTree(path, wants);
+      if (Object.keys(below).length) tree[entry.name] = below;
+    } else if (wants(path)) {
+      tree[entry.name] = await readFile(path, "utf8");
+    }
+  }
+  return tree;
+}
+
+function isSource(path: string): boolean {
+  return /\.(c|cc|cpp|h|hpp|inc)$/.test(path);
+}

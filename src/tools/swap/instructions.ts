@@ -1,0 +1,561 @@
+/**
+ * A walk over the instructions of one function body with the operand stack beside it.
+ *
+ * Of every operand the walk knows what the allocator's analysis asks for: a constant, a local or a call's result plus
+ * a constant, an unknown plus a constant, or a word loaded through one of these. Everything else is unknown. The
+ * stack is exact in reachable code; behind a branch that does not return it is polymorphic, as in the specification.
+ *
+ * Covers the core instructions, sign extension, saturating conversion, bulk memory, reference types, tail calls,
+ * exceptions (both forms), SIMD with its relaxed part, and atomics. Others (GC) throw UnknownInstruction.
+ * Cost: linear in the body.
+ */
+import type { FunctionType } from "../module.js";
+
+/** What the walk knows of an operand. Numbers are unsigned 32-bit, offsets signed. */
+export type Operand =
+  | { readonly kind: "unknown" }
+  | { readonly kind: "const"; readonly value: number }
+  | { readonly kind: "local"; readonly local: number; readonly offset: number }
+  | { readonly kind: "result"; readonly callee: number; readonly offset: number }
+  /** Something unknown plus a constant: an index into a static array, say. */
+  | { readonly kind: "sum"; readonly offset: number }
+  /** What a load through `base` + `offset` gave. */
+  | { readonly kind: "word"; readonly base: Operand; readonly offset: number; readonly size: number };
+
+/** What the walk tells. Operands arrive as they stood on the stack. */
+export interface Visitor {
+  call(callee: number): void;
+  /** call_indirect, call_ref and their tail forms. */
+  indirectCall(): void;
+  /** A load or store of `size` bytes at `address` + `offset`. */
+  access(address: Operand, offset: number, size: number, store: boolean): void;
+  setLocal(local: number, value: Operand): void;
+  /** i32.and with a constant. */
+  mask(value: Operand, mask: number): void;
+  /** An i32 constant that did more than be the address of a load or store: an argument, a sum, a value. */
+  constant(value: number): void;
+  functionReference(callee: number): void;
+  memorySize(): void;
+  memoryGrow(): void;
+}
+
+/** The types that the walk needs to know how many operands come and go. */
+export interface Signatures {
+  readonly types: readonly (FunctionType | undefined)[];
+  readonly functions: readonly (FunctionType | undefined)[];
+}
+
+export class UnknownInstruction extends Error {
+  constructor(readonly opcode: string) {
+    super(`instruction ${opcode} is not known`);
+  }
+}
+
+const UNKNOWN: Operand = { kind: "unknown" };
+
+interface Frame {
+  readonly base: number;
+  readonly results: number;
+}
+
+/** Bytes that the accesses 0x28 (i32.load) to 0x3e (i64.store32) touch. */
+const ACCESS_SIZES = [4, 8, 4, 8, 1, 1, 2, 2, 1, 1, 2, 2, 4, 4, 4, 8, 4, 8, 1, 2, 1, 2, 4];
+
+/** Walks the body at bytes[start, end): its local declarations and its instructions. */
+export function walk(bytes: Uint8Array, start: number, end: number, signatures: Signatures, visitor: Visitor): void {
+  new Walk(bytes, start, end, signatures, visitor).run();
+}
+
+class Walk {
+  readonly #stack: Operand[] = [];
+  readonly #frames: Frame[] = [{ base: 0, results: 1 }];
+
+  constructor(
+    readonly bytes: Uint8Array,
+    public at: number,
+    readonly end: number,
+    readonly signatures: Signatures,
+    readonly visitor: Visitor,
+  ) {}
+
+  run(): void {
+    for (let groups = this.#u32(); groups > 0; groups--) {
+      this.#u32();
+      // a reference type is more than a byte long
+      const type = this.bytes[this.at++]!;
+      if (type === 0x63 || type === 0x64) this.#skipLeb();
+    }
+    while (this.at < this.end) this.#instruction(this.bytes[this.at++]!);
+  }
+
+  // The stack
+
+  #push(operand: Operand = UNKNOWN): void {
+    this.#stack.push(operand);
+  }
+
+  #raw(): Operand {
+    const { base } = this.#frames[this.#frames.length - 1]!;
+    return this.#stack.length > base ? this.#stack.pop()! : UNKNOWN;
+  }
+
+  /** Pops a value that is used as a value: a constant among them is told. */
+  #pop(): Operand {
+    const operand = this.#raw();
+    if (operand.kind === "const") this.visitor.constant(operand.value);
+    return operand;
+  }
+
+  /** Pops `inputs`, pushes `outputs` unknown ones. */
+  #shape(inputs: number, outputs: number): void {
+    for (let i = 0; i < inputs; i++) this.#pop();
+    for (let i = 0; i < outputs; i++) this.#push();
+  }
+
+  /** Control goes elsewhere, with the top of the stack perhaps. */
+  #unreachable(): void {
+    this.#pop();
+    this.#stack.length = this.#frames[this.#frames.length - 1]!.base;
+  }
+
+  #enter(params: number, results: number): void {
+    // parameters stay where they are; nothing below the base may be popped within
+    const base = Math.max(this.#stack.length - params, this.#frames[this.#frames.length - 1]!.base);
+    this.#frames.push({ base, results });
+  }
+
+  #leave(): void {
+    const top = this.#pop();
+    const frame = this.#frames.pop()!;
+    this.#stack.length = frame.base;
+    if (this.#frames.length === 0) return;
+    for (let i = 1; i < frame.results; i++) this.#push();
+    // the value that falls through stands for those of the branches too
+    if (frame.results > 0) this.#push(top);
+  }
+
+  /** What an else or catch finds on the stack; what lies below it is unknown, so nothing at all will do. */
+  #otherArm(): void {
+    this.#unreachable();
+  }
+
+  // Immediates
+
+  #u32(): number {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = this.bytes[this.at++]!;
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return value >>> 0;
+    }
+  }
+
+  #s32(): number {
+    let value = 0;
+    for (let shift = 0; ; ) {
+      const byte = this.bytes[this.at++]!;
+      value |= (byte & 0x7f) << shift;
+      shift += 7;
+      if (byte < 0x80) return shift < 32 && byte & 0x40 ? value | (-1 << shift) : value;
+    }
+  }
+
+  #skipLeb(): void {
+    while (this.bytes[this.at++]! >= 0x80);
+  }
+
+  /** Alignment, the memory's index if there is one, and the offset. */
+  #memarg(): number {
+    if (this.#u32() & 0x40) this.#u32();
+    return this.#u32();
+  }
+
+  #blockType(): { params: number; results: number } {
+    const code = this.bytes[this.at]!;
+    if (code === 0x40) {
+      this.at++;
+      return { params: 0, results: 0 };
+    }
+    // value types are negative one-byte numbers; type indices are not
+    if (code >= 0x40 && code < 0x80) {
+      this.at++;
+      if (code === 0x63 || code === 0x64) this.#skipLeb();
+      return { params: 0, results: 1 };
+    }
+    return arity(this.signatures.types[this.#u32()]);
+  }
+
+  // Instructions
+
+  #instruction(op: number): void {
+    if (op >= 0x45 && op <= 0xc4) this.#numeric(op);
+    else if (op >= 0x28 && op <= 0x3e) this.#access(op);
+    else if (op >= 0x20 && op <= 0x26) this.#variable(op);
+    else if (op < 0x20) this.#control(op);
+    else {
+      switch (op) {
+        case 0x3f:
+          this.#u32();
+          this.visitor.memorySize();
+          this.#push();
+          return;
+        case 0x40:
+          this.#u32();
+          this.visitor.memoryGrow();
+          this.#shape(1, 1);
+          return;
+        case 0x41:
+          this.#push({ kind: "const", value: this.#s32() >>> 0 });
+          return;
+        case 0x42:
+          this.#skipLeb();
+          this.#push();
+          return;
+        case 0x43:
+          this.at += 4;
+          this.#push();
+          return;
+        case 0x44:
+          this.at += 8;
+          this.#push();
+          return;
+        case 0xd0:
+          this.#skipLeb();
+          this.#push();
+          return;
+        case 0xd1:
+          this.#shape(1, 1);
+          return;
+        case 0xd2:
+          this.visitor.functionReference(this.#u32());
+          this.#push();
+          return;
+        case 0xd3: // ref.eq
+          this.#shape(2, 1);
+          return;
+        case 0xd4: // ref.as_non_null
+          return;
+        case 0xd5: // br_on_null: the reference stays when it falls through
+          this.#u32();
+          return;
+        case 0xd6:
+          this.#u32();
+          this.#shape(1, 0);
+          return;
+        case 0xfc:
+          this.#bulk(this.#u32());
+          return;
+        case 0xfd:
+          this.#simd(this.#u32());
+          return;
+        case 0xfe:
+          this.#atomic(this.#u32());
+          return;
+        default:
+          throw new UnknownInstruction(`0x${op.toString(16)}`);
+      }
+    }
+  }
+
+  #control(op: number): void {
+    switch (op) {
+      case 0x00:
+        this.#unreachable();
+        return;
+      case 0x01:
+        return;
+      case 0x02:
+      case 0x03:
+      case 0x06: {
+        const { params, results } = this.#blockType();
+        this.#enter(params, results);
+        return;
+      }
+      case 0x04: {
+        this.#pop();
+        const { params, results } = this.#blockType();
+        this.#enter(params, results);
+        return;
+      }
+      case 0x05:
+      case 0x19:
+        this.#otherArm();
+        return;
+      case 0x07:
+        this.#u32();
+        this.#otherArm();
+        return;
+      case 0x08: // throw
+      case 0x09: // rethrow
+      case 0x0c: // br
+        this.#u32();
+        this.#unreachable();
+        return;
+      case 0x0a: // throw_ref
+        this.#unreachable();
+        return;
+      case 0x0b:
+        this.#leave();
+        return;
+      case 0x0d:
+        this.#u32();
+        this.#pop();
+        return;
+      case 0x0e:
+        for (let targets = this.#u32() + 1; targets > 0; targets--) this.#u32();
+        this.#pop();
+        this.#unreachable();
+        return;
+      case 0x0f:
+        this.#unreachable();
+        return;
+      case 0x10:
+      case 0x12: {
+        const callee = this.#u32();
+        const { params, results } = arity(this.signatures.functions[callee]);
+        for (let i = 0; i < params; i++) this.#pop();
+        this.visitor.call(callee);
+        if (op === 0x12) {
+          this.#unreachable();
+          return;
+        }
+        if (results === 1) {
+          this.#push({ kind: "result", callee, offset: 0 });
+          return;
+        }
+        this.#shape(0, results);
+        return;
+      }
+      case 0x11:
+      case 0x13:
+      case 0x14:
+      case 0x15: {
+        const { params, results } = arity(this.signatures.types[this.#u32()]);
+        if (op < 0x14) this.#u32();
+        this.visitor.indirectCall();
+        this.#shape(params + 1, results);
+        if (op === 0x13 || op === 0x15) this.#unreachable();
+        return;
+      }
+      case 0x18: // delegate
+        this.#u32();
+        this.#leave();
+        return;
+      case 0x1a:
+        this.#raw();
+        return;
+      case 0x1b:
+      case 0x1c: {
+        if (op === 0x1c) for (let types = this.#u32(); types > 0; types--) this.#skipLeb();
+        this.#pop();
+        const [second, first] = [this.#pop(), this.#pop()];
+        this.#push(first.kind === "unknown" || first.kind === "const" ? second : first);
+        return;
+      }
+      case 0x1f: {
+        const { params, results } = this.#blockType();
+        for (let clauses = this.#u32(); clauses > 0; clauses--) {
+          if (this.#u32() < 2) this.#u32();
+          this.#u32();
+        }
+        this.#enter(params, results);
+        return;
+      }
+      default:
+        throw new UnknownInstruction(`0x${op.toString(16)}`);
+    }
+  }
+
+  #variable(op: number): void {
+    const index = this.#u32();
+    switch (op) {
+      case 0x20:
+        this.#push({ kind: "local", local: index, offset: 0 });
+        return;
+      case 0x21:
+        this.visitor.setLocal(index, this.#pop());
+        return;
+      case 0x22: {
+        const value = this.#pop();
+        this.visitor.setLocal(index, value);
+        this.#push(value.kind === "unknown" ? { kind: "local", local: index, offset: 0 } : value);
+        return;
+      }
+      case 0x23:
+        this.#push();
+        return;
+      case 0x24:
+        this.#shape(1, 0);
+        return;
+      case 0x25:
+        this.#shape(1, 1);
+        return;
+      default:
+        this.#shape(2, 0);
+        return;
+    }
+  }
+
+  #access(op: number): void {
+    const offset = this.#memarg();
+    const size = ACCESS_SIZES[op - 0x28]!;
+    if (op >= 0x36) {
+      this.#pop();
+      this.visitor.access(this.#raw(), offset, size, true);
+      return;
+    }
+    const address = this.#raw();
+    this.visitor.access(address, offset, size, false);
+    const based = address.kind === "local" || address.kind === "result";
+    this.#push(based ? { kind: "word", base: address, offset, size } : UNKNOWN);
+  }
+
+  #numeric(op: number): void {
+    if (op === 0x6a || op === 0x6b) {
+      const [second, first] = [this.#raw(), this.#raw()];
+      this.#push(op === 0x6a ? this.#sum(first, second) : this.#difference(first, second));
+      return;
+    }
+    if (op === 0x71) {
+      const [second, first] = [this.#raw(), this.#raw()];
+      if (second.kind === "const") this.visitor.mask(first, second.value);
+      else if (first.kind === "const") this.visitor.mask(second, first.value);
+      this.#push();
+      return;
+    }
+    this.#shape(isUnary(op) ? 1 : 2, 1);
+  }
+
+  #sum(first: Operand, second: Operand): Operand {
+    if (second.kind === "const") return this.#displaced(first, second.value | 0);
+    if (first.kind === "const") return this.#displaced(second, first.value | 0);
+    if (first.kind === "sum") return first;
+    return second.kind === "sum" ? second : UNKNOWN;
+  }
+
+  #difference(first: Operand, second: Operand): Operand {
+    if (second.kind === "const") return this.#displaced(first, -(second.value | 0) | 0);
+    return first.kind === "sum" ? first : UNKNOWN;
+  }
+
+  #displaced(operand: Operand, by: number): Operand {
+    switch (operand.kind) {
+      case "const":
+        return { kind: "const", value: (operand.value + by) >>> 0 };
+      case "local":
+      case "result":
+      case "sum":
+        this.visitor.constant(by >>> 0);
+        return { ...operand, offset: (operand.offset + by) | 0 };
+      default:
+        this.visitor.constant(by >>> 0);
+        return { kind: "sum", offset: by };
+    }
+  }
+
+  #bulk(op: number): void {
+    if (op <= 7) {
+      this.#shape(1, 1);
+      return;
+    }
+    switch (op) {
+      case 8: // memory.init
+      case 10: // memory.copy
+      case 12: // table.init
+      case 14: // table.copy
+        this.#u32();
+        this.#u32();
+        this.#shape(3, 0);
+        return;
+      case 9:
+      case 13:
+        this.#u32();
+        return;
+      case 11: // memory.fill
+      case 17: // table.fill
+        this.#u32();
+        this.#shape(3, 0);
+        return;
+      case 15:
+        this.#u32();
+        this.#shape(2, 1);
+        return;
+      case 16:
+        this.#u32();
+        this.#push();
+        return;
+      default:
+        throw new UnknownInstruction(`0xfc ${op}`);
+    }
+  }
+
+  #simd(op: number): void {
+    if (op <= 11 || (op >= 84 && op <= 93)) {
+      const offset = this.#memarg();
+      const lane = op >= 84 && op <= 91;
+      if (lane) this.at++;
+      const store = op === 11 || (op >= 88 && op <= 91);
+      if (lane || store) this.#pop();
+      this.visitor.access(this.#raw(), offset, 16, store);
+      if (!store) this.#push();
+      return;
+    }
+    if (op === 12 || op === 13) {
+      this.at += 16;
+      if (op === 12) this.#push();
+      else this.#shape(2, 1);
+      return;
+    }
+    if (op >= 21 && op <= 34) {
+      this.at++;
+      this.#shape(LANE_REPLACE.has(op) ? 2 : 1, 1);
+      return;
+    }
+    if (op > 0x113) throw new UnknownInstruction(`0xfd ${op}`);
+    this.#shape(SIMD_TERNARY.has(op) ? 3 : SIMD_UNARY.has(op) ? 1 : 2, 1);
+  }
+
+  #atomic(op: number): void {
+    if (op === 3) {
+      this.at++;
+      return;
+    }
+    const offset = this.#memarg();
+    const values = op >= 0x48 || op === 1 || op === 2 ? 2 : op >= 0x10 && op <= 0x16 ? 0 : 1;
+    for (let i = 0; i < values; i++) this.#pop();
+    const store = op >= 0x17;
+    this.visitor.access(this.#raw(), offset, 8, store);
+    // read-modify-write is both
+    if (op > 0x1d) this.visitor.access(UNKNOWN, 0, 8, false);
+    if (op < 0x17 || op > 0x1d) this.#push();
+  }
+}
+
+function arity(type: FunctionType | undefined): { params: number; results: number } {
+  if (type === undefined) throw new UnknownInstruction("of a type that is no function's");
+  return { params: type.params.length, results: type.results.length };
+}
+
+/** eqz, clz, ctz, popcnt, the float unaries, conversions, sign extensions; the other numeric ones take two. */
+function isUnary(op: number): boolean {
+  return (
+    op === 0x45 ||
+    op === 0x50 ||
+    (op >= 0x67 && op <= 0x69) ||
+    (op >= 0x79 && op <= 0x7b) ||
+    (op >= 0x8b && op <= 0x91) ||
+    (op >= 0x99 && op <= 0x9f) ||
+    op >= 0xa7
+  );
+}
+
+const LANE_REPLACE = new Set([23, 26, 28, 30, 32, 34]);
+const SIMD_TERNARY = new Set([82, 0x105, 0x106, 0x107, 0x108, 0x109, 0x10a, 0x10b, 0x10c, 0x113]);
+const SIMD_UNARY = new Set([
+  ...[
+    15, 16, 17, 18, 19, 20, 77, 83, 94, 95, 96, 97, 98, 99, 100, 103, 104, 105, 106, 116, 117, 122, 124, 125, 126, 127,
+  ],
+  ...[128, 129, 131, 132, 135, 136, 137, 138, 148, 160, 161, 163, 164, 167, 168, 169, 170, 192, 193, 195, 196],
+  ...[199, 200, 201, 202, 224, 225, 227, 236, 237, 239, 248, 249, 250, 251, 252, 253, 254, 255],
+  ...[0x101, 0x102, 0x103, 0x104],
+]);

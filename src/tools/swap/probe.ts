@@ -1,0 +1,275 @@
+/**
+ * The program's functions called on their own, to see what they do: every import is a stub, nothing of the program
+ * runs but the allocator's functions, and each question gets a fresh instance.
+ *
+ * A call that traps, runs longer than TIME_LIMIT or throws answers "no". The tests tell the members of the family from
+ * each other and from their helpers: they compare contents, addresses and sizes, not mere survival.
+ * Cost: some milliseconds a question, with the engine's compilation of the module once.
+ */
+import { createContext, Script } from "node:vm";
+import { addExports, editModule, setStart } from "../edit.js";
+import type { Program } from "./program.js";
+import { ROLES, type RoleName } from "./roles.js";
+
+/** Milliseconds that one question may take. */
+const TIME_LIMIT = 2000;
+const PAGE = 65536;
+const PREFIX = "gomalloc:probe:";
+/** A stack pointer leaves at most this behind in static memory when the allocator runs. */
+const STACK_USED = 16384;
+
+type Call = (...args: number[]) => number;
+
+/** The two without which nothing can be asked. */
+export interface Pair {
+  readonly malloc: number;
+  readonly free: number;
+  /** They are Rust's, which take size and alignment as well. */
+  readonly rust?: boolean;
+}
+
+interface Bench {
+  readonly malloc: Call;
+  readonly free: Call;
+  readonly candidate: Call;
+  readonly memory: WebAssembly.Memory;
+}
+
+export class Probe {
+  readonly #module: WebAssembly.Module | undefined;
+  readonly #script = new Script("question()");
+
+  constructor(
+    readonly program: Program,
+    /** Import that grows the memory, if it is known. */
+    readonly growImport: number | undefined,
+    /** Run the start function of every instance; by default there is none. */
+    { start = false }: { readonly start?: boolean } = {},
+  ) {
+    const { info, bytes } = program;
+    const functions = Array.from(
+      { length: program.size - info.importedFunctions },
+      (_, i) => i + info.importedFunctions,
+    );
+    const edited = editModule(
+      bytes,
+      (from) => (start ? { bytes: from, shift: 0 } : setStart(from, undefined)),
+      (from) =>
+        addExports(from, [
+          ...functions.map((index) => ({ name: PREFIX + index, kind: "function" as const, index })),
+          ...(info.memories.length > 0 ? [{ name: `${PREFIX}memory`, kind: "memory" as const, index: 0 }] : []),
+        ]),
+    );
+    try {
+      this.#module = new WebAssembly.Module(new Uint8Array(edited.bytes));
+    } catch {
+      this.#module = undefined;
+    }
+  }
+
+  /** Whether instances can be made here at all. */
+  get works(): boolean {
+    return this.#instantiate() !== undefined;
+  }
+
+  /** Whether `index` behaves as `role`, called beside `pair`. False too when it cannot be told. */
+  is(role: RoleName, index: number, pair: Pair): boolean {
+    const test = TESTS[role];
+    if (test === undefined || !sameSignature(this.program, index, role)) return false;
+    return this.#ask(pair, index, test) ?? false;
+  }
+
+  /**
+   * The first block that malloc returns in a fresh instance, and the words below it that change while the allocator
+   * works; the stack's are left out. Undefined: the pair does not run on its own.
+   */
+  observe(pair: Pair): { readonly firstBlock: number; readonly changed: ReadonlySet<number> } | undefined {
+    return this.#ask(pair, pair.malloc, ({ malloc, free, memory }) => {
+      const before = new Uint32Array(memory.buffer.slice(0));
+      const firstBlock = malloc(24) >>> 0;
+      if (firstBlock === 0) return undefined;
+      const blocks: number[] = [];
+      for (const size of [1, 24, 100, 500, 3000, 20_000, 100_000, 300_000, 5_000_000]) {
+        for (let i = 0; i < 4; i++) blocks.push(malloc(size));
+      }
+      if (blocks.some((block) => block === 0)) return undefined;
+      for (const block of blocks.filter((_, i) => i % 2 === 0)) free(block);
+      for (const size of [8, 200, 2000, 70_000]) blocks.push(malloc(size));
+      const after = new Uint32Array(memory.buffer);
+      const changed = new Set<number>();
+      const top = this.program.stackTop;
+      for (let word = 0; word < Math.min(firstBlock - 16, after.byteLength) >>> 2; word++) {
+        const address = word * 4;
+        const onStack = top !== undefined && address < top && address >= top - STACK_USED;
+        if (!onStack && before[word] !== after[word]) changed.add(address);
+      }
+      return { firstBlock, changed };
+    });
+  }
+
+  /** Asks in a fresh instance, within the time limit. */
+  #ask<T>(pair: Pair, candidate: number, test: (bench: Bench) => T): T | undefined {
+    const instance = this.#instantiate();
+    if (instance === undefined) return undefined;
+    const call = (index: number): Call => {
+      const target = instance.exports[PREFIX + index] as Call;
+      return (...args) => target(...args) >>> 0;
+    };
+    const [malloc, free] = [call(pair.malloc), call(pair.free)];
+    const bench: Bench = {
+      malloc: pair.rust ? (size) => malloc(size!, 8) : malloc,
+      free: pair.rust ? (block) => free(block!, 0, 8) : free,
+      candidate: call(candidate),
+      memory: instance.exports[`${PREFIX}memory`] as WebAssembly.Memory,
+    };
+    try {
+      return this.#script.runInContext(createContext({ question: () => test(bench) }), { timeout: TIME_LIMIT }) as T;
+    } catch {
+      return undefined;
+    }
+  }
+
+  #instantiate(): WebAssembly.Instance | undefined {
+    if (this.#module === undefined) return undefined;
+    const { info } = this.program;
+    let memory: WebAssembly.Memory | undefined;
+    const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {};
+    const grow = (bytes: number) => this.#grow(memory, bytes >>> 0);
+    for (const entry of info.imports) {
+      imports[entry.module] ??= {};
+      const into = imports[entry.module]!;
+      if (entry.kind === "function") {
+        const wide = entry.type?.results[0] === "i64";
+        into[entry.name] = entry.index === this.growImport ? grow : wide ? () => 0n : () => 0;
+      } else if (entry.kind === "memory") {
+        const { initial, maximum, shared } = info.memories[entry.index]!;
+        memory = new WebAssembly.Memory({ initial, ...(maximum === undefined ? {} : { maximum }), shared });
+        into[entry.name] = memory;
+      } else return undefined;
+    }
+    try {
+      const instance = new WebAssembly.Instance(this.#module, imports);
+      memory ??= instance.exports[`${PREFIX}memory`] as WebAssembly.Memory;
+      return instance;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** What emscripten_resize_heap does: 1 when the memory has `bytes` now. */
+  #grow(memory: WebAssembly.Memory | undefined, bytes: number): number {
+    if (memory === undefined) return 0;
+    const pages = Math.ceil(bytes / PAGE) - memory.buffer.byteLength / PAGE;
+    try {
+      if (pages > 0) memory.grow(pages);
+      return 1;
+    } catch {
+      return 0;
+    }
+  }
+}
+
+function sameSignature(program: Program, index: number, role: RoleName): boolean {
+  const [type, wanted] = [program.type(index), ROLES[role].type];
+  return type?.params.join() === wanted.params.join() && type.results.join() === wanted.results.join();
+}
+
+const TESTS: Partial<Record<RoleName, (bench: Bench) => boolean>> = {
+  malloc({ malloc, free, candidate, memory }) {
+    const blocks = [40, 41, 200, 3000, 100_000].flatMap((size) => [
+      { at: candidate(size), size },
+      { at: malloc(size), size },
+    ]);
+    if (!separate(blocks, memory)) return false;
+    for (const { at } of blocks) free(at);
+    return candidate(40) !== 0;
+  },
+
+  free({ malloc, candidate }) {
+    // with a neighbour on either side the hole is the best place for the same size again
+    return [40, 200, 3000].every((size) => {
+      const [, middle] = [malloc(size), malloc(size), malloc(size)] as [number, number, number];
+      candidate(middle);
+      const again = malloc(size);
+      return middle !== 0 && again === middle && candidate(0) === 0;
+    });
+  },
+
+  calloc({ malloc, free, candidate, memory }) {
+    const dirty = [malloc(600), malloc(5000), malloc(40_000)] as const;
+    for (const [i, size] of [600, 5000, 40_000].entries()) fill(memory, dirty[i]!, size, 0xaa);
+    for (const block of dirty) free(block);
+    const blocks = [
+      { at: candidate(20, 30), size: 600 },
+      { at: candidate(5000, 1), size: 5000 },
+      { at: candidate(1, 40_000), size: 40_000 },
+    ];
+    const zero = blocks.every(({ at, size }) => at !== 0 && holds(memory, at, size, 0));
+    return zero && separate(blocks, memory) && candidate(65536, 65537) === 0;
+  },
+
+  realloc({ malloc, free, candidate, memory }) {
+    const first = malloc(40);
+    malloc(24);
+    fill(memory, first, 40, 0x5a);
+    const larger = candidate(first, 4000);
+    if (larger === 0 || larger === first || !holds(memory, larger, 40, 0x5a)) return false;
+    fill(memory, larger, 4000, 0x33);
+    const other = malloc(4000);
+    fill(memory, other, 4000, 0x44);
+    const smaller = candidate(larger, 64);
+    const fresh = candidate(0, 100);
+    if (smaller === 0 || fresh === 0 || !holds(memory, smaller, 64, 0x33)) return false;
+    fill(memory, fresh, 100, 0x55);
+    free(fresh);
+    free(smaller);
+    return holds(memory, other, 4000, 0x44);
+  },
+
+  memalign({ malloc, free, candidate, memory }) {
+    malloc(24);
+    const blocks: Block[] = [];
+    for (const align of [32, 64, 4096, 128]) {
+      for (const size of [16, 100, 1000]) blocks.push({ at: candidate(align, size), size });
+      if (blocks.slice(-3).some(({ at }) => at === 0 || at % align !== 0)) return false;
+      blocks.push({ at: malloc(40), size: 40 });
+    }
+    if (!separate(blocks, memory)) return false;
+    for (const { at } of blocks) free(at);
+    return true;
+  },
+
+  posix_memalign({ malloc, candidate, memory }) {
+    const out = malloc(16);
+    fill(memory, out, 16, 0);
+    const block = () => new DataView(memory.buffer).getUint32(out, true);
+    return candidate(out, 256, 100) === 0 && block() !== 0 && block() % 256 === 0 && candidate(out, 3, 100) !== 0;
+  },
+
+  malloc_usable_size({ malloc, candidate }) {
+    return [1, 40, 100, 3000, 70_000].every((size) => {
+      const usable = candidate(malloc(size));
+      return usable >= size && usable <= size * 1.25 + 64;
+    });
+  },
+};
+
+interface Block {
+  readonly at: number;
+  readonly size: number;
+}
+
+/** Whether every block is there and each keeps its own contents when all are written. */
+function separate(blocks: readonly Block[], memory: WebAssembly.Memory): boolean {
+  if (blocks.some(({ at, size }) => at === 0 || at % 8 !== 0 || at + size > memory.buffer.byteLength)) return false;
+  for (const [i, { at, size }] of blocks.entries()) fill(memory, at, size, i + 1);
+  return blocks.every(({ at, size }, i) => holds(memory, at, size, i + 1));
+}
+
+function fill(memory: WebAssembly.Memory, at: number, size: number, value: number): void {
+  new Uint8Array(memory.buffer, at, size).fill(value);
+}
+
+function holds(memory: WebAssembly.Memory, at: number, size: number, value: number): boolean {
+  return new Uint8Array(memory.buffer, at, size).every((byte) => byte === value);
+}

@@ -1,0 +1,73 @@
+/**
+ * What a swap did, as data and as text.
+ */
+import type { LinkReport } from "../report.js";
+import type { FoundBy } from "./members.js";
+import type { RoleName } from "./roles.js";
+
+export interface SwapReport {
+  /** What the old allocator is, as far as it was recognised. */
+  readonly kind: "dlmalloc" | "rust" | "unknown";
+  readonly members: readonly {
+    readonly role: RoleName;
+    readonly index: number;
+    readonly name?: string;
+    /** How it was found; "behaviour": it was called on its own and did what the role does. */
+    readonly by: FoundBy;
+    readonly exports: readonly string[];
+  }[];
+  /** Functions that only the members used. */
+  readonly internals: number;
+  /** Bytes of code of the members and of what only they used. */
+  readonly oldCode: number;
+  /** 4-byte words of the old allocator's static state. */
+  readonly stateWords: number;
+  /** First address of the heap, when it is known. */
+  readonly heapBase?: number;
+  /**
+   * Where the heap base comes from: the option, a global __heap_base, the first value of sbrk's break, or a constant
+   * of the old allocator that its first block confirmed.
+   */
+  readonly heapBaseFrom: "option" | "global" | "break" | "constant" | "none";
+  readonly size: { readonly before: number; readonly after: number };
+  /** Whether the result's exported malloc, calloc and realloc were tried on their own. */
+  readonly checked: "yes" | "not-possible";
+  readonly link: LinkReport;
+  readonly warnings: readonly string[];
+}
+
+const FROM: Record<SwapReport["heapBaseFrom"], string> = {
+  option: "as given",
+  global: "the global __heap_base",
+  break: "the first value of sbrk's break",
+  constant: "a constant of the old allocator, confirmed by its first block",
+  none: "unknown: the heap grows memory of its own",
+};
+
+/** The report in lines of text, without a line's end at the last. */
+export function formatSwapReport(report: SwapReport): string {
+  const { size, link } = report;
+  const base = report.heapBase === undefined ? "" : `${report.heapBase}, `;
+  const lines: [string, string][] = [
+    ["allocator", report.kind === "unknown" ? "of unknown kind" : report.kind],
+    ...report.members.map(({ role, index, name, by }, i): [string, string] => {
+      const what = by === "behaviour" ? "by its behaviour" : `by ${by}${name === undefined ? "" : ` ${name}`}`;
+      return [i === 0 ? "replaced" : "", `${role}: function ${index}, ${what}`];
+    }),
+    [
+      "removed",
+      `${report.oldCode} bytes of code, ${report.internals} functions beside these, ${report.stateWords} words of state`,
+    ],
+    ["heap base", base + FROM[report.heapBaseFrom]],
+    ["growth", link.growth],
+    ["flavour", link.flavour],
+    ["optimised", `-${link.optimize}${link.inline ? ", malloc and free inlined" : ""}`],
+    ["size", `${size.before} bytes -> ${size.after}`],
+    [
+      "checked",
+      report.checked === "yes" ? "malloc and free work on their own" : "valid; could not be tried on its own",
+    ],
+  ];
+  const text = lines.map(([label, value]) => `${label.padEnd(12)}${value}`);
+  return [...text, ...report.warnings.map((warning) => `warning: ${warning}`)].join("\n");
+}

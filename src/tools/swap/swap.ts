@@ -1,0 +1,197 @@
+/**
+ * swap: gomalloc in the place of the allocator inside a compiled program.
+ *
+ *   find      the family's functions, what only they use, the state they keep (members.ts)
+ *   place     where the heap begins, and that nobody else takes memory (growth.ts)
+ *   rewrite   the family's bodies become calls of imports (rewrite.ts)
+ *   link      the allocator is merged in, initialised, optimised (../link.ts)
+ *   check     the result's own malloc, calloc and realloc are tried on their own
+ *
+ * It is done when it is sure, else refused with the reason; docs/swap.md says how it decides. The program's bytes are
+ * never changed. Cost: some seconds for a module of a megabyte, most of them in wasm-opt.
+ */
+import { acceptProgram } from "../accept.js";
+import { renameImports } from "../edit.js";
+import { ToolError } from "../errors.js";
+import { ENV } from "../family.js";
+import { type LinkOptions, type LinkResult, link } from "../link.js";
+import { type ImportInfo, inspect, type ModuleInfo } from "../module.js";
+import { findHeapBase } from "./growth.js";
+import { findAllocator, type OldAllocator } from "./members.js";
+import { Probe } from "./probe.js";
+import { Program } from "./program.js";
+import type { SwapReport } from "./report.js";
+import { rewriteMembers } from "./rewrite.js";
+import { ROLE_NAMES, type RoleName } from "./roles.js";
+
+export type { FoundBy } from "./members.js";
+export { formatSwapReport, type SwapReport } from "./report.js";
+export type { RoleName } from "./roles.js";
+
+export interface SwapOptions extends LinkOptions {
+  /**
+   * Which functions the members are, where names do not tell: for each role the name of an export or function, or a
+   * function's index. Default: what is exported or named as C libraries do, and what behaves so.
+   */
+  readonly family?: Readonly<Partial<Record<RoleName, string | number>>> | undefined;
+}
+
+export interface SwapResult extends Omit<LinkResult, "report"> {
+  readonly report: SwapReport;
+}
+
+const RESIZE_HEAP = "emscripten_resize_heap";
+
+/** Throws ToolError: those of link, and no-allocator, incomplete-family, inlined-allocator, sbrk, heap-base, unsure. */
+export async function swap(app: Uint8Array, options: SwapOptions = {}): Promise<SwapResult> {
+  const { family = {}, sourceMap, sourceMapUrl, ...linkOptions } = options;
+  const info = inspect(app);
+  refuseDynamic(info);
+  acceptProgram(info);
+  refuseLinked(info.imports);
+  const program = new Program(app, info);
+  const allocator = findAllocator(program, family);
+  const base = findHeapBase(program, allocator, options.heapBase);
+
+  const warnings: string[] = [];
+  if (sourceMap !== undefined) warnings.push("the source map was dropped: the rewritten functions are not in it");
+  if (base.from === "none") {
+    warnings.push(
+      "the heap's base was not found: memory between the old heap's start and the memory's end stays unused",
+    );
+  }
+  const grower = growImport(program, allocator);
+  const rewritten = await rewriteMembers(program, allocator.members.values());
+  const linked = await link(named(rewritten, grower, { module: ENV, name: RESIZE_HEAP }), {
+    ...linkOptions,
+    ...(base.value === undefined ? {} : { heapBase: base.value }),
+  });
+  const wasm = named(linked.wasm, grower && { module: ENV, name: RESIZE_HEAP }, grower);
+  const checked = info.start === undefined ? checkResult(wasm, program, allocator) : "not-possible";
+  return { wasm, report: makeReport(program, allocator, { base, linked, checked, warnings, after: wasm.length }) };
+}
+
+/**
+ * A module of dynamic linking, main or side. Where its data lies may be known at run time only, JavaScript takes memory
+ * from __heap_base on for other modules before the program starts, and those may call sbrk.
+ */
+function refuseDynamic(info: ModuleInfo): void {
+  if (!info.dylink) return;
+  const moves = info.imports.some(({ name }) => name === "__memory_base");
+  throw new ToolError(
+    "side-module",
+    "the module takes part in dynamic linking (it has a dylink section): " +
+      (moves ? "its static data has no fixed addresses" : "the JavaScript beside it loads other modules into its heap"),
+    "Build it as one static module: no -sMAIN_MODULE, -sSIDE_MODULE or -fPIC.",
+  );
+}
+
+function refuseLinked(imports: readonly ImportInfo[]): void {
+  const sanitizer = imports.find(({ name }) => /^_*(emscripten_sanitizer|asan|lsan|sanitizer)_/.test(name));
+  if (sanitizer !== undefined) {
+    throw new ToolError(
+      "unsure",
+      `the program was built with a sanitizer (it imports ${sanitizer.name}), whose allocator and checks are one`,
+      "Build it without -fsanitize.",
+    );
+  }
+  const safeHeap = imports.find(({ module, name }) => module === ENV && (name === "segfault" || name === "alignfault"));
+  if (safeHeap !== undefined) {
+    throw new ToolError(
+      "unsure",
+      `the program was built with -sSAFE_HEAP (it imports ${safeHeap.name}): every access is checked against sbrk's break`,
+      "Build it without -sSAFE_HEAP.",
+    );
+  }
+}
+
+/** The import that grows the memory, when it has another name than link looks for. */
+function growImport({ info }: Program, { growImport: index }: OldAllocator): ImportInfo | undefined {
+  const entry = info.imports.find((one) => one.kind === "function" && one.index === index);
+  return entry && (entry.module !== ENV || entry.name !== RESIZE_HEAP) ? entry : undefined;
+}
+
+type Names = { readonly module: string; readonly name: string } | undefined;
+
+/** The module with the function imported as `from` imported as `to`; as it is when there is nothing to rename. */
+function named(bytes: Uint8Array, from: Names, to: Names): Uint8Array<ArrayBuffer> {
+  if (from === undefined || to === undefined) return new Uint8Array(bytes);
+  const { bytes: renamed } = renameImports(bytes, ({ module, name, kind }) =>
+    kind === "function" && module === from.module && name === from.name ? to : undefined,
+  );
+  return new Uint8Array(renamed);
+}
+
+/** Tries what the result exports of the family. Throws ToolError "invalid-result". */
+function checkResult(
+  wasm: Uint8Array,
+  before: Program,
+  { members, growImport: grow }: OldAllocator,
+): SwapReport["checked"] {
+  const program = new Program(wasm, inspect(wasm));
+  const exported = (role: RoleName) => {
+    const names = [...members.values()]
+      .filter((one) => one.role === role)
+      .flatMap(({ index }) => before.exportsOf(index));
+    return program.info.exports.find(({ name, kind }) => kind === "function" && names.includes(name))?.index;
+  };
+  const [malloc, free] = [exported("malloc"), exported("free")];
+  if (malloc === undefined || free === undefined) return "not-possible";
+  const growName = before.info.imports.find((one) => one.kind === "function" && one.index === grow);
+  const growIndex = program.info.imports.find(
+    ({ kind, module, name }) => kind === "function" && module === growName?.module && name === growName.name,
+  )?.index;
+  const probe = new Probe(program, growIndex, { start: true });
+  if (!probe.works) return "not-possible";
+  for (const role of ["malloc", "calloc", "realloc", "memalign", "malloc_usable_size"] as const) {
+    const index = exported(role);
+    if (index === undefined || probe.is(role, index, { malloc, free })) continue;
+    throw new ToolError(
+      "invalid-result",
+      `the result's ${role} does not work when it is tried on its own`,
+      "Try another level of optimisation (-O1), and report the program.",
+    );
+  }
+  return "yes";
+}
+
+interface Facts {
+  readonly base: { readonly value: number | undefined; readonly from: SwapReport["heapBaseFrom"] };
+  readonly linked: LinkResult;
+  readonly checked: SwapReport["checked"];
+  readonly warnings: readonly string[];
+  readonly after: number;
+}
+
+function makeReport(
+  program: Program,
+  allocator: OldAllocator,
+  { base, linked, checked, warnings, after }: Facts,
+): SwapReport {
+  const old = [...allocator.members.keys(), ...allocator.internals];
+  const { report } = linked;
+  const order = (role: RoleName) => ROLE_NAMES.indexOf(role);
+  const sorted = [...allocator.members.values()].sort((a, b) => order(a.role) - order(b.role) || a.index - b.index);
+  const members = sorted.map(({ index, role, by }) => {
+    return {
+      role,
+      index,
+      name: program.nameOf(index) ?? program.exportsOf(index)[0],
+      by,
+      exports: program.exportsOf(index),
+    };
+  });
+  return {
+    kind: allocator.kind,
+    members: members.map(({ name, ...member }) => (name === undefined ? member : { ...member, name })),
+    internals: allocator.internals.size,
+    oldCode: old.reduce((sum, index) => sum + (program.facts.get(index)?.size ?? 0), 0),
+    stateWords: allocator.state.words.size,
+    ...(report.heapBase === undefined ? {} : { heapBase: report.heapBase }),
+    heapBaseFrom: base.from,
+    size: { before: program.bytes.length, after },
+    checked,
+    link: report,
+    warnings: [...warnings, ...report.warnings],
+  };
+}
