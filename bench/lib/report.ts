@@ -3,7 +3,6 @@
  */
 
 import { mkdir, writeFile } from "node:fs/promises";
-import os from "node:os";
 import { dirname, join, relative } from "node:path";
 import type { Allocator } from "./catalog.ts";
 import { chart } from "./chart.ts";
@@ -11,8 +10,9 @@ import type { Verdict } from "./checked.ts";
 import { FLOOR } from "./floor.ts";
 import type { Inspection } from "./inspect.ts";
 import type { JsRow } from "./jscalls.ts";
+import { describeMachine } from "./machine.ts";
 import type { Options } from "./options.ts";
-import { packageVersion, RESULTS, ROOT } from "./paths.ts";
+import { RESULTS, ROOT } from "./paths.ts";
 import type { Row } from "./summary.ts";
 import {
   coldTable,
@@ -42,7 +42,7 @@ export interface Findings {
 /** Prints the tables and writes the files. */
 export async function timedReport(found: Findings, options: Options): Promise<void> {
   const { allocators, rows } = found;
-  const machine = describeMachine();
+  const machine = describeMachine({ assemblyscript: "assemblyscript", binaryen: "binaryen", clang: "@yowasp/clang" });
   const [least, most] = roundsOf(found);
   const rounds = least === most ? `${most}` : `${least} to ${most}`;
   const targets = judge(rows, allocators, found.size);
@@ -98,20 +98,6 @@ function failures(rows: readonly Row[]): string[] {
   return rows.flatMap((row) =>
     Object.entries(row.cells).flatMap(([name, { error }]) => (error ? [`${row.workload}, ${name}: ${error}`] : [])),
   );
-}
-
-function describeMachine() {
-  const cores = os.cpus();
-  return {
-    cpu: cores[0]?.model ?? "unknown processor",
-    cores: cores.length,
-    system: `${os.type()} ${os.arch()}`,
-    node: process.versions.node,
-    v8: process.versions.v8,
-    assemblyscript: packageVersion("assemblyscript"),
-    binaryen: packageVersion("binaryen"),
-    clang: packageVersion("@yowasp/clang"),
-  };
 }
 
 async function save(path: string, text: string): Promise<void> {

@@ -6,6 +6,7 @@ import binaryen from "binaryen";
 import { expect } from "vitest";
 import { ToolError, type ToolErrorCode } from "../../src/tools/errors.ts";
 import { between, random } from "../support/random.ts";
+import type { MallocExports } from "../support/wasm.ts";
 
 const { Features } = binaryen;
 /** What Node 20 runs. */
@@ -35,16 +36,10 @@ export function assemble(text: string, names = false, features: number = COMMON)
   }
 }
 
-export interface Family {
-  malloc(size: number): number;
-  free(p: number): void;
-  calloc(count: number, size: number): number;
-  realloc(p: number, size: number): number;
-  aligned_alloc(align: number, size: number): number;
-  memalign(align: number, size: number): number;
-  posix_memalign(out: number, align: number, size: number): number;
-  malloc_usable_size(p: number): number;
-}
+export type Family = Pick<
+  MallocExports,
+  "malloc" | "free" | "calloc" | "realloc" | "aligned_alloc" | "memalign" | "posix_memalign" | "malloc_usable_size"
+>;
 
 const TYPES: Record<keyof Family, string> = {
   malloc: "(param i32) (result i32)",

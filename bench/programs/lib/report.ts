@@ -3,9 +3,9 @@
  */
 
 import { mkdir, writeFile } from "node:fs/promises";
-import os from "node:os";
 import { dirname, join, relative } from "node:path";
-import { packageVersion, RESULTS, ROOT } from "../../lib/paths.ts";
+import { describeMachine } from "../../lib/machine.ts";
+import { RESULTS, ROOT } from "../../lib/paths.ts";
 import { geometricMean } from "../../lib/statistics.ts";
 import { type Allocator, OURS, REFERENCE } from "./allocators.ts";
 import type { Program, Scale } from "./catalog.ts";
@@ -38,7 +38,7 @@ export async function report(found: Findings, file: string | undefined): Promise
   console.log(`\n${sections.filter((section) => section !== undefined).join("\n\n")}\n`);
   const path = file ?? join(RESULTS, "programs.json");
   const record = {
-    machine: machine(),
+    machine: describeMachine({ binaryen: "binaryen", clang: "@yowasp/clang" }),
     scale: found.scale,
     reference: REFERENCE,
     allocators: found.allocators.map(({ name, about }) => ({ name, about })),
@@ -142,17 +142,4 @@ function verdict({ rows, scale }: Findings): string | undefined {
     ];
   });
   return missed.length ? `above the limits:\n${missed.join("\n")}` : "every row is within the limits";
-}
-
-function machine() {
-  const cores = os.cpus();
-  return {
-    cpu: cores[0]?.model ?? "unknown processor",
-    cores: cores.length,
-    system: `${os.type()} ${os.arch()}`,
-    node: process.versions.node,
-    v8: process.versions.v8,
-    binaryen: packageVersion("binaryen"),
-    clang: packageVersion("@yowasp/clang"),
-  };
 }

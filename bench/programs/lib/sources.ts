@@ -58,7 +58,7 @@ export async function fetchSource(source: Source): Promise<string> {
       if (!(await exists(folder))) throw error;
     });
   } catch (error) {
-    throw new Unavailable(source, lastLine(error));
+    throw new Unavailable(source, complaint(error));
   } finally {
     await rm(aside, { recursive: true, force: true });
   }
@@ -66,7 +66,7 @@ export async function fetchSource(source: Source): Promise<string> {
 }
 
 async function fetchNpm(wanted: string, folder: string): Promise<void> {
-  const packed = await run("npm", ["pack", "--silent", "--ignore-scripts", wanted], {
+  const packed = await run("npm", ["pack", "--loglevel=error", "--ignore-scripts", wanted], {
     cwd: folder,
     timeout: PATIENCE,
   });
@@ -154,9 +154,11 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** What a tool said last, or why it could not be started. */
-function lastLine(error: unknown): string {
+/** What a tool complained of: apt's last error, npm's first after the code; or why it could not be started. */
+function complaint(error: unknown): string {
   const { stderr, message } = error as { stderr?: string; message: string };
   const said = (stderr || message).trim().split("\n");
-  return (said.filter((line) => /^E:|ERR|error/i.test(line)).at(-1) ?? said.at(-1)!).slice(0, 300);
+  const apt = said.filter((line) => line.startsWith("E:")).at(-1);
+  const npm = said.find((line) => /^npm error (?!code |syscall |errno )/.test(line));
+  return (apt ?? npm ?? said.at(-1)!).slice(0, 300);
 }
