@@ -116,7 +116,7 @@ it("has statistics that are true", async () => {
     "version 1",
     "mallocs 1001 frees 500",
     "large 1 of 106496 bytes",
-    "class of 112: mallocs 1000 frees 500",
+    "class of 128: mallocs 1000 frees 500",
     "small live bytes as computed",
     "sys adds up",
     "validate 0",

@@ -9,13 +9,13 @@
 int main(void) {
   static void *blocks[SMALL];
   const struct gomalloc_stats before = *gomalloc_memstats();
-  for (int i = 0; i < SMALL; i++) blocks[i] = malloc(100);
+  for (int i = 0; i < SMALL; i++) blocks[i] = malloc(128);
   void *large = malloc(100000);
   for (int i = 0; i < SMALL; i += 2) free(blocks[i]);
   const struct gomalloc_stats after = *gomalloc_memstats();
 
   int class = 0;
-  while (class < 68 && after.by_size[class].size < 100) class++;
+  while (class < 68 && after.by_size[class].size < 128) class++;
   unsigned slot = (unsigned)after.by_size[class].size;
   printf("version %u\n", (unsigned)after.version);
   printf("mallocs %u frees %u\n", (unsigned)(after.mallocs - before.mallocs), (unsigned)(after.frees - before.frees));
