@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WASI } from "node:wasi";
 import { beforeAll, describe, expect, it } from "vitest";
+import { indirectImports } from "../../bench/programs/lib/wasi.ts";
 import { link } from "../../src/tools/link.ts";
 import { inspect } from "../../src/tools/module.ts";
 import { clang } from "./support.ts";
@@ -61,10 +62,7 @@ function run(wasm: Uint8Array<ArrayBuffer>): { status: number; output: string } 
   try {
     const stdout = openSync(join(folder, "out"), "w");
     const wasi = new WASI({ version: "preview1", stdout, returnOnExit: true });
-    const instance = new WebAssembly.Instance(
-      new WebAssembly.Module(wasm),
-      wasi.getImportObject() as WebAssembly.Imports,
-    );
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(wasm), indirectImports(wasi));
     const status = wasi.start(instance) as unknown as number;
     closeSync(stdout);
     return { status, output: readFileSync(join(folder, "out"), "utf8") };

@@ -9,18 +9,7 @@ import { WASI } from "node:wasi";
 import { parentPort, workerData } from "node:worker_threads";
 import type { Job, Outcome } from "./run.ts";
 import { sampled } from "./share.ts";
-
-/**
- * The imports, each behind a function of JavaScript. When wasm calls Node's WASI directly it may come in by V8's fast
- * way for C++ functions, in which no garbage may be collected; but WASI allocates, and when much memory is in use that
- * starts a collection, which then finds pointers that it knows nothing of (seen with Node 20: aborts in fd_write).
- */
-function indirect(wasi: WASI): WebAssembly.Imports {
-  const { wasi_snapshot_preview1: direct } = wasi.getImportObject() as WebAssembly.Imports;
-  const functions = Object.entries(direct as Record<string, (...values: unknown[]) => number>);
-  const wrapped = functions.map(([name, call]) => [name, (...values: unknown[]) => call(...values)]);
-  return { wasi_snapshot_preview1: Object.fromEntries(wrapped) };
-}
+import { indirectImports } from "./wasi.ts";
 
 /** The program's status when it trapped or threw. */
 const CRASHED = -1;
@@ -38,7 +27,7 @@ function execute({ module, name, args, folder, stdin, stdout, sample }: Job): Ou
       stderr: output,
       returnOnExit: true,
     });
-    const instance = new WebAssembly.Instance(module, indirect(wasi));
+    const instance = new WebAssembly.Instance(module, indirectImports(wasi));
     const memory = instance.exports["memory"] as WebAssembly.Memory;
     const start = (): Pick<Outcome, "status" | "error"> => {
       try {
