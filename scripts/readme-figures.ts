@@ -3,7 +3,7 @@
  * The tables are never edited by hand.
  *
  *   npm start -- --full --allocators gomalloc,dlmalloc,tlsf && npx tsx scripts/readme-figures.ts bench
- *   npm run bench:programs -- --rounds 11 && npx tsx scripts/readme-figures.ts programs
+ *   npm run bench:programs -- --rounds 9 && npx tsx scripts/readme-figures.ts programs
  */
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -34,6 +34,8 @@ interface Programs {
     readonly program: string;
     readonly workload: string;
     readonly rounds: number;
+    /** Of the reference's time, spent in its malloc family. */
+    readonly share: number;
     readonly cells: Readonly<Record<string, ProgramCell>>;
   }[];
 }
@@ -84,14 +86,15 @@ async function programsLines({ machine, scale, reference, rows }: Programs): Pro
   const means = (of: "medianTime" | "memory") =>
     ["gomalloc", "emmalloc"].map((name) => ratio(mean(at(name, of)))).join(" | ");
   return [
-    `| program | workload | ${reference}, ms | gomalloc | emmalloc | ${reference}, peak MiB | gomalloc | emmalloc |`,
-    "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ...rows.map(({ program, workload, cells }, i) => {
+    `| program | workload | in malloc | ${reference}, ms | gomalloc | emmalloc | ${reference}, peak MiB | gomalloc | emmalloc |`,
+    "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ...rows.map(({ program, workload, share, cells }, i) => {
       const stock = cells[reference]!;
       const peak = (stock.peak / 2 ** 20).toFixed(1);
-      return `| ${program} | ${workload} | ${stock.median.toFixed(0)} | ${columns(i, "medianTime")} | ${peak} | ${columns(i, "memory")} |`;
+      const part = `${(share * 100).toFixed(0)} %`;
+      return `| ${program} | ${workload} | ${part} | ${stock.median.toFixed(0)} | ${columns(i, "medianTime")} | ${peak} | ${columns(i, "memory")} |`;
     }),
-    `| geometric mean | | | ${means("medianTime")} | | ${means("memory")} |`,
+    `| geometric mean | | | | ${means("medianTime")} | | ${means("memory")} |`,
     "",
     `${machine.cpu}, node ${machine.node}, processor time, medians of ${rows[0]!.rounds} rounds; only the ratios travel.`,
   ];
