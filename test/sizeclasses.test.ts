@@ -171,3 +171,41 @@ describe("classes in wasm", () => {
     }
   });
 });
+
+/**
+ * free looks a slot's group up before it knows that the slot exists: only the last group of a span may have slots that do
+ * not. So no span may have room for the start of a slot behind its last group: whole groups and then a tail.
+ */
+describe("no span ends in whole groups of 64 slots and a tail", () => {
+  const PAGE = 8192;
+  const GROUP = 64;
+
+  function check(size: number, pages: number): void {
+    const slots = Math.floor((pages * PAGE) / size);
+    const tail = pages * PAGE - slots * size;
+    if (slots % GROUP === 0 && tail > 0) expect.fail(`${size} bytes, ${pages} pages: ${slots} slots and ${tail} bytes`);
+  }
+
+  it("which could be: the check bites", () => {
+    expect(() => check(1136, 9)).toThrow("64 slots and 1024 bytes");
+  });
+
+  it("of the classes and of fitted sizes, as long as they are meant to be and at their shortest", () => {
+    const { e } = open("test");
+    for (const { size, pages } of SIZE_CLASSES.slice(1)) {
+      check(size, pages);
+      check(size, Math.ceil(size / PAGE));
+    }
+    for (let size = 16; size <= MAX_SMALL_SIZE; size += 16) {
+      check(size, e.fittedPages(size));
+      check(size, Math.ceil(size / PAGE));
+    }
+  });
+
+  it("of long spans, of any length up to 64 slots", () => {
+    // spanPages: no longer than what 64 slots take, rounded down to pages.
+    for (let size = 8; size <= 2048; size += 8) {
+      for (let pages = 1; pages <= Math.min(16, Math.floor((size * GROUP) / PAGE)); pages++) check(size, pages);
+    }
+  });
+});

@@ -16,6 +16,7 @@ import { ARENA_BITS, ARENA_RECORD_SIZE, ARENA_SCAV, HEAP_ARENA_MAP, HEAP_TABLE8 
 import { arenaOf, central, heap, mheap, rowIndex } from "../base/state";
 import { bootstrap } from "../alloc/init";
 import { mediumRow } from "../alloc/malloc";
+import { fittedPages } from "../central/fitted";
 import { arenaInit } from "../heap/arena";
 import { recordSpace } from "../heap/mheap";
 import {
@@ -174,6 +175,9 @@ export function pcCache(): u64 {
 export function pcScavBits(): u64 {
   return mheap().pcScav;
 }
+
+/** Pages of a span of fitted slots. */
+export { fittedPages };
 
 /** Reciprocal of a class. */
 export function classMagic(c: u32): u32 {

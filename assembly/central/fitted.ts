@@ -60,7 +60,7 @@ export function maybeFit(row: u32): void {
 }
 
 /** Shortest span whose tail wastes at most 1/64, else the one that wastes least. */
-function fittedPages(size: u32): u32 {
+export function fittedPages(size: u32): u32 {
   let best: u32 = 0;
   let bestWaste: u32 = 0xffffffff;
   for (let pages = (size >> PAGE_SHIFT) + 1; pages <= MAX_SPAN_PAGES; pages++) {

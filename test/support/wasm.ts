@@ -101,6 +101,7 @@ export interface TestExports extends HostExports {
   classPages(c: number): number;
   classMagic(c: number): number;
   cClassOfSize(size: number): number;
+  fittedPages(size: number): number;
   scratch(): number;
 }
 
