@@ -15,17 +15,9 @@ import { ModuleLoadError } from "./errors.js";
 import { TRAMPOLINE_NAMES, TRAMPOLINE_WASM_BASE64 } from "./generated/wasm-trampoline.js";
 import { Heap } from "./heap.js";
 import { type AsyncWasmSource, compileSource, fetchBytes, isBytes, loadModuleAsync } from "./module.js";
-import { applyLimits, type HeapLimits, setOption } from "./options.js";
+import { applyLimits, type HeapLimits, refuseShared, setOption } from "./options.js";
+import { ENV, FAMILY, GOMALLOC } from "./tools/family.js";
 import { inspect } from "./tools/module.js";
-
-/** Modules that the family may be imported from: gomalloc by any of its names, env by those of C. */
-const OWN_MODULE = "gomalloc";
-const C_MODULE = "env";
-/** What C programs import from env when they were linked with undefined symbols allowed. */
-const C_NAMES: ReadonlySet<string> = new Set([
-  ...["malloc", "free", "calloc", "realloc", "aligned_alloc", "memalign", "posix_memalign"],
-  ...["malloc_usable_size", "malloc_trim", "free_sized"],
-]);
 
 export interface InstantiateWithOptions extends HeapLimits {
   /** What else the program imports. Names of the malloc family that stand in here are left to it. */
@@ -109,7 +101,7 @@ function familyImports(module: WebAssembly.Module, given: WebAssembly.Imports, h
   const wanted = WebAssembly.Module.imports(module).filter(
     ({ module: from, name, kind }) =>
       kind === "function" &&
-      (from === OWN_MODULE || (from === C_MODULE && C_NAMES.has(name))) &&
+      (from === GOMALLOC || (from === ENV && Object.hasOwn(FAMILY, name))) &&
       given[from]?.[name] === undefined,
   );
   const unknown = wanted.filter(({ name }) => !served.has(name));
@@ -120,7 +112,7 @@ function familyImports(module: WebAssembly.Module, given: WebAssembly.Imports, h
   }
   if (wanted.length === 0) {
     throw new ModuleLoadError(
-      `the program imports no malloc from "${OWN_MODULE}" or "${C_MODULE}": compile it with native/gomalloc.c, ` +
+      `the program imports no malloc from "${GOMALLOC}" or "${ENV}": compile it with native/gomalloc.c, ` +
         "or replace the allocator inside it with `npx gomalloc swap`",
     );
   }
@@ -237,12 +229,6 @@ function exportedMemory(instance: WebAssembly.Instance): WebAssembly.Memory {
   throw new ModuleLoadError(
     "the program neither imports nor exports a memory, or exports several and none as `memory`",
   );
-}
-
-function refuseShared({ buffer }: WebAssembly.Memory): void {
-  if (typeof SharedArrayBuffer === "function" && (buffer as ArrayBufferLike) instanceof SharedArrayBuffer) {
-    throw new TypeError("memory is shared; this heap is for one thread and needs an unshared memory");
-  }
 }
 
 /** The program's own word for where its heap begins. */

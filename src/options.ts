@@ -59,11 +59,16 @@ export function placeHeap(options: HeapOptions): Place {
     throw new TypeError("initial and maximum are for a memory of the heap's own; a given memory has its own");
   }
   if (!(memory instanceof WebAssembly.Memory)) throw new TypeError("memory must be a WebAssembly.Memory");
-  if (typeof SharedArrayBuffer === "function" && memory.buffer instanceof SharedArrayBuffer) {
-    throw new TypeError("memory is shared; this heap is for one thread and needs an unshared memory");
-  }
+  refuseShared(memory);
   if (heapBase === undefined) return { memory, heapBase: null };
   return { memory, heapBase: within(heapBase, 1, Math.min(memory.buffer.byteLength, MAX_HEAP_BASE), "heapBase") };
+}
+
+/** Throws TypeError for a shared memory: the heap is for one thread. */
+export function refuseShared({ buffer }: WebAssembly.Memory): void {
+  if (typeof SharedArrayBuffer === "function" && (buffer as ArrayBufferLike) instanceof SharedArrayBuffer) {
+    throw new TypeError("memory is shared; this heap is for one thread and needs an unshared memory");
+  }
 }
 
 function ownMemory(initial?: number, maximum?: number, heapBase = DEFAULT_HEAP_BASE): Place {

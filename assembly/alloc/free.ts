@@ -37,6 +37,20 @@ import { MISUSE_DOUBLE_FREE, MISUSE_FOREIGN, MISUSE_INTERIOR, MISUSE_NONE, MISUS
 @inline const RECORD_SHIFT: u32 = PAGE_SHIFT - PAGE_RECORD_SHIFT;
 @inline const RECORD_MASK: u32 = (ARENA_PAGES - 1) << PAGE_RECORD_SHIFT;
 
+/** Address of the arena record that covers `p`, 0 when there is none; `h` is the heap. */
+// @ts-ignore: decorator
+@inline
+function arenaAt(h: u32, p: u32): u32 {
+  return load<u32>(h + ((p >> ARENA_MAP_SHIFT) & ARENA_MAP_MASK), HEAP_ARENA_MAP);
+}
+
+/** Page record of `p` in its arena. */
+// @ts-ignore: decorator
+@inline
+function recordAt(arena: u32, p: u32): PageRecord {
+  return changetype<PageRecord>(<usize>(arena + ((p >> RECORD_SHIFT) & RECORD_MASK)));
+}
+
 /** The common case, small enough to be inlined. False: nothing was done, freeChecked must look. */
 // @ts-ignore: decorator
 @inline
@@ -51,9 +65,9 @@ export function freeIfAtLeast(p: u32, size: u32): bool {
   // Before init there is no arena map; below the heap, and at null, the records are all zero or the arena is missing.
   const h = heap;
   if (h == 0) return false;
-  const arena = load<u32>(h + ((p >> ARENA_MAP_SHIFT) & ARENA_MAP_MASK), HEAP_ARENA_MAP);
+  const arena = arenaAt(h, p);
   if (arena == 0) return false;
-  const r = changetype<PageRecord>(<usize>(arena + ((p >> RECORD_SHIFT) & RECORD_MASK)));
+  const r = recordAt(arena, p);
   const magic = r.divMagic;
   const product = <u64>(p - r.base) * <u64>magic;
   if (<u32>product >= magic) return false;
@@ -78,9 +92,9 @@ export function freeIfAtLeast(p: u32, size: u32): bool {
 export function smallBlockSize(p: u32): u32 {
   const h = heap;
   if (h == 0) return 0;
-  const arena = load<u32>(h + ((p >> ARENA_MAP_SHIFT) & ARENA_MAP_MASK), HEAP_ARENA_MAP);
+  const arena = arenaAt(h, p);
   if (arena == 0) return 0;
-  const r = changetype<PageRecord>(<usize>(arena + ((p >> RECORD_SHIFT) & RECORD_MASK)));
+  const r = recordAt(arena, p);
   const magic = r.divMagic;
   const product = <u64>(p - r.base) * <u64>magic;
   if (<u32>product >= magic) return 0;
@@ -112,7 +126,7 @@ export function checkPointer(p: u32): i32 {
   if (heap == 0) return MISUSE_FOREIGN;
   const arena = arenaOf(p >> ARENA_SHIFT);
   if (arena == 0) return MISUSE_FOREIGN;
-  const r = changetype<PageRecord>(<usize>(arena + ((p >> RECORD_SHIFT) & RECORD_MASK)));
+  const r = recordAt(arena, p);
   const magic = r.divMagic;
   const product = <u64>(p - r.base) * <u64>magic;
   const slot = <u32>(product >> 32);
@@ -150,7 +164,7 @@ export function freeChecked(p: u32): i32 {
   if (heap == 0) return MISUSE_FOREIGN;
   const arena = arenaOf(p >> ARENA_SHIFT);
   if (arena != 0) {
-    const r = changetype<PageRecord>(<usize>(arena + ((p >> RECORD_SHIFT) & RECORD_MASK)));
+    const r = recordAt(arena, p);
     const magic = r.divMagic;
     const product = <u64>(p - r.base) * <u64>magic;
     const slot = <u32>(product >> 32);

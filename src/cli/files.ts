@@ -19,8 +19,38 @@ export async function readInput(path: string): Promise<Uint8Array<ArrayBuffer>> 
   }
 }
 
+/** What link and swap give, as far as the command line needs it. */
+interface Outcome<Report> {
+  readonly wasm: Uint8Array<ArrayBuffer>;
+  readonly sourceMap?: string;
+  readonly report: Report;
+}
+
+/** What of the files goes to link and swap. */
+interface Maps {
+  readonly sourceMap: Uint8Array | undefined;
+  readonly sourceMapUrl: string | undefined;
+}
+
+/** Reads the input, has it rewritten, writes the result and prints the report as the command line asks. */
+export async function rewriteFile<Report extends { readonly warnings: readonly string[] }>(
+  input: string,
+  values: WriteValues,
+  rewrite: (program: Uint8Array<ArrayBuffer>, maps: Maps) => Promise<Outcome<Report>>,
+  format: (report: Report) => string,
+): Promise<void> {
+  const output = await outputPath(input, values);
+  const program = await readInput(input);
+  const sourceMap = await readSourceMap(input, program, values);
+  const { wasm, sourceMap: map, report } = await rewrite(program, { sourceMap, sourceMapUrl: sourceMapUrl(output) });
+  await writeOutput(output, wasm, map);
+  if (values.json) console.log(JSON.stringify(report, null, 2));
+  else if (!values.quiet) console.log(format(report));
+  else for (const warning of report.warnings) console.log(`warning: ${warning}`);
+}
+
 /** Where the result goes. Throws UsageError, for an output that is the input too. */
-export async function outputPath(input: string, values: WriteValues): Promise<string> {
+async function outputPath(input: string, values: WriteValues): Promise<string> {
   const { output, "in-place": inPlace } = values;
   if (inPlace && output !== undefined)
     throw new UsageError("-o and --in-place exclude each other", "Give one of them.");
@@ -38,11 +68,7 @@ async function sameFile(a: string, b: string): Promise<boolean> {
 }
 
 /** The input's source map: the file given, or the one beside the input that its sourceMappingURL names, or none. */
-export async function readSourceMap(
-  input: string,
-  bytes: Uint8Array,
-  values: WriteValues,
-): Promise<Uint8Array | undefined> {
+async function readSourceMap(input: string, bytes: Uint8Array, values: WriteValues): Promise<Uint8Array | undefined> {
   const given = values["source-map"];
   if (values["no-source-map"]) {
     if (given !== undefined) throw new UsageError("--source-map and --no-source-map exclude each other", "Give one.");
@@ -60,13 +86,13 @@ export async function readSourceMap(
 }
 
 /** Writes the module, and its source map as FILE.map before it. Throws ToolError "file". */
-export async function writeOutput(path: string, wasm: Uint8Array, sourceMap: string | undefined): Promise<void> {
+async function writeOutput(path: string, wasm: Uint8Array, sourceMap: string | undefined): Promise<void> {
   if (sourceMap !== undefined) await writeWhole(`${path}.map`, sourceMap);
   await writeWhole(path, wasm);
 }
 
 /** What the section sourceMappingURL of the module written to `path` is to say. */
-export function sourceMapUrl(path: string): string {
+function sourceMapUrl(path: string): string {
   return encodeURIComponent(`${basename(path)}.map`);
 }
 

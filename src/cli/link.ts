@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { link } from "../tools/link.js";
 import { formatReport } from "../tools/report.js";
 import { type Command, linkOptions, onlyFile, WRITE_HELP, WRITE_OPTIONS } from "./command.js";
-import { outputPath, readInput, readSourceMap, sourceMapUrl, writeOutput } from "./files.js";
+import { rewriteFile } from "./files.js";
 
 export const linkCommand: Command = {
   summary: "merge the allocator into a program that imports malloc and free",
@@ -22,13 +22,6 @@ posix_memalign, malloc_usable_size, free_sized, malloc_trim) also from module en
     const { values, positionals } = parseArgs({ args, options: WRITE_OPTIONS, allowPositionals: true });
     const input = onlyFile(positionals);
     const options = linkOptions(values);
-    const output = await outputPath(input, values);
-    const program = await readInput(input);
-    const sourceMap = await readSourceMap(input, program, values);
-    const result = await link(program, { ...options, sourceMap, sourceMapUrl: sourceMapUrl(output) });
-    await writeOutput(output, result.wasm, result.sourceMap);
-    if (values.json) console.log(JSON.stringify(result.report, null, 2));
-    else if (!values.quiet) console.log(formatReport(result.report));
-    else for (const warning of result.report.warnings) console.log(`warning: ${warning}`);
+    await rewriteFile(input, values, (program, maps) => link(program, { ...options, ...maps }), formatReport);
   },
 };

@@ -4,7 +4,7 @@
 import { parseArgs } from "node:util";
 import { formatSwapReport, type SwapOptions, swap } from "../tools/swap/swap.js";
 import { type Command, linkOptions, onlyFile, UsageError, WRITE_HELP, WRITE_OPTIONS } from "./command.js";
-import { outputPath, readInput, readSourceMap, sourceMapUrl, writeOutput } from "./files.js";
+import { rewriteFile } from "./files.js";
 
 export const swapCommand: Command = {
   summary: "replace the allocator inside a compiled program",
@@ -15,21 +15,14 @@ Usage: gomalloc swap [options] <file> -o <file>
 ${WRITE_HELP}
       --family ROLE=F    function F, an export's or function's name or a function's number, is malloc, free, ...
 
-The program's malloc family must be exported or named (name section). Refused when it cannot be found whole.`,
+The malloc family is found by export, by name (name section) or by what its code does. Refused when it is not whole.`,
 
   async run(args) {
     const given = { ...WRITE_OPTIONS, family: { type: "string", multiple: true } } as const;
     const { values, positionals } = parseArgs({ args, options: given, allowPositionals: true });
     const input = onlyFile(positionals);
     const options = { ...linkOptions(values), family: members(values.family ?? []) };
-    const output = await outputPath(input, values);
-    const program = await readInput(input);
-    const sourceMap = await readSourceMap(input, program, values);
-    const result = await swap(program, { ...options, sourceMap, sourceMapUrl: sourceMapUrl(output) });
-    await writeOutput(output, result.wasm, result.sourceMap);
-    if (values.json) console.log(JSON.stringify(result.report, null, 2));
-    else if (!values.quiet) console.log(formatSwapReport(result.report));
-    else for (const warning of result.report.warnings) console.log(`warning: ${warning}`);
+    await rewriteFile(input, values, (program, maps) => swap(program, { ...options, ...maps }), formatSwapReport);
   },
 };
 

@@ -63,7 +63,7 @@ export interface LinkOptions {
   readonly flavour?: FlavourName | undefined;
   /** Level of wasm-opt for the whole program. O0: not optimised at all. Default: O3. */
   readonly optimize?: OptimizeLevel | undefined;
-  /** Inline malloc and free into every caller. Default: true, but false for Os and Oz. */
+  /** Inline malloc, free, free_sized, realloc and malloc_usable_size into every caller. Default: true, but false for Os and Oz. */
   readonly inline?: boolean | undefined;
   /** Keep function names. Default: when the program has them. */
   readonly names?: boolean | undefined;

@@ -21,7 +21,7 @@ export interface LinkReport {
   readonly growth: Growth;
   /** What a misused free or realloc does. */
   readonly misuse: "trap" | "hook";
-  /** The program's own thin functions over the imported malloc, free or free_sized, inlined with it. */
+  /** The program's own thin functions over the imported family, inlined with it. */
   readonly wrappers: readonly string[];
   readonly optimize: string;
   readonly inline: boolean;
@@ -62,8 +62,13 @@ export function formatReport(report: LinkReport): string {
     ["source map", report.sourceMap ? "carried over" : "none"],
     ["valid", report.validated === "yes" ? "yes" : "unknown: this engine does not know what the input uses"],
   ];
+  return reportText(lines, report.warnings);
+}
+
+/** Lines of a label and a value, then the warnings. */
+export function reportText(lines: readonly [string, string][], warnings: readonly string[]): string {
   const text = lines.map(([label, value]) => `${label.padEnd(12)}${value}`);
-  return [...text, ...report.warnings.map((warning) => `warning: ${warning}`)].join("\n");
+  return [...text, ...warnings.map((warning) => `warning: ${warning}`)].join("\n");
 }
 
 function memoryText({ imported, ...limits }: LinkReport["memory"]): string {

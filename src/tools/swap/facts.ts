@@ -8,7 +8,7 @@
  */
 import type { ModuleInfo } from "../module.js";
 import { Reader } from "../reader.js";
-import { type Operand, walk } from "./instructions.js";
+import { displaced, type Operand, walk } from "./instructions.js";
 
 /** An access whose address is known. */
 export interface Access {
@@ -186,7 +186,7 @@ class Collector {
   #resolve(operand: Operand): readonly Operand[] {
     if (operand.kind !== "local") return [operand];
     const origins = this.#origins(operand.local);
-    return operand.offset === 0 ? origins : origins.map((origin) => displaced(origin, operand.offset));
+    return operand.offset === 0 ? origins : origins.map((origin) => moved(origin, operand.offset));
   }
 
   /** Of one local. A local that depends on itself is followed once. */
@@ -202,24 +202,11 @@ class Collector {
       if (next.local < this.params) found.push({ kind: "local", ...next });
       for (const value of this.#locals.get(next.local) ?? []) {
         if (value.kind === "local") queue.push({ local: value.local, offset: (value.offset + next.offset) | 0 });
-        else found.push(displaced(value, next.offset));
+        else found.push(moved(value, next.offset));
       }
     }
     this.#known.set(local, found);
     return found;
-  }
-}
-
-function displaced(operand: Operand, by: number): Operand {
-  switch (operand.kind) {
-    case "const":
-      return { kind: "const", value: (operand.value + by) >>> 0 };
-    case "local":
-    case "result":
-    case "sum":
-      return { ...operand, offset: (operand.offset + by) | 0 };
-    default:
-      return by === 0 ? operand : { kind: "unknown" };
   }
 }
 
@@ -323,4 +310,9 @@ export class StaticData {
     }
     return 0;
   }
+}
+
+/** The operand plus a constant; unknown when nothing can be said of it. */
+function moved(operand: Operand, by: number): Operand {
+  return displaced(operand, by) ?? (by === 0 ? operand : { kind: "unknown" });
 }

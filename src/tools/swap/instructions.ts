@@ -22,6 +22,20 @@ export type Operand =
   /** What a load through `base` + `offset` gave. */
   | { readonly kind: "word"; readonly base: Operand; readonly offset: number; readonly size: number };
 
+/** The operand plus a constant, for the kinds that keep one; undefined for the others. */
+export function displaced(operand: Operand, by: number): Operand | undefined {
+  switch (operand.kind) {
+    case "const":
+      return { kind: "const", value: (operand.value + by) >>> 0 };
+    case "local":
+    case "result":
+    case "sum":
+      return { ...operand, offset: (operand.offset + by) | 0 };
+    default:
+      return undefined;
+  }
+}
+
 /** What the walk tells. Operands arrive as they stood on the stack. */
 export interface Visitor {
   call(callee: number): void;
@@ -439,18 +453,9 @@ class Walk {
   }
 
   #displaced(operand: Operand, by: number): Operand {
-    switch (operand.kind) {
-      case "const":
-        return { kind: "const", value: (operand.value + by) >>> 0 };
-      case "local":
-      case "result":
-      case "sum":
-        this.visitor.constant(by >>> 0);
-        return { ...operand, offset: (operand.offset + by) | 0 };
-      default:
-        this.visitor.constant(by >>> 0);
-        return { kind: "sum", offset: by };
-    }
+    // Of two constants the sum is told, by whoever takes it.
+    if (operand.kind !== "const") this.visitor.constant(by >>> 0);
+    return displaced(operand, by) ?? { kind: "sum", offset: by };
   }
 
   #bulk(op: number): void {

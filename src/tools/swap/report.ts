@@ -1,7 +1,7 @@
 /**
  * What a swap did, as data and as text.
  */
-import type { LinkReport } from "../report.js";
+import { type LinkReport, reportText } from "../report.js";
 import type { FoundBy } from "./members.js";
 import type { RoleName } from "./roles.js";
 
@@ -68,6 +68,5 @@ export function formatSwapReport(report: SwapReport): string {
       report.checked === "yes" ? "malloc and free work on their own" : "valid; could not be tried on its own",
     ],
   ];
-  const text = lines.map(([label, value]) => `${label.padEnd(12)}${value}`);
-  return [...text, ...report.warnings.map((warning) => `warning: ${warning}`)].join("\n");
+  return reportText(lines, report.warnings);
 }

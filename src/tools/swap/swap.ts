@@ -11,6 +11,7 @@
  * never changed. Cost: some seconds for a module of a megabyte, most of them in wasm-opt.
  */
 import { acceptProgram } from "../accept.js";
+import { GROWTH_IMPORTS } from "../allocator.js";
 import { renameImports } from "../edit.js";
 import { ToolError } from "../errors.js";
 import { ENV } from "../family.js";
@@ -40,7 +41,7 @@ export interface SwapResult extends Omit<LinkResult, "report"> {
   readonly report: SwapReport;
 }
 
-const RESIZE_HEAP = "emscripten_resize_heap";
+const RESIZE_HEAP = GROWTH_IMPORTS.emscripten;
 
 /** Throws ToolError: those of link, and no-allocator, incomplete-family, inlined-allocator, sbrk, heap-base, unsure. */
 export async function swap(app: Uint8Array, options: SwapOptions = {}): Promise<SwapResult> {
