@@ -107,7 +107,9 @@ describe.skipIf(reason !== "").each(FLAVOURS)(`%s: beyond 2 GiB ${reason}`, (fla
     o.e.free(GIB2 - 16);
     expect(o.e.malloc_usable_size(p)).toBeGreaterThanOrEqual(3000);
     o.e.free(p);
-    expect(o.e.malloc_usable_size(p)).toBe(0);
+    o.e.free(p);
+    expect(o.e.realloc(p, 10)).toBe(0);
+    expect(validate(o)).toBe(0);
   });
 });
 

@@ -80,7 +80,10 @@ export function posix_memalign(out: u32, align: u32, size: u32): i32 {
   return 0;
 }
 
-/** Bytes that the live block at `ptr` has, at least what was asked for; 0 for NULL and for what is no live block. */
+/**
+ * Bytes that the live block at `ptr` has, at least what was asked for; 0 for NULL. Of what is no live block it gives 0 or,
+ * in the malloc flavour, the bytes of the free slot that starts there: whether it is live is for free to say.
+ */
 export function malloc_usable_size(ptr: u32): u32 {
   const n = smallBlockSize(ptr);
   return n ? n : usableSize(ptr);

@@ -11,7 +11,7 @@
  * misuse too, is freeChecked: it starts again from the address, so that the fast half is a pure subset of it.
  */
 
-import { ARENA_PAGES, ARENA_SHIFT, NUM_ARENAS, PAGE_SHIFT } from "../base/config";
+import { ARENA_PAGES, ARENA_SHIFT, HOST, NUM_ARENAS, PAGE_SHIFT } from "../base/config";
 import {
   FLAG_LISTED,
   GROUP_SHIFT,
@@ -84,8 +84,9 @@ export function freeIfAtLeast(p: u32, size: u32): bool {
 }
 
 /**
- * Bytes of the live small block at `p` when a glance tells: 0 says nothing. Small enough to be inlined, and the record
- * walk of freeFast; the blocks that it does not see are those of full groups, and large ones.
+ * Bytes of the slot that starts at `p`; 0 for what is no slot of a span, which large blocks are not either. Small enough
+ * to be inlined, and a walk to the page record only: C programs ask it right after malloc, when the group has just been
+ * written. The host flavours look at the group too, and give 0 for a slot that is free.
  */
 // @ts-ignore: decorator
 @inline
@@ -98,9 +99,12 @@ export function smallBlockSize(p: u32): u32 {
   const magic = r.divMagic;
   const product = <u64>(p - r.base) * <u64>magic;
   if (<u32>product >= magic) return 0;
-  const slot = <u32>(product >> 32);
-  const g = groupAt(r.groups + ((slot >> 6) << GROUP_SHIFT));
-  return (~(g.allocCache | g.freed) >> slot) & 1 ? rowAt(r.row).elemsize : 0;
+  if (HOST) {
+    const slot = <u32>(product >> 32);
+    const g = groupAt(r.groups + ((slot >> 6) << GROUP_SHIFT));
+    if (((~(g.allocCache | g.freed) >> slot) & 1) == 0) return 0;
+  }
+  return rowAt(r.row).elemsize;
 }
 
 /** free as C has it: null is nothing, misuse is reported. */
