@@ -1,26 +1,38 @@
 /**
- * Writes src/generated/wasm-host.ts: the host flavour as a base64 string, so that createHeap() needs no file, no fetch
- * and no bundler plug-in. Not under version control; the stamp of the build decides when it is written anew.
+ * Writes src/generated/wasm-host.ts and wasm-host-shared.ts: the host flavours as base64 strings, so that createHeap()
+ * needs no file, no fetch and no bundler plug-in. Not under version control; the stamp of the build decides when they are
+ * written anew.
  */
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { replaceFile } from "./build-tools.ts";
 
-const SOURCE = fileURLToPath(new URL("../build/gomalloc-host.wasm", import.meta.url));
+/** Flavour, the file it is written to, the prefix of its constants. */
+const MODULES = [
+  { flavour: "host", prefix: "HOST" },
+  { flavour: "host-shared", prefix: "HOST_SHARED" },
+].map(({ flavour, prefix }) => ({
+  flavour,
+  prefix,
+  source: fileURLToPath(new URL(`../build/gomalloc-${flavour}.wasm`, import.meta.url)),
+  target: fileURLToPath(new URL(`../src/generated/wasm-${flavour}.ts`, import.meta.url)),
+}));
 
-export const INLINED_FILE = fileURLToPath(new URL("../src/generated/wasm-host.ts", import.meta.url));
+export const INLINED_FILES = MODULES.map(({ target }) => target);
 
-export async function writeInlinedModule(): Promise<void> {
-  const bytes = await readFile(SOURCE);
-  await mkdir(join(dirname(INLINED_FILE)), { recursive: true });
-  await replaceFile(
-    INLINED_FILE,
-    [
-      "/** The host flavour, base64. Written by scripts/build-inline.ts at every build; do not edit. */",
-      `export const HOST_WASM_BASE64 =\n  "${bytes.toString("base64")}";`,
-      `/** Bytes of the decoded module. */\nexport const HOST_WASM_BYTES = ${bytes.length};`,
-      "",
-    ].join("\n"),
-  );
+export async function writeInlinedModules(): Promise<void> {
+  for (const { flavour, prefix, source, target } of MODULES) {
+    const bytes = await readFile(source);
+    await mkdir(join(dirname(target)), { recursive: true });
+    await replaceFile(
+      target,
+      [
+        `/** The flavour ${flavour}, base64. Written by scripts/build-inline.ts at every build; do not edit. */`,
+        `export const ${prefix}_WASM_BASE64 =\n  "${bytes.toString("base64")}";`,
+        `/** Bytes of the decoded module. */\nexport const ${prefix}_WASM_BYTES = ${bytes.length};`,
+        "",
+      ].join("\n"),
+    );
+  }
 }

@@ -9,7 +9,7 @@
 import { createHash } from "node:crypto";
 import { access, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { INLINED_FILE } from "./build-inline.ts";
+import { INLINED_FILES } from "./build-inline.ts";
 import { BUILD_DIR, ROOT, replaceFile } from "./build-tools.ts";
 import { TRAMPOLINE_FILE } from "./build-trampoline.ts";
 import { FLAVOURS } from "./build-wasm.ts";
@@ -45,7 +45,7 @@ async function digest(): Promise<string> {
 export async function isFresh(): Promise<boolean> {
   try {
     const stamp = await readFile(STAMP_FILE, "utf8");
-    const outputs = [...FLAVOURS.map((flavour) => join(ROOT, flavour.file)), INLINED_FILE, TRAMPOLINE_FILE];
+    const outputs = [...FLAVOURS.map((flavour) => join(ROOT, flavour.file)), ...INLINED_FILES, TRAMPOLINE_FILE];
     await Promise.all(outputs.map((file) => access(file)));
     return stamp === (await digest());
   } catch {

@@ -19,6 +19,13 @@ const HOST = [
   ...["validateDeep", "validateInfo", "releaseAll", "reclaim"],
 ];
 
+/** What the shared flavours have besides: a thread's P, and for the host all that its Ps and locks need. */
+const THREADS = ["gomalloc_thread_exit"];
+const HOST_THREADS = [
+  ...["acquireP", "releaseP", "currentP", "blockP", "unblockP", "setProcs", "procs", "numPs", "flushP", "recoverP"],
+  ...["stateAddress", "lockAddress", "lockCount", "lastStuck", "pStat"],
+];
+
 export interface Flavour {
   /** Target of asconfig.json. */
   readonly name: string;
@@ -30,16 +37,19 @@ export interface Flavour {
   readonly exports: readonly string[];
   /** True when it must export nothing else. */
   readonly exact: boolean;
+  /** True when its memory is shared. */
+  readonly shared: boolean;
 }
 
 export const FLAVOURS: readonly Flavour[] = [
-  { name: "malloc", entry: "assembly/abi/libc.ts", file: "build/gomalloc.wasm", exports: LIBC, exact: true },
+  { name: "malloc", entry: "assembly/abi/libc.ts", file: "build/gomalloc.wasm", exports: LIBC, exact: true, shared: false },
   {
     name: "host",
     entry: "assembly/abi/host.ts",
     file: "build/gomalloc-host.wasm",
     exports: [...LIBC, ...HOST],
     exact: true,
+    shared: false,
   },
   {
     name: "test",
@@ -47,6 +57,31 @@ export const FLAVOURS: readonly Flavour[] = [
     file: "build/gomalloc-test.wasm",
     exports: [...LIBC, ...HOST],
     exact: false,
+    shared: false,
+  },
+  {
+    name: "shared",
+    entry: "assembly/abi/shared.ts",
+    file: "build/gomalloc-shared.wasm",
+    exports: [...LIBC, ...THREADS],
+    exact: true,
+    shared: true,
+  },
+  {
+    name: "host-shared",
+    entry: "assembly/abi/hostshared.ts",
+    file: "build/gomalloc-host-shared.wasm",
+    exports: [...LIBC, ...HOST, ...THREADS, ...HOST_THREADS],
+    exact: true,
+    shared: true,
+  },
+  {
+    name: "test-shared",
+    entry: "assembly/abi/testingshared.ts",
+    file: "build/gomalloc-test-shared.wasm",
+    exports: [...LIBC, ...HOST, ...THREADS, ...HOST_THREADS],
+    exact: false,
+    shared: true,
   },
 ];
 
@@ -66,9 +101,10 @@ export async function buildFlavour(flavour: Flavour): Promise<number> {
   const stripped = `${stem}.${process.pid}.wasm`;
   try {
     await runTool("assemblyscript/bin/asc.js", [flavour.entry, "--target", flavour.name, "--outFile", raw]);
-    await runTool("binaryen/bin/wasm-opt", [raw, ...FEATURES, ...OPTIMISE, "-g", "-o", debug]);
+    const features = flavour.shared ? [...FEATURES, "--enable-threads"] : FEATURES;
+    await runTool("binaryen/bin/wasm-opt", [raw, ...features, ...OPTIMISE, "-g", "-o", debug]);
     const strip = ["--strip-debug", "--strip-producers", "--strip-target-features"];
-    await runTool("binaryen/bin/wasm-opt", [debug, ...FEATURES, ...strip, "-o", stripped]);
+    await runTool("binaryen/bin/wasm-opt", [debug, ...features, ...strip, "-o", stripped]);
     const bytes = await readFile(join(ROOT, stripped));
     checkModule(bytes, flavour);
     await replaceFile(join(ROOT, `${stem}.debug.wasm`), await readFile(join(ROOT, debug)));

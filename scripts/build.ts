@@ -10,7 +10,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Listr } from "listr2";
-import { writeInlinedModule } from "./build-inline.ts";
+import { writeInlinedModules } from "./build-inline.ts";
 import { isFresh, writeStamp } from "./build-stamp.ts";
 import { BUILD_DIR, ROOT, runTool } from "./build-tools.ts";
 import { writeTrampoline } from "./build-trampoline.ts";
@@ -41,7 +41,7 @@ async function main(argv: readonly string[]): Promise<void> {
           task.title = `${flavour.file}: ${bytes} bytes`;
         },
       })),
-      { title: "host flavour inlined", skip, task: writeInlinedModule },
+      { title: "host flavours inlined", skip, task: writeInlinedModules },
       { title: "trampoline", skip, task: writeTrampoline },
       { title: "stamp", skip, task: writeStamp },
       {

@@ -4,16 +4,19 @@
 
 export * from "./libc";
 
-import { bootstrap } from "../alloc/init";
 import { checkPointer, findObject, freeChecked, freeFast } from "../alloc/free";
 import { dropTiny, mallocgc as mallocgcImpl } from "../alloc/mallocgc";
 import { malloc } from "../alloc/malloc";
 import { releaseAll as releaseRows } from "../alloc/mcache";
 import { MISUSE_NONE } from "../alloc/misuse";
 import { reallocChecked } from "../alloc/realloc";
+import { isReady } from "../alloc/procs";
+import { SHARED } from "../base/config";
+import { lock, unlock } from "../base/locks";
 import { STAT_MISUSES, count } from "../base/counters";
 import { HEAP_MEMSTATS } from "../base/layout";
 import { heap } from "../base/state";
+import { giveOwn } from "../check/recover";
 import { fillMemStats } from "../check/memstats";
 import { validateHeap } from "../check/validate";
 import { spanOf as lookup } from "../heap/arena";
@@ -69,8 +72,10 @@ export function objectBase(ptr: u32): u32 {
 
 /** Fill the MemStats record (check/memstats.ts) and return its address; 0 without a heap and memory for one. */
 export function memstats(): u32 {
-  if (heap == 0 && !bootstrap(false, 0)) return 0;
+  if (!isReady()) return 0;
+  if (SHARED && !lock(0)) return 0;
   fillMemStats(heap + HEAP_MEMSTATS);
+  if (SHARED) unlock(0);
   return heap + HEAP_MEMSTATS;
 }
 
@@ -87,11 +92,18 @@ export function validateDeep(): u32 {
 /** All spans of the mcache back to their mcentrals, retained empty spans and the page cache back to the page heap. */
 export function releaseAll(): void {
   if (heap == 0) return;
+  if (SHARED) {
+    if (isReady()) giveOwn();
+    return;
+  }
   dropTiny();
   releaseRows();
 }
 
 /** Retained empty spans back to the page heap; the number of pages. */
 export function reclaim(): u32 {
-  return heap ? reclaimSpans() : 0;
+  if (SHARED && (!isReady() || !lock(0))) return 0;
+  const pages = heap ? reclaimSpans() : 0;
+  if (SHARED) unlock(0);
+  return pages;
 }

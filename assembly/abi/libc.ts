@@ -6,10 +6,13 @@
  */
 
 import { setOption } from "../base/options";
-import { bootstrap } from "../alloc/init";
+import { SHARED } from "../base/config";
+import { attachHeap, bootstrap } from "../alloc/init";
 import { malloc, mallocZeroed } from "../alloc/malloc";
 import { free, freeIfAtLeast, smallBlockSize } from "../alloc/free";
 import { freeSizedSlow, mallocAligned, reallocBlock, usableSize } from "../alloc/realloc";
+import { isReady } from "../alloc/procs";
+import { lock, unlock } from "../base/locks";
 import { heap } from "../base/state";
 import { giveBack } from "../heap/mheap";
 
@@ -24,7 +27,8 @@ export { gomalloc_misuse } from "../alloc/misuse";
  * first malloc tries on memory of its own.
  */
 export function init(heapBase: u32): void {
-  bootstrap(true, heapBase);
+  if (SHARED) attachHeap(heapBase);
+  else bootstrap(true, heapBase);
 }
 
 /** Set an option, see base/options.ts for parameters and values; before or after init. 1 when it was taken, else 0. */
@@ -94,5 +98,8 @@ export function malloc_usable_size(ptr: u32): u32 {
  * when there were any, else 0. Memory itself never shrinks on wasm; `pad` is not used.
  */
 export function malloc_trim(_pad: u32): i32 {
-  return heap != 0 && giveBack() ? 1 : 0;
+  if (SHARED && (!isReady() || !lock(0))) return 0;
+  const some = heap != 0 && giveBack();
+  if (SHARED) unlock(0);
+  return some ? 1 : 0;
 }

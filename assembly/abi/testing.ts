@@ -13,7 +13,7 @@ export { summarize as pallocSumOf } from "../heap/pallocsum";
 
 import { ARENA_SHIFT, MAX_SMALL_SIZE, PAGE_SHIFT, SMALL_SIZE_MAX } from "../base/config";
 import { ARENA_BITS, ARENA_RECORD_SIZE, ARENA_SCAV, HEAP_ARENA_MAP, HEAP_TABLE8 } from "../base/layout";
-import { arenaOf, central, heap, mheap, rowIndex } from "../base/state";
+import { arenaOf, central, heap, mheap, mlocal, rowIndex } from "../base/state";
 import { bootstrap } from "../alloc/init";
 import { mediumRow } from "../alloc/malloc";
 import { fittedPages } from "../central/fitted";
@@ -141,7 +141,7 @@ export function mergeSums(sums: u32, n: i32, logPages: i32): u64 {
 }
 
 export function pcSet(base: u32, cache: u64, scav: u64): void {
-  const h = mheap();
+  const h = mlocal();
   h.pcBase = base >> PAGE_SHIFT;
   h.pcCache = cache;
   h.pcScav = scav;
@@ -165,15 +165,15 @@ export function pcRefill(): i32 {
 }
 
 export function pcBase(): u32 {
-  return mheap().pcBase << PAGE_SHIFT;
+  return mlocal().pcBase << PAGE_SHIFT;
 }
 
 export function pcCache(): u64 {
-  return mheap().pcCache;
+  return mlocal().pcCache;
 }
 
 export function pcScavBits(): u64 {
-  return mheap().pcScav;
+  return mlocal().pcScav;
 }
 
 /** Pages of a span of fitted slots. */

@@ -9,11 +9,14 @@
  *
  * The inlined half does 1 to 3 for a group that neither is full nor becomes empty, or that the mcache holds. All else,
  * misuse too, is freeChecked: it starts again from the address, so that the fast half is a pure subset of it.
+ *
+ * In a shared heap that is so for blocks of spans that the thread's P owns; those of others go to central/remote.ts.
  */
 
-import { ARENA_PAGES, ARENA_SHIFT, HOST, NUM_ARENAS, PAGE_SHIFT } from "../base/config";
+import { ARENA_PAGES, ARENA_SHIFT, HOST, NUM_ARENAS, PAGE_SHIFT, SHARED } from "../base/config";
 import {
   FLAG_LISTED,
+  GROUP_REMOTE,
   GROUP_SHIFT,
   Group,
   HEAP_ARENA_MAP,
@@ -22,13 +25,16 @@ import {
   MSpan,
   PAGE_RECORD_SHIFT,
   PageRecord,
+  P_RECORD_SIZE,
 } from "../base/layout";
 import { STAT_LARGE_FREES, count } from "../base/counters";
-import { arenaOf, central, heap, rowAt } from "../base/state";
+import { lock, unlock } from "../base/locks";
+import { arenaOf, central, heap, local, rowAt } from "../base/state";
 import { pushPartial, retainOrFree, unlinkPartial } from "../central/mcentral";
+import { freeRemote } from "../central/remote";
 import { pageRecord, spanOf } from "../heap/arena";
 import { freeSpan } from "../heap/mheap";
-import { addressOf, groupAt, isEmptyUncached, liveBits, spanAt, validBits } from "../heap/mspan";
+import { addressOf, groupAt, groupOf, isEmptyUncached, liveBits, remoteBits, spanAt, validBits } from "../heap/mspan";
 import { MISUSE_DOUBLE_FREE, MISUSE_FOREIGN, MISUSE_INTERIOR, MISUSE_NONE, MISUSE_TINY, misuse } from "./misuse";
 
 /** An address to its offset in the arena map (arena * 4), and in the arena to its record's (page * 16): shift and mask. */
@@ -71,6 +77,8 @@ export function freeIfAtLeast(p: u32, size: u32): bool {
   const magic = r.divMagic;
   const product = <u64>(p - r.base) * <u64>magic;
   if (<u32>product >= magic) return false;
+  // In a shared heap the row tells whose span it is: here only one's own.
+  if (SHARED && r.row - local >= P_RECORD_SIZE) return false;
   if (size != 0 && size > rowAt(r.row).elemsize) return false;
   const slot = <u32>(product >> 32);
   const g = changetype<Group>(<usize>(r.groups + ((slot >> 6) << GROUP_SHIFT)));
@@ -78,6 +86,7 @@ export function freeIfAtLeast(p: u32, size: u32): bool {
   const live = ~(g.allocCache | freed);
   const bit: u64 = (<u64>1) << slot;
   if ((live & bit) == 0) return false;
+  if (SHARED && (load<u64>(changetype<usize>(g), GROUP_REMOTE) & bit) != 0) return false;
   if (live == bit && rowAt(r.row).group != <u32>changetype<usize>(g)) return false;
   g.freed = freed | bit;
   return true;
@@ -102,7 +111,7 @@ export function smallBlockSize(p: u32): u32 {
   if (HOST) {
     const slot = <u32>(product >> 32);
     const g = groupAt(r.groups + ((slot >> 6) << GROUP_SHIFT));
-    if (((~(g.allocCache | g.freed) >> slot) & 1) == 0) return 0;
+    if (((~(g.allocCache | g.freed | remoteBits(g)) >> slot) & 1) == 0) return 0;
   }
   return rowAt(r.row).elemsize;
 }
@@ -139,8 +148,8 @@ export function checkPointer(p: u32): i32 {
   if (<u32>product < magic && slot < <u32>span.nelems) {
     checkedSpan = span;
     const g = groupAt(r.groups + ((slot >> 6) << GROUP_SHIFT));
-    if ((~(g.allocCache | g.freed) & bit) != 0) return MISUSE_NONE;
-    return liveBits(span, slot >> 6) & bit ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
+    if ((~(g.allocCache | g.freed | remoteBits(g)) & bit) != 0) return MISUSE_NONE;
+    return liveBits(span, slot >> 6) & ~remoteBits(g) & bit ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
   }
   const found = spanOf(p);
   if (found == null) return MISUSE_FOREIGN;
@@ -160,7 +169,8 @@ export function findObject(p: u32): u32 {
   const row = rowAt(pageRecord(p >> PAGE_SHIFT).row);
   const slot = (p - span.startAddr) / row.elemsize;
   if (slot >= <u32>span.nelems) return 0;
-  return liveBits(span, slot >> 6) & ((<u64>1) << slot) ? span.startAddr + slot * row.elemsize : 0;
+  const live = liveBits(span, slot >> 6) & ~remoteBits(groupOf(span, slot >> 6));
+  return live & ((<u64>1) << slot) ? span.startAddr + slot * row.elemsize : 0;
 }
 
 /** free in full: MISUSE_NONE when the block was freed, else what is wrong and nothing changed. */
@@ -173,8 +183,15 @@ export function freeChecked(p: u32): i32 {
     const product = <u64>(p - r.base) * <u64>magic;
     const slot = <u32>(product >> 32);
     const span = spanAt(r.groups - MSPAN_SIZE);
-    if (<u32>product < magic && slot < <u32>span.nelems) return freeSlot(r, span, slot);
+    if (<u32>product < magic && slot < <u32>span.nelems) {
+      if (SHARED && r.row - local >= P_RECORD_SIZE) {
+        const g = groupAt(r.groups + ((slot >> 6) << GROUP_SHIFT));
+        return freeRemote(g, (<u64>1) << slot) ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
+      }
+      return freeSlot(r, span, slot);
+    }
     if (magic == 0 && p == r.base && r.groups != 0 && span.ngroups == 0) {
+      if (SHARED) return freeLarge(r, p);
       freeSpan(span);
       count(STAT_LARGE_FREES);
       return MISUSE_NONE;
@@ -182,6 +199,20 @@ export function freeChecked(p: u32): i32 {
   }
   if (p == heap + HEAP_ZEROBASE) return MISUSE_NONE;
   return checkPointer(p);
+}
+
+/** Free the large block at `p`, of which `r` was the record a moment ago: another thread may be freeing it too. */
+function freeLarge(r: PageRecord, p: u32): i32 {
+  // Who cannot have the lock leaves the block as it is.
+  if (!lock(0)) return MISUSE_NONE;
+  const span = spanAt(r.groups - MSPAN_SIZE);
+  const found = r.groups != 0 && r.base == p && span.ngroups == 0;
+  if (found) {
+    freeSpan(span);
+    count(STAT_LARGE_FREES);
+  }
+  unlock(0);
+  return found ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
 }
 
 /** Free a slot of a small span, which exists but need not be live. */
@@ -194,11 +225,12 @@ function freeSlot(r: PageRecord, span: MSpan, slot: u32): i32 {
   const cached = group == row.group;
   const mask = <u32>span.partialMask;
   if (cached || (mask >> i) & 1) {
-    if (((g.allocCache | g.freed) & bit) != 0) return MISUSE_DOUBLE_FREE;
+    if (((g.allocCache | g.freed | remoteBits(g)) & bit) != 0) return MISUSE_DOUBLE_FREE;
     g.freed |= bit;
     if (cached) return MISUSE_NONE;
   } else {
     // The first free of a full group, of which all slots are live.
+    if (SHARED && (remoteBits(g) & bit) != 0) return MISUSE_DOUBLE_FREE;
     g.freed = ~validBits(span, i) | bit;
     span.partialMask = <u16>(mask | (1 << i));
   }

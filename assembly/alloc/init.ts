@@ -5,7 +5,8 @@
  *   no init          the first malloc takes memory that it grows itself, and nothing else
  *
  * The tables are computed here, not loaded: the module has no data segment, so that it can be merged into any other.
- * Cost: a few microseconds, 12 KiB of records and at least one page for spans. One thread, once.
+ * Cost: a few microseconds, 12 KiB of records and at least one page for spans. One thread, once. In a shared heap the
+ * record stands at heapBase for all threads to find: the first to call init makes it, the others wait and attach.
  */
 
 import {
@@ -18,7 +19,9 @@ import {
   PAGE_SIZE,
   ROW_FITTED,
   ROW_SCAN,
+  MAX_PS,
   ROW_TINY,
+  SHARED,
   SMALL_SIZE_MAX,
   TINY_CLASS,
   WASM_PAGE_SHIFT,
@@ -28,14 +31,18 @@ import {
   HEAP_CLASS8,
   HEAP_CLASS_PAGES,
   HEAP_CLASS_SIZE,
+  HEAP_LOCKS,
+  HEAP_PROCS,
   HEAP_RECORD_SIZE,
+  HEAP_SETUP,
   HEAP_TABLE128,
   HEAP_TABLE8,
 } from "../base/layout";
 import { startCoarse } from "../central/coarse";
 import { initRow } from "../central/rows";
 import { fillSizeClasses } from "../base/sizeclasses";
-import { central, dummyGroup, heap, mheap, rowAt, rowAddress, setHeap } from "../base/state";
+import { canBlock } from "../base/options";
+import { dummyGroup, heap, here, mheap, rowAt, rowAddress, setHeap, setLocal } from "../base/state";
 import { addRegion } from "../heap/mheap";
 import { memoryEnd, sysGrow } from "../heap/sys";
 
@@ -54,8 +61,8 @@ export function classPages(c: u32): u32 {
 }
 
 /** The lookup tables and the rows, out of the size classes. */
-function initTables(): void {
-  fillSizeClasses(heap + HEAP_CLASS_SIZE, heap + HEAP_CLASS_PAGES);
+export function initTables(): void {
+  fillSizeClasses(here() + HEAP_CLASS_SIZE, here() + HEAP_CLASS_PAGES);
   for (let row: u32 = 0; row < NUM_ROWS; row++) rowAt(rowAddress(row)).group = dummyGroup();
   for (let c: u32 = 1; c < NUM_CLASSES; c++) {
     initRow(c, c, classSize(c), classPages(c), 1);
@@ -67,15 +74,15 @@ function initTables(): void {
   let c: u32 = 1;
   for (let i: u32 = 0; i <= SMALL_SIZE_MAX >> 3; i++) {
     if (i << 3 > classSize(c)) c++;
-    if (HOST) store<u8>(heap + i, <u8>c, HEAP_CLASS8);
+    if (HOST) store<u8>(here() + i, <u8>c, HEAP_CLASS8);
     // C: 16-byte alignment from 16 bytes up, so 17..24 go to the class of 32.
     const aligned = classSize(c) > 16 && (classSize(c) & 15) != 0 ? c + 1 : c;
-    store<u32>(heap + (i << 2), rowAddress(aligned), HEAP_TABLE8);
+    store<u32>(here() + (i << 2), rowAddress(aligned), HEAP_TABLE8);
   }
   startCoarse();
   for (let i: u32 = 0; i <= (MAX_SMALL_SIZE - SMALL_SIZE_MAX) >> 7; i++) {
     if (SMALL_SIZE_MAX + (i << 7) > classSize(c)) c++;
-    store<u8>(heap + i, <u8>c, HEAP_TABLE128);
+    store<u8>(here() + i, <u8>c, HEAP_TABLE128);
   }
 }
 
@@ -88,7 +95,7 @@ export function bootstrap(given: bool, heapBase: u32): bool {
   let end = memoryEnd();
   let start: u32 = given ? max(heapBase, 16) : max(end, 16);
   if (start > ADDRESS_END - 64) return false;
-  start = (start + 15) & ~15;
+  start = SHARED ? (start + 63) & ~63 : (start + 15) & ~15;
   const records = HEAP_RECORD_SIZE + ARENA_RECORD_SIZE;
   const need = <u64>start + records + 2 * PAGE_SIZE;
   if (need > <u64>ADDRESS_END) return false;
@@ -98,8 +105,10 @@ export function bootstrap(given: bool, heapBase: u32): bool {
     if (sysGrow(n) == 0) return false;
     end = memoryEnd();
   }
-  memory.fill(start, 0, HEAP_RECORD_SIZE);
+  // What a shared heap has from HEAP_LOCKS on reads as zero, or others are at work on it by now.
+  memory.fill(start, 0, SHARED ? HEAP_LOCKS : HEAP_RECORD_SIZE);
   setHeap(start);
+  if (SHARED) setLocal(start);
   const h = mheap();
   h.sys = end - start;
   const region = (start + records + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
@@ -109,5 +118,37 @@ export function bootstrap(given: bool, heapBase: u32): bool {
   h.arenaLo = NUM_ARENAS - 1;
   initTables();
   addRegion(region, end - region, zero);
+  if (SHARED) setLocal(0);
   return true;
+}
+
+@inline const SETUP_BUSY: u32 = 1;
+@inline const SETUP_DONE: u32 = 2;
+
+/**
+ * init of a shared heap: make it, or attach to what stands at heapBase. The memory from there on reads as zero at first.
+ * Without memory nothing happens: the next call tries again.
+ */
+export function attachHeap(heapBase: u32): void {
+  if (heap != 0 || heapBase > ADDRESS_END - 2 * HEAP_RECORD_SIZE) return;
+  const start = (max(heapBase, 16) + 63) & ~63;
+  const need = (start + HEAP_RECORD_SIZE + 0xffff) >> WASM_PAGE_SHIFT;
+  const pages = <u32>memory.size();
+  if (need > pages && memory.grow(need - pages) < 0) return;
+  const setup = start + HEAP_SETUP;
+  while (true) {
+    const seen = atomic.cmpxchg<u32>(setup, 0, SETUP_BUSY);
+    if (seen == 0) break;
+    if (seen == SETUP_DONE) {
+      setHeap(start);
+      return;
+    }
+    // Neither a heap nor room for one.
+    if (seen != SETUP_BUSY) return;
+    if (canBlock) atomic.wait<i32>(setup, SETUP_BUSY, 10000000);
+  }
+  const made = bootstrap(true, heapBase);
+  if (made) store<u32>(start, MAX_PS, HEAP_PROCS);
+  atomic.store<u32>(setup, made ? SETUP_DONE : 0);
+  atomic.notify(setup, -1);
 }

@@ -10,7 +10,7 @@
  * delayed and exact: a group knows whether its slots may be dirty, fresh pages are known to be zero.
  */
 
-import { MAX_SMALL_SIZE, PAGE_SHIFT, PAGE_SIZE, SMALL_SIZE_MAX } from "../base/config";
+import { MAX_SMALL_SIZE, PAGE_SHIFT, PAGE_SIZE, SHARED, SMALL_SIZE_MAX } from "../base/config";
 import { Group, HEAP_TABLE128, HEAP_TABLE8, Row } from "../base/layout";
 import {
   STAT_LARGE_MALLOCS,
@@ -20,11 +20,12 @@ import {
   count,
   countBy,
 } from "../base/counters";
-import { central, heap, rowAt, rowIndex, rowAddress } from "../base/state";
+import { lock, unlock } from "../base/locks";
+import { central, clearMoving, heap, here, local, rowAt, rowIndex, rowAddress } from "../base/state";
 import { openRow } from "../central/coarse";
 import { noteSize } from "../central/fitted";
 import { allocLargeSpan } from "../heap/mheap";
-import { bootstrap } from "./init";
+import { getReady, isReady } from "./procs";
 import { isDirty, refill, reloadRow } from "./mcache";
 
 /** Below this, a clear or a copy by words beats the engine's call. Bytes. */
@@ -42,7 +43,7 @@ function takeSlot(row: Row, g: Group, cache: u64): u32 {
 // @ts-ignore: decorator
 @inline
 export function mallocFast(size: u32): u32 {
-  const h = heap;
+  const h = here();
   if (size - 1 < SMALL_SIZE_MAX && h != 0) {
     const row = rowAt(load<u32>(h + (((size + 7) >> 3) << 2), HEAP_TABLE8));
     const g = changetype<Group>(<usize>row.group);
@@ -54,7 +55,7 @@ export function mallocFast(size: u32): u32 {
 
 /** Row address of a request of 1025..32768 bytes: the class's row, or a fitted one that is wide enough. */
 export function mediumRow(size: u32): u32 {
-  let row = <u32>load<u8>(heap + ((size - SMALL_SIZE_MAX + 127) >> 7), HEAP_TABLE128);
+  let row = <u32>load<u8>(here() + ((size - SMALL_SIZE_MAX + 127) >> 7), HEAP_TABLE128);
   while (rowAt(rowAddress(row)).elemsize < size) row = central(row).wider;
   return rowAddress(row);
 }
@@ -64,7 +65,7 @@ export function mediumRow(size: u32): u32 {
 @inline
 function slowRow(size: u32): u32 {
   if (size > SMALL_SIZE_MAX) return mediumRow(size);
-  const address = load<u32>(heap + (((size + 7) >> 3) << 2), HEAP_TABLE8);
+  const address = load<u32>(here() + (((size + 7) >> 3) << 2), HEAP_TABLE8);
   const row = rowAt(address);
   const g = changetype<Group>(<usize>row.group);
   return (g.allocCache | (g.freed & ~row.tail)) == 0 ? openRow(address, size) : address;
@@ -95,7 +96,7 @@ export function malloc(size: u32): u32 {
 export function mallocSlow(size: u32): u32 {
   // It calls itself, so that no optimiser takes it for a function of one caller and copies it into malloc: the inlined
   // half would pay for the registers of this one.
-  if (heap == 0) return bootstrap(false, 0) ? mallocSlow(size) : 0;
+  if (SHARED ? local == 0 : heap == 0) return getReady() ? mallocSlow(size) : 0;
   return size <= MAX_SMALL_SIZE ? nextFree(slowRow(size), size) : mallocLarge(size, 1, false, 1);
 }
 
@@ -103,7 +104,12 @@ export function mallocSlow(size: u32): u32 {
 export function mallocLarge(size: u32, alignPages: u32, zero: bool, spanclass: u8): u32 {
   if (size > 0xffff0000) return 0;
   const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+  if (SHARED && !lock(0)) return 0;
   const span = allocLargeSpan(size, max(npages, 1), alignPages, zero, spanclass);
+  if (SHARED) {
+    clearMoving();
+    unlock(0);
+  }
   if (span == null) return 0;
   count(STAT_LARGE_MALLOCS);
   countBy(STAT_LARGE_TOTAL, (<u64>npages) << PAGE_SHIFT);
@@ -144,6 +150,6 @@ export function nextFreeZeroed(address: u32, size: u32): u32 {
 
 /** calloc: `size` zero bytes, 0 when there is no memory. */
 export function mallocZeroed(size: u32): u32 {
-  if (heap == 0 && !bootstrap(false, 0)) return 0;
+  if (!isReady()) return 0;
   return size <= MAX_SMALL_SIZE ? nextFreeZeroed(slowRow(size), size) : mallocLarge(size, 1, true, 1);
 }

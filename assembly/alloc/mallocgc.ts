@@ -15,9 +15,10 @@
 import { HOST, MAX_SMALL_SIZE, ROW_SCAN, ROW_TINY, SMALL_SIZE_MAX, TINY_SIZE } from "../base/config";
 import { HEAP_CLASS8, HEAP_TABLE128, HEAP_ZEROBASE } from "../base/layout";
 import { STAT_TINY_BLOCKS, count } from "../base/counters";
-import { central, heap, mheap, rowAddress } from "../base/state";
-import { bootstrap, classSize } from "./init";
+import { central, heap, mlocal, rowAddress } from "../base/state";
+import { classSize } from "./init";
 import { mallocLarge, nextFree, nextFreeZeroed } from "./malloc";
+import { isReady } from "./procs";
 
 /** Class of a request of 1..32768 bytes in Go's table. */
 export function classOfSize(size: u32): u32 {
@@ -29,7 +30,7 @@ export function classOfSize(size: u32): u32 {
 
 /** A noscan object of 1..15 bytes; `size` decides its alignment within the block. 0: no memory. */
 function mallocTiny(size: u32): u32 {
-  const h = mheap();
+  const h = mlocal();
   let off = h.tinyOffset;
   if ((size & 7) == 0) off = (off + 7) & ~7;
   // A 12-byte object may begin with an 8-byte field.
@@ -59,7 +60,7 @@ function mallocTiny(size: u32): u32 {
  * 16 where Go's class is a multiple of 16; a tiny object to what its size divides by. 0: no memory.
  */
 export function mallocgc(size: u32, scan: bool, needzero: bool): u32 {
-  if (heap == 0 && !bootstrap(false, 0)) return 0;
+  if (!isReady()) return 0;
   if (size == 0) return heap + HEAP_ZEROBASE;
   if (size > MAX_SMALL_SIZE) return mallocLarge(size, 1, scan || needzero, scan ? 0 : 1);
   if (!scan && size < TINY_SIZE) return mallocTiny(size);
@@ -73,7 +74,7 @@ export function mallocgc(size: u32, scan: bool, needzero: bool): u32 {
 /** Drop the tiny block of the P: the next tiny object opens a new one. */
 export function dropTiny(): void {
   if (!HOST) return;
-  const h = mheap();
+  const h = mlocal();
   h.tiny = 0;
   h.tinyOffset = 0;
 }

@@ -10,11 +10,12 @@
  * but for a new span.
  */
 
-import { HOST, NUM_ROWS } from "../base/config";
+import { HOST, NUM_ROWS, SHARED } from "../base/config";
 import { FULL, Group, MSpan, Row } from "../base/layout";
 import { STAT_GROUP_REFILLS, STAT_REFILLS, STAT_SPAN_REFILLS, count } from "../base/counters";
-import { central, clearRow, rowAt, rowIndex, rowAddress } from "../base/state";
+import { central, clearRow, dummyGroup, rowAt, rowIndex, rowAddress } from "../base/state";
 import { cacheSpan, uncacheSpan } from "../central/mcentral";
+import { hasRemote, takeRemote } from "../central/remote";
 import { giveBack } from "../heap/mheap";
 import { addressOf, groupAt, groupIndex, groupOf, spanAt, validBits } from "../heap/mspan";
 
@@ -47,11 +48,22 @@ export function reloadRow(row: Row, g: Group): bool {
 export function refill(address: u32): u32 {
   const row = rowAt(address);
   const index = rowIndex(address);
+  if (SHARED && hasRemote()) {
+    takeRemote();
+    if (reloadRow(row, groupAt(row.group))) return row.group;
+  }
   let span = changetype<MSpan | null>(<usize>row.span);
   count(STAT_REFILLS);
   if (span != null) {
     // Full: nobody's until a slot of it is freed, and so the span when it has no other group.
-    groupAt(row.group).freed = FULL;
+    if (SHARED) {
+      // First out of the row: a group in a row that looks full is one of which all slots are free.
+      const full = groupAt(row.group);
+      row.group = dummyGroup();
+      full.freed = FULL;
+    } else {
+      groupAt(row.group).freed = FULL;
+    }
     if (span.partialMask) count(STAT_SPAN_REFILLS);
     else span = null;
   }
@@ -63,8 +75,9 @@ export function refill(address: u32): u32 {
   }
   const mask = <u32>span.partialMask;
   const i = <u32>ctz(mask);
-  span.partialMask = <u16>(mask & (mask - 1));
   const g = groupOf(span, i);
+  if (SHARED) row.group = <u32>changetype<usize>(g);
+  span.partialMask = <u16>(mask & (mask - 1));
   const tail = ~validBits(span, i);
   const back = g.freed & ~tail;
   if (back) {

@@ -6,16 +6,18 @@
  * a free. When there is no memory the old block stays as it was.
  */
 
-import { MAX_SMALL_SIZE, NUM_CLASSES, PAGE_SHIFT, PAGE_SIZE } from "../base/config";
+import { MAX_SMALL_SIZE, NUM_CLASSES, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
 import { STAT_REALLOC_IN_PLACE, STAT_REALLOC_MOVES, count } from "../base/counters";
-import { heap } from "../base/state";
+import { lock, unlock } from "../base/locks";
+import { MSpan } from "../base/layout";
+import { clearMoving } from "../base/state";
 import { classFor, classSlot } from "../central/rows";
 import { resizeLargeSpan } from "../heap/mheap";
 import { blockSize, setRequestSize } from "../heap/mspan";
 import { checkPointer, checkedSpan, free, freeSlow } from "./free";
-import { bootstrap } from "./init";
 import { copyWords, malloc, mallocLarge, mallocSlow } from "./malloc";
 import { MISUSE_NONE, MISUSE_SIZE, misuse } from "./misuse";
+import { isReady } from "./procs";
 
 /** The least slot: nothing is gained by moving out of it. */
 @inline const MIN_SLOT: u32 = 8;
@@ -45,6 +47,18 @@ export function reallocBlock(p: u32, size: u32): u32 {
   return kind == -1 ? reallocBlock(kind, size) : 0;
 }
 
+/** resizeLargeSpan under H. */
+// @ts-ignore: decorator
+@inline
+function resizeLarge(span: MSpan, npages: u32): bool {
+  if (!SHARED) return resizeLargeSpan(span, npages);
+  if (!isReady() || !lock(0)) return false;
+  const done = resizeLargeSpan(span, npages);
+  clearMoving();
+  unlock(0);
+  return done;
+}
+
 /**
  * Resize the live block at `p` to `size` bytes (0 counts as 1). Returns its address, or 0 when there is no memory.
  * The caller has just had `p` checked by checkPointer.
@@ -57,7 +71,7 @@ export function reallocChecked(p: u32, size: u32): u32 {
     if (size > MAX_SMALL_SIZE) {
       if (size > 0xffff0000) return 0;
       const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
-      if (resizeLargeSpan(span, npages)) {
+      if (resizeLarge(span, npages)) {
         setRequestSize(span, size);
         count(STAT_REALLOC_IN_PLACE);
         return p;
@@ -81,7 +95,7 @@ export function reallocChecked(p: u32, size: u32): u32 {
  * its slots there, up to a page; beyond, and beyond the classes, it takes pages of its own. 0 when there is no memory.
  */
 export function mallocAligned(align: u32, size: u32): u32 {
-  if (heap == 0 && !bootstrap(false, 0)) return 0;
+  if (!isReady()) return 0;
   size = max(size, align <= 16 ? align : 1);
   if (align <= 16) return malloc(size);
   if (align <= PAGE_SIZE && size <= MAX_SMALL_SIZE) {

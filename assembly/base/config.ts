@@ -44,6 +44,12 @@
 
 /** True in the flavours with scan classes, tiny blocks and statistics. */
 @inline export const HOST: bool = isDefined(GOMALLOC_HOST);
+/** True in the flavours for several threads over one shared memory. */
+@inline export const SHARED: bool = isDefined(GOMALLOC_SHARED);
+/** True where locks check their order. */
+@inline export const CHECK_LOCKS: bool = isDefined(GOMALLOC_TEST);
+/** The highest number of a P: it fits mspan.owner, where 0 is nobody. */
+@inline export const MAX_PS: u32 = 255;
 
 /*
  * Rows. A row is a line of the mcache and the mcentral behind it: a span class, or a fitted class.

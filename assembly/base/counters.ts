@@ -3,9 +3,9 @@
  * flavour compiles every call here to nothing.
  */
 
-import { HOST } from "./config";
+import { HOST, MAX_PS, SHARED } from "./config";
 import { HEAP_STATS } from "./layout";
-import { heap } from "./state";
+import { heap, here, local, recordOf } from "./state";
 
 @inline export const STAT_REFILLS: u32 = 0; // malloc found its allocCache empty
 @inline export const STAT_GROUP_REFILLS: u32 = 1; // reloaded from the same group's frees
@@ -38,7 +38,9 @@ export function count(stat: u32): void {
 @inline
 export function countBy(stat: u32, n: u64): void {
   if (HOST) {
-    const at: usize = heap + HEAP_STATS + (stat << 3);
+    // A thread without a P counts for nobody.
+    const record = SHARED && local == 0 ? heap : here();
+    const at: usize = record + HEAP_STATS + (stat << 3);
     store<u64>(at, load<u64>(at) + n);
   }
 }
@@ -46,5 +48,11 @@ export function countBy(stat: u32, n: u64): void {
 // @ts-ignore: decorator
 @inline
 export function counter(stat: u32): u64 {
-  return HOST ? load<u64>(heap + HEAP_STATS + (stat << 3)) : 0;
+  if (!HOST) return 0;
+  if (!SHARED) return load<u64>(heap + HEAP_STATS + (stat << 3));
+  let sum: u64 = 0;
+  for (let id: u32 = 0; id <= MAX_PS; id++) {
+    if (recordOf(id)) sum += load<u64>(recordOf(id) + HEAP_STATS + (stat << 3));
+  }
+  return sum;
 }

@@ -13,9 +13,13 @@
  *
  * Ownership with one thread: everything belongs to the only P. The comments name the lock that a shared flavour
  * takes: H the heap lock, C the row's mcentral lock, P nobody but the owner.
+ *
+ * A shared heap has a second record of the same shape for each P, up to the arena map: its rows, the lists of the spans
+ * that it owns (MCentral), its page cache and tiny block (in MHeap), its tables and statistics. In the heap's own record
+ * these fields stand for nobody's spans: the mcentrals that all Ps share.
  */
 
-import { ARENA_PAGES, HOST, NUM_ARENAS, NUM_ROWS } from "./config";
+import { ARENA_PAGES, HOST, MAX_PS, NUM_ARENAS, NUM_ROWS, SHARED } from "./config";
 
 /**
  * A group: 64 consecutive slots of a span, a window of its allocBits. It is what the mcache holds.
@@ -37,8 +41,18 @@ export class Group {
   allocCache: u64; // P
   freed: u64; // P
 }
-@inline export const GROUP_SHIFT: u32 = 4;
-@inline export const GROUP_SIZE: u32 = 16;
+@inline export const GROUP_SHIFT: u32 = SHARED ? 5 : 4;
+@inline export const GROUP_SIZE: u32 = 1 << GROUP_SHIFT;
+
+/*
+ * In a shared heap 16 bytes follow:
+ *   16 remote u64   slots freed by other Ps and not yet taken over; atomic
+ *   24 next u32     link in the owner's stack of such groups: 0 outside of it, see alloc/remote.ts; atomic
+ *   28 span u32     address of the group's mspan, set once
+ */
+@inline export const GROUP_REMOTE: u32 = 16;
+@inline export const GROUP_NEXT: u32 = 24;
+@inline export const GROUP_SPAN: u32 = 28;
 /** freed of a full group that no mcache holds. */
 @inline export const FULL: u64 = ~(<u64>0);
 
@@ -67,7 +81,7 @@ export class MSpan {
   row: u8;
   state: u8;
   ngroups: u8;
-  /** P that owns it; 0 is the only one of a single-threaded heap. */
+  /** P that owns it; 0 is the only one of a single-threaded heap, and nobody in a shared one. */
   owner: u8;
   nelems: u16;
   flags: u8;
@@ -101,7 +115,7 @@ export class PageRecord {
   divMagic: u32;
   /** Address of the span's group 0 = address of the MSpan + MSPAN_SIZE. */
   groups: u32;
-  /** Address of the row. With several Ps this becomes an offset in each one's mcache. */
+  /** Address of the row, in a shared heap the owner's: so it tells whose the page is. */
   row: u32;
 }
 @inline export const PAGE_RECORD_SHIFT: u32 = 4;
@@ -238,7 +252,62 @@ export class MHeap {
 @inline export const HEAP_CLASS_PAGES: u32 = HEAP_CLASS_SIZE + 136; // u8[68], padded to 72
 @inline export const HEAP_ROWS: u32 = (HEAP_CLASS_PAGES + 72 + 15) & ~15; // Row[NUM_ROWS]
 @inline export const HEAP_CENTRAL: u32 = HEAP_ROWS + (NUM_ROWS << ROW_SHIFT); // MCentral[NUM_ROWS]
-@inline export const HEAP_ARENA_MAP: u32 = HEAP_CENTRAL + NUM_ROWS * 48; // u32[1024]
+/** PRecord, 64-byte aligned, in shared heaps: what a record of a P has besides. */
+@inline export const HEAP_P: u32 = SHARED ? (HEAP_CENTRAL + NUM_ROWS * 48 + 63) & ~63 : HEAP_CENTRAL + NUM_ROWS * 48;
+@inline export const P_RECORD_SIZE: u32 = SHARED ? HEAP_P + 192 : 0;
+@inline export const HEAP_ARENA_MAP: u32 = SHARED ? P_RECORD_SIZE : HEAP_P; // u32[1024]
 /** Where memstats puts its record: there is always room for it. */
 @inline export const HEAP_MEMSTATS: u32 = HEAP_ARENA_MAP + (NUM_ARENAS << 2); // u64[312], HOST
-@inline export const HEAP_RECORD_SIZE: u32 = HEAP_MEMSTATS + (HOST ? 312 * 8 : 0);
+/** A lock: 64 bytes, so that no two share a cache line. */
+@inline export const LOCK_SHIFT: u32 = 6;
+/** Its fields of a lock: word i32, counters u64. */
+@inline export const LOCK_ACQUIRED: u32 = 8;
+@inline export const LOCK_CONTENDED: u32 = 16;
+@inline export const LOCK_WAITS: u32 = 24;
+/** Locks of a shared heap, 64 bytes each: H, then the mcentrals' by row. */
+@inline export const HEAP_LOCKS: u32 = (HEAP_MEMSTATS + (HOST ? 312 * 8 : 0) + 63) & ~63;
+/** State words of the Ps: u32[MAX_PS + 1], and the addresses of their records. */
+@inline export const HEAP_P_STATES: u32 = HEAP_LOCKS + (NUM_ROWS << LOCK_SHIFT);
+@inline export const HEAP_P_RECORDS: u32 = HEAP_P_STATES + ((MAX_PS + 1) << 2);
+/** Whether the heap stands: 0, SETUP_BUSY or SETUP_DONE; then the most Ps that may be made, and the number made. */
+@inline export const HEAP_SETUP: u32 = HEAP_P_RECORDS + ((MAX_PS + 1) << 2);
+@inline export const HEAP_PROCS: u32 = HEAP_SETUP + 4;
+@inline export const HEAP_NUM_PS: u32 = HEAP_SETUP + 8;
+@inline export const HEAP_RECORD_SIZE: u32 = SHARED ? HEAP_SETUP + 64 : HEAP_MEMSTATS + (HOST ? 312 * 8 : 0);
+
+/**
+ * What a P has besides the fields of its record that have namesakes in the heap's. Shared heaps only.
+ *
+ *   line 0   written by all: the stack of groups in which others have freed slots
+ *   line 1   written by the owner
+ */
+// @ts-ignore: decorator
+@unmanaged @final
+export class PRecord {
+  /** Top of the stack of groups; atomic. */
+  remote: u32;
+  pad0: u32;
+  pad1: u64;
+  pad2: u64;
+  pad3: u64;
+  pad4: u64;
+  pad5: u64;
+  pad6: u64;
+  pad7: u64;
+  /** Number of the P; 0 in the heap's record. */
+  id: u32;
+  /** Pages of the small spans that it owns. */
+  ownedPages: u32;
+  /** Pages on their way between two states, first | count << 32: free if the thread dies; see check/recover.ts. */
+  moving: u64;
+  /** Group that it is about to push, or to take over. */
+  freeing: u32;
+  /** Rest of a stack of groups that it has taken. */
+  taking: u32;
+  remoteFrees: u64;
+  groupsPushed: u64;
+  groupsTaken: u64;
+  lateDoubleFrees: u64;
+  spansTaken: u64;
+  spansGiven: u64;
+}

@@ -2,7 +2,8 @@
  * The globals of an instance, and the accessors of the records that hang on them.
  *
  * A wasm global belongs to its instance: what must be seen by all threads lies in linear memory (base/layout.ts). The
- * one global here is where that begins; 0 sends malloc and free to their slow paths.
+ * first global here is where that begins; 0 sends malloc and free to their slow paths. In a shared heap the second one is
+ * the record of the P that this thread runs: thread-local storage for nothing. With one thread the two are one.
  */
 
 import {
@@ -12,11 +13,14 @@ import {
   HEAP_ROWS,
   MCENTRAL_SIZE,
   MCentral,
+  HEAP_P,
+  HEAP_P_RECORDS,
   MHeap,
+  PRecord,
   ROW_SHIFT,
   Row,
 } from "./layout";
-import { ARENA_SHIFT } from "./config";
+import { ARENA_SHIFT, SHARED } from "./config";
 
 /** Address of the heap's record; 0 before init. */
 export let heap: u32 = 0;
@@ -24,10 +28,44 @@ export function setHeap(record: u32): void {
   heap = record;
 }
 
+/** Shared heaps: address of the record of this thread's P, 0 without one. */
+export let local: u32 = 0;
+export function setLocal(record: u32): void {
+  local = record;
+}
+
+/** The record whose rows, lists and tables this thread works on. */
+// @ts-ignore: decorator
+@inline
+export function here(): u32 {
+  return SHARED ? local : heap;
+}
+
 // @ts-ignore: decorator
 @inline
 export function mheap(): MHeap {
   return changetype<MHeap>(<usize>heap);
+}
+
+/** The fields of MHeap that are the P's. */
+// @ts-ignore: decorator
+@inline
+export function mlocal(): MHeap {
+  return changetype<MHeap>(<usize>here());
+}
+
+/** PRecord of the P whose record is at an address. */
+// @ts-ignore: decorator
+@inline
+export function pAt(record: u32): PRecord {
+  return changetype<PRecord>(<usize>(record + HEAP_P));
+}
+
+/** Address of the record of P `id`; the heap's own for nobody. */
+// @ts-ignore: decorator
+@inline
+export function recordOf(id: u32): u32 {
+  return id ? load<u32>(heap + (id << 2), HEAP_P_RECORDS) : heap;
 }
 
 /** Row at its address. */
@@ -40,26 +78,56 @@ export function rowAt(address: u32): Row {
 // @ts-ignore: decorator
 @inline
 export function rowAddress(row: u32): u32 {
-  return heap + HEAP_ROWS + (row << ROW_SHIFT);
+  return here() + HEAP_ROWS + (row << ROW_SHIFT);
 }
 
 /** Number of the row at an address. */
 // @ts-ignore: decorator
 @inline
 export function rowIndex(address: u32): u32 {
-  return (address - heap - HEAP_ROWS) >> ROW_SHIFT;
+  return (address - here() - HEAP_ROWS) >> ROW_SHIFT;
 }
 
 // @ts-ignore: decorator
 @inline
 export function central(row: u32): MCentral {
-  return changetype<MCentral>(<usize>(heap + HEAP_CENTRAL + row * MCENTRAL_SIZE));
+  return centralOf(here(), row);
+}
+
+/** The lists of a row in the record of a P, or the mcentral that all share in the heap's. */
+// @ts-ignore: decorator
+@inline
+export function centralOf(record: u32, row: u32): MCentral {
+  return changetype<MCentral>(<usize>(record + HEAP_CENTRAL + row * MCENTRAL_SIZE));
 }
 
 // @ts-ignore: decorator
 @inline
 export function dummyGroup(): u32 {
-  return heap + HEAP_DUMMY;
+  return here() + HEAP_DUMMY;
+}
+
+/** Slot bytes of a row, from any thread. */
+// @ts-ignore: decorator
+@inline
+export function slotSize(row: u32): u32 {
+  return rowAt(heap + HEAP_ROWS + (row << ROW_SHIFT)).elemsize;
+}
+
+/**
+ * Shared heaps, under H: the pages [page, page + npages) are on their way from one state to another. If this thread dies
+ * before clearMoving they become free pages (check/recover.ts).
+ */
+// @ts-ignore: decorator
+@inline
+export function setMoving(page: u32, npages: u32): void {
+  if (SHARED) pAt(local).moving = (<u64>page) | ((<u64>npages) << 32);
+}
+
+// @ts-ignore: decorator
+@inline
+export function clearMoving(): void {
+  if (SHARED) pAt(local).moving = 0;
 }
 
 /** Leave a row of the mcache without a group. */

@@ -15,14 +15,14 @@
 
 import { NUM_CLASSES, SMALL_SIZE_MAX } from "../base/config";
 import { HEAP_TABLE8 } from "../base/layout";
-import { central, heap, rowAt, rowIndex, rowAddress } from "../base/state";
+import { central, here, rowAt, rowIndex, rowAddress } from "../base/state";
 import { spanAt } from "../heap/mspan";
 import { classFor, classSlot } from "./rows";
 
 /** Send every size of the table, which is that of the classes, to its coarse class. */
 export function startCoarse(): void {
   let coarse: u32 = 0;
-  for (let at = heap + ((SMALL_SIZE_MAX >> 3) << 2); at >= heap; at -= 4) {
+  for (let at = here() + ((SMALL_SIZE_MAX >> 3) << 2); at >= here(); at -= 4) {
     const address = load<u32>(at, HEAP_TABLE8);
     const size = rowAt(address).elemsize;
     // Two leading bits and nothing below them.
@@ -44,6 +44,7 @@ export function openRow(address: u32, size: u32): u32 {
   const own = classFor(size, size > 16 ? 16 : 8);
   if (own == row) return address;
   const opened = rowAddress(own);
-  for (let i = classSlot(own) >> 3; i << 3 > classSlot(own - 1); i--) store<u32>(heap + (i << 2), opened, HEAP_TABLE8);
+  for (let i = classSlot(own) >> 3; i << 3 > classSlot(own - 1); i--)
+    store<u32>(here() + (i << 2), opened, HEAP_TABLE8);
   return opened;
 }

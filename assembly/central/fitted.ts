@@ -9,10 +9,20 @@
  *
  * The slot arithmetic holds for them as for the classes: the reciprocal is exact while span bytes * slot bytes <= 2^32.
  *
+ * Not in shared heaps: a fitted row would have to mean the same to all Ps.
+ *
  * Lock: H. Cost: some instructions per slow path; a new row walks the lookup tables, once.
  */
 
-import { MAX_SMALL_SIZE, MAX_SPAN_PAGES, NUM_FITTED, PAGE_SHIFT, ROW_FITTED, SMALL_SIZE_MAX } from "../base/config";
+import {
+  MAX_SMALL_SIZE,
+  MAX_SPAN_PAGES,
+  NUM_FITTED,
+  PAGE_SHIFT,
+  ROW_FITTED,
+  SHARED,
+  SMALL_SIZE_MAX,
+} from "../base/config";
 import { HEAP_TABLE128, HEAP_TABLE8 } from "../base/layout";
 import { central, heap, mheap, rowAt, rowAddress } from "../base/state";
 import { initRow } from "./rows";
@@ -26,6 +36,7 @@ import { initRow } from "./rows";
 // @ts-ignore: decorator
 @inline
 export function noteSize(row: u32, size: u32): void {
+  if (SHARED) return;
   const c = central(row);
   c.seenMax = max(c.seenMax, size);
   c.seen += 1;

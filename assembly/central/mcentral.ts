@@ -9,16 +9,38 @@
  *   to give when its turn comes; last in, first out would reload windows of one slot over and over.
  *   empty: last in, first out, and only while little is retained; mheap.reclaim takes them all before memory grows.
  *
- * Lock: C of the row. Cost: O(1); a new span costs O(its groups + pages).
+ * In a shared heap these lists are the P's own, of the spans that it owns, and no lock is needed; beside them stand the
+ * mcentrals of nobody's spans, which all Ps share (central/shared.ts).
+ *
+ * Lock: P; H for a new span and for one that goes back. Cost: O(1); a new span costs O(its groups + pages).
  */
 
-import { GROUP_SLOTS, GROUP_SLOTS_SHIFT, MAX_SPAN_PAGES, PAGE_SHIFT, PAGE_SIZE, ROW_TINY } from "../base/config";
-import { FLAG_EMPTY, FLAG_LISTED, FLAG_NEEDZERO, MCentral, MSpan } from "../base/layout";
+import {
+  GROUP_SLOTS,
+  GROUP_SLOTS_SHIFT,
+  MAX_SPAN_PAGES,
+  PAGE_SHIFT,
+  PAGE_SIZE,
+  ROW_TINY,
+  SHARED,
+} from "../base/config";
+import {
+  FLAG_EMPTY,
+  FLAG_LISTED,
+  FLAG_NEEDZERO,
+  GROUP_NEXT,
+  GROUP_REMOTE,
+  GROUP_SPAN,
+  MCentral,
+  MSpan,
+} from "../base/layout";
 import { lowBits } from "../base/bits";
 import { STAT_CENTRAL_GROWS, STAT_CENTRAL_HITS, count } from "../base/counters";
-import { central, mheap, rowAt, rowAddress } from "../base/state";
-import { allocSpan, freeSpan } from "../heap/mheap";
+import { lock, unlock } from "../base/locks";
+import { central, clearMoving, local, mlocal, pAt, rowAt, rowAddress } from "../base/state";
+import { addSpan, allocSpan, freeSpan } from "../heap/mheap";
 import { maybeFit } from "./fitted";
+import { takeShared } from "./shared";
 import { addressOf, groupOf, isEmptyUncached, spanAt, validBits } from "../heap/mspan";
 
 /** Spans of slots up to this many bytes grow with their class, up to 1/2^LONG_SHIFT of it. */
@@ -67,11 +89,16 @@ export function cacheSpan(row: u32): MSpan | null {
     const span = spanAt(empty);
     c.empty = span.next;
     span.flags &= ~FLAG_EMPTY;
-    mheap().retainedPages -= span.npages;
+    mlocal().retainedPages -= span.npages;
     count(STAT_CENTRAL_HITS);
     return span;
   }
-  maybeFit(row);
+  if (SHARED) {
+    const span = takeShared(row);
+    if (span != null) return span;
+  } else {
+    maybeFit(row);
+  }
   return growSpan(row);
 }
 
@@ -101,11 +128,21 @@ function growSpan(row: u32): MSpan | null {
   const nelems = (npages << PAGE_SHIFT) / elemsize;
   // A tiny block is not freed by hand: its page records refuse every address.
   const magic = row == ROW_TINY ? 0 : c.divMagic;
+  if (SHARED) {
+    if (!lock(0)) return null;
+  }
   const span = allocSpan(row, npages, nelems, magic);
-  if (span == null) return null;
+  if (span == null) {
+    if (SHARED) unlock(0);
+    return null;
+  }
   count(STAT_CENTRAL_GROWS);
-  c.nspans += 1;
-  c.npagesInUse += npages;
+  if (SHARED) {
+    addSpan(local, span);
+  } else {
+    c.nspans += 1;
+    c.npagesInUse += npages;
+  }
   span.spanclass = c.spanclass;
   const ngroups = <u32>span.ngroups;
   const all = <u16>lowBits(ngroups);
@@ -116,6 +153,17 @@ function growSpan(row: u32): MSpan | null {
     const valid = validBits(span, i);
     g.allocCache = valid;
     g.freed = ~valid;
+    if (SHARED) {
+      const at = changetype<usize>(g);
+      store<u64>(at, 0, GROUP_REMOTE);
+      store<u32>(at, 0, GROUP_NEXT);
+      store<u32>(at, addressOf(span), GROUP_SPAN);
+    }
+  }
+  if (SHARED) {
+    // From here on it is the P's.
+    clearMoving();
+    unlock(0);
   }
   return span;
 }
@@ -130,14 +178,17 @@ export function uncacheSpan(span: MSpan): void {
 
 /** A span without a live slot, in no list: kept for its row while little is kept, else back to the heap. */
 export function retainOrFree(c: MCentral, span: MSpan): void {
-  const h = mheap();
+  const h = mlocal();
   const retained = h.retainedPages + span.npages;
-  if (retained <= RETAIN_MIN_PAGES + (h.inUsePages >> RETAIN_SHIFT)) {
+  const inUse = SHARED ? pAt(local).ownedPages : h.inUsePages;
+  // Who cannot have the lock keeps the span.
+  if (retained <= RETAIN_MIN_PAGES + (inUse >> RETAIN_SHIFT) || (SHARED && !lock(0))) {
     h.retainedPages = retained;
     span.next = c.empty;
     c.empty = addressOf(span);
     span.flags |= FLAG_EMPTY;
   } else {
     freeSpan(span);
+    if (SHARED) unlock(0);
   }
 }

@@ -5,11 +5,13 @@
  * so the slots handed out are taken - what the current window still has, exactly, and frees follow from the live slots,
  * which are counted by walking the spans. Layout below, version 1; src/ reads it by the same numbers.
  *
- * Cost: O(spans). Owner: the P.
+ * In a shared heap it is the sum over all Ps; while others work they are the figures of no single moment.
+ *
+ * Cost: O(spans). Owner: the P; H in a shared heap.
  */
 
-import { NUM_CLASSES, NUM_ROWS, PAGE_SHIFT } from "../base/config";
-import { GROUP_SIZE, MSPAN_SIZE, MSpan } from "../base/layout";
+import { MAX_PS, NUM_CLASSES, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
+import { GROUP_SIZE, HEAP_ROWS, MHeap, MSPAN_SIZE, MSpan, ROW_SHIFT } from "../base/layout";
 import {
   STAT_CENTRAL_GROWS,
   STAT_CENTRAL_HITS,
@@ -33,10 +35,10 @@ import {
   STAT_ZERO_SKIPPED,
   counter,
 } from "../base/counters";
-import { central, mheap, rowAt, rowAddress } from "../base/state";
+import { central, centralOf, heap, mheap, recordOf, rowAt, slotSize } from "../base/state";
 import { classSize } from "../alloc/init";
 import { nextSpanPage } from "../heap/mheap";
-import { groupAt, liveSlots } from "../heap/mspan";
+import { groupAt, usedSlots } from "../heap/mspan";
 import { countFreePages } from "../heap/pagealloc";
 import { pageRecord } from "../heap/arena";
 
@@ -73,7 +75,17 @@ export function fillMemStats(at: u32): void {
   memory.fill(at, 0, MEMSTATS_WORDS << 3);
   put(0, MEMSTATS_VERSION);
   put(1, h.sys);
-  const free = countFreePages() + <u32>popcnt(h.pcCache);
+  let free = countFreePages();
+  let retained: u32 = 0;
+  let tiny: u64 = 0;
+  for (let id: u32 = 0; id <= (SHARED ? MAX_PS : 0); id++) {
+    const record = SHARED ? recordOf(id) : heap;
+    if (record == 0) continue;
+    const p = changetype<MHeap>(<usize>record);
+    free += <u32>popcnt(p.pcCache);
+    retained += p.retainedPages;
+    tiny += p.tinyAllocs;
+  }
   put(2, (<u64>(h.inUsePages + free)) << PAGE_SHIFT);
   put(3, (<u64>h.inUsePages) << PAGE_SHIFT);
   put(4, (<u64>free) << PAGE_SHIFT);
@@ -81,16 +93,20 @@ export function fillMemStats(at: u32): void {
 
   let mallocs: u64 = 0;
   let total: u64 = 0;
-  for (let row: u32 = 1; row < NUM_ROWS; row++) {
-    const c = central(row);
-    const r = rowAt(rowAddress(row));
-    const taken = c.taken - popcnt(groupAt(r.group).allocCache);
-    const words = MEMSTATS_CLASSES + <u32>c.sizeclass * 4;
-    add(words + 1, taken);
-    add(words + 2, taken);
-    add(words + 3, c.nspans);
-    mallocs += taken;
-    total += taken * r.elemsize;
+  for (let id: u32 = 0; id <= (SHARED ? MAX_PS : 0); id++) {
+    const record = SHARED ? recordOf(id) : heap;
+    if (record == 0) continue;
+    for (let row: u32 = 1; row < NUM_ROWS; row++) {
+      const c = centralOf(record, row);
+      const r = rowAt(record + HEAP_ROWS + (row << ROW_SHIFT));
+      const taken = c.taken - popcnt(groupAt(r.group).allocCache);
+      const words = MEMSTATS_CLASSES + <u32>c.sizeclass * 4;
+      add(words + 1, taken);
+      add(words + 2, taken);
+      add(words + 3, c.nspans);
+      mallocs += taken;
+      total += taken * r.elemsize;
+    }
   }
 
   let live: u64 = 0;
@@ -105,9 +121,9 @@ export function fillMemStats(at: u32): void {
     if (span.ngroups == 0) {
       largeLive += (<u64>span.npages) << PAGE_SHIFT;
     } else {
-      const n = liveSlots(span);
+      const n = usedSlots(span);
       live += n;
-      alloc += <u64>n * rowAt(rowAddress(span.row)).elemsize;
+      alloc += <u64>n * slotSize(span.row);
       const words = MEMSTATS_CLASSES + <u32>central(span.row).sizeclass * 4;
       put(words + 2, get(words + 2) - n);
     }
@@ -117,9 +133,9 @@ export function fillMemStats(at: u32): void {
   const largeFrees = counter(STAT_LARGE_FREES);
   put(5, alloc + largeLive);
   put(6, total + counter(STAT_LARGE_TOTAL));
-  put(7, mallocs + largeMallocs + h.tinyAllocs);
+  put(7, mallocs + largeMallocs + tiny);
   put(8, mallocs - live + largeFrees);
-  put(9, h.tinyAllocs);
+  put(9, tiny);
   put(10, largeMallocs);
   put(11, largeFrees);
   put(12, largeLive);
@@ -143,5 +159,5 @@ export function fillMemStats(at: u32): void {
   put(30, counter(STAT_MISUSES));
   put(31, spans);
   put(32, counter(STAT_TINY_BLOCKS));
-  put(33, (<u64>h.retainedPages) << PAGE_SHIFT);
+  put(33, (<u64>retained) << PAGE_SHIFT);
 }

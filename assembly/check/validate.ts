@@ -3,15 +3,57 @@
  *
  * A result other than 0 is the number of the first invariant found broken; validateInfo has the address it is about.
  * The groups of numbers: 1x pages and summaries, 2x spans and their records, 3x groups and slots, 4x lists and rows,
- * 5x accounts. src/ has a sentence for each.
+ * 5x accounts. src/ has a sentence for each. In a shared heap no other thread may be inside the allocator.
  */
 
-import { ARENA_PAGES, CHUNK_SHIFT, MAX_SPAN_PAGES, NUM_ROWS, PAGE_SHIFT, ROW_TINY } from "../base/config";
-import { FLAG_EMPTY, FLAG_LISTED, FULL, MSPAN_SIZE, MSpan, SPAN_IN_USE } from "../base/layout";
-import { arenaOf, central, dummyGroup, heap, mheap, rowAt, rowAddress } from "../base/state";
+import {
+  ARENA_PAGES,
+  CHUNK_SHIFT,
+  MAX_PS,
+  MAX_SPAN_PAGES,
+  NUM_ROWS,
+  PAGE_SHIFT,
+  ROW_TINY,
+  SHARED,
+} from "../base/config";
+import {
+  FLAG_EMPTY,
+  FLAG_LISTED,
+  FULL,
+  GROUP_NEXT,
+  GROUP_SPAN,
+  MHeap,
+  MSPAN_SIZE,
+  MSpan,
+  SPAN_IN_USE,
+} from "../base/layout";
+import {
+  arenaOf,
+  central,
+  centralOf,
+  dummyGroup,
+  heap,
+  local,
+  mheap,
+  mlocal,
+  recordOf,
+  rowAt,
+  rowAddress,
+  setLocal,
+} from "../base/state";
 import { inUseBits, pageRecord, spanOf } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
-import { groupAt, groupIndex, groupOf, isEmptyUncached, isFull, spanAt, validBits } from "../heap/mspan";
+import {
+  groupAt,
+  groupIndex,
+  groupOf,
+  isEmptyUncached,
+  isFull,
+  liveBits,
+  remoteBits,
+  spanAt,
+  validBits,
+} from "../heap/mspan";
 import { chunkBits, chunkScav, countFreePages, currentSum, expectedSum, levelFor, sumAddress } from "../heap/pagealloc";
 
 /** 10: a summary differs from what its children say. */
@@ -58,6 +100,10 @@ import { chunkBits, chunkScav, countFreePages, currentSum, expectedSum, levelFor
 @inline export const BAD_PAGE_COUNT: u32 = 50;
 /** 51: a row's number of spans is not what the walk counts. */
 @inline export const BAD_SPAN_COUNT: u32 = 51;
+/** 44: a span's owner is no P, or the page records name another's row. Shared heaps. */
+@inline export const BAD_OWNER: u32 = 44;
+/** 45: a slot that another P has freed is not live, or its group is in no stack. Shared heaps. */
+@inline export const BAD_REMOTE: u32 = 45;
 /** 52: retained pages are not those of the lists of empty spans. */
 @inline export const BAD_RETAINED: u32 = 52;
 
@@ -78,9 +124,26 @@ export function validateHeap(deep: bool): u32 {
   info = 0;
   if (heap == 0) return 0;
   let code = validatePages();
+  if (!SHARED) {
+    if (code == 0) code = validateSpans(deep);
+    if (code == 0) code = validateLists();
+    return code;
+  }
+  const mine = local;
   if (code == 0) code = validateSpans(deep);
-  if (code == 0) code = validateLists();
+  for (let id: u32 = 0; id <= MAX_PS && code == 0; id++) {
+    if (recordOf(id) == 0) continue;
+    setLocal(recordOf(id));
+    code = validateLists();
+  }
+  setLocal(mine);
   return code;
+}
+
+/** The page cache of a P, or of the heap: pages in it; -1 when it is broken. */
+function cachedPages(h: MHeap): i32 {
+  if (h.pcCache != 0 && (h.pcCache & ~chunkBits(h.pcBase >> 6)) != 0) return -1;
+  return (h.pcScav & ~h.pcCache) != 0 ? -1 : <i32>popcnt(h.pcCache);
 }
 
 function validatePages(): u32 {
@@ -108,10 +171,15 @@ function validatePages(): u32 {
     lo >>= 3;
     hi >>= 3;
   }
-  if (h.pcCache != 0 && (h.pcCache & ~chunkBits(h.pcBase >> 6)) != 0)
-    return bad(BAD_PAGE_CACHE, h.pcBase << PAGE_SHIFT);
-  if ((h.pcScav & ~h.pcCache) != 0) return bad(BAD_PAGE_CACHE, h.pcBase << PAGE_SHIFT);
-  const free = countFreePages() + <u32>popcnt(h.pcCache);
+  let free = countFreePages();
+  for (let id: u32 = 0; id <= (SHARED ? MAX_PS : 0); id++) {
+    const record = SHARED ? recordOf(id) : heap;
+    if (record == 0) continue;
+    const p = changetype<MHeap>(<usize>record);
+    const cached = cachedPages(p);
+    if (cached < 0) return bad(BAD_PAGE_CACHE, p.pcBase << PAGE_SHIFT);
+    free += cached;
+  }
   if (free + h.inUsePages + h.metaPages != h.grownPages) return bad(BAD_PAGE_COUNT, free);
   return 0;
 }
@@ -120,7 +188,10 @@ function validateSpans(deep: bool): u32 {
   const h = mheap();
   let inUse: u32 = 0;
   let next = h.arenaLo * ARENA_PAGES;
-  for (let row: u32 = 0; row < NUM_ROWS; row++) central(row).counted = 0;
+  for (let id: u32 = 0; id <= (SHARED ? MAX_PS : 0); id++) {
+    const record = SHARED ? recordOf(id) : heap;
+    if (record) for (let row: u32 = 0; row < NUM_ROWS; row++) centralOf(record, row).counted = 0;
+  }
   for (let page = nextSpanPage(1); page != 0;) {
     // Between two spans no page has a record.
     for (; next < page; next++) {
@@ -129,7 +200,11 @@ function validateSpans(deep: bool): u32 {
     const at = pageRecord(page).groups - MSPAN_SIZE;
     const span = changetype<MSpan>(<usize>at);
     if (span.state != SPAN_IN_USE || span.startAddr != page << PAGE_SHIFT || span.npages == 0) return bad(BAD_SPAN, at);
-    if (span.owner != 0 || span.sweepgen != h.sweepgen) return bad(BAD_SPAN, at);
+    if ((!SHARED && span.owner != 0) || span.sweepgen != h.sweepgen) return bad(BAD_SPAN, at);
+    if (SHARED) {
+      if (recordOf(span.owner) == 0) return bad(BAD_OWNER, at);
+      setLocal(recordOf(span.owner));
+    }
     const end = page + span.npages;
     for (let p = page; p < end; p++) {
       if ((chunkBits(p >> 6) & ((<u64>1) << (p & 63))) == 0) return bad(SPAN_PAGE_FREE, p << PAGE_SHIFT);
@@ -171,6 +246,12 @@ function validateGroups(span: MSpan, deep: bool): u32 {
     const g = groupOf(span, i);
     const where = <u32>changetype<usize>(g);
     const valid = validBits(span, i);
+    if (SHARED) {
+      const remote = remoteBits(g);
+      if ((remote & ~liveBits(span, i)) != 0) return bad(BAD_REMOTE, where);
+      if (remote != 0 && load<u32>(where, GROUP_NEXT) == 0) return bad(BAD_REMOTE, where);
+      if (load<u32>(where, GROUP_SPAN) != at) return bad(BAD_REMOTE, where);
+    }
     if (row.group == where) {
       cached = true;
       if (row.span != at || row.base != span.startAddr + (i << 6) * size || row.tail != ~valid)
@@ -198,7 +279,7 @@ function validateGroups(span: MSpan, deep: bool): u32 {
 }
 
 function validateLists(): u32 {
-  const h = mheap();
+  const h = mlocal();
   let retained: u32 = 0;
   for (let row: u32 = 1; row < NUM_ROWS; row++) {
     const c = central(row);

@@ -6,7 +6,7 @@
  * name the first page of every span in use, in address order (walkSpans).
  *
  * Invariant: inUse + metadata + page cache + free pages = grown pages. Every page of a small span has its record, a
- * large span its first page. Lock: H. Cost: O(log heap) for a run, plus 16 bytes of stores per page of a small span.
+ * large span its first page. Lock: H, which the callers of what is exported here hold in a shared heap. Cost: O(log heap) for a run, plus 16 bytes of stores per page of a small span.
  */
 
 import {
@@ -17,6 +17,7 @@ import {
   PAGE_CACHE_MAX,
   PAGE_SHIFT,
   PAGE_SIZE,
+  SHARED,
   WASM_PAGE_PAGES,
   WASM_PAGE_SHIFT,
 } from "../base/config";
@@ -32,7 +33,22 @@ import {
   countBy,
 } from "../base/counters";
 import { softLimit } from "../base/options";
-import { arenaIndex, arenaOf, central, clearRow, mheap, rowAt, rowAddress } from "../base/state";
+import {
+  arenaIndex,
+  arenaOf,
+  central,
+  centralOf,
+  clearMoving,
+  clearRow,
+  local,
+  mheap,
+  mlocal,
+  pAt,
+  recordOf,
+  rowAt,
+  rowAddress,
+  setMoving,
+} from "../base/state";
 import { arenaInit, clearInUse, inUseBits, pageRecord, setInUse } from "./arena";
 import {
   SUMS_SIZE,
@@ -50,7 +66,7 @@ import {
 import { groupAt, isEmpty, setRequestSize, spanAt } from "./mspan";
 import { pageCacheAlloc, pageCacheFlush, pageCacheRefill } from "./pagecache";
 import { persistChunk, persistentAlloc, persistentLeft, spanRecordAlloc, spanRecordFree } from "./persistent";
-import { growthReserve, memoryEnd, sysGrow } from "./sys";
+import { grownAt, growthReserve, memoryEnd, sysGrow } from "./sys";
 
 /** Arenas from the first to the last that the heap has grown into. */
 function arenasKnown(): u32 {
@@ -144,7 +160,7 @@ function grow(npages: u32): bool {
   if (got == 0) got = sysGrow(n);
   if (got == 0) return false;
   h.sys += got << WASM_PAGE_SHIFT;
-  addRegion(end, got << WASM_PAGE_SHIFT, true);
+  addRegion(SHARED ? grownAt << WASM_PAGE_SHIFT : end, got << WASM_PAGE_SHIFT, true);
   return true;
 }
 
@@ -164,6 +180,7 @@ function allocTree(npages: u32, zero: bool): u32 {
     countBy(STAT_ZERO_CLEARED, cleared);
     countBy(STAT_ZERO_SKIPPED, (npages << PAGE_SHIFT) - cleared);
   }
+  setMoving(page, npages);
   takePages(page, npages);
   raiseSearch(page, npages);
   count(STAT_PAGE_ALLOCS);
@@ -175,7 +192,7 @@ function allocTree(npages: u32, zero: bool): u32 {
  * zero; with `zero` all of them do.
  */
 export function allocRun(npages: u32, zero: bool): u32 {
-  const h = mheap();
+  const h = mlocal();
   if (npages < PAGE_CACHE_MAX) {
     let page = pageCacheAlloc(npages);
     if (page == 0 && h.pcCache == 0 && pageCacheRefill()) {
@@ -202,9 +219,10 @@ export function allocRun(npages: u32, zero: bool): u32 {
  */
 function allocRunSlow(npages: u32, zero: bool): u32 {
   const h = mheap();
+  const l = SHARED ? mlocal() : h;
   const soft = softLimit != 0 && h.sys >= softLimit;
-  if (soft || h.sinceReclaim >= RECLAIM_MIN_PAGES + (h.inUsePages >> RECLAIM_SHIFT)) {
-    h.sinceReclaim = 0;
+  if (soft || l.sinceReclaim >= RECLAIM_MIN_PAGES + (h.inUsePages >> RECLAIM_SHIFT)) {
+    l.sinceReclaim = 0;
     if (giveBack()) {
       const page = allocTree(npages, zero);
       if (page) return page;
@@ -221,7 +239,7 @@ function allocRunSlow(npages: u32, zero: bool): u32 {
 
 /** All that is held without a live slot back to the tree: spans and the page cache's rest. True if that was any page. */
 export function giveBack(): bool {
-  const some = mheap().pcCache != 0;
+  const some = mlocal().pcCache != 0;
   const pages = reclaim() + reclaimCached();
   pageCacheFlush();
   return some || pages != 0;
@@ -245,7 +263,7 @@ function reclaimCached(): u32 {
 
 /** Free all retained empty spans; pages freed. O(rows + spans freed). */
 export function reclaim(): u32 {
-  const h = mheap();
+  const h = mlocal();
   const pages = h.retainedPages;
   if (pages == 0) return 0;
   count(STAT_RECLAIMS);
@@ -284,6 +302,7 @@ function refillPersistent(): bool {
     if (page == 0) return false;
   }
   h.metaPages += npages;
+  clearMoving();
   persistChunk(page << PAGE_SHIFT, (page + npages) << PAGE_SHIFT);
   return true;
 }
@@ -332,12 +351,12 @@ function initSpan(span: MSpan, page: u32, npages: u32): void {
   span.startAddr = page << PAGE_SHIFT;
   span.npages = npages;
   span.sweepgen = h.sweepgen;
-  span.owner = 0;
+  span.owner = SHARED ? <u8>pAt(local).id : 0;
   span.flags = h.lastScav == npages ? 0 : FLAG_NEEDZERO;
   span.state = SPAN_IN_USE;
   setInUse(page);
   h.inUsePages += npages;
-  h.sinceReclaim += npages;
+  (SHARED ? mlocal() : h).sinceReclaim += npages;
 }
 
 /**
@@ -381,6 +400,7 @@ export function freeSpan(span: MSpan): void {
   const page = span.startAddr >> PAGE_SHIFT;
   const npages = span.npages;
   const records: u32 = span.ngroups == 0 ? 1 : npages;
+  setMoving(page, npages);
   for (let i: u32 = 0; i < records; i++) {
     const r = pageRecord(page + i);
     r.base = 0;
@@ -389,7 +409,9 @@ export function freeSpan(span: MSpan): void {
     r.row = 0;
   }
   clearInUse(page);
-  if (span.row) {
+  if (SHARED) {
+    if (span.row) dropSpan(recordOf(span.owner), span);
+  } else if (span.row) {
     const c = central(span.row);
     c.nspans -= 1;
     c.npagesInUse -= npages;
@@ -399,6 +421,23 @@ export function freeSpan(span: MSpan): void {
   mheap().inUsePages -= npages;
   freePages(page, npages);
   spanRecordFree(span);
+  clearMoving();
+}
+
+/** A small span is no longer one of those that the record at `record` counts. */
+export function dropSpan(record: u32, span: MSpan): void {
+  const c = centralOf(record, span.row);
+  c.nspans -= 1;
+  c.npagesInUse -= span.npages;
+  pAt(record).ownedPages -= span.npages;
+}
+
+/** The other way round. */
+export function addSpan(record: u32, span: MSpan): void {
+  const c = centralOf(record, span.row);
+  c.nspans += 1;
+  c.npagesInUse += span.npages;
+  pAt(record).ownedPages += span.npages;
 }
 
 /**
@@ -411,12 +450,17 @@ export function resizeLargeSpan(span: MSpan, npages: u32): bool {
   const old = span.npages;
   const end = (span.startAddr >> PAGE_SHIFT) + old;
   if (npages < old) {
+    if (SHARED) {
+      // The span lets go of them before they are free.
+      setMoving(end - (old - npages), old - npages);
+      span.npages = npages;
+    }
     freePages(end - (old - npages), old - npages);
     h.inUsePages -= old - npages;
   } else if (npages > old) {
     const more = npages - old;
     if (!pagesFree(end, more)) {
-      if (h.pcCache) pageCacheFlush();
+      if ((SHARED ? mlocal() : h).pcCache) pageCacheFlush();
       if (!pagesFree(end, more)) {
         // At the end of memory the block can go on into a new region.
         const last = h.sysEnd >> PAGE_SHIFT;
@@ -424,6 +468,7 @@ export function resizeLargeSpan(span: MSpan, npages: u32): bool {
         if (!grow(more) || !pagesFree(end, more)) return false;
       }
     }
+    setMoving(end, more);
     takePages(end, more);
     h.inUsePages += more;
     if (h.lastScav != more) span.flags |= FLAG_NEEDZERO;

@@ -3,10 +3,10 @@
  * base/layout.ts. Pure reads, O(groups) at most; whoever owns the span may ask.
  */
 
-import { PAGE_SHIFT } from "../base/config";
-import { GROUP_SHIFT, Group, MSPAN_SIZE, MSpan } from "../base/layout";
+import { PAGE_SHIFT, SHARED } from "../base/config";
+import { GROUP_NEXT, GROUP_REMOTE, GROUP_SHIFT, Group, HEAP_ROWS, MSPAN_SIZE, MSpan, ROW_SHIFT } from "../base/layout";
 import { lowBits } from "../base/bits";
-import { rowAt, rowAddress } from "../base/state";
+import { recordOf, rowAt, rowAddress, slotSize } from "../base/state";
 
 // @ts-ignore: decorator
 @inline
@@ -52,6 +52,7 @@ export function validBits(span: MSpan, i: u32): u64 {
 // @ts-ignore: decorator
 @inline
 function isCached(span: MSpan, group: u32): bool {
+  if (SHARED) return rowAt(recordOf(span.owner) + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT)).group == group;
   return rowAt(rowAddress(span.row)).group == group;
 }
 
@@ -61,17 +62,30 @@ export function isFull(span: MSpan, i: u32): bool {
   return (((<u32>span.partialMask) >> i) & 1) == 0 && !isCached(span, group);
 }
 
-/** The live slots of group `i`. */
+/** Slots of a group that other Ps have freed and the owner has not had back yet. */
+// @ts-ignore: decorator
+@inline
+export function remoteBits(g: Group): u64 {
+  return SHARED ? atomic.load<u64>(changetype<usize>(g), GROUP_REMOTE) : 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function isQueued(g: Group): bool {
+  return remoteBits(g) != 0 || atomic.load<u32>(changetype<usize>(g), GROUP_NEXT) != 0;
+}
+
+/** The live slots of group `i`; a slot that another P has freed is one until the owner takes it over. */
 export function liveBits(span: MSpan, i: u32): u64 {
   if (isFull(span, i)) return validBits(span, i);
   const g = groupOf(span, i);
   return ~(g.allocCache | g.freed);
 }
 
-/** Live slots of a small span. */
-export function liveSlots(span: MSpan): u32 {
+/** Slots of a small span that nobody has freed. */
+export function usedSlots(span: MSpan): u32 {
   let n: u32 = 0;
-  for (let i: u32 = 0; i < span.ngroups; i++) n += <u32>popcnt(liveBits(span, i));
+  for (let i: u32 = 0; i < span.ngroups; i++) n += <u32>popcnt(liveBits(span, i) & ~remoteBits(groupOf(span, i)));
   return n;
 }
 
@@ -79,6 +93,8 @@ export function liveSlots(span: MSpan): u32 {
 export function isEmpty(span: MSpan): bool {
   for (let i: u32 = 0; i < span.ngroups; i++) {
     if (liveBits(span, i) != 0) return false;
+    // Nor does it go while a group of it is in a stack of groups.
+    if (SHARED && isQueued(groupOf(span, i))) return false;
   }
   return true;
 }
@@ -87,6 +103,7 @@ export function isEmpty(span: MSpan): bool {
 // @ts-ignore: decorator
 @inline
 export function blockSize(span: MSpan): u32 {
+  if (SHARED) return span.ngroups ? slotSize(span.row) : span.npages << PAGE_SHIFT;
   return span.ngroups ? rowAt(rowAddress(span.row)).elemsize : span.npages << PAGE_SHIFT;
 }
 

@@ -284,6 +284,16 @@ function release(page: u32, npages: u32, scav: bool): void {
   propagate(first, last);
 }
 
+/** Mark [page, page + npages) allocated in the bitmaps alone, whatever they were: rebuildSums is to follow. */
+export function claimPages(page: u32, npages: u32): void {
+  for (let i = page; i < page + npages; i++) {
+    const w = chunkWord(i >> CHUNK_PAGES_SHIFT);
+    const mask = (<u64>1) << (i & (CHUNK_PAGES - 1));
+    store<u64>(w, load<u64>(w, ARENA_BITS) | mask, ARENA_BITS);
+    store<u64>(w, load<u64>(w, ARENA_SCAV) & ~mask, ARENA_SCAV);
+  }
+}
+
 /** Mark a whole chunk allocated: what a page cache takes is its free pages. */
 export function takeChunk(chunk: u32): void {
   const w = chunkWord(chunk);

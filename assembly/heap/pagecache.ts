@@ -7,21 +7,22 @@
  * Cost: one find-run on a word per allocation; a refill is one walk of the tree.
  */
 
-import { CHUNK_PAGES, CHUNK_PAGES_SHIFT } from "../base/config";
+import { CHUNK_PAGES, CHUNK_PAGES_SHIFT, SHARED } from "../base/config";
 import { bitRange, findBitRange64 } from "../base/bits";
-import { mheap } from "../base/state";
+import { mheap, mlocal, setMoving } from "../base/state";
 import { chunkBits, chunkScav, findPages, takeChunk, raiseSearch, returnPages } from "./pagealloc";
 
 /** Page index of `npages` pages (1..3) out of the cache, 0 when it holds no such run. Sets lastScav. */
 export function pageCacheAlloc(npages: u32): u32 {
-  const h = mheap();
+  const h = mlocal();
   const cache = h.pcCache;
   if (cache == 0) return 0;
   const i = findBitRange64(cache, npages);
   if (i >= CHUNK_PAGES) return 0;
   const mask = bitRange(i, npages);
+  setMoving(h.pcBase + i, npages);
   h.pcCache = cache & ~mask;
-  h.lastScav = <u32>popcnt(h.pcScav & mask);
+  (SHARED ? mheap() : h).lastScav = <u32>popcnt(h.pcScav & mask);
   h.pcScav &= ~mask;
   return h.pcBase + i;
 }
@@ -29,11 +30,12 @@ export function pageCacheAlloc(npages: u32): u32 {
 /** Take all free pages of the chunk with the first free page. The cache is empty. False when no page is free. */
 export function pageCacheRefill(): bool {
   const page = findPages(1);
-  const h = mheap();
+  const m = mheap();
   if (page == 0) {
-    h.searchPage = (h.arenaHi + 1) << 9;
+    m.searchPage = (m.arenaHi + 1) << 9;
     return false;
   }
+  const h = SHARED ? mlocal() : m;
   const chunk = page >> CHUNK_PAGES_SHIFT;
   h.pcBase = chunk << CHUNK_PAGES_SHIFT;
   h.pcCache = ~chunkBits(chunk);
@@ -45,7 +47,7 @@ export function pageCacheRefill(): bool {
 
 /** Give all cached pages back. */
 export function pageCacheFlush(): void {
-  const h = mheap();
+  const h = mlocal();
   if (h.pcCache == 0) return;
   returnPages(h.pcBase >> CHUNK_PAGES_SHIFT, h.pcCache, h.pcScav);
   h.pcCache = 0;

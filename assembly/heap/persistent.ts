@@ -7,7 +7,8 @@
  * Lock: H. Cost: O(1).
  */
 
-import { HEAP_FREE_SPANS, GROUP_SHIFT, MSPAN_SIZE, MSpan } from "../base/layout";
+import { SHARED } from "../base/config";
+import { HEAP_FREE_SPANS, GROUP_SHIFT, MHeap, MSPAN_SIZE, MSpan } from "../base/layout";
 import { heap, mheap } from "../base/state";
 
 /** `size` bytes, 16-aligned, contents undefined; 0 when the chunk is too short. */
@@ -32,6 +33,11 @@ export function persistChunk(from: u32, to: u32): void {
   from = (from + 15) & ~15;
   if (to <= from || to - from <= persistentLeft()) return;
   const h = mheap();
+  if (SHARED) {
+    // Both at once: nobody may find the one without the other after a death.
+    store<u64>(heap, (<u64>from) | ((<u64>to) << 32), offsetof<MHeap>("persistCur"));
+    return;
+  }
   h.persistCur = from;
   h.persistEnd = to;
 }

@@ -8,7 +8,7 @@
  * Lock: H. Cost: memory.grow takes 1-2 microseconds; everything else is arithmetic.
  */
 
-import { ADDRESS_END, WASM_PAGE_SHIFT } from "../base/config";
+import { ADDRESS_END, SHARED, WASM_PAGE_SHIFT } from "../base/config";
 import { maxBytes, reserveBytes, softLimit } from "../base/options";
 import { STAT_SYS_GROWS, STAT_SYS_GROW_FAILURES, count } from "../base/counters";
 import { heap, mheap } from "../base/state";
@@ -19,6 +19,9 @@ import { heap, mheap } from "../base/state";
 export function memoryEnd(): u32 {
   return min(<u32>memory.size(), LAST_WASM_PAGE) << WASM_PAGE_SHIFT;
 }
+
+/** Shared heaps: the wasm page at which the last growth began. */
+export let grownAt: u32 = 0;
 
 /**
  * Grow the memory by at least `n` wasm pages for the heap, from the memoryEnd() of before on. Returns how many came, or 0
@@ -33,6 +36,13 @@ export function sysGrow(n: u32): u32 {
     most = min(most, (max(maxBytes, sys) - sys) >> WASM_PAGE_SHIFT);
   }
   if (n > most) return 0;
+  if (SHARED) {
+    // Another thread may have grown the memory for its own ends since it was asked for its size.
+    const before = memory.grow(n);
+    if (heap) count(before < 0 ? STAT_SYS_GROW_FAILURES : STAT_SYS_GROWS);
+    grownAt = <u32>before;
+    return before < 0 ? 0 : n;
+  }
   if (memory.grow(n) < 0) {
     if (heap) count(STAT_SYS_GROW_FAILURES);
     return 0;

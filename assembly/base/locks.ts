@@ -1,0 +1,136 @@
+/**
+ * Locks: a word in shared memory, taken by compare-and-swap, with the holder's number in it.
+ *
+ *   word   0 free; else the number of the P that holds it, and bit 31 when somebody may sleep on it
+ *
+ * The host takes the same words by Atomics (src/shared/lock.ts). Whoever waits spins a little, then sets bit 31 and sleeps
+ * by memory.atomic.wait32; in a thread that must not sleep, a browser's main one, it goes on spinning. The release is an
+ * exchange with 0, and a notify if bit 31 was set. A lock whose holder has died stays taken until check/recover.ts takes
+ * it over; who runs out of patience meanwhile gets false, and `stuck` tells whom it waited for.
+ *
+ * Order: H, then the lock of one mcentral. H is never asked for under an mcentral's lock. The test flavours check it.
+ * One line of 64 bytes each, so that two locks never share one. Cost: two atomic operations when nobody else wants it.
+ * Nothing here is reached in a heap of one thread.
+ */
+
+import { CHECK_LOCKS } from "./config";
+import { HEAP_LOCKS, LOCK_ACQUIRED, LOCK_CONTENDED, LOCK_SHIFT, LOCK_WAITS } from "./layout";
+import { canBlock, lockPatience } from "./options";
+import { heap } from "./state";
+
+@inline const WAITERS: u32 = 0x80000000;
+/** Looks at the word before it sleeps. */
+@inline const SPINS: u32 = 200;
+/** One sleep, milliseconds: then it looks at the holder again. */
+@inline const NAP: u32 = 20;
+/** Looks that stand for a nap in a thread that must not sleep. */
+@inline const SPINS_PER_NAP: u32 = 1 << 20;
+
+/** Number of the P that this thread holds or is about to hold: what it writes into a lock. */
+export let self: u32 = 0;
+export function setSelf(id: u32): void {
+  self = id;
+}
+
+/** Holder of the lock that this thread last gave up waiting for; 0: none. */
+export let stuck: u32 = 0;
+export function clearStuck(): void {
+  stuck = 0;
+}
+
+/** Locks held, for the check of the order: bit 0 is H, bit 1 an mcentral's. */
+let held: u32 = 0;
+
+/** Address of lock `i`: 0 is H, else the mcentral's of row `i`. */
+// @ts-ignore: decorator
+@inline
+export function lockAddress(i: u32): u32 {
+  return heap + HEAP_LOCKS + (i << LOCK_SHIFT);
+}
+
+/** The holder's number in a lock's word, 0 when it is free. */
+export function lockOwner(i: u32): u32 {
+  return atomic.load<u32>(lockAddress(i)) & ~WAITERS;
+}
+
+function bump(at: usize): void {
+  store<u64>(at, load<u64>(at) + 1);
+}
+
+/** Take lock `i`. False when patience ran out: nothing is held then. */
+export function lock(i: u32): bool {
+  if (CHECK_LOCKS) {
+    if (held & (i ? 2 : 3)) unreachable();
+  }
+  const at = lockAddress(i);
+  if (atomic.cmpxchg<u32>(at, 0, self) != 0 && !lockSlow(at)) return false;
+  bump(at + LOCK_ACQUIRED);
+  if (CHECK_LOCKS) held |= i ? 2 : 1;
+  return true;
+}
+
+function lockSlow(at: u32): bool {
+  for (let i: u32 = 0; i < SPINS; i++) {
+    if (atomic.load<u32>(at) == 0 && atomic.cmpxchg<u32>(at, 0, self) == 0) {
+      bump(at + LOCK_CONTENDED);
+      return true;
+    }
+  }
+  const naps = (lockPatience + NAP - 1) / NAP;
+  let n: u32 = 0;
+  let word = atomic.load<u32>(at);
+  while (true) {
+    if (word == 0) {
+      // There may be others asleep: the word says so until the last of them has had the lock.
+      word = atomic.cmpxchg<u32>(at, 0, self | WAITERS);
+      if (word == 0) break;
+    }
+    if ((word & WAITERS) == 0) {
+      const seen = atomic.cmpxchg<u32>(at, word, word | WAITERS);
+      if (seen != word) {
+        word = seen;
+        continue;
+      }
+    }
+    if (naps != 0 && n == naps) {
+      stuck = word & ~WAITERS;
+      return false;
+    }
+    n++;
+    pause(at, word | WAITERS);
+    word = atomic.load<u32>(at);
+  }
+  bump(at + LOCK_CONTENDED);
+  if (n) store<u64>(at, load<u64>(at, LOCK_WAITS) + n, LOCK_WAITS);
+  return true;
+}
+
+/** Until the word may have changed, or a nap is over. */
+function pause(at: u32, word: u32): void {
+  if (canBlock) {
+    atomic.wait<i32>(at, word, <i64>NAP * 1000000);
+  } else {
+    for (let i: u32 = 0; i < SPINS_PER_NAP && atomic.load<u32>(at) == word; i++) {}
+  }
+}
+
+/** Give lock `i` back. */
+export function unlock(i: u32): void {
+  if (CHECK_LOCKS) {
+    if ((held & (i ? 2 : 1)) == 0) unreachable();
+    held &= ~(i ? 2 : 1);
+  }
+  const at = lockAddress(i);
+  if (atomic.xchg<u32>(at, 0) & WAITERS) atomic.notify(at, 1);
+}
+
+/** Take lock `i` over from P `dead`, whose thread is gone. False when that P does not hold it. */
+export function takeOver(i: u32, dead: u32): bool {
+  const at = lockAddress(i);
+  const word = atomic.load<u32>(at);
+  if ((word & ~WAITERS) != dead) return false;
+  // Only bit 31 can have been set meanwhile.
+  if (atomic.cmpxchg<u32>(at, word, self | WAITERS) != word) return takeOver(i, dead);
+  if (CHECK_LOCKS) held |= i ? 2 : 1;
+  return true;
+}

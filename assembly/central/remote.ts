@@ -1,0 +1,203 @@
+/**
+ * Remote free: a block freed by a thread whose P does not own its span.
+ *
+ *   free   sets the slot's bit in the group's third word, `remote`, by one atomic OR; no lock, nothing else is written.
+ *          The first bit in a group also pushes the group on the stack of the span's owner.
+ *   owner  takes its whole stack by an exchange when a window of it has run dry, and each group's word by another: the
+ *          slots become freed ones of its own.
+ *
+ *   next   0: the group is in no stack | an address, or END at the bottom | id << 1 | 1: P `id` is about to push it
+ *
+ * Law: a group with remote != 0 is in a stack, or a thread is between its OR and its push. The compare-and-swap of next
+ * from 0 lets one thread push at a time. The owner clears next before it takes the word: a bit that comes in between is
+ * taken along, one that comes after finds the word 0 and pushes again.
+ *
+ * A span may change hands while a free is under way: the group then lies in the stack of its former owner, who hands it on
+ * (the stack of the heap's own record is nobody's). So an idle P can have groups of others, until it is taken or flushed.
+ *
+ * A double free is seen at once if the slot is free, or freed by another thread and not yet taken over; if owner and
+ * another free the same block at the same moment, when the owner takes it over (lateDoubleFrees).
+ *
+ * Lock: none, but C for nobody's spans. Cost: one atomic operation, three for the first slot of a group.
+ */
+
+import { FLAG_LISTED, FULL, GROUP_NEXT, GROUP_REMOTE, GROUP_SPAN, Group, MSpan, PRecord } from "../base/layout";
+import { lock, self, unlock } from "../base/locks";
+import { central, centralOf, heap, here, local, pAt, recordOf, rowAt, rowAddress } from "../base/state";
+import { freeSpan } from "../heap/mheap";
+import { addressOf, groupAt, groupIndex, groupOf, isEmptyUncached, spanAt, validBits } from "../heap/mspan";
+import { pushPartial, retainOrFree, unlinkPartial } from "./mcentral";
+import { listShared } from "./shared";
+
+/** Bottom of a stack: no group has this address, nor is it odd. */
+@inline const END: u32 = 2;
+
+/** Whether slot `bit` of the group, whose span is another's, is live as far as one can see from here. */
+// @ts-ignore: decorator
+@inline
+function looksLive(g: Group, bit: u64): bool {
+  const at = changetype<usize>(g);
+  const freed = atomic.load<u64>(at, 8);
+  return freed == FULL || ((atomic.load<u64>(at) | freed) & bit) == 0;
+}
+
+/** Free a slot, bit `bit` of group `g`, of a span that another P owns, or nobody. False: it is free already. */
+export function freeRemote(g: Group, bit: u64): bool {
+  if (!looksLive(g, bit)) return false;
+  const at = changetype<usize>(g);
+  const p = pAt(local ? local : heap);
+  // Noted, so that the push can be made up for if this thread dies before it.
+  if (local) p.freeing = <u32>at;
+  const before = atomic.or<u64>(at, bit, GROUP_REMOTE);
+  if (before == 0) announce(<u32>at);
+  if (local) {
+    p.freeing = 0;
+    p.remoteFrees += 1;
+  }
+  return (before & bit) == 0;
+}
+
+/** Push a group on its owner's stack, unless somebody does or has. */
+export function announce(group: u32): void {
+  if (atomic.cmpxchg<u32>(group, 0, (self << 1) | 1, GROUP_NEXT) == 0) push(group);
+}
+
+/** The push itself, by whose mark stands in next. */
+export function push(group: u32): void {
+  const span = spanAt(load<u32>(group, GROUP_SPAN));
+  const stack = <usize>changetype<usize>(pAt(recordOf(span.owner)));
+  let top = atomic.load<u32>(stack);
+  while (true) {
+    atomic.store<u32>(group, top ? top : END, GROUP_NEXT);
+    const seen = atomic.cmpxchg<u32>(stack, top, group);
+    if (seen == top) break;
+    top = seen;
+  }
+  if (local) pAt(local).groupsPushed += 1;
+}
+
+/** Take the stack of the record at `record`: its top, or 0. */
+// @ts-ignore: decorator
+@inline
+export function takeStack(record: u32): u32 {
+  return atomic.xchg<u32>(changetype<usize>(pAt(record)), 0);
+}
+
+/** Take `group` off a stack that was taken: the one below it, or 0. */
+export function takeNext(group: u32): u32 {
+  const next = atomic.load<u32>(group, GROUP_NEXT);
+  atomic.store<u32>(group, 0, GROUP_NEXT);
+  return next == END ? 0 : next;
+}
+
+/** Slots `bits` come back to group `i`: bits of them that were free already are counted and dropped. */
+function giveBits(p: PRecord, span: MSpan, i: u32, bits: u64, cached: bool): void {
+  const g = groupOf(span, i);
+  const mask = <u32>span.partialMask;
+  if (cached || (mask >> i) & 1) {
+    const twice = bits & (g.allocCache | g.freed);
+    if (twice) p.lateDoubleFrees += popcnt(twice);
+    g.freed |= bits;
+  } else {
+    g.freed = ~validBits(span, i) | bits;
+    span.partialMask = <u16>(mask | (1 << i));
+  }
+}
+
+/** Whether others have freed slots of this P. A look only. */
+// @ts-ignore: decorator
+@inline
+export function hasRemote(): bool {
+  return pAt(local).remote != 0;
+}
+
+/** The owner takes over what others have freed. Groups of spans that are not its own any more are handed on. */
+export function takeRemote(): void {
+  const p = pAt(local);
+  p.taking = takeStack(local);
+  for (let group = p.taking; group != 0; group = p.taking) {
+    p.freeing = group;
+    p.taking = takeNext(group);
+    const span = spanAt(load<u32>(group, GROUP_SPAN));
+    if (<u32>span.owner == p.id) {
+      p.groupsTaken += 1;
+      takeGroup(p, span, group);
+    } else {
+      announce(group);
+    }
+  }
+  p.freeing = 0;
+}
+
+function takeGroup(p: PRecord, span: MSpan, group: u32): void {
+  const bits = atomic.xchg<u64>(group, 0, GROUP_REMOTE);
+  if (bits == 0) return;
+  const i = groupIndex(span, group);
+  const row = rowAt(rowAddress(span.row));
+  giveBits(p, span, i, bits, row.group == group);
+  if (row.span != addressOf(span)) released(span, group);
+}
+
+/** A span of this P, outside of its mcache, has regained slots in `group`. */
+// @ts-ignore: decorator
+@inline
+function released(span: MSpan, group: u32): void {
+  const g = groupAt(group);
+  const c = central(span.row);
+  const listed = (span.flags & FLAG_LISTED) != 0;
+  if (~(g.allocCache | g.freed) == 0 && isEmptyUncached(span)) {
+    if (listed) unlinkPartial(c, span);
+    retainOrFree(c, span);
+  } else if (!listed) {
+    pushPartial(c, span);
+  }
+}
+
+/** Take over what was freed in nobody's spans: they are listed in their mcentrals, or go back to the heap when empty. */
+export function settleNobodys(): void {
+  settle(heap);
+}
+
+/** Settle the stack of the record at `record`, whose spans are nobody's by now; groups of others are handed on. */
+export function settle(record: u32): void {
+  settleChain(takeStack(record));
+}
+
+/** The same for the groups of a stack that was taken. A group that cannot be settled now ends the round. */
+export function settleChain(chain: u32): void {
+  const p = pAt(local);
+  p.taking = chain;
+  for (let group = chain; group != 0; group = p.taking) {
+    p.freeing = group;
+    p.taking = takeNext(group);
+    const span = spanAt(load<u32>(group, GROUP_SPAN));
+    if (span.owner != 0 || !settleGroup(p, span, group)) announce(group);
+  }
+  p.freeing = 0;
+}
+
+/** False: it is somebody's, or its lock was not to be had. */
+function settleGroup(p: PRecord, span: MSpan, group: u32): bool {
+  const row = <u32>span.row;
+  // H comes first: an empty span goes back to the heap.
+  if (!lock(0)) return false;
+  if (!lock(row)) {
+    unlock(0);
+    return false;
+  }
+  const mine = span.owner == 0;
+  let empty = false;
+  if (mine) {
+    const bits = atomic.xchg<u64>(group, 0, GROUP_REMOTE);
+    if (bits) {
+      giveBits(p, span, groupIndex(span, group), bits, false);
+      empty = isEmptyUncached(span);
+      if (!empty) listShared(span);
+      else if (span.flags & FLAG_LISTED) unlinkPartial(centralOf(heap, row), span);
+    }
+  }
+  unlock(row);
+  if (empty) freeSpan(span);
+  unlock(0);
+  return mine;
+}

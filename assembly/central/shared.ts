@@ -1,0 +1,72 @@
+/**
+ * The mcentrals of a shared heap: nobody's spans, by row, for every P to take.
+ *
+ * A P owns the spans that it allocates from; a span becomes nobody's when its P is flushed or dies (check/recover.ts).
+ * Those with free slots stand in the list of their row in the heap's own record, in partialMask's terms without a cached
+ * group; full ones in no list. A P that has run out of spans of a row takes one over before it asks for a new one.
+ *
+ * Law: mspan.owner and the page records' row change under C, and for a span that appears or goes, under H. Who reads its
+ * own number there owns the span for sure: only the owner gives it away, or who has seen it dead. Who reads another's may
+ * read an old one, which alloc/remote.ts allows for.
+ *
+ * Lock: C of the row. Cost: O(pages of the span).
+ */
+
+import { HOST, PAGE_SHIFT, ROW_TINY } from "../base/config";
+import { FLAG_LISTED, HEAP_ROWS, MSpan, ROW_SHIFT } from "../base/layout";
+import { STAT_CENTRAL_HITS, count } from "../base/counters";
+import { lock, unlock } from "../base/locks";
+import { centralOf, heap, local, pAt } from "../base/state";
+import { pageRecord } from "../heap/arena";
+import { addSpan, dropSpan } from "../heap/mheap";
+import { spanAt } from "../heap/mspan";
+import { pushPartial, unlinkPartial } from "./mcentral";
+import { settleNobodys } from "./remote";
+
+/** Make the P with the record at `record` the owner of a small span; the heap's record stands for nobody. */
+export function setOwner(span: MSpan, record: u32): void {
+  span.owner = <u8>pAt(record).id;
+  const row = record + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT);
+  const page = span.startAddr >> PAGE_SHIFT;
+  for (let i: u32 = 0; i < span.npages; i++) pageRecord(page + i).row = row;
+}
+
+/** One of nobody's spans of `row` for this P, with free slots; null when there is none. */
+export function takeShared(row: u32): MSpan | null {
+  if (pAt(heap).remote != 0) settleNobodys();
+  const c = centralOf(heap, row);
+  // A look without the lock: who misses a span that comes this moment makes a new one.
+  if (c.head == 0 || !lock(row)) return null;
+  const head = c.head;
+  if (head == 0) {
+    unlock(row);
+    return null;
+  }
+  const span = spanAt(head);
+  // Its owner first: if this thread dies here, it is found among what it owned.
+  dropSpan(heap, span);
+  setOwner(span, local);
+  addSpan(local, span);
+  unlinkPartial(c, span);
+  unlock(row);
+  pAt(local).spansTaken += 1;
+  count(STAT_CENTRAL_HITS);
+  return span;
+}
+
+/** A span of the P at `record`, in no list any more, becomes nobody's. Under H. False: the lock was not to be had. */
+export function giveShared(record: u32, span: MSpan): bool {
+  const row = <u32>span.row;
+  if (!lock(row)) return false;
+  dropSpan(record, span);
+  addSpan(heap, span);
+  if (span.partialMask) pushPartial(centralOf(heap, row), span);
+  setOwner(span, heap);
+  unlock(row);
+  return true;
+}
+
+/** Under C of its row, a span of nobody has got slots back: it stands in the list from now on. */
+export function listShared(span: MSpan): void {
+  if ((span.flags & FLAG_LISTED) == 0) pushPartial(centralOf(heap, span.row), span);
+}

@@ -1,0 +1,274 @@
+/**
+ * What becomes of a P without a thread: flushed when it is idle, recovered when its thread has died.
+ *
+ * A thread can be terminated between any two instructions. What it leaves is made good from the records that say who owns
+ * what, not from the lists that it was changing:
+ *
+ *   a lock        its word has the dead P's number; whoever recovers takes it over
+ *   H             pages: those noted as moving become free, all pages of spans in use and of page caches are taken, the
+ *                 summaries and counts are made anew. Free records and the persistent chunk change by single stores.
+ *   C             the list of the row is made anew from the spans that nobody owns
+ *   its spans     found by mspan.owner; each group's words say which slots are free, whatever the row and the lists say,
+ *                 and the span becomes nobody's, or free pages
+ *   a free        of another's block that had set its bit but not told the owner is told now
+ *
+ * What cannot be known is counted as live, so it is lost, not given out twice: the blocks that the dead thread's program
+ * held, a slot that was on its way to it, at most one window of slots, the memory of a growth that was not yet entered.
+ *
+ * Called by a living thread with a P. Lock: H, then each C. Cost: O(spans) for each P. The walk never follows a list.
+ */
+
+import { HOST, NUM_ROWS, PAGE_SHIFT } from "../base/config";
+import {
+  FLAG_EMPTY,
+  FLAG_LISTED,
+  FULL,
+  GROUP_NEXT,
+  HEAP_DUMMY,
+  HEAP_ROWS,
+  MHeap,
+  MSPAN_SIZE,
+  MSpan,
+  PRecord,
+  ROW_SHIFT,
+  Row,
+} from "../base/layout";
+import { lock, lockOwner, self, takeOver, unlock } from "../base/locks";
+import { arenaOf, centralOf, clearMoving, heap, local, mheap, pAt, recordOf, rowAt, setLocal } from "../base/state";
+import {
+  P_DEAD,
+  P_IDLE,
+  P_STOPPING,
+  P_UNUSED,
+  changeState,
+  isReady,
+  ownStopping,
+  stateAddress,
+  stateOf,
+} from "../alloc/procs";
+import { pushPartial } from "../central/mcentral";
+import { announce, push, settle, settleChain } from "../central/remote";
+import { giveShared } from "../central/shared";
+import { clearInUse, pageRecord } from "../heap/arena";
+import { freeSpan, nextSpanPage } from "../heap/mheap";
+import { addressOf, groupAt, groupOf, isEmpty, remoteBits, validBits } from "../heap/mspan";
+import { claimPages, countFreePages, freePages, rebuildSums } from "../heap/pagealloc";
+import { pageCacheFlush } from "../heap/pagecache";
+
+/** Bits of recoverP's result. */
+@inline export const RECOVERED: u32 = 1;
+@inline export const HELD_HEAP: u32 = 2;
+@inline export const HELD_CENTRAL: u32 = 4;
+@inline export const PAGES_MOVING: u32 = 8;
+@inline export const FREE_PENDING: u32 = 16;
+
+// @ts-ignore: decorator
+@inline
+function spanOnPage(page: u32): MSpan {
+  return changetype<MSpan>(<usize>(pageRecord(page).groups - MSPAN_SIZE));
+}
+
+/** Make the words of a span's groups say what is free, whatever its P was doing with it; out of all lists and rows. */
+function tidySpan(span: MSpan, record: u32): void {
+  const row = rowAt(record + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT));
+  const cached: u32 = row.span == addressOf(span) ? row.group : 0;
+  let partial: u32 = 0;
+  for (let i: u32 = 0; i < span.ngroups; i++) {
+    const g = groupOf(span, i);
+    const valid = validBits(span, i);
+    const known = <u32>changetype<usize>(g) == cached || ((<u32>span.partialMask) >> i) & 1;
+    // A full group, or one with a single slot whose first free was under way.
+    const full = !known && g.allocCache == 0 && g.freed == FULL;
+    const back = full ? 0 : g.freed & valid;
+    const free = (g.allocCache & valid) | back;
+    if (HOST && <u32>changetype<usize>(g) == cached) {
+      centralOf(record, span.row).taken -= popcnt(g.allocCache);
+    }
+    g.allocCache = free;
+    g.freed = free ? ~valid : FULL;
+    if (back) span.dirtyMask = <u16>((<u32>span.dirtyMask) | (1 << i));
+    if (free) partial |= 1 << i;
+  }
+  if (cached) clearRowOf(record, row);
+  span.partialMask = <u16>partial;
+  span.flags &= ~(FLAG_LISTED | FLAG_EMPTY);
+}
+
+function clearRowOf(record: u32, row: Row): void {
+  row.group = record + HEAP_DUMMY;
+  row.span = 0;
+  row.tail = 0;
+}
+
+/** All that the P at `record` owns becomes nobody's or free. Under H. */
+function giveAll(record: u32): void {
+  const p = pAt(record);
+  for (let page = nextSpanPage(1); page != 0;) {
+    const span = spanOnPage(page);
+    page += span.npages;
+    if (<u32>span.owner == p.id) {
+      if (span.ngroups == 0) {
+        span.owner = 0;
+      } else {
+        tidySpan(span, record);
+        if (isEmpty(span)) freeSpan(span);
+        else giveShared(record, span);
+        p.spansGiven += 1;
+      }
+    }
+    page = nextSpanPage(page);
+  }
+  for (let i: u32 = 1; i < NUM_ROWS; i++) {
+    clearRowOf(record, rowAt(record + HEAP_ROWS + (i << ROW_SHIFT)));
+    const c = centralOf(record, i);
+    c.head = 0;
+    c.tail = 0;
+    c.empty = 0;
+    c.nspans = 0;
+    c.npagesInUse = 0;
+  }
+  p.ownedPages = 0;
+  const h = changetype<MHeap>(<usize>record);
+  h.retainedPages = 0;
+  h.tiny = 0;
+  h.tinyOffset = 0;
+  h.pcScav &= h.pcCache;
+  const mine = local;
+  setLocal(record);
+  pageCacheFlush();
+  setLocal(mine);
+}
+
+/** This thread's own P gives back all that it caches; it keeps the P. False: the lock was not to be had. */
+export function giveOwn(): bool {
+  if (!lock(0)) return false;
+  giveAll(local);
+  unlock(0);
+  settle(local);
+  settle(heap);
+  return true;
+}
+
+/** Flush P `id`, which is idle. True when it was, and is so again. */
+export function flushP(id: u32): bool {
+  if (!isReady() || recordOf(id) == 0 || !changeState(id, P_IDLE, P_STOPPING | ownStopping())) return false;
+  const record = recordOf(id);
+  const held = lock(0);
+  if (held) {
+    giveAll(record);
+    unlock(0);
+    settle(record);
+    settle(heap);
+  }
+  atomic.store<u32>(stateAddress(id), P_IDLE);
+  return held;
+}
+
+/** The pages that a P was moving are free; a span that was to begin there is none. Under H. */
+function undoMoving(p: PRecord): bool {
+  const moving = p.moving;
+  if (moving == 0) return false;
+  const page = <u32>moving;
+  const npages = <u32>(moving >> 32);
+  for (let i = page; i < page + npages; i++) {
+    if (arenaOf(i >> 9) == 0) continue;
+    const r = pageRecord(i);
+    r.base = 0;
+    r.divMagic = 0;
+    r.groups = 0;
+    r.row = 0;
+    clearInUse(i);
+  }
+  freePages(page, npages);
+  p.moving = 0;
+  return true;
+}
+
+/** The page heap, whose lock a dead thread held, from what is certain. */
+function repairHeap(): void {
+  const h = mheap();
+  let inUse: u32 = 0;
+  for (let page = nextSpanPage(1); page != 0;) {
+    const span = spanOnPage(page);
+    claimPages(page, span.npages);
+    inUse += span.npages;
+    page = nextSpanPage(page + span.npages);
+  }
+  let cached: u32 = 0;
+  for (let id: u32 = 0; id < 256; id++) {
+    const record = recordOf(id);
+    if (record == 0) continue;
+    const p = changetype<MHeap>(<usize>record);
+    for (let bits = p.pcCache; bits != 0; bits &= bits - 1) claimPages(p.pcBase + <u32>ctz(bits), 1);
+    cached += <u32>popcnt(p.pcCache);
+  }
+  h.searchPage = h.arenaLo << 9;
+  rebuildSums();
+  h.inUsePages = inUse;
+  h.grownPages = inUse + h.metaPages + cached + countFreePages();
+}
+
+/** The list of a row of nobody's spans, whose lock a dead thread held. Under H and C. */
+function relist(row: u32): void {
+  const c = centralOf(heap, row);
+  c.head = 0;
+  c.tail = 0;
+  for (let page = nextSpanPage(1); page != 0;) {
+    const span = spanOnPage(page);
+    if (<u32>span.row == row && span.owner == 0) {
+      span.flags &= ~FLAG_LISTED;
+      if (span.partialMask) pushPartial(c, span);
+    }
+    page = nextSpanPage(page + span.npages);
+  }
+}
+
+/** The thread of P `id` is dead: bits of what was found, 0 when the P is in no thread's hands or H is not to be had. */
+export function recoverP(id: u32): u32 {
+  if (!isReady() || id == self || id - 1 > 254) return 0;
+  const word = stateOf(id);
+  const state = word & 0xff;
+  if (state == P_UNUSED || state == P_IDLE) return 0;
+  if (state != P_DEAD && !changeState(id, word, P_DEAD | (word & ~0xff))) return 0;
+  let found: u32 = RECOVERED;
+  const record = recordOf(id);
+  const p = pAt(record);
+  if (takeOver(0, id)) {
+    found |= HELD_HEAP;
+    if (record != 0 && undoMoving(p)) found |= PAGES_MOVING;
+    if (undoMoving(pAt(heap))) found |= PAGES_MOVING;
+    repairHeap();
+  } else if (!lock(0)) {
+    return 0;
+  }
+  for (let row: u32 = 1; row < NUM_ROWS; row++) {
+    if (lockOwner(row) != id || !takeOver(row, id)) continue;
+    found |= HELD_CENTRAL;
+    relist(row);
+    unlock(row);
+  }
+  if (record) giveAll(record);
+  clearMoving();
+  unlock(0);
+  if (record) {
+    if (p.freeing) {
+      found |= FREE_PENDING;
+      finishFree(p.freeing, id);
+      p.freeing = 0;
+    }
+    const chain = p.taking;
+    p.taking = 0;
+    settleChain(chain);
+    settle(record);
+    settle(heap);
+  }
+  atomic.store<u32>(stateAddress(id), record ? P_IDLE : P_UNUSED);
+  return found;
+}
+
+/** Tell the owner of what a dead thread has freed in a group, or was taking over. */
+function finishFree(group: u32, id: u32): void {
+  const next = atomic.load<u32>(group, GROUP_NEXT);
+  if (next == ((id << 1) | 1)) push(group);
+  else if (next == 0 && remoteBits(groupAt(group)) != 0) announce(group);
+}
