@@ -7,8 +7,14 @@
 export * from "./libc";
 
 import { releaseP } from "../alloc/procs";
+import { local } from "../base/state";
+import { giveOwn } from "../check/recover";
 
-/** The calling thread allocates no more, or not for a while: its P, with what it caches, is for the next thread. */
+/**
+ * The calling thread allocates no more, or not for a while: what its P caches goes back for all threads to use, and the P
+ * is for the next one. A later call of the family takes a P again. O(spans).
+ */
 export function gomalloc_thread_exit(): void {
+  if (local) giveOwn();
   releaseP();
 }

@@ -83,10 +83,12 @@ export function freeIfAtLeast(p: u32, size: u32): bool {
   const slot = <u32>(product >> 32);
   const g = changetype<Group>(<usize>(r.groups + ((slot >> 6) << GROUP_SHIFT)));
   const freed = g.freed;
-  const live = ~(g.allocCache | freed);
+  // What others have freed is not live either, though the owner has not taken it over.
+  const live = SHARED
+    ? ~(g.allocCache | freed | load<u64>(changetype<usize>(g), GROUP_REMOTE))
+    : ~(g.allocCache | freed);
   const bit: u64 = (<u64>1) << slot;
   if ((live & bit) == 0) return false;
-  if (SHARED && (load<u64>(changetype<usize>(g), GROUP_REMOTE) & bit) != 0) return false;
   if (live == bit && rowAt(r.row).group != <u32>changetype<usize>(g)) return false;
   g.freed = freed | bit;
   return true;

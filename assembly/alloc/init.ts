@@ -112,6 +112,7 @@ export function bootstrap(given: bool, heapBase: u32): bool {
   const h = mheap();
   h.sys = end - start;
   const region = (start + records + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+  // A multiple of 64 in a shared heap, as persistentalloc wants it.
   h.persistCur = start + HEAP_RECORD_SIZE;
   h.persistEnd = region;
   h.searchPage = 0x80000;

@@ -33,7 +33,7 @@ import { bootstrap, initTables } from "./init";
 /** What a thread without a P writes into a lock. */
 @inline const NO_P: u32 = 256;
 
-/** The token by which this thread took its P. */
+/** The token by which this thread last took a P, and takes the next one if it is not told another. */
 let ownToken: u32 = 0;
 
 /** Address of the state word of P `id`, 1..255. */
@@ -63,7 +63,7 @@ export function isReady(): bool {
 }
 
 export function getReady(): bool {
-  return SHARED ? takeP(0) != 0 : bootstrap(false, 0);
+  return SHARED ? takeP(ownToken) != 0 : bootstrap(false, 0);
 }
 
 /** The most Ps that may be made. */

@@ -132,6 +132,12 @@ function giveAll(record: u32): void {
   h.retainedPages = 0;
   h.tiny = 0;
   h.tinyOffset = 0;
+  flushPages(record);
+}
+
+/** Under H, the pages in a record's page cache back to the page heap. */
+function flushPages(record: u32): void {
+  const h = changetype<MHeap>(<usize>record);
   h.pcScav &= h.pcCache;
   const mine = local;
   setLocal(record);
@@ -200,10 +206,11 @@ function repairHeap(): void {
     if (record == 0) continue;
     const p = changetype<MHeap>(<usize>record);
     for (let bits = p.pcCache; bits != 0; bits &= bits - 1) claimPages(p.pcBase + <u32>ctz(bits), 1);
-    cached += <u32>popcnt(p.pcCache);
+    if (id) cached += <u32>popcnt(p.pcCache);
   }
   h.searchPage = h.arenaLo << 9;
   rebuildSums();
+  flushPages(heap);
   h.inUsePages = inUse;
   h.grownPages = inUse + h.metaPages + cached + countFreePages();
 }

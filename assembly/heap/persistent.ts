@@ -11,11 +11,14 @@ import { SHARED } from "../base/config";
 import { HEAP_FREE_SPANS, GROUP_SHIFT, MHeap, MSPAN_SIZE, MSpan } from "../base/layout";
 import { heap, mheap } from "../base/state";
 
-/** `size` bytes, 16-aligned, contents undefined; 0 when the chunk is too short. */
+/** In a shared heap the records of two Ps must not share a cache line. */
+@inline const ALIGN: u32 = SHARED ? 64 : 16;
+
+/** `size` bytes, 16-aligned (64 in a shared heap), contents undefined; 0 when the chunk is too short. */
 export function persistentAlloc(size: u32): u32 {
   const h = mheap();
   const at = h.persistCur;
-  size = (size + 15) & ~15;
+  size = (size + ALIGN - 1) & ~(ALIGN - 1);
   if (h.persistEnd - at < size) return 0;
   h.persistCur = at + size;
   return at;
@@ -30,7 +33,7 @@ export function persistentLeft(): u32 {
 
 /** Give [from, to) to persistentalloc if that is more than it has. The other rest is lost, by choice: it is short. */
 export function persistChunk(from: u32, to: u32): void {
-  from = (from + 15) & ~15;
+  from = (from + ALIGN - 1) & ~(ALIGN - 1);
   if (to <= from || to - from <= persistentLeft()) return;
   const h = mheap();
   if (SHARED) {
