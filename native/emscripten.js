@@ -20,6 +20,8 @@ const names = [
   "memstats",
   "validate",
   "validateInfo",
+  "gomalloc_thread_exit",
+  "numPs",
 ];
 
 function notLinked() {

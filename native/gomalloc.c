@@ -57,6 +57,14 @@ extern unsigned char __heap_base;
 __attribute__((constructor(1))) static void gm_start(void) { gm_init((uintptr_t)&__heap_base); }
 #pragma clang diagnostic pop
 
+#ifdef __wasm_atomics__
+/*
+ * With threads the module is instantiated once for each, and none of the later instances runs constructors: `gomalloc
+ * link` reads the address here and has every instance call init with it. The linked module does not have the export.
+ */
+__attribute__((export_name("gomalloc_heap_base"))) uintptr_t gm_heap_base(void) { return (uintptr_t)&__heap_base; }
+#endif
+
 /* The body of a function that returns a block, or NULL and sets errno. */
 #define CHECKED(expression, code)                 \
   void *p = (expression);                         \
@@ -137,4 +145,12 @@ int emscripten_resize_heap(size_t bytes);
 __attribute__((export_name("gomalloc_resize_heap"))) int gm_resize_heap(size_t bytes) {
   return emscripten_resize_heap(bytes);
 }
+
+#ifdef __EMSCRIPTEN_PTHREADS__
+/* A browser's main thread must not sleep. Emscripten knows which it is behind its own constructor, the 48th. */
+int _emscripten_thread_supports_atomics_wait(void);
+__attribute__((constructor(101))) static void gm_main_thread(void) {
+  if (!_emscripten_thread_supports_atomics_wait()) gomalloc_mallopt(GOMALLOC_M_CAN_BLOCK, 0);
+}
+#endif
 #endif

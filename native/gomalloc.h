@@ -6,7 +6,7 @@
  * and only what a program calls is imported: gomalloc_memstats, gomalloc_validate and gomalloc_validate_info take the
  * host flavour of the allocator, which counts and is larger; everything else is in the small one.
  *
- * One heap an instance, one thread. Sizes are bytes.
+ * One heap an instance; in a program with threads one heap in the shared memory, for all of them. Sizes are bytes.
  */
 #ifndef GOMALLOC_H
 #define GOMALLOC_H
@@ -33,12 +33,16 @@ extern "C" {
 #define GOMALLOC_M_SOFT_LIMIT 3
 /* Bytes that a growth may add to its need, at most 16 MiB. */
 #define GOMALLOC_M_RESERVE 4
+/* With threads: milliseconds to wait for a lock before malloc gives up and returns NULL, at most an hour; 0: for ever. */
+#define GOMALLOC_M_LOCK_WAIT 5
+/* With threads: 0 for a thread that must not sleep (a browser's main thread): it spins. Default 1. */
+#define GOMALLOC_M_CAN_BLOCK 6
 
 /* Values of GOMALLOC_M_MISUSE. */
 #define GOMALLOC_MISUSE_TRAP 0
 #define GOMALLOC_MISUSE_RETURN 1
 
-/* 1 when the option was taken, 0 for an unknown parameter or a value out of range. */
+/* 1 when the option was taken, 0 for an unknown parameter or a value out of range. Each thread has options of its own. */
 GOMALLOC_IMPORT(mallopt) int gomalloc_mallopt(int parameter, size_t value);
 
 /* ---- Misuse ------------------------------------------------------------------------------------------------------ */
@@ -67,6 +71,21 @@ void free_aligned_sized(void *ptr, size_t alignment, size_t size);
 size_t malloc_usable_size(void *ptr);
 /* Empty spans that are kept for their size go back to the page heap. 1 when there were any, else 0. */
 int malloc_trim(size_t pad);
+
+/* ---- Threads ----------------------------------------------------------------------------------------------------- */
+
+#ifdef __wasm_atomics__
+/*
+ * The calling thread is about to end: what it cached for its allocations goes to whoever comes next. Where threads are
+ * those of wasi-threads or emscripten, `gomalloc link` puts the call there; others make it themselves, as the thread's
+ * last act (a malloc or free behind it is right, but undoes it). Blocks stay what they are.
+ */
+__attribute__((import_module("gomalloc"), import_name("gomalloc_thread_exit"))) void gomalloc_thread_exit(void);
+/* Threads that had blocks of their own cached at the same time, at most so far: the number of Ps. Host flavour. */
+__attribute__((import_module("gomalloc"), import_name("numPs"))) uint32_t gomalloc_num_ps(void);
+#else
+static inline void gomalloc_thread_exit(void) {}
+#endif
 
 /* ---- Statistics and checks; host flavour ------------------------------------------------------------------------- */
 
@@ -126,7 +145,10 @@ GOMALLOC_ASSERT(sizeof(struct gomalloc_stats) == 312 * 8);
 
 /* A freshly filled record, valid until the next call; NULL when there is no memory for a heap. O(spans). */
 GOMALLOC_IMPORT(memstats) const struct gomalloc_stats *gomalloc_memstats(void);
-/* 0 when every invariant of the heap holds, else the number of a broken one. O(records of the heap). */
+/*
+ * 0 when every invariant of the heap holds, else the number of a broken one. O(records of the heap). No other thread may
+ * be in the allocator.
+ */
 GOMALLOC_IMPORT(validate) uint32_t gomalloc_validate(void);
 /* The address that the last result of gomalloc_validate is about. */
 GOMALLOC_IMPORT(validateInfo) void *gomalloc_validate_info(void);

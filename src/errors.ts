@@ -98,6 +98,87 @@ export class ModuleLoadError extends GomallocError {
   readonly code = "ERR_MODULE_LOAD";
 }
 
+// The shared heap's
+
+/** What a P does, as its state word says it. See docs/shared-api.md. */
+export type PState = "unused" | "idle" | "running" | "blocked" | "stopping" | "dead" | "starting";
+
+/** Who holds something in a shared heap: a P, and the thread that had it when this was asked. */
+export interface Holder {
+  /** Id of the P, 1 to 255. */
+  readonly p: number;
+  /** Token of the thread, 1 to 0xffffff; 0: a thread without a name, or none. */
+  readonly token: number;
+  readonly state: PState;
+}
+
+/**
+ * A lock of a shared heap could not be had in time. Nothing was changed. If its holder is dead, tell the heap so
+ * (SharedHeap.reap), and the lock becomes free.
+ */
+export class HeapLockError extends GomallocError {
+  override readonly name = "HeapLockError";
+  readonly code = "ERR_HEAP_LOCK";
+
+  constructor(
+    /** Number of the lock: 0 is the heap's, others the mcentrals'; -1 when it was given back meanwhile. */
+    readonly lock: number,
+    /** Who held it; null when it was given back meanwhile. */
+    readonly owner: Holder | null,
+    why: string,
+  ) {
+    super(`${lock < 0 ? "a lock" : lockName(lock)} ${why}${owner === null ? "" : `: held by ${holder(owner)}`}`);
+  }
+}
+
+/** All Ps of a shared heap are taken, and this thread did not get a turn in time. Nothing was changed. */
+export class ProcsBusyError extends GomallocError {
+  override readonly name = "ProcsBusyError";
+  readonly code = "ERR_PROCS_BUSY";
+
+  constructor(
+    /** The Ps and who has them. */
+    readonly holders: readonly Holder[],
+    /** Milliseconds waited. */
+    readonly waited: number,
+  ) {
+    super(`no P became free in ${Math.round(waited)} ms: ${holders.map(holder).join(", ")}`);
+  }
+}
+
+/** The engine or the page has no memory to share between threads. The message names what is missing. */
+export class SharedMemoryUnavailableError extends GomallocError {
+  override readonly name = "SharedMemoryUnavailableError";
+  readonly code = "ERR_SHARED_MEMORY_UNAVAILABLE";
+}
+
+/** A thread cannot join a shared heap, or is no longer taken for one of its threads. */
+export class AttachError extends GomallocError {
+  override readonly name = "AttachError";
+  readonly code = "ERR_ATTACH";
+}
+
+/** A thread died and left the heap in a state that could not be repaired. Thrown where no callback takes the report. */
+export class UnrepairedHeapError extends GomallocError {
+  override readonly name = "UnrepairedHeapError";
+  readonly code = "ERR_UNREPAIRED_HEAP";
+
+  constructor(
+    /** The dead thread's P, and the state that it is left in. */
+    readonly left: Holder,
+  ) {
+    super(`what a dead thread left cannot be repaired: ${holder(left)}`);
+  }
+}
+
+function lockName(lock: number): string {
+  return lock === 0 ? "the heap lock" : `the lock of mcentral ${lock}`;
+}
+
+function holder({ p, token, state }: Holder): string {
+  return `P ${p} (${token === 0 ? "no token" : `token ${token}`}, ${state})`;
+}
+
 function hex(address: number): string {
   return `0x${address.toString(16)}`;
 }

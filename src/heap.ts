@@ -19,17 +19,23 @@ import { applyLimits, type HeapLimits } from "./options.js";
 import { type HeapType, needsScan } from "./types.js";
 import { HeapView, MemoryViews, type ViewConstructor } from "./views.js";
 
-export class Heap implements Disposable {
+/** `B` is the kind of the memory's buffer; the heap of src/shared/heap.ts may have another. */
+export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable {
   #exports: HostExports;
   #memory: WebAssembly.Memory | null;
-  readonly #views: MemoryViews;
+  readonly #views: MemoryViews<B>;
   readonly #throwOnMisuse: boolean;
 
   /** For createHeap and createHeapAsync, which see that the instance is initialised and belongs to the memory. */
-  constructor(exports: HostExports, memory: WebAssembly.Memory, throwOnMisuse: boolean) {
+  constructor(
+    exports: HostExports,
+    memory: WebAssembly.Memory,
+    throwOnMisuse: boolean,
+    views: MemoryViews<B> = new MemoryViews(memory),
+  ) {
     this.#exports = exports;
     this.#memory = memory;
-    this.#views = new MemoryViews(memory);
+    this.#views = views;
     this.#throwOnMisuse = throwOnMisuse;
   }
 
@@ -154,53 +160,53 @@ export class Heap implements Disposable {
    * A view of `length` elements from address `ptr` that stays good when the memory grows; by default as many elements
    * as the block at `ptr` holds. Throws RangeError when `ptr` is not aligned or the range is not in the memory.
    */
-  view<T extends ArrayBufferView>(type: ViewConstructor<T>, ptr: number, length?: number): HeapView<T> {
+  view<T extends ArrayBufferView>(type: ViewConstructor<T, B>, ptr: number, length?: number): HeapView<T> {
     const elements = length ?? Math.floor(this.usableSize(ptr) / type.BYTES_PER_ELEMENT);
     return new HeapView(this.#views, type, ptr, elements);
   }
 
   /** The whole memory as it is now. Like all views below: do not keep it across a call that may allocate. */
-  get u8(): Uint8Array<ArrayBuffer> {
+  get u8(): Uint8Array<B> {
     return this.#views.current.u8;
   }
 
-  get i8(): Int8Array<ArrayBuffer> {
+  get i8(): Int8Array<B> {
     return this.#views.current.i8;
   }
 
-  get u16(): Uint16Array<ArrayBuffer> {
+  get u16(): Uint16Array<B> {
     return this.#views.current.u16;
   }
 
-  get i16(): Int16Array<ArrayBuffer> {
+  get i16(): Int16Array<B> {
     return this.#views.current.i16;
   }
 
-  get u32(): Uint32Array<ArrayBuffer> {
+  get u32(): Uint32Array<B> {
     return this.#views.current.u32;
   }
 
-  get i32(): Int32Array<ArrayBuffer> {
+  get i32(): Int32Array<B> {
     return this.#views.current.i32;
   }
 
-  get u64(): BigUint64Array<ArrayBuffer> {
+  get u64(): BigUint64Array<B> {
     return this.#views.current.u64;
   }
 
-  get i64(): BigInt64Array<ArrayBuffer> {
+  get i64(): BigInt64Array<B> {
     return this.#views.current.i64;
   }
 
-  get f32(): Float32Array<ArrayBuffer> {
+  get f32(): Float32Array<B> {
     return this.#views.current.f32;
   }
 
-  get f64(): Float64Array<ArrayBuffer> {
+  get f64(): Float64Array<B> {
     return this.#views.current.f64;
   }
 
-  get dataView(): DataView<ArrayBuffer> {
+  get dataView(): DataView<B> {
     return this.#views.current.dataView;
   }
 

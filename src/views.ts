@@ -4,32 +4,36 @@
  * Growing a WebAssembly.Memory detaches its ArrayBuffer: every typed array over it then has length 0. The heap grows its
  * memory whenever it has to, and so may anyone who shares it. Therefore nothing here hands out a typed array without
  * looking at a length first. (Asking the memory for its buffer would cost some 15 ns every time.)
+ *
+ * A shared memory's buffer is never detached, it only stays short: src/shared/views.ts asks the memory every time. That
+ * is why everything here has the kind of buffer as a type parameter.
  */
 import { u32 } from "./check.js";
 import { HeapDisposedError } from "./errors.js";
 
 /** A constructor of typed arrays over linear memory. */
-export interface ViewConstructor<T extends ArrayBufferView> {
+export interface ViewConstructor<T extends ArrayBufferView, B extends ArrayBufferLike = ArrayBuffer> {
   readonly BYTES_PER_ELEMENT: number;
-  new (buffer: ArrayBuffer, byteOffset: number, length: number): T;
+  new (buffer: B, byteOffset: number, length: number): T;
 }
 
-interface WholeViews {
-  readonly buffer: ArrayBuffer;
-  readonly i8: Int8Array<ArrayBuffer>;
-  readonly u8: Uint8Array<ArrayBuffer>;
-  readonly i16: Int16Array<ArrayBuffer>;
-  readonly u16: Uint16Array<ArrayBuffer>;
-  readonly i32: Int32Array<ArrayBuffer>;
-  readonly u32: Uint32Array<ArrayBuffer>;
-  readonly i64: BigInt64Array<ArrayBuffer>;
-  readonly u64: BigUint64Array<ArrayBuffer>;
-  readonly f32: Float32Array<ArrayBuffer>;
-  readonly f64: Float64Array<ArrayBuffer>;
-  readonly dataView: DataView<ArrayBuffer>;
+/** The whole of a buffer, in every type. */
+export interface WholeViews<B extends ArrayBufferLike> {
+  readonly buffer: B;
+  readonly i8: Int8Array<B>;
+  readonly u8: Uint8Array<B>;
+  readonly i16: Int16Array<B>;
+  readonly u16: Uint16Array<B>;
+  readonly i32: Int32Array<B>;
+  readonly u32: Uint32Array<B>;
+  readonly i64: BigInt64Array<B>;
+  readonly u64: BigUint64Array<B>;
+  readonly f32: Float32Array<B>;
+  readonly f64: Float64Array<B>;
+  readonly dataView: DataView<B>;
 }
 
-function wholeViews(buffer: ArrayBuffer): WholeViews {
+function wholeViews<B extends ArrayBufferLike>(buffer: B): WholeViews<B> {
   return {
     buffer,
     i8: new Int8Array(buffer),
@@ -47,25 +51,25 @@ function wholeViews(buffer: ArrayBuffer): WholeViews {
 }
 
 /** The views of one memory as a whole: made once per buffer, read through `current`. Closed when the heap is. */
-export class MemoryViews {
+export class MemoryViews<B extends ArrayBufferLike = ArrayBuffer> {
   #memory: WebAssembly.Memory | null;
-  #views: WholeViews;
+  #views: WholeViews<B>;
 
   constructor(memory: WebAssembly.Memory) {
     this.#memory = memory;
-    this.#views = wholeViews(memory.buffer as ArrayBuffer);
+    this.#views = wholeViews(memory.buffer as B);
   }
 
   /** Views over the memory's buffer as it is now. */
-  get current(): WholeViews {
+  get current(): WholeViews<B> {
     const views = this.#views;
-    return views.u8.length !== 0 ? views : this.#renew();
+    return views.u8.length !== 0 ? views : this.renew();
   }
 
   /** The slow half: the buffer is detached, or empty as that of a memory without pages. */
-  #renew(): WholeViews {
+  protected renew(): WholeViews<B> {
     if (this.#memory === null) throw new HeapDisposedError();
-    const buffer = this.#memory.buffer as ArrayBuffer;
+    const buffer = this.#memory.buffer as B;
     if (buffer !== this.#views.buffer) this.#views = wholeViews(buffer);
     return this.#views;
   }
@@ -73,7 +77,7 @@ export class MemoryViews {
   /** Drops memory and views; every later access throws HeapDisposedError. */
   close(): void {
     this.#memory = null;
-    this.#views = wholeViews(new ArrayBuffer(0));
+    this.#views = wholeViews(new ArrayBuffer(0) as B);
   }
 }
 
@@ -84,16 +88,16 @@ export class MemoryViews {
  * The range is not tied to a block: it does not keep one alive and does not notice its free.
  */
 export class HeapView<T extends ArrayBufferView> {
-  readonly #memory: MemoryViews;
-  readonly #type: ViewConstructor<T>;
-  #buffer: ArrayBuffer | null = null;
+  readonly #memory: MemoryViews<ArrayBufferLike>;
+  readonly #type: ViewConstructor<T, ArrayBufferLike>;
+  #buffer: ArrayBufferLike | null = null;
   #view: T | null = null;
   /** Address of the first element, unsigned. */
   readonly ptr: number;
   /** Elements. */
   readonly length: number;
 
-  constructor(memory: MemoryViews, type: ViewConstructor<T>, ptr: number, length: number) {
+  constructor(memory: MemoryViews<ArrayBufferLike>, type: ViewConstructor<T, never>, ptr: number, length: number) {
     const bytes = type.BYTES_PER_ELEMENT;
     if (u32(ptr, "ptr") % bytes !== 0) throw new RangeError(`ptr must be a multiple of ${bytes}: ${ptr}`);
     const size = memory.current.buffer.byteLength;
@@ -101,7 +105,7 @@ export class HeapView<T extends ArrayBufferView> {
       throw new RangeError(`${length} elements of ${bytes} bytes from ${ptr} reach beyond the memory's ${size} bytes`);
     }
     this.#memory = memory;
-    this.#type = type;
+    this.#type = type as ViewConstructor<T, ArrayBufferLike>;
     this.ptr = ptr;
     this.length = length;
   }

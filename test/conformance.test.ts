@@ -1,7 +1,7 @@
-/** Every flavour passes the one suite of the malloc family. */
+/** Every flavour passes the one suite of the malloc family; the shared ones on one thread here. */
 import { conformance } from "./support/conformance.ts";
-import { type Flavour, open } from "./support/wasm.ts";
+import { type Flavour, isShared, open } from "./support/wasm.ts";
 
-const FLAVOURS: Flavour[] = ["malloc", "host", "test"];
+const FLAVOURS: Flavour[] = ["malloc", "host", "test", "shared", "host-shared", "test-shared"];
 
-for (const flavour of FLAVOURS) conformance(flavour, (options) => open(flavour, options));
+for (const flavour of FLAVOURS) conformance(flavour, (options) => open(flavour, options), isShared(flavour));

@@ -27,7 +27,7 @@ import { central, centralOf, heap, here, local, pAt, recordOf, rowAt, rowAddress
 import { freeSpan } from "../heap/mheap";
 import { addressOf, groupAt, groupIndex, groupOf, isEmptyUncached, spanAt, validBits } from "../heap/mspan";
 import { pushPartial, retainOrFree, unlinkPartial } from "./mcentral";
-import { listShared } from "./shared";
+import { adopt, listShared } from "./shared";
 
 /** Bottom of a stack: no group has this address, nor is it odd. */
 @inline const END: u32 = 2;
@@ -193,7 +193,10 @@ function settleGroup(p: PRecord, span: MSpan, group: u32): bool {
       giveBits(p, span, groupIndex(span, group), bits, false);
       empty = isEmptyUncached(span);
       if (!empty) listShared(span);
-      else if (span.flags & FLAG_LISTED) unlinkPartial(centralOf(heap, row), span);
+      else {
+        adopt(span);
+        if (span.flags & FLAG_LISTED) unlinkPartial(centralOf(heap, row), span);
+      }
     }
   }
   unlock(row);

@@ -43,15 +43,19 @@ export function takeShared(row: u32): MSpan | null {
     return null;
   }
   const span = spanAt(head);
-  // Its owner first: if this thread dies here, it is found among what it owned.
-  dropSpan(heap, span);
-  setOwner(span, local);
-  addSpan(local, span);
+  adopt(span);
   unlinkPartial(c, span);
   unlock(row);
   pAt(local).spansTaken += 1;
   count(STAT_CENTRAL_HITS);
   return span;
+}
+
+/** Under C, a span of nobody becomes this P's. It may still be listed: if the thread dies here, it is found by its owner. */
+export function adopt(span: MSpan): void {
+  dropSpan(heap, span);
+  setOwner(span, local);
+  addSpan(local, span);
 }
 
 /** A span of the P at `record`, in no list any more, becomes nobody's. Under H. False: the lock was not to be had. */

@@ -48,9 +48,9 @@ import {
 } from "../alloc/procs";
 import { pushPartial } from "../central/mcentral";
 import { announce, push, settle, settleChain } from "../central/remote";
-import { giveShared } from "../central/shared";
+import { giveShared, setOwner } from "../central/shared";
 import { clearInUse, pageRecord } from "../heap/arena";
-import { freeSpan, nextSpanPage } from "../heap/mheap";
+import { addSpan, freeSpan, nextSpanPage } from "../heap/mheap";
 import { addressOf, groupAt, groupOf, isEmpty, remoteBits, validBits } from "../heap/mspan";
 import { claimPages, countFreePages, freePages, rebuildSums } from "../heap/pagealloc";
 import { pageCacheFlush } from "../heap/pagecache";
@@ -215,16 +215,21 @@ function repairHeap(): void {
   h.grownPages = inUse + h.metaPages + cached + countFreePages();
 }
 
-/** The list of a row of nobody's spans, whose lock a dead thread held. Under H and C. */
+/** The list of a row of nobody's spans and what is counted of it; a dead thread held its lock. Under H and C. */
 function relist(row: u32): void {
   const c = centralOf(heap, row);
   c.head = 0;
   c.tail = 0;
+  c.nspans = 0;
+  c.npagesInUse = 0;
   for (let page = nextSpanPage(1); page != 0;) {
     const span = spanOnPage(page);
     if (<u32>span.row == row && span.owner == 0) {
       span.flags &= ~FLAG_LISTED;
       if (span.partialMask) pushPartial(c, span);
+      addSpan(heap, span);
+      // It may have become nobody's in its record and not yet on its pages.
+      setOwner(span, heap);
     }
     page = nextSpanPage(page + span.npages);
   }

@@ -424,7 +424,10 @@ export function freeSpan(span: MSpan): void {
   clearMoving();
 }
 
-/** A small span is no longer one of those that the record at `record` counts. */
+/**
+ * A small span is no longer one of those that the record at `record` counts. In the heap's own record the counts of a row
+ * are under C, and ownedPages means nothing.
+ */
 export function dropSpan(record: u32, span: MSpan): void {
   const c = centralOf(record, span.row);
   c.nspans -= 1;

@@ -7,6 +7,7 @@
  *   growth      memory.grow goes through the program's JavaScript where that must know (emscripten)
  *   misuse      gomalloc_misuse calls the program's hook, if it exports one
  *   start       init(heapBase), then the start function that the program had
+ *   threads     where a thread of the program ends, gomalloc_thread_exit gives its P up
  *   hints       malloc and free are to be inlined, gomalloc_misuse is not
  * Invariant: it has one memory and no data, table or start of its own (the build checks it).
  */
@@ -15,7 +16,7 @@ import { fileURLToPath } from "node:url";
 import { runBinaryen } from "./binaryen.js";
 import { ToolError } from "./errors.js";
 import { ENV } from "./family.js";
-import { inspect, type ModuleInfo } from "./module.js";
+import { type FunctionType, inspect, type ModuleInfo } from "./module.js";
 
 export type FlavourName = "malloc" | "host";
 
@@ -31,6 +32,8 @@ interface Flavour {
 const FLAVOURS: readonly Flavour[] = [
   { name: "malloc", file: "gomalloc.debug.wasm", shared: false },
   { name: "host", file: "gomalloc-host.debug.wasm", shared: false },
+  { name: "malloc", file: "gomalloc-shared.debug.wasm", shared: true },
+  { name: "host", file: "gomalloc-host-shared.debug.wasm", shared: true },
 ];
 
 /** In front of the names by which the two sides find each other; none of them outlives the link. */
@@ -55,32 +58,26 @@ export const GROWTH_IMPORTS: Record<Exclude<Growth, "memory.grow">, string> = {
 
 export interface Allocator {
   readonly flavour: FlavourName;
+  /** One heap for the instances of all threads: it imports a shared memory. */
+  readonly shared: boolean;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly info: ModuleInfo;
 }
 
-/** Picks the flavour. Throws ToolError: flavour, shared-memory, allocator-missing. */
+/** Picks the flavour. Throws ToolError: flavour, allocator-missing. */
 export async function chooseFlavour(
   needed: readonly string[],
   wanted: FlavourName | undefined,
   shared: boolean,
 ): Promise<Allocator> {
-  const fitting = FLAVOURS.filter((flavour) => flavour.shared === shared);
-  if (fitting.length === 0) {
-    throw new ToolError(
-      "shared-memory",
-      "the program's memory is shared, and gomalloc has no flavour for threads",
-      "Build the program without threads (no -pthread, no --shared-memory, no atomics).",
-    );
-  }
   let lacking: string[] = [];
-  for (const { name, file } of fitting) {
-    if (wanted !== undefined && name !== wanted) continue;
+  for (const { name, file, ...flavour } of FLAVOURS) {
+    if (flavour.shared !== shared || (wanted !== undefined && name !== wanted)) continue;
     const bytes = await readBuilt(file);
     const info = inspect(bytes);
     const exported = new Set(info.exports.map((entry) => entry.name));
     lacking = needed.filter((entry) => !exported.has(entry));
-    if (lacking.length === 0) return { flavour: name, bytes, info };
+    if (lacking.length === 0) return { flavour: name, shared, bytes, info };
   }
   throw new ToolError(
     "flavour",
@@ -105,9 +102,13 @@ async function readBuilt(file: string): Promise<Uint8Array<ArrayBuffer>> {
   }
 }
 
+/** Pages that init may take at most: its records are some hundred kilobytes. A shared memory must have a maximum. */
+const ROOM = 1024;
+
 /** Pages that a memory of `pages` pages has after init(heapBase), if nothing limits it. */
-export function pagesAfterInit({ bytes }: Allocator, pages: number, heapBase: number): number {
-  const memory = new WebAssembly.Memory({ initial: pages });
+export function pagesAfterInit({ bytes, shared }: Allocator, pages: number, heapBase: number): number {
+  const limits = shared ? { initial: pages, maximum: Math.min(pages + ROOM, 65536), shared } : { initial: pages };
+  const memory = new WebAssembly.Memory(limits);
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
   (exports["init"] as (heapBase: number) => void)(heapBase);
   return memory.buffer.byteLength / 65536;
@@ -126,21 +127,33 @@ export interface Fitting {
   /** The name of an export of the program's module for that start function to call afterwards. */
   readonly start?: string;
   readonly inline: boolean;
+  /** Where threads end: exports of the program, and what it imports from env. None unless the memory is shared. */
+  readonly ends: { readonly exports: readonly ThreadEnd[]; readonly imports: readonly ThreadEnd[] };
 }
+
+interface ThreadEnd {
+  readonly name: string;
+  readonly type: FunctionType;
+}
+
+/** In front of the names under which the program exports the functions that end its threads. */
+export const THREAD_END = `${PREFIX}end:`;
 
 /** Calls of these are worth their size in every caller. */
 export const INLINED: readonly string[] = ["malloc", "free", "free_sized", "realloc", "malloc_usable_size"];
 const MISUSE = "gomalloc_misuse";
+const EXIT = "gomalloc_thread_exit";
 
 /** The allocator as `fitting` wants it, in the text format, which wasm-merge reads too. */
 export async function fitAllocator(allocator: Allocator, fitting: Fitting): Promise<string> {
-  const text = texts.get(allocator.flavour) ?? (await disassemble(allocator.bytes));
-  texts.set(allocator.flavour, text);
-  return changeText(text, allocator.info, fitting);
+  const key = `${allocator.flavour} ${allocator.shared}`;
+  const text = texts.get(key) ?? (await disassemble(allocator.bytes));
+  texts.set(key, text);
+  return changeText(text, allocator, fitting);
 }
 
 /** The flavours' texts, once they have been needed. */
-const texts = new Map<FlavourName, string>();
+const texts = new Map<string, string>();
 
 async function disassemble(bytes: Uint8Array): Promise<string> {
   const args = ["built.wasm", "--all-features", "-o", "built.wat"];
@@ -149,7 +162,7 @@ async function disassemble(bytes: Uint8Array): Promise<string> {
 }
 
 /** The text of the built module, changed. Each change must find its place: a text that has none is a bug here. */
-function changeText(built: string, info: ModuleInfo, fitting: Fitting): string {
+function changeText(built: string, { info, shared }: Allocator, fitting: Fitting): string {
   const functionOf = (name: string) => {
     const entry = info.exports.find((candidate) => candidate.name === name);
     const found = entry && info.functionNames.get(entry.index);
@@ -171,7 +184,7 @@ function changeText(built: string, info: ModuleInfo, fitting: Fitting): string {
     const name = GROWTH_IMPORTS[fitting.growth];
     const result = fitting.growth === "emscripten" ? " (result i32)" : "";
     imports.push(`(import "${ENV}" "${name}" (func $gomalloc/told (param i32)${result}))`);
-    functions.push(GROW[fitting.growth]);
+    functions.push(GROW[shared && fitting.growth === "emscripten" ? "emscripten, shared" : fitting.growth]);
   }
   if (fitting.misuseHook !== undefined) {
     const hook = functionOf(MISUSE);
@@ -186,6 +199,18 @@ function changeText(built: string, info: ModuleInfo, fitting: Fitting): string {
       calls.push("(call $gomalloc/program_start)");
     }
     functions.push(`(func $gomalloc/start ${calls.join(" ")}) (start $gomalloc/start)`);
+  }
+  for (const { name, type } of fitting.ends.exports) {
+    const [params, gets] = [paramsText(type), type.params.map((_, i) => `(local.get ${i})`).join(" ")];
+    imports.push(`(import "${PROGRAM}" "${THREAD_END}${name}" (func $gomalloc/of:${name} ${params}))`);
+    functions.push(`(func $gomalloc/end:${name} (export "${PREFIX}${name}") ${params}
+      (call $gomalloc/of:${name} ${gets}) (call ${functionOf(EXIT)}))`);
+  }
+  for (const { name, type } of fitting.ends.imports) {
+    const [params, gets] = [paramsText(type), type.params.map((_, i) => `(local.get ${i})`).join(" ")];
+    imports.push(`(import "${ENV}" "${name}" (func $gomalloc/of:${name} ${params}))`);
+    functions.push(`(func $gomalloc/end:${name} (export "${PREFIX}${name}") ${params}
+      (call ${functionOf(EXIT)}) (call $gomalloc/of:${name} ${gets}))`);
   }
 
   const hints: [string, string][] = fitting.inline ? INLINED.map((name) => [functionOf(name), "7f"]) : [];
@@ -202,13 +227,28 @@ function changeText(built: string, info: ModuleInfo, fitting: Fitting): string {
   return `${text.slice(0, text.lastIndexOf(")"))}${functions.join("\n")}\n${kept.join("\n")}\n)\n`;
 }
 
-/** Each has memory.grow's type and meaning; more pages may come than were asked for. */
-const GROW: Record<Exclude<Growth, "memory.grow">, string> = {
+function paramsText({ params }: FunctionType): string {
+  return params.length > 0 ? `(param ${params.join(" ")})` : "";
+}
+
+/**
+ * Each has memory.grow's type and meaning; more pages may come than were asked for. Of a shared memory memory.size may
+ * lag behind what other threads have made of it; growing by 0 pages gives the size. There emscripten's JavaScript looks
+ * for itself whether the memory has become larger, so the instruction will do: the import is called when that fails, for
+ * it aborts in programs that want to end there.
+ */
+const GROW: Record<Exclude<Growth, "memory.grow"> | "emscripten, shared", string> = {
   emscripten: `(func $gomalloc/grow (param $pages i32) (result i32) (local $before i32)
     (local.set $before (memory.size))
     (if (i32.eqz (call $gomalloc/told (i32.shl (i32.add (local.get $before) (local.get $pages)) (i32.const 16))))
       (then (return (i32.const -1))))
     (if (i32.lt_u (i32.sub (memory.size) (local.get $before)) (local.get $pages)) (then (return (i32.const -1))))
+    (local.get $before))`,
+  "emscripten, shared": `(func $gomalloc/grow (param $pages i32) (result i32) (local $before i32)
+    (local.set $before (memory.grow (local.get $pages)))
+    (if (i32.eq (local.get $before) (i32.const -1))
+      (then (drop (call $gomalloc/told (i32.shl (i32.add (memory.grow (i32.const 0)) (local.get $pages))
+        (i32.const 16))))))
     (local.get $before))`,
   notify: `(func $gomalloc/grow (param $pages i32) (result i32) (local $before i32)
     (local.set $before (memory.grow (local.get $pages)))

@@ -117,7 +117,8 @@ const NEVER = ["custom-descriptors", "compact-imports", "strings", "stack-switch
 export function featureFlags(info: ModuleInfo): string[][] {
   const enable = (features: readonly string[]) => ["--mvp-features", ...features.map((name) => `--enable-${name}`)];
   const gc = info.gc ? ["gc", "reference-types"] : [];
-  const own = enable([...OWN_FEATURES, ...gc]);
+  const threads = info.memories.some(({ shared }) => shared) ? ["threads"] : [];
+  const own = enable([...OWN_FEATURES, ...gc, ...threads]);
   const common = enable([...OWN_FEATURES, ...COMMON_FEATURES, ...gc]);
   const all = ["--all-features", ...NEVER.map((name) => `--disable-${name}`)];
   return info.targetFeatures === undefined ? [common, all] : [own, common, all];

@@ -26,6 +26,27 @@ export const FAMILY: Readonly<Record<string, FunctionType>> = {
   malloc_trim: type(1, true),
 };
 
+/** Bound from "gomalloc" only, in programs whose memory is shared. All but the first are of the host flavour. */
+export const SHARED: Readonly<Record<string, FunctionType>> = {
+  gomalloc_thread_exit: type(0, false),
+
+  acquireP: type(1, true),
+  releaseP: type(0, false),
+  currentP: type(0, true),
+  blockP: type(0, true),
+  unblockP: type(0, true),
+  setProcs: type(1, true),
+  procs: type(0, true),
+  numPs: type(0, true),
+  flushP: type(1, true),
+  recoverP: type(1, true),
+  stateAddress: type(1, true),
+  lockAddress: type(1, true),
+  lockCount: type(0, true),
+  lastStuck: type(0, true),
+  pStat: { params: ["i32", "i32"], results: ["i64"] },
+};
+
 /** Bound from "gomalloc" only. The second group is of the host flavour. */
 export const EXTRAS: Readonly<Record<string, FunctionType>> = {
   init: type(1, false),
@@ -44,6 +65,8 @@ export const EXTRAS: Readonly<Record<string, FunctionType>> = {
   releaseAll: type(0, false),
   objectBase: type(1, true),
   spanOf: type(1, true),
+
+  ...SHARED,
 };
 
 /** "(i32, i32) -> i32" */

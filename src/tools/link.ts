@@ -25,6 +25,7 @@ import {
   PREFIX,
   PROGRAM,
   pagesAfterInit,
+  THREAD_END,
 } from "./allocator.js";
 import { featureFlags, runBinaryen } from "./binaryen.js";
 import {
@@ -45,9 +46,11 @@ import {
 } from "./edit.js";
 import { ToolError } from "./errors.js";
 import { ENV, EXTRAS, FAMILY, GOMALLOC, sameType, typeText } from "./family.js";
+import { findHeapBase, HEAP_BASE_EXPORT } from "./heapbase.js";
 import { type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "./module.js";
 import type { LinkReport } from "./report.js";
 import { restoreSources, shiftSourceMap } from "./sourcemap.js";
+import { findThreadEnds, refuseMixedSharing, type ThreadEnds, threadWarnings } from "./threads.js";
 import { thinWrappers } from "./wrappers.js";
 
 const LEVELS = ["O0", "O1", "O2", "O3", "O4", "Os", "Oz"] as const;
@@ -56,7 +59,8 @@ export type OptimizeLevel = (typeof LEVELS)[number];
 export interface LinkOptions {
   /**
    * First address of the heap, in bytes: all from there to the memory's end is the heap's. Default: the program's
-   * global __heap_base, exported or named. Below the end of a data segment or above the end of memory: refused.
+   * global __heap_base, exported or named, or what the shim of a program with threads says. Below the end of a data
+   * segment or above the end of memory: refused; with threads, also below the program's __heap_base.
    */
   readonly heapBase?: number | undefined;
   /** Default: the smallest that has what the program imports. */
@@ -88,7 +92,6 @@ export interface LinkResult {
 const MISUSE_HOOK = "gomalloc_on_misuse";
 const MISUSE_HOOK_TYPE = { params: ["i32", "i32"], results: [] };
 
-const PAGE = 65536;
 const MAX_PAGES = 65536;
 
 /**
@@ -103,7 +106,10 @@ export async function link(program: Uint8Array, options: LinkOptions = {}): Prom
 
   const bound = bindImports(info);
   const growth = chooseGrowth(info, options.growth ?? "auto");
-  const base = findHeapBase(info, memory, options.heapBase, bound);
+  const base = findHeapBase(program, info, memory, options.heapBase, bound);
+  refuseMixedSharing(info, memory, base.value);
+  const ends = findThreadEnds(info, memory);
+  warnings.push(...threadWarnings(info, memory, ends));
   const hook = findMisuseHook(info);
   const needed = [...new Set([...bound.map(({ name }) => name), ...(options.exportFamily ? Object.keys(FAMILY) : [])])];
   const allocator = await chooseFlavour(needed, options.flavour, memory.shared);
@@ -114,12 +120,16 @@ export async function link(program: Uint8Array, options: LinkOptions = {}): Prom
   const wrappers = inline
     ? thinWrappers(program, info, new Set(bound.filter(({ name }) => INLINED.includes(name)).map(({ index }) => index)))
     : [];
-  const edited = editProgram(program, info, { bound, base: base.value, limits, wrappers, warnings });
+  const edited = editProgram(program, info, { bound, base: base.value, limits, wrappers, ends, warnings });
   const fitted = await fitAllocator(allocator, {
     exports: needed,
     growth,
     memory: `${PREFIX}memory`,
     inline,
+    ends: {
+      exports: ends.exports.map(({ name, index }) => ({ name, type: info.functions[index]! })),
+      imports: ends.imports.map(({ name, type }) => ({ name, type: type! })),
+    },
     ...(hook === undefined ? {} : { misuseHook: hook }),
     ...(base.value === undefined ? {} : { heapBase: base.value }),
     ...(base.value === undefined || info.start === undefined ? {} : { start: `${PREFIX}start` }),
@@ -131,7 +141,8 @@ export async function link(program: Uint8Array, options: LinkOptions = {}): Prom
   const made = await build(edited.bytes, fitted, {
     info,
     map: map === undefined ? undefined : shiftSourceMap(map, edited.shift),
-    keep: new Set(info.exports.map((entry) => entry.name)),
+    keep: new Set(info.exports.map((entry) => entry.name).filter((name) => name !== HEAP_BASE_EXPORT)),
+    ends: ends.exports.map(({ name }) => name),
     family: options.exportFamily ? Object.keys(FAMILY) : [],
     optimize,
     names,
@@ -148,7 +159,12 @@ export async function link(program: Uint8Array, options: LinkOptions = {}): Prom
     flavour: allocator.flavour,
     ...(base.value === undefined ? {} : { heapBase: base.value }),
     heapBaseFrom: base.from,
-    memory: { imported: memory.imported !== undefined, ...reportLimits(memory, limits) },
+    memory: {
+      imported: memory.imported !== undefined,
+      ...(memory.shared ? { shared: true } : {}),
+      ...reportLimits(memory, limits),
+    },
+    ...(memory.shared ? { threadEnds: [...ends.exports, ...ends.imports].map(({ name }) => name) } : {}),
     growth,
     misuse: hook === undefined ? "trap" : "hook",
     wrappers: wrappers.map((index) => info.functionNames.get(index) ?? `function ${index}`),
@@ -249,46 +265,6 @@ function chooseGrowth(info: ModuleInfo, wanted: "auto" | Growth): Growth {
   return wanted;
 }
 
-/** Throws ToolError "heap-base" when the address cannot be one. */
-function findHeapBase(
-  info: ModuleInfo,
-  memory: MemoryInfo,
-  option: number | undefined,
-  bound: readonly ImportInfo[],
-): { value?: number; from: LinkReport["heapBaseFrom"] } {
-  const found = option === undefined ? heapBaseGlobal(info) : { value: option, from: "option" as const };
-  if (found === undefined) return { from: bound.some(({ name }) => name === "init") ? "program" : "none" };
-
-  const { value } = found;
-  const dataEnd = Math.max(0, ...info.data.map(({ offset, size }) => (offset === undefined ? 0 : offset + size)));
-  const how = "Give the address behind all static data and the stack, which linkers call __heap_base.";
-  if (value < dataEnd) {
-    throw new ToolError("heap-base", `the heap base ${value} lies in static data, which ends at ${dataEnd}`, how);
-  }
-  if (value > memory.initial * PAGE) {
-    const end = memory.initial * PAGE;
-    throw new ToolError(
-      "heap-base",
-      `the heap base ${value} lies behind the initial memory, which ends at ${end}`,
-      how,
-    );
-  }
-  return found;
-}
-
-function heapBaseGlobal(info: ModuleInfo): { value: number; from: "export" | "name" } | undefined {
-  const exported = info.exports.find(({ name, kind }) => kind === "global" && name === "__heap_base");
-  if (exported !== undefined) {
-    const value = info.globals[exported.index]?.value;
-    if (value !== undefined) return { value, from: "export" };
-  }
-  for (const [index, name] of info.globalNames) {
-    const value = name === "__heap_base" ? info.globals[index]?.value : undefined;
-    if (value !== undefined) return { value, from: "name" };
-  }
-  return undefined;
-}
-
 function findMisuseHook(info: ModuleInfo): string | undefined {
   const entry = info.exports.find(({ name, kind }) => kind === "function" && name === MISUSE_HOOK);
   if (entry === undefined) return undefined;
@@ -358,7 +334,7 @@ function memoryLimits(
   return undefined;
 }
 
-function reportLimits(memory: MemoryInfo, limits: Limits | undefined): Omit<LinkReport["memory"], "imported"> {
+function reportLimits(memory: MemoryInfo, limits: Limits | undefined): Limits & { before?: Limits } {
   const before = { initial: memory.initial, ...(memory.maximum === undefined ? {} : { maximum: memory.maximum }) };
   if (limits === undefined) return before;
   const after = { initial: limits.initial, ...(memory.maximum === undefined ? {} : { maximum: limits.maximum! }) };
@@ -370,12 +346,14 @@ interface ProgramEdits {
   readonly base: number | undefined;
   readonly limits: Limits | undefined;
   readonly wrappers: readonly number[];
+  readonly ends: ThreadEnds;
   readonly warnings: string[];
 }
 
-/** The program as the merge wants it: its imports of the family, its memory and its start under names of the link. */
+/** The program as the merge wants it: what the allocator takes the place of, and what it needs, under the link's names. */
 function editProgram(program: Uint8Array, info: ModuleInfo, edits: ProgramEdits): Edited {
-  const bound = new Set(edits.bound.map(({ index }) => index));
+  const bound = new Set([...edits.bound, ...edits.ends.imports].map(({ index }) => index));
+  const ends = new Set(edits.ends.exports.map(({ name }) => name));
   const start = edits.base === undefined ? undefined : info.start;
   const debug = info.sections.some(({ name }) => name?.startsWith(".debug_"));
   if (debug) {
@@ -396,6 +374,7 @@ function editProgram(program: Uint8Array, info: ModuleInfo, edits: ProgramEdits)
         if (entry.kind !== "function" || !bound.has(entry.index)) return undefined;
         return { module: GOMALLOC, name: `${PREFIX}${entry.name}` };
       }),
+    (bytes) => renameExports(bytes, ({ name }) => (ends.has(name) ? `${THREAD_END}${name}` : undefined)),
     (bytes) =>
       addExports(bytes, [
         { name: `${PREFIX}memory`, kind: "memory", index: 0 },
@@ -424,6 +403,8 @@ interface BuildOptions {
   readonly map: string | undefined;
   /** Names of the program's own exports. */
   readonly keep: ReadonlySet<string>;
+  /** Exports of the program that the allocator has wrapped. */
+  readonly ends: readonly string[];
   /** Exports to be made of the allocator, unless the program has one of that name. */
   readonly family: readonly string[];
   readonly optimize: OptimizeLevel;
@@ -471,8 +452,9 @@ async function merge(
 }
 
 /** Removes the exports that only the merge needed; those of the family stay under their own names when asked for. */
-function trimExports({ wasm, map }: Built, { keep, family }: BuildOptions): Built {
-  const stays = new Map(family.filter((name) => !keep.has(name)).map((name) => [`${PREFIX}${name}`, name]));
+function trimExports({ wasm, map }: Built, { keep, ends, family }: BuildOptions): Built {
+  const named = [...family.filter((name) => !keep.has(name)), ...ends];
+  const stays = new Map(named.map((name) => [`${PREFIX}${name}`, name]));
   const trimmed = editModule(
     wasm,
     (bytes) => removeExports(bytes, ({ name }) => !keep.has(name) && !stays.has(name)),

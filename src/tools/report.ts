@@ -10,15 +10,19 @@ export interface LinkReport {
   /** First address of the heap, when it is known. */
   readonly heapBase?: number;
   /** Where the heap base comes from; "program": its own code calls init; "none": the heap grows memory of its own. */
-  readonly heapBaseFrom: "option" | "export" | "name" | "program" | "none";
+  readonly heapBaseFrom: "option" | "export" | "name" | "shim" | "program" | "none";
   readonly memory: {
     readonly imported: boolean;
+    /** There when it is shared: the flavour is the one for threads. */
+    readonly shared?: boolean;
     /** In pages of 64 KiB; `before` is there when the link raised them. */
     readonly initial: number;
     readonly maximum?: number;
     readonly before?: { readonly initial: number; readonly maximum?: number };
   };
   readonly growth: Growth;
+  /** When the memory is shared: the program's exports and imports at which a thread gives its P up. */
+  readonly threadEnds?: readonly string[];
   /** What a misused free or realloc does. */
   readonly misuse: "trap" | "hook";
   /** The program's own thin functions over the imported family, inlined with it. */
@@ -38,6 +42,7 @@ const HEAP_BASE_FROM: Record<LinkReport["heapBaseFrom"], string> = {
   option: "as given",
   export: "the exported global __heap_base",
   name: "the global named __heap_base",
+  shim: "as the shim says",
   program: "the program calls init itself",
   none: "unknown: the heap grows memory of its own",
 };
@@ -47,10 +52,11 @@ export function formatReport(report: LinkReport): string {
   const { memory, size } = report;
   const lines: [string, string][] = [
     ["bound", report.bound.map(({ module, name }) => `${module}.${name}`).join(", ")],
-    ["flavour", report.flavour],
+    ["flavour", report.flavour + (memory.shared ? ", for threads" : "")],
     ["heap base", (report.heapBase === undefined ? "" : `${report.heapBase}, `) + HEAP_BASE_FROM[report.heapBaseFrom]],
     ["memory", memoryText(memory) + (memory.before ? `, raised from ${limitsText(memory.before)}` : "")],
     ["growth", report.growth],
+    ...(report.threadEnds === undefined ? [] : [threadLine(report.threadEnds)]),
     ["misuse", report.misuse === "hook" ? "calls gomalloc_on_misuse" : "traps"],
     [
       "optimised",
@@ -65,14 +71,21 @@ export function formatReport(report: LinkReport): string {
   return reportText(lines, report.warnings);
 }
 
+function threadLine(ends: readonly string[]): [string, string] {
+  return [
+    "threads",
+    ends.length > 0 ? `give their P up at ${ends.join(", ")}` : "call gomalloc_thread_exit themselves",
+  ];
+}
+
 /** Lines of a label and a value, then the warnings. */
 export function reportText(lines: readonly [string, string][], warnings: readonly string[]): string {
   const text = lines.map(([label, value]) => `${label.padEnd(12)}${value}`);
   return [...text, ...warnings.map((warning) => `warning: ${warning}`)].join("\n");
 }
 
-function memoryText({ imported, ...limits }: LinkReport["memory"]): string {
-  return `${imported ? "imported" : "defined"}, ${limitsText(limits)}`;
+function memoryText({ imported, shared, ...limits }: LinkReport["memory"]): string {
+  return `${imported ? "imported" : "defined"}, ${limitsText(limits)}${shared ? ", shared" : ""}`;
 }
 
 function limitsText({ initial, maximum }: { initial: number; maximum?: number }): string {

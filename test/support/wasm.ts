@@ -19,6 +19,9 @@ export const M_MISUSE = 1;
 export const M_MAX_BYTES = 2;
 export const M_SOFT_LIMIT = 3;
 export const M_RESERVE = 4;
+/** Shared flavours: milliseconds of patience for a lock, and whether the thread may sleep. */
+export const M_LOCK_WAIT = 5;
+export const M_CAN_BLOCK = 6;
 
 /** Kinds of misuse, as tryFree and gomalloc_misuse give them. */
 export const DOUBLE_FREE = 1;
@@ -29,13 +32,25 @@ export const TINY_BLOCK = 4;
 export const EINVAL = 22;
 export const ENOMEM = 12;
 
-export type Flavour = "malloc" | "host" | "test";
+export type SharedFlavour = "shared" | "host-shared" | "test-shared";
+export type Flavour = "malloc" | "host" | "test" | SharedFlavour;
 
 const FILES: Record<Flavour, string> = {
   malloc: "gomalloc.wasm",
   host: "gomalloc-host.wasm",
   test: "gomalloc-test.wasm",
+  shared: "gomalloc-shared.wasm",
+  "host-shared": "gomalloc-host-shared.wasm",
+  "test-shared": "gomalloc-test-shared.wasm",
 };
+
+/** Wasm pages of the largest memory: what the shared flavours say of theirs. */
+export const MAX_PAGES = 65536;
+
+/** Whether a flavour is for several threads over one shared memory. */
+export function isShared(flavour: Flavour): flavour is SharedFlavour {
+  return flavour.endsWith("shared");
+}
 
 /** Exports of build/gomalloc.wasm. */
 export interface MallocExports {
@@ -105,10 +120,37 @@ export interface TestExports extends HostExports {
   scratch(): number;
 }
 
+/** What build/gomalloc-shared.wasm exports beyond the malloc family. */
+export interface SharedMallocExports extends MallocExports {
+  gomalloc_thread_exit(): void;
+}
+
+/** What build/gomalloc-host-shared.wasm exports beyond the host ABI. Ps are 1..255, a result of 0 is none or no. */
+export interface HostSharedExports extends HostExports, SharedMallocExports {
+  acquireP(token: number): number;
+  releaseP(): void;
+  currentP(): number;
+  blockP(): number;
+  unblockP(): number;
+  setProcs(n: number): void;
+  procs(): number;
+  numPs(): number;
+  flushP(id: number): number;
+  recoverP(id: number): number;
+  stateAddress(id: number): number;
+  lockAddress(i: number): number;
+  lockCount(): number;
+  lastStuck(): number;
+  pStat(id: number, i: number): bigint;
+}
+
 interface ExportsOf {
   malloc: MallocExports;
   host: HostExports;
   test: TestExports;
+  shared: SharedMallocExports;
+  "host-shared": HostSharedExports;
+  "test-shared": HostSharedExports & TestExports;
 }
 
 const ADDRESSES = new Set([
@@ -124,9 +166,11 @@ const ADDRESSES = new Set([
     "pagesAlloc",
     "pagesSearchAddr",
   ],
-  ...["pcAlloc", "pcBase", "classMagic", "scratch"],
+  ...["pcAlloc", "pcBase", "classMagic", "scratch", "stateAddress", "lockAddress"],
 ]);
-const WORDS = new Set([...["pagesBits", "pagesScav", "pagesSum", "pallocSumOf", "mergeSums", "pcCache", "pcScavBits"]]);
+const WORDS = new Set([
+  ...["pagesBits", "pagesScav", "pagesSum", "pallocSumOf", "mergeSums", "pcCache", "pcScavBits", "pStat"],
+]);
 
 /** The exports with unsigned results. */
 export function unsigned<T>(exports: WebAssembly.Exports): T {
@@ -174,7 +218,7 @@ export class Bytes {
 export interface OpenOptions {
   /** Wasm pages of the memory at the start; default 2. */
   initial?: number;
-  /** Wasm pages that the memory may reach; default no maximum. */
+  /** Wasm pages that the memory may reach; default no maximum, in the shared flavours all that there are. */
   maximum?: number;
   /** Address for init; default the end of the initial memory. `null`: init is not called. */
   heapBase?: number | null;
@@ -211,8 +255,15 @@ export function wasmModule(flavour: Flavour): WebAssembly.Module {
 /** A fresh instance over a memory of its own. */
 export function open<F extends Flavour>(flavour: F, options: OpenOptions = {}): Opened<ExportsOf[F]> {
   const { initial = 2, maximum } = options;
-  const memory = new WebAssembly.Memory(maximum === undefined ? { initial } : { initial, maximum });
+  const memory = isShared(flavour)
+    ? sharedMemory(initial, maximum)
+    : new WebAssembly.Memory(maximum === undefined ? { initial } : { initial, maximum });
   return openOver(wasmModule(flavour), memory, options.heapBase);
+}
+
+/** A memory for the instances of several threads. Sizes in wasm pages. */
+export function sharedMemory(initial = 2, maximum = MAX_PAGES): WebAssembly.Memory {
+  return new WebAssembly.Memory({ initial, maximum, shared: true });
 }
 
 /** A fresh instance of `module` over `memory`. */

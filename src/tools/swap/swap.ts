@@ -16,7 +16,7 @@ import { renameImports } from "../edit.js";
 import { ToolError } from "../errors.js";
 import { ENV } from "../family.js";
 import { type LinkOptions, type LinkResult, link } from "../link.js";
-import { type ImportInfo, inspect, type ModuleInfo } from "../module.js";
+import { type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "../module.js";
 import { findHeapBase } from "./growth.js";
 import { findAllocator, type OldAllocator } from "./members.js";
 import { Probe } from "./probe.js";
@@ -48,7 +48,7 @@ export async function swap(app: Uint8Array, options: SwapOptions = {}): Promise<
   const { family = {}, sourceMap, sourceMapUrl, ...linkOptions } = options;
   const info = inspect(app);
   refuseDynamic(info);
-  acceptProgram(info);
+  refuseThreads(acceptProgram(info));
   refuseLinked(info.imports);
   const program = new Program(app, info);
   const allocator = findAllocator(program, family);
@@ -84,6 +84,16 @@ function refuseDynamic(info: ModuleInfo): void {
     "the module takes part in dynamic linking (it has a dylink section): " +
       (moves ? "its static data has no fixed addresses" : "the JavaScript beside it loads other modules into its heap"),
     "Build it as one static module: no -sMAIN_MODULE, -sSIDE_MODULE or -fPIC.",
+  );
+}
+
+/** Which functions are an allocator's is found by trying them, one thread at a time, and their locks stay out of it. */
+function refuseThreads({ shared }: MemoryInfo): void {
+  if (!shared) return;
+  throw new ToolError(
+    "shared-memory",
+    "the program's memory is shared: swap does not work on programs with threads",
+    "Build the program with gomalloc's shim (native/gomalloc.c) and link it: gomalloc link has a flavour for threads.",
   );
 }
 
