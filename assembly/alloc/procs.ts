@@ -88,14 +88,33 @@ export function currentP(): u32 {
   return local ? self : 0;
 }
 
+/** The P that this thread has, or an idle one; 0: none is. */
+export function takeIdleP(token: u32): u32 {
+  if (local) return self;
+  for (let id: u32 = 1; id <= (heap ? MAX_PS : 0); id++) {
+    if (stateOf(id) == P_IDLE && changeState(id, P_IDLE, P_RUNNING | (token << 8))) return enter(id, token);
+  }
+  return 0;
+}
+
+/**
+ * Work on the heap's own record, for want of a P: to recover one, when all are taken and none can be made. It is for one
+ * thread at a time. stopAsHeap ends it.
+ */
+export function workAsHeap(): void {
+  setSelf(NO_P);
+  setLocal(heap);
+}
+
+export function stopAsHeap(): void {
+  setLocal(0);
+}
+
 /** Take a P for the thread `token`. Its number; 0: all are taken, or there is no memory. */
 export function takeP(token: u32): u32 {
-  if (local) return self;
-  if (heap == 0) return 0;
+  const idle = takeIdleP(token);
+  if (idle != 0 || heap == 0) return idle;
   const running = P_RUNNING | (token << 8);
-  for (let id: u32 = 1; id <= MAX_PS; id++) {
-    if (stateOf(id) == P_IDLE && changeState(id, P_IDLE, running)) return enter(id, token);
-  }
   const limit = procs();
   for (let id: u32 = 1; id <= limit; id++) {
     if (stateOf(id) != P_UNUSED || !changeState(id, P_UNUSED, P_STARTING | (token << 8))) continue;
@@ -155,6 +174,11 @@ function leave(): void {
   setSelf(NO_P);
 }
 
+/** The token by which this thread takes Ps. */
+export function token(): u32 {
+  return ownToken;
+}
+
 /** Give this thread's P up, with what it caches. */
 export function releaseP(): void {
   if (local == 0) return;
@@ -165,6 +189,12 @@ export function releaseP(): void {
   // RUNNING or STOPPING with this thread's token; else somebody has taken it while it was lent.
   if (word >> 8 != ownToken || (state != P_RUNNING && state != P_STOPPING && state != P_BLOCKED)) return;
   if (!changeState(id, word, P_IDLE)) changeState(id, P_STOPPING | (ownToken << 8), P_IDLE);
+}
+
+/** This thread's P is in a state that only a recovery can make good. */
+export function abandonP(): void {
+  atomic.store<u32>(stateAddress(self), P_DEAD | (ownToken << 8));
+  leave();
 }
 
 /** Lend this thread's P out while the thread waits for something. */

@@ -38,6 +38,13 @@ export function clearStuck(): void {
   stuck = 0;
 }
 
+/** Set while this thread recovers another's P: locks are waited for a second at most, for their holders may be dead too. */
+let hurried: bool = false;
+export function setHurried(yes: bool): void {
+  hurried = yes;
+}
+@inline const HURRIED_NAPS: u32 = 50;
+
 /** Locks held, for the check of the order: bit 0 is H, bit 1 an mcentral's. */
 let held: u32 = 0;
 
@@ -76,7 +83,8 @@ function lockSlow(at: u32): bool {
       return true;
     }
   }
-  const naps = (lockPatience + NAP - 1) / NAP;
+  let naps = (lockPatience + NAP - 1) / NAP;
+  if (hurried && naps - 1 >= HURRIED_NAPS) naps = HURRIED_NAPS;
   let n: u32 = 0;
   let word = atomic.load<u32>(at);
   while (true) {

@@ -18,7 +18,7 @@
  * Called by a living thread with a P. Lock: H, then each C. Cost: O(spans) for each P. The walk never follows a list.
  */
 
-import { HOST, NUM_ROWS, PAGE_SHIFT } from "../base/config";
+import { HOST, MAX_PS, NUM_ROWS } from "../base/config";
 import {
   FLAG_EMPTY,
   FLAG_LISTED,
@@ -33,15 +33,20 @@ import {
   ROW_SHIFT,
   Row,
 } from "../base/layout";
-import { lock, lockOwner, self, takeOver, unlock } from "../base/locks";
+import { lock, lockOwner, self, setHurried, takeOver, unlock } from "../base/locks";
 import { arenaOf, centralOf, clearMoving, heap, local, mheap, pAt, recordOf, rowAt, setLocal } from "../base/state";
 import {
   P_DEAD,
   P_IDLE,
   P_STOPPING,
   P_UNUSED,
+  abandonP,
   changeState,
   isReady,
+  stopAsHeap,
+  takeIdleP,
+  token,
+  workAsHeap,
   ownStopping,
   stateAddress,
   stateOf,
@@ -52,7 +57,7 @@ import { giveShared, setOwner } from "../central/shared";
 import { clearInUse, pageRecord } from "../heap/arena";
 import { addSpan, freeSpan, nextSpanPage } from "../heap/mheap";
 import { addressOf, groupAt, groupOf, isEmpty, remoteBits, validBits } from "../heap/mspan";
-import { claimPages, countFreePages, freePages, rebuildSums } from "../heap/pagealloc";
+import { claimPages, countFreePages, freePages, levelFor, rebuildSums } from "../heap/pagealloc";
 import { pageCacheFlush } from "../heap/pagecache";
 
 /** Bits of recoverP's result. */
@@ -100,8 +105,8 @@ function clearRowOf(record: u32, row: Row): void {
   row.tail = 0;
 }
 
-/** All that the P at `record` owns becomes nobody's or free. Under H. */
-function giveAll(record: u32): void {
+/** All that the P at `record` owns becomes nobody's or free. Under H. False: a lock was not to be had, and not all is. */
+function giveAll(record: u32): bool {
   const p = pAt(record);
   for (let page = nextSpanPage(1); page != 0;) {
     const span = spanOnPage(page);
@@ -112,7 +117,7 @@ function giveAll(record: u32): void {
       } else {
         tidySpan(span, record);
         if (isEmpty(span)) freeSpan(span);
-        else giveShared(record, span);
+        else if (!giveShared(record, span)) return false;
         p.spansGiven += 1;
       }
     }
@@ -133,6 +138,7 @@ function giveAll(record: u32): void {
   h.tiny = 0;
   h.tinyOffset = 0;
   flushPages(record);
+  return true;
 }
 
 /** Under H, the pages in a record's page cache back to the page heap. */
@@ -145,29 +151,39 @@ function flushPages(record: u32): void {
   setLocal(mine);
 }
 
-/** This thread's own P gives back all that it caches; it keeps the P. False: the lock was not to be had. */
+/**
+ * This thread's own P gives back all that it caches; the thread keeps the P. False: a lock was not to be had. If that was
+ * an mcentral's, half is done: the thread has no P then, and recoverP is to finish what is left.
+ */
 export function giveOwn(): bool {
   if (!lock(0)) return false;
-  giveAll(local);
+  const all = giveAll(local);
   unlock(0);
-  settle(local);
-  settle(heap);
-  return true;
+  if (all) {
+    settle(local);
+    settle(heap);
+  } else {
+    abandonP();
+  }
+  return all;
 }
 
-/** Flush P `id`, which is idle. True when it was, and is so again. */
+/** Flush P `id`, which is idle. True when it was, and is so again; false too if a lock was not to be had, see giveOwn. */
 export function flushP(id: u32): bool {
   if (!isReady() || recordOf(id) == 0 || !changeState(id, P_IDLE, P_STOPPING | ownStopping())) return false;
   const record = recordOf(id);
   const held = lock(0);
+  let all = false;
   if (held) {
-    giveAll(record);
+    all = giveAll(record);
     unlock(0);
+  }
+  if (all) {
     settle(record);
     settle(heap);
   }
-  atomic.store<u32>(stateAddress(id), P_IDLE);
-  return held;
+  atomic.store<u32>(stateAddress(id), held && !all ? P_DEAD : P_IDLE);
+  return all;
 }
 
 /** The pages that a P was moving are free; a span that was to begin there is none. Under H. */
@@ -178,12 +194,13 @@ function undoMoving(p: PRecord): bool {
   const npages = <u32>(moving >> 32);
   for (let i = page; i < page + npages; i++) {
     if (arenaOf(i >> 9) == 0) continue;
+    // First of all no walk may find a span there.
+    clearInUse(i);
     const r = pageRecord(i);
     r.base = 0;
     r.divMagic = 0;
     r.groups = 0;
     r.row = 0;
-    clearInUse(i);
   }
   freePages(page, npages);
   p.moving = 0;
@@ -209,6 +226,7 @@ function repairHeap(): void {
     if (id) cached += <u32>popcnt(p.pcCache);
   }
   h.searchPage = h.arenaLo << 9;
+  h.rootLevel = levelFor(h.arenaLo, h.arenaHi);
   rebuildSums();
   flushPages(heap);
   h.inUsePages = inUse;
@@ -235,9 +253,22 @@ function relist(row: u32): void {
   }
 }
 
-/** The thread of P `id` is dead: bits of what was found, 0 when the P is in no thread's hands or H is not to be had. */
+/**
+ * The thread of P `id` is dead: bits of what was found. 0 when the P is in no thread's hands, or a lock is not to be had
+ * within a second: its holder may be dead too, and is to be recovered first; the P stays DEAD.
+ */
 export function recoverP(id: u32): u32 {
-  if (!isReady() || id == self || id - 1 > 254) return 0;
+  if (heap == 0 || id - 1 > 254 || (local != 0 && id == self)) return 0;
+  setHurried(true);
+  const borrowed = takeIdleP(token()) == 0;
+  if (borrowed) workAsHeap();
+  const found = recover(id);
+  if (borrowed) stopAsHeap();
+  setHurried(false);
+  return found;
+}
+
+function recover(id: u32): u32 {
   const word = stateOf(id);
   const state = word & 0xff;
   if (state == P_UNUSED || state == P_IDLE) return 0;
@@ -247,7 +278,11 @@ export function recoverP(id: u32): u32 {
   const p = pAt(record);
   if (takeOver(0, id)) {
     found |= HELD_HEAP;
-    if (record != 0 && undoMoving(p)) found |= PAGES_MOVING;
+    // Its own, and those of a dead P that it was recovering itself.
+    for (let dead: u32 = 1; dead <= MAX_PS; dead++) {
+      if (recordOf(dead) != 0 && (stateOf(dead) & 0xff) == P_DEAD && undoMoving(pAt(recordOf(dead))))
+        found |= PAGES_MOVING;
+    }
     if (undoMoving(pAt(heap))) found |= PAGES_MOVING;
     repairHeap();
   } else if (!lock(0)) {
@@ -259,9 +294,10 @@ export function recoverP(id: u32): u32 {
     relist(row);
     unlock(row);
   }
-  if (record) giveAll(record);
+  const all = record == 0 || giveAll(record);
   clearMoving();
   unlock(0);
+  if (!all) return 0;
   if (record) {
     if (p.freeing) {
       found |= FREE_PENDING;
