@@ -8,7 +8,7 @@
 import { setOption } from "../base/options";
 import { SHARED } from "../base/config";
 import { attachHeap, bootstrap } from "../alloc/init";
-import { malloc, mallocZeroed } from "../alloc/malloc";
+import { malloc, mallocZeroed, takeBack } from "../alloc/malloc";
 import { free, freeIfAtLeast, smallBlockSize } from "../alloc/free";
 import { freeSizedSlow, mallocAligned, reallocBlock, usableSize } from "../alloc/realloc";
 import { isReady } from "../alloc/procs";
@@ -98,7 +98,11 @@ export function malloc_usable_size(ptr: u32): u32 {
  * when there were any, else 0. Memory itself never shrinks on wasm; `pad` is not used.
  */
 export function malloc_trim(_pad: u32): i32 {
-  if (SHARED && (!isReady() || !lock(0))) return 0;
+  if (SHARED) {
+    if (!isReady()) return 0;
+    takeBack();
+    if (!lock(0)) return 0;
+  }
   const some = heap != 0 && giveBack();
   if (SHARED) unlock(0);
   return some ? 1 : 0;

@@ -15,6 +15,7 @@
 
 import { ARENA_PAGES, ARENA_SHIFT, HOST, NUM_ARENAS, PAGE_SHIFT, SHARED } from "../base/config";
 import {
+  FLAG_DEFERRED,
   FLAG_LISTED,
   GROUP_REMOTE,
   GROUP_SHIFT,
@@ -29,7 +30,7 @@ import {
 } from "../base/layout";
 import { STAT_LARGE_FREES, count } from "../base/counters";
 import { lock, unlock } from "../base/locks";
-import { arenaOf, central, heap, local, rowAt } from "../base/state";
+import { arenaOf, central, heap, local, pAt, rowAt } from "../base/state";
 import { pushPartial, retainOrFree, unlinkPartial } from "../central/mcentral";
 import { freeRemote } from "../central/remote";
 import { pageRecord, spanOf } from "../heap/arena";
@@ -157,6 +158,7 @@ export function checkPointer(p: u32): i32 {
   if (found == null) return MISUSE_FOREIGN;
   span = found;
   checkedSpan = span;
+  if (SHARED && span.flags & FLAG_DEFERRED) return MISUSE_DOUBLE_FREE;
   if (span.ngroups == 0) return p == span.startAddr ? MISUSE_NONE : MISUSE_INTERIOR;
   if (magic == 0) return MISUSE_TINY;
   if (slot >= <u32>span.nelems) return MISUSE_FOREIGN;
@@ -205,16 +207,38 @@ export function freeChecked(p: u32): i32 {
 
 /** Free the large block at `p`, of which `r` was the record a moment ago: another thread may be freeing it too. */
 function freeLarge(r: PageRecord, p: u32): i32 {
-  // Who cannot have the lock leaves the block as it is.
-  if (!lock(0)) return MISUSE_NONE;
+  const held = lock(0);
   const span = spanAt(r.groups - MSPAN_SIZE);
-  const found = r.groups != 0 && r.base == p && span.ngroups == 0;
-  if (found) {
-    freeSpan(span);
-    count(STAT_LARGE_FREES);
+  let found = r.groups != 0 && r.base == p && span.ngroups == 0 && (span.flags & FLAG_DEFERRED) == 0;
+  if (held) {
+    if (found) freeSpan(span);
+    unlock(0);
+    if (found) freeDeferred();
+  } else if (found) {
+    defer(span);
   }
-  unlock(0);
+  if (found) count(STAT_LARGE_FREES);
   return found ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
+}
+
+/** H is not to be had: the span stays for this thread's P to free when it next has the lock. */
+function defer(span: MSpan): void {
+  const p = pAt(local ? local : heap);
+  span.flags |= FLAG_DEFERRED;
+  span.owner = <u8>p.id;
+  span.next = p.deferred;
+  p.deferred = addressOf(span);
+}
+
+/** Free what had to wait for H. */
+export function freeDeferred(): void {
+  const p = pAt(local ? local : heap);
+  while (p.deferred != 0 && lock(0)) {
+    const span = spanAt(p.deferred);
+    p.deferred = span.next;
+    freeSpan(span);
+    unlock(0);
+  }
 }
 
 /** Free a slot of a small span, which exists but need not be live. */

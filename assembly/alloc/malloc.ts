@@ -21,11 +21,13 @@ import {
   countBy,
 } from "../base/counters";
 import { lock, unlock } from "../base/locks";
-import { central, clearMoving, heap, here, local, rowAt, rowIndex, rowAddress } from "../base/state";
+import { central, clearMoving, heap, here, local, pAt, rowAt, rowIndex, rowAddress } from "../base/state";
 import { openRow } from "../central/coarse";
 import { noteSize } from "../central/fitted";
+import { hasRemote, settleNobodys, takeRemote } from "../central/remote";
 import { allocLargeSpan } from "../heap/mheap";
 import { getReady, isReady } from "./procs";
+import { freeDeferred } from "./free";
 import { isDirty, refill, reloadRow } from "./mcache";
 
 /** Below this, a clear or a copy by words beats the engine's call. Bytes. */
@@ -100,11 +102,21 @@ export function mallocSlow(size: u32): u32 {
   return size <= MAX_SMALL_SIZE ? nextFree(slowRow(size), size) : mallocLarge(size, 1, false, 1);
 }
 
+/** What others have freed of this P's and of nobody's spans, and what it could not free itself: before memory grows. */
+export function takeBack(): void {
+  if (hasRemote()) takeRemote();
+  if (pAt(heap).remote != 0) settleNobodys();
+  if (pAt(local).deferred != 0) freeDeferred();
+}
+
 /** A block of its own pages, at a multiple of alignPages pages; with `zero` it reads as zero. 0: no memory. */
 export function mallocLarge(size: u32, alignPages: u32, zero: bool, spanclass: u8): u32 {
   if (size > 0xffff0000) return 0;
   const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
-  if (SHARED && !lock(0)) return 0;
+  if (SHARED) {
+    takeBack();
+    if (!lock(0)) return 0;
+  }
   const span = allocLargeSpan(size, max(npages, 1), alignPages, zero, spanclass);
   if (SHARED) {
     clearMoving();

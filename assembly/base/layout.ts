@@ -98,6 +98,7 @@ export class MSpan {
 @inline export const FLAG_LISTED: u8 = 1; // in its mcentral's partial list
 @inline export const FLAG_EMPTY: u8 = 2; // retained without a live slot, in its mcentral's list of empty spans
 @inline export const FLAG_NEEDZERO: u8 = 4; // large: may be dirty
+@inline export const FLAG_DEFERRED: u8 = 8; // large: freed, and waits for H
 
 /**
  * What free needs to know of a page: one record of 16 bytes, no other access before the group.
@@ -310,4 +311,7 @@ export class PRecord {
   lateDoubleFrees: u64;
   spansTaken: u64;
   spansGiven: u64;
+  /** Large spans that were freed while H was not to be had, linked by next; they have FLAG_DEFERRED. */
+  deferred: u32;
+  pad9: u32;
 }

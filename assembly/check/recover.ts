@@ -20,6 +20,7 @@
 
 import { HOST, MAX_PS, NUM_ROWS } from "../base/config";
 import {
+  FLAG_DEFERRED,
   FLAG_EMPTY,
   FLAG_LISTED,
   FULL,
@@ -89,6 +90,8 @@ function tidySpan(span: MSpan, record: u32): void {
     if (HOST && <u32>changetype<usize>(g) == cached) {
       centralOf(record, span.row).taken -= popcnt(g.allocCache);
     }
+    // A full group must not be the row's when it is marked: in a row, all ones mean all free.
+    if (free == 0 && <u32>changetype<usize>(g) == cached) clearRowOf(record, row);
     g.allocCache = free;
     g.freed = free ? ~valid : FULL;
     if (back) span.dirtyMask = <u16>((<u32>span.dirtyMask) | (1 << i));
@@ -113,7 +116,8 @@ function giveAll(record: u32): bool {
     page += span.npages;
     if (<u32>span.owner == p.id) {
       if (span.ngroups == 0) {
-        span.owner = 0;
+        if (span.flags & FLAG_DEFERRED) freeSpan(span);
+        else span.owner = 0;
       } else {
         tidySpan(span, record);
         if (isEmpty(span)) freeSpan(span);
@@ -133,6 +137,7 @@ function giveAll(record: u32): bool {
     c.npagesInUse = 0;
   }
   p.ownedPages = 0;
+  p.deferred = 0;
   const h = changetype<MHeap>(<usize>record);
   h.retainedPages = 0;
   h.tiny = 0;
@@ -244,6 +249,11 @@ function relist(row: u32): void {
     const span = spanOnPage(page);
     if (<u32>span.row == row && span.owner == 0) {
       span.flags &= ~FLAG_LISTED;
+      // A group may have got its slots back and not yet its bit.
+      for (let i: u32 = 0; i < span.ngroups; i++) {
+        const g = groupOf(span, i);
+        if (g.allocCache != 0 || g.freed != FULL) span.partialMask = <u16>((<u32>span.partialMask) | (1 << i));
+      }
       if (span.partialMask) pushPartial(c, span);
       addSpan(heap, span);
       // It may have become nobody's in its record and not yet on its pages.
