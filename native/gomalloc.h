@@ -33,7 +33,7 @@ extern "C" {
 #define GOMALLOC_M_SOFT_LIMIT 3
 /* Bytes that a growth may add to its need, at most 16 MiB. */
 #define GOMALLOC_M_RESERVE 4
-/* With threads: milliseconds to wait for a lock before malloc gives up and returns NULL, at most an hour; 0: for ever. */
+/* With threads: milliseconds to wait for a lock before malloc gives up and returns NULL, at most an hour; 0: no end. */
 #define GOMALLOC_M_LOCK_WAIT 5
 /* With threads: 0 for a thread that must not sleep (a browser's main thread): it spins. Default 1. */
 #define GOMALLOC_M_CAN_BLOCK 6
@@ -42,7 +42,7 @@ extern "C" {
 #define GOMALLOC_MISUSE_TRAP 0
 #define GOMALLOC_MISUSE_RETURN 1
 
-/* 1 when the option was taken, 0 for an unknown parameter or a value out of range. Each thread has options of its own. */
+/* 1 when the option was taken, 0 for an unknown parameter or a value out of range. Each thread has its own options. */
 GOMALLOC_IMPORT(mallopt) int gomalloc_mallopt(int parameter, size_t value);
 
 /* ---- Misuse ------------------------------------------------------------------------------------------------------ */
@@ -81,7 +81,7 @@ int malloc_trim(size_t pad);
  * last act (a malloc or free behind it is right, but undoes it). Blocks stay what they are.
  */
 __attribute__((import_module("gomalloc"), import_name("gomalloc_thread_exit"))) void gomalloc_thread_exit(void);
-/* Threads that had blocks of their own cached at the same time, at most so far: the number of Ps. Host flavour. */
+/* How many threads at most have used the heap at the same time so far: the number of Ps. Host flavour. */
 __attribute__((import_module("gomalloc"), import_name("numPs"))) uint32_t gomalloc_num_ps(void);
 #else
 static inline void gomalloc_thread_exit(void) {}

@@ -17,7 +17,6 @@ import { ARENA_PAGES, ARENA_SHIFT, HOST, NUM_ARENAS, PAGE_SHIFT, SHARED } from "
 import {
   FLAG_DEFERRED,
   FLAG_LISTED,
-  GROUP_REMOTE,
   GROUP_SHIFT,
   Group,
   HEAP_ARENA_MAP,
@@ -32,10 +31,10 @@ import { STAT_LARGE_FREES, count } from "../base/counters";
 import { lock, unlock } from "../base/locks";
 import { arenaOf, central, heap, local, pAt, rowAt } from "../base/state";
 import { pushPartial, retainOrFree, unlinkPartial } from "../central/mcentral";
-import { freeRemote } from "../central/remote";
+import { freeRemote, hasRemote, takeRemote } from "../central/remote";
 import { pageRecord, spanOf } from "../heap/arena";
 import { freeSpan } from "../heap/mheap";
-import { addressOf, groupAt, groupOf, isEmptyUncached, liveBits, remoteBits, spanAt, validBits } from "../heap/mspan";
+import { addressOf, groupAt, isEmptyUncached, liveBits, remoteBits, spanAt, validBits } from "../heap/mspan";
 import { MISUSE_DOUBLE_FREE, MISUSE_FOREIGN, MISUSE_INTERIOR, MISUSE_NONE, MISUSE_TINY, misuse } from "./misuse";
 
 /** An address to its offset in the arena map (arena * 4), and in the arena to its record's (page * 16): shift and mask. */
@@ -79,15 +78,13 @@ export function freeIfAtLeast(p: u32, size: u32): bool {
   const product = <u64>(p - r.base) * <u64>magic;
   if (<u32>product >= magic) return false;
   // In a shared heap the row tells whose span it is: here only one's own.
-  if (SHARED && r.row - local >= P_RECORD_SIZE) return false;
+  // If others have freed anything of this P's, that comes first.
+  if (SHARED && (r.row - local >= P_RECORD_SIZE || pAt(local).remote != 0)) return false;
   if (size != 0 && size > rowAt(r.row).elemsize) return false;
   const slot = <u32>(product >> 32);
   const g = changetype<Group>(<usize>(r.groups + ((slot >> 6) << GROUP_SHIFT)));
   const freed = g.freed;
-  // What others have freed is not live either, though the owner has not taken it over.
-  const live = SHARED
-    ? ~(g.allocCache | freed | load<u64>(changetype<usize>(g), GROUP_REMOTE))
-    : ~(g.allocCache | freed);
+  const live = ~(g.allocCache | freed);
   const bit: u64 = (<u64>1) << slot;
   if ((live & bit) == 0) return false;
   if (live == bit && rowAt(r.row).group != <u32>changetype<usize>(g)) return false;
@@ -114,7 +111,8 @@ export function smallBlockSize(p: u32): u32 {
   if (HOST) {
     const slot = <u32>(product >> 32);
     const g = groupAt(r.groups + ((slot >> 6) << GROUP_SHIFT));
-    if (((~(g.allocCache | g.freed | remoteBits(g)) >> slot) & 1) == 0) return 0;
+    const remote = remoteBits(spanAt(r.groups - MSPAN_SIZE), slot >> 6);
+    if (((~(g.allocCache | g.freed | remote) >> slot) & 1) == 0) return 0;
   }
   return rowAt(r.row).elemsize;
 }
@@ -151,8 +149,9 @@ export function checkPointer(p: u32): i32 {
   if (<u32>product < magic && slot < <u32>span.nelems) {
     checkedSpan = span;
     const g = groupAt(r.groups + ((slot >> 6) << GROUP_SHIFT));
-    if ((~(g.allocCache | g.freed | remoteBits(g)) & bit) != 0) return MISUSE_NONE;
-    return liveBits(span, slot >> 6) & ~remoteBits(g) & bit ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
+    const remote = remoteBits(span, slot >> 6);
+    if ((~(g.allocCache | g.freed | remote) & bit) != 0) return MISUSE_NONE;
+    return liveBits(span, slot >> 6) & ~remote & bit ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
   }
   const found = spanOf(p);
   if (found == null) return MISUSE_FOREIGN;
@@ -173,13 +172,14 @@ export function findObject(p: u32): u32 {
   const row = rowAt(pageRecord(p >> PAGE_SHIFT).row);
   const slot = (p - span.startAddr) / row.elemsize;
   if (slot >= <u32>span.nelems) return 0;
-  const live = liveBits(span, slot >> 6) & ~remoteBits(groupOf(span, slot >> 6));
+  const live = liveBits(span, slot >> 6) & ~remoteBits(span, slot >> 6);
   return live & ((<u64>1) << slot) ? span.startAddr + slot * row.elemsize : 0;
 }
 
 /** free in full: MISUSE_NONE when the block was freed, else what is wrong and nothing changed. */
 export function freeChecked(p: u32): i32 {
   if (heap == 0) return MISUSE_FOREIGN;
+  if (SHARED && local != 0 && hasRemote()) takeRemote();
   const arena = arenaOf(p >> ARENA_SHIFT);
   if (arena != 0) {
     const r = recordAt(arena, p);
@@ -189,8 +189,7 @@ export function freeChecked(p: u32): i32 {
     const span = spanAt(r.groups - MSPAN_SIZE);
     if (<u32>product < magic && slot < <u32>span.nelems) {
       if (SHARED && r.row - local >= P_RECORD_SIZE) {
-        const g = groupAt(r.groups + ((slot >> 6) << GROUP_SHIFT));
-        return freeRemote(g, (<u64>1) << slot) ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
+        return freeRemote(span, slot) ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
       }
       return freeSlot(r, span, slot);
     }
@@ -251,12 +250,12 @@ function freeSlot(r: PageRecord, span: MSpan, slot: u32): i32 {
   const cached = group == row.group;
   const mask = <u32>span.partialMask;
   if (cached || (mask >> i) & 1) {
-    if (((g.allocCache | g.freed | remoteBits(g)) & bit) != 0) return MISUSE_DOUBLE_FREE;
+    if (((g.allocCache | g.freed | remoteBits(span, i)) & bit) != 0) return MISUSE_DOUBLE_FREE;
     g.freed |= bit;
     if (cached) return MISUSE_NONE;
   } else {
     // The first free of a full group, of which all slots are live.
-    if (SHARED && (remoteBits(g) & bit) != 0) return MISUSE_DOUBLE_FREE;
+    if (SHARED && (remoteBits(span, i) & bit) != 0) return MISUSE_DOUBLE_FREE;
     g.freed = ~validBits(span, i) | bit;
     span.partialMask = <u16>(mask | (1 << i));
   }

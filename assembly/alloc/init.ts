@@ -35,13 +35,14 @@ import {
   HEAP_PROCS,
   HEAP_RECORD_SIZE,
   HEAP_SETUP,
+  P_RECORD_SIZE,
   HEAP_TABLE128,
   HEAP_TABLE8,
 } from "../base/layout";
 import { startCoarse } from "../central/coarse";
 import { initRow } from "../central/rows";
 import { fillSizeClasses } from "../base/sizeclasses";
-import { canBlock } from "../base/options";
+import { pause } from "../base/locks";
 import { dummyGroup, heap, here, mheap, rowAt, rowAddress, setHeap, setLocal } from "../base/state";
 import { addRegion } from "../heap/mheap";
 import { memoryEnd, sysGrow } from "../heap/sys";
@@ -59,6 +60,12 @@ export function classSize(c: u32): u32 {
 export function classPages(c: u32): u32 {
   return load<u8>(heap + c, HEAP_CLASS_PAGES);
 }
+
+/**
+ * No heap's record begins below. In a shared heap no row may lie in the first P_RECORD_SIZE bytes, where a thread without
+ * a P would take it for its own (alloc/free.ts).
+ */
+@inline const LOWEST: u32 = SHARED ? P_RECORD_SIZE : 16;
 
 /** The lookup tables and the rows, out of the size classes. */
 export function initTables(): void {
@@ -93,7 +100,7 @@ export function initTables(): void {
 export function bootstrap(given: bool, heapBase: u32): bool {
   if (heap) return true;
   let end = memoryEnd();
-  let start: u32 = given ? max(heapBase, 16) : max(end, 16);
+  let start: u32 = given ? max(heapBase, LOWEST) : max(end, 16);
   if (start > ADDRESS_END - 64) return false;
   start = SHARED ? (start + 63) & ~63 : (start + 15) & ~15;
   const records = HEAP_RECORD_SIZE + ARENA_RECORD_SIZE;
@@ -132,7 +139,7 @@ export function bootstrap(given: bool, heapBase: u32): bool {
  */
 export function attachHeap(heapBase: u32): void {
   if (heap != 0 || heapBase > ADDRESS_END - 2 * HEAP_RECORD_SIZE) return;
-  const start = (max(heapBase, 16) + 63) & ~63;
+  const start = (max(heapBase, LOWEST) + 63) & ~63;
   const need = (start + HEAP_RECORD_SIZE + 0xffff) >> WASM_PAGE_SHIFT;
   const pages = <u32>memory.size();
   if (need > pages && memory.grow(need - pages) < 0) return;
@@ -146,7 +153,7 @@ export function attachHeap(heapBase: u32): void {
     }
     // Neither a heap nor room for one.
     if (seen != SETUP_BUSY) return;
-    if (canBlock) atomic.wait<i32>(setup, SETUP_BUSY, 10000000);
+    pause(setup, SETUP_BUSY);
   }
   const made = bootstrap(true, heapBase);
   if (made) store<u32>(start, MAX_PS, HEAP_PROCS);

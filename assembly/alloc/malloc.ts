@@ -21,7 +21,7 @@ import {
   countBy,
 } from "../base/counters";
 import { lock, unlock } from "../base/locks";
-import { central, clearMoving, heap, here, local, pAt, rowAt, rowIndex, rowAddress } from "../base/state";
+import { central, clearMoving, heap, here, local, pAt, rowAt, rowIndex, rowAddress, syncMemory } from "../base/state";
 import { openRow } from "../central/coarse";
 import { noteSize } from "../central/fitted";
 import { hasRemote, settleNobodys, takeRemote } from "../central/remote";
@@ -134,6 +134,7 @@ export function clearWords(p: u32, size: u32): void {
     const end = p + size;
     for (; p < end; p += 8) store<u64>(p, 0);
   } else {
+    syncMemory();
     memory.fill(p, 0, size);
   }
 }
@@ -143,6 +144,7 @@ export function copyWords(to: u32, from: u32, size: u32): void {
   if (size <= WORDS_MAX) {
     for (let i: u32 = 0; i < size; i += 8) store<u64>(to + i, load<u64>(from + i));
   } else {
+    syncMemory();
     memory.copy(to, from, size);
   }
 }

@@ -17,7 +17,7 @@
 import { MAX_PS, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
 import { HEAP_P_RECORDS, HEAP_P_STATES, HEAP_PROCS, P_RECORD_SIZE } from "../base/layout";
 import { lock, self, setSelf, unlock } from "../base/locks";
-import { clearMoving, heap, local, mheap, pAt, recordOf, setLocal } from "../base/state";
+import { clearMoving, heap, local, mheap, pAt, recordOf, setLocal, syncMemory } from "../base/state";
 import { allocRun } from "../heap/mheap";
 import { pageCacheFlush } from "../heap/pagecache";
 import { bootstrap, initTables } from "./init";
@@ -153,6 +153,7 @@ function makeP(id: u32): bool {
   pageCacheFlush();
   if (page) {
     const record = page << PAGE_SHIFT;
+    syncMemory();
     memory.fill(record, 0, npages << PAGE_SHIFT);
     setLocal(record);
     initTables();

@@ -41,20 +41,22 @@ export class Group {
   allocCache: u64; // P
   freed: u64; // P
 }
-@inline export const GROUP_SHIFT: u32 = SHARED ? 5 : 4;
-@inline export const GROUP_SIZE: u32 = 1 << GROUP_SHIFT;
-
-/*
- * In a shared heap 16 bytes follow:
- *   16 remote u64   slots freed by other Ps and not yet taken over; atomic
- *   24 next u32     link in the owner's stack of such groups: 0 outside of it, see alloc/remote.ts; atomic
- *   28 span u32     address of the group's mspan, set once
- */
-@inline export const GROUP_REMOTE: u32 = 16;
-@inline export const GROUP_NEXT: u32 = 24;
-@inline export const GROUP_SPAN: u32 = 28;
+@inline export const GROUP_SHIFT: u32 = 4;
 /** freed of a full group that no mcache holds. */
 @inline export const FULL: u64 = ~(<u64>0);
+
+/*
+ * What others write of a group, 16 bytes. In a shared heap as many of them as a span has groups follow its groups, so
+ * that the owner's frees and a full heap's groups fill no more cache lines than with one thread.
+ *
+ *   0 bits u64   slots freed by other Ps and not yet taken over; atomic
+ *   8 next u32   link in the owner's stack: 0 outside of it, see central/remote.ts; atomic
+ *  12 span u32   address of the mspan, set once
+ */
+@inline export const REMOTE_NEXT: u32 = 8;
+@inline export const REMOTE_SPAN: u32 = 12;
+/** Bytes that a span's record has for each group. */
+@inline export const GROUP_RECORDS: u32 = SHARED ? 32 : 16;
 
 /**
  * mspan: a run of pages in use, 32 bytes. A small span's groups follow the record directly.
@@ -62,6 +64,7 @@ export class Group {
  *   0 next | 4 prev | 8 startAddr | 12 npages | 16 partialMask u16 | 18 dirtyMask u16 | 20 sweepgen
  *   24 row u8 | 25 state u8 | 26 ngroups u8 | 27 owner u8 | 28 nelems u16 | 30 flags u8 | 31 spanclass u8
  *   32 Group[ngroups], 0..16; a large span has none, and its request's size in bytes at 16
+ *      in a shared heap ngroups records of what others freed
  */
 // @ts-ignore: decorator
 @unmanaged @final

@@ -113,8 +113,12 @@ function lockSlow(at: u32): bool {
   return true;
 }
 
-/** Until the word may have changed, or a nap is over. */
-function pause(at: u32, word: u32): void {
+/**
+ * Until the word may have changed, or a nap is over. Sleeping must be a call: the baseline compiler of Node 20's V8 loses
+ * locals of a function that goes on after memory.atomic.wait32. A function that calls itself, here never, stays one.
+ */
+export function pause(at: u32, word: u32): void {
+  if (at == 1) pause(at - 1, word);
   if (canBlock) {
     atomic.wait<i32>(at, word, <i64>NAP * 1000000);
   } else {

@@ -130,6 +130,24 @@ export function clearMoving(): void {
   if (SHARED) pAt(local).moving = 0;
 }
 
+/** Shared heaps: sysEnd when this thread last made sure of the memory's size. */
+let seenEnd: u32 = 0;
+
+function refreshMemory(): void {
+  seenEnd = mheap().sysEnd;
+  memory.grow(0);
+}
+
+/**
+ * To be called before memory.fill and memory.copy in a shared heap: V8 checks these two against a size of the memory that
+ * lags behind when another thread has grown it, and memory.grow(0) brings that up to date. Loads and stores need nothing.
+ */
+// @ts-ignore: decorator
+@inline
+export function syncMemory(): void {
+  if (SHARED && mheap().sysEnd != seenEnd) refreshMemory();
+}
+
 /** Leave a row of the mcache without a group. */
 // @ts-ignore: decorator
 @inline

@@ -24,16 +24,7 @@ import {
   ROW_TINY,
   SHARED,
 } from "../base/config";
-import {
-  FLAG_EMPTY,
-  FLAG_LISTED,
-  FLAG_NEEDZERO,
-  GROUP_NEXT,
-  GROUP_REMOTE,
-  GROUP_SPAN,
-  MCentral,
-  MSpan,
-} from "../base/layout";
+import { FLAG_EMPTY, FLAG_LISTED, FLAG_NEEDZERO, MCentral, MSpan, REMOTE_NEXT, REMOTE_SPAN } from "../base/layout";
 import { lowBits } from "../base/bits";
 import { STAT_CENTRAL_GROWS, STAT_CENTRAL_HITS, count } from "../base/counters";
 import { lock, unlock } from "../base/locks";
@@ -41,13 +32,13 @@ import { central, clearMoving, local, mlocal, pAt, rowAt, rowAddress } from "../
 import { addSpan, allocSpan, freeSpan } from "../heap/mheap";
 import { maybeFit } from "./fitted";
 import { takeShared } from "./shared";
-import { addressOf, groupOf, isEmptyUncached, spanAt, validBits } from "../heap/mspan";
+import { addressOf, groupOf, isEmptyUncached, remoteOf, spanAt, validBits } from "../heap/mspan";
 
 /** Spans of slots up to this many bytes grow with their class, up to 1/2^LONG_SHIFT of it. */
 @inline const LONG_MAX_SIZE: u32 = 2048;
 @inline const LONG_SHIFT: u32 = 4;
-/** Pages of empty spans that are retained whatever the heap's size. */
-@inline const RETAIN_MIN_PAGES: u32 = 16;
+/** Pages of empty spans that are retained whatever the heap's size; in a shared heap by each P, for the way costs H. */
+@inline const RETAIN_MIN_PAGES: u32 = SHARED ? 64 : 16;
 /** And beyond: one page in this many in use (a power of two's log). */
 @inline const RETAIN_SHIFT: u32 = 3;
 
@@ -154,10 +145,10 @@ function growSpan(row: u32): MSpan | null {
     g.allocCache = valid;
     g.freed = ~valid;
     if (SHARED) {
-      const at = changetype<usize>(g);
-      store<u64>(at, 0, GROUP_REMOTE);
-      store<u32>(at, 0, GROUP_NEXT);
-      store<u32>(at, addressOf(span), GROUP_SPAN);
+      const at: usize = remoteOf(span, i);
+      store<u64>(at, 0);
+      store<u32>(at, 0, REMOTE_NEXT);
+      store<u32>(at, addressOf(span), REMOTE_SPAN);
     }
   }
   if (SHARED) {

@@ -1,31 +1,31 @@
 /**
  * Remote free: a block freed by a thread whose P does not own its span.
  *
- *   free   sets the slot's bit in the group's third word, `remote`, by one atomic OR; no lock, nothing else is written.
- *          The first bit in a group also pushes the group on the stack of the span's owner.
- *   owner  takes its whole stack by an exchange when a window of it has run dry, and each group's word by another: the
- *          slots become freed ones of its own.
+ *   free   sets the slot's bit in a record beside the group by one atomic OR; no lock, nothing else is written. The first
+ *          bit of a group also pushes the record on the stack of the span's owner.
+ *   owner  takes its whole stack by an exchange, at the next refill or free of its own, and each record's bits by another:
+ *          the slots become freed ones of its own.
  *
- *   next   0: the group is in no stack | an address, or END at the bottom | id << 1 | 1: P `id` is about to push it
+ *   next   0: in no stack | an address, or END at the bottom | id << 1 | 1: P `id` is about to push it
  *
- * Law: a group with remote != 0 is in a stack, or a thread is between its OR and its push. The compare-and-swap of next
- * from 0 lets one thread push at a time. The owner clears next before it takes the word: a bit that comes in between is
- * taken along, one that comes after finds the word 0 and pushes again.
+ * Law: a record with bits is in a stack, or a thread is between its OR and its push. The compare-and-swap of next from 0
+ * lets one thread push at a time. The owner clears next before it takes the bits: one that comes in between is taken
+ * along, one that comes after finds none and pushes again.
  *
- * A span may change hands while a free is under way: the group then lies in the stack of its former owner, who hands it on
- * (the stack of the heap's own record is nobody's). So an idle P can have groups of others, until it is taken or flushed.
+ * A span may change hands while a free is under way: the record then lies in the stack of its former owner, who hands it
+ * on (the stack of the heap's own record is nobody's). So an idle P can have some of others, until it is taken or flushed.
  *
- * A double free is seen at once if the slot is free, or freed by another thread and not yet taken over; if owner and
- * another free the same block at the same moment, when the owner takes it over (lateDoubleFrees).
+ * A double free is seen at once if the slot is free, or its bit is set; the owner looks at its stack before it frees. If
+ * the owner and another free a block in the same moment, it is seen when the bits are taken (lateDoubleFrees).
  *
  * Lock: none, but C for nobody's spans. Cost: one atomic operation, three for the first slot of a group.
  */
 
-import { FLAG_LISTED, FULL, GROUP_NEXT, GROUP_REMOTE, GROUP_SPAN, Group, MSpan, PRecord } from "../base/layout";
+import { FLAG_LISTED, FULL, Group, MSpan, PRecord, REMOTE_NEXT, REMOTE_SPAN } from "../base/layout";
 import { lock, self, unlock } from "../base/locks";
 import { central, centralOf, heap, here, local, pAt, recordOf, rowAt, rowAddress } from "../base/state";
 import { freeSpan } from "../heap/mheap";
-import { addressOf, groupAt, groupIndex, groupOf, isEmptyUncached, spanAt, validBits } from "../heap/mspan";
+import { addressOf, groupAt, groupOf, isEmptyUncached, remoteIndex, remoteOf, spanAt, validBits } from "../heap/mspan";
 import { pushPartial, retainOrFree, unlinkPartial } from "./mcentral";
 import { adopt, listShared } from "./shared";
 
@@ -41,15 +41,17 @@ function looksLive(g: Group, bit: u64): bool {
   return freed == FULL || ((atomic.load<u64>(at) | freed) & bit) == 0;
 }
 
-/** Free a slot, bit `bit` of group `g`, of a span that another P owns, or nobody. False: it is free already. */
-export function freeRemote(g: Group, bit: u64): bool {
-  if (!looksLive(g, bit)) return false;
-  const at = changetype<usize>(g);
+/** Free a slot of a span that another P owns, or nobody. False: it is free already. */
+export function freeRemote(span: MSpan, slot: u32): bool {
+  const i = slot >> 6;
+  const bit: u64 = (<u64>1) << slot;
+  if (!looksLive(groupOf(span, i), bit)) return false;
+  const at = remoteOf(span, i);
   const p = pAt(local ? local : heap);
   // Noted, so that the push can be made up for if this thread dies before it.
-  if (local) p.freeing = <u32>at;
-  const before = atomic.or<u64>(at, bit, GROUP_REMOTE);
-  if (before == 0) announce(<u32>at);
+  if (local) p.freeing = at;
+  const before = atomic.or<u64>(at, bit);
+  if (before == 0) announce(at);
   if (local) {
     p.freeing = 0;
     p.remoteFrees += 1;
@@ -57,19 +59,19 @@ export function freeRemote(g: Group, bit: u64): bool {
   return (before & bit) == 0;
 }
 
-/** Push a group on its owner's stack, unless somebody does or has. */
-export function announce(group: u32): void {
-  if (atomic.cmpxchg<u32>(group, 0, (self << 1) | 1, GROUP_NEXT) == 0) push(group);
+/** Push a remote on its owner's stack, unless somebody does or has. */
+export function announce(remote: u32): void {
+  if (atomic.cmpxchg<u32>(remote, 0, (self << 1) | 1, REMOTE_NEXT) == 0) push(remote);
 }
 
 /** The push itself, by whose mark stands in next. */
-export function push(group: u32): void {
-  const span = spanAt(load<u32>(group, GROUP_SPAN));
+export function push(remote: u32): void {
+  const span = spanAt(load<u32>(remote, REMOTE_SPAN));
   const stack = <usize>changetype<usize>(pAt(recordOf(span.owner)));
   let top = atomic.load<u32>(stack);
   while (true) {
-    atomic.store<u32>(group, top ? top : END, GROUP_NEXT);
-    const seen = atomic.cmpxchg<u32>(stack, top, group);
+    atomic.store<u32>(remote, top ? top : END, REMOTE_NEXT);
+    const seen = atomic.cmpxchg<u32>(stack, top, remote);
     if (seen == top) break;
     top = seen;
   }
@@ -83,10 +85,10 @@ export function takeStack(record: u32): u32 {
   return atomic.xchg<u32>(changetype<usize>(pAt(record)), 0);
 }
 
-/** Take `group` off a stack that was taken: the one below it, or 0. */
-export function takeNext(group: u32): u32 {
-  const next = atomic.load<u32>(group, GROUP_NEXT);
-  atomic.store<u32>(group, 0, GROUP_NEXT);
+/** Take `remote` off a stack that was taken: the one below it, or 0. */
+export function takeNext(remote: u32): u32 {
+  const next = atomic.load<u32>(remote, REMOTE_NEXT);
+  atomic.store<u32>(remote, 0, REMOTE_NEXT);
   return next == END ? 0 : next;
 }
 
@@ -97,7 +99,7 @@ function giveBits(p: PRecord, span: MSpan, i: u32, bits: u64, cached: bool): voi
   if (cached || (mask >> i) & 1) {
     const twice = bits & (g.allocCache | g.freed);
     if (twice) p.lateDoubleFrees += popcnt(twice);
-    g.freed |= bits;
+    g.freed |= bits & ~twice;
   } else {
     g.freed = ~validBits(span, i) | bits;
     span.partialMask = <u16>(mask | (1 << i));
@@ -115,24 +117,25 @@ export function hasRemote(): bool {
 export function takeRemote(): void {
   const p = pAt(local);
   p.taking = takeStack(local);
-  for (let group = p.taking; group != 0; group = p.taking) {
-    p.freeing = group;
-    p.taking = takeNext(group);
-    const span = spanAt(load<u32>(group, GROUP_SPAN));
+  for (let remote = p.taking; remote != 0; remote = p.taking) {
+    p.freeing = remote;
+    p.taking = takeNext(remote);
+    const span = spanAt(load<u32>(remote, REMOTE_SPAN));
     if (<u32>span.owner == p.id) {
       p.groupsTaken += 1;
-      takeGroup(p, span, group);
+      takeGroup(p, span, remote);
     } else {
-      announce(group);
+      announce(remote);
     }
   }
   p.freeing = 0;
 }
 
-function takeGroup(p: PRecord, span: MSpan, group: u32): void {
-  const bits = atomic.xchg<u64>(group, 0, GROUP_REMOTE);
+function takeGroup(p: PRecord, span: MSpan, remote: u32): void {
+  const bits = atomic.xchg<u64>(remote, 0);
   if (bits == 0) return;
-  const i = groupIndex(span, group);
+  const i = remoteIndex(span, remote);
+  const group = <u32>changetype<usize>(groupOf(span, i));
   const row = rowAt(rowAddress(span.row));
   giveBits(p, span, i, bits, row.group == group);
   if (row.span != addressOf(span)) released(span, group);
@@ -163,21 +166,21 @@ export function settle(record: u32): void {
   settleChain(takeStack(record));
 }
 
-/** The same for the groups of a stack that was taken. A group that cannot be settled now ends the round. */
+/** The same for the groups of a stack that was taken. A remote that cannot be settled now ends the round. */
 export function settleChain(chain: u32): void {
   const p = pAt(local);
   p.taking = chain;
-  for (let group = chain; group != 0; group = p.taking) {
-    p.freeing = group;
-    p.taking = takeNext(group);
-    const span = spanAt(load<u32>(group, GROUP_SPAN));
-    if (span.owner != 0 || !settleGroup(p, span, group)) announce(group);
+  for (let remote = chain; remote != 0; remote = p.taking) {
+    p.freeing = remote;
+    p.taking = takeNext(remote);
+    const span = spanAt(load<u32>(remote, REMOTE_SPAN));
+    if (span.owner != 0 || !settleGroup(p, span, remote)) announce(remote);
   }
   p.freeing = 0;
 }
 
 /** False: it is somebody's, or its lock was not to be had. */
-function settleGroup(p: PRecord, span: MSpan, group: u32): bool {
+function settleGroup(p: PRecord, span: MSpan, remote: u32): bool {
   const row = <u32>span.row;
   // H comes first: an empty span goes back to the heap.
   if (!lock(0)) return false;
@@ -188,9 +191,9 @@ function settleGroup(p: PRecord, span: MSpan, group: u32): bool {
   const mine = span.owner == 0;
   let empty = false;
   if (mine) {
-    const bits = atomic.xchg<u64>(group, 0, GROUP_REMOTE);
+    const bits = atomic.xchg<u64>(remote, 0);
     if (bits) {
-      giveBits(p, span, groupIndex(span, group), bits, false);
+      giveBits(p, span, remoteIndex(span, remote), bits, false);
       empty = isEmptyUncached(span);
       if (!empty) listShared(span);
       else {

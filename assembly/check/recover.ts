@@ -24,13 +24,13 @@ import {
   FLAG_EMPTY,
   FLAG_LISTED,
   FULL,
-  GROUP_NEXT,
   HEAP_DUMMY,
   HEAP_ROWS,
   MHeap,
   MSPAN_SIZE,
   MSpan,
   PRecord,
+  REMOTE_NEXT,
   ROW_SHIFT,
   Row,
 } from "../base/layout";
@@ -57,7 +57,7 @@ import { announce, push, settle, settleChain } from "../central/remote";
 import { giveShared, setOwner } from "../central/shared";
 import { clearInUse, pageRecord } from "../heap/arena";
 import { addSpan, freeSpan, nextSpanPage } from "../heap/mheap";
-import { addressOf, groupAt, groupOf, isEmpty, remoteBits, validBits } from "../heap/mspan";
+import { addressOf, groupOf, isEmpty, validBits } from "../heap/mspan";
 import { claimPages, countFreePages, freePages, levelFor, rebuildSums } from "../heap/pagealloc";
 import { pageCacheFlush } from "../heap/pagecache";
 
@@ -325,8 +325,8 @@ function recover(id: u32): u32 {
 }
 
 /** Tell the owner of what a dead thread has freed in a group, or was taking over. */
-function finishFree(group: u32, id: u32): void {
-  const next = atomic.load<u32>(group, GROUP_NEXT);
-  if (next == ((id << 1) | 1)) push(group);
-  else if (next == 0 && remoteBits(groupAt(group)) != 0) announce(group);
+function finishFree(remote: u32, id: u32): void {
+  const next = atomic.load<u32>(remote, REMOTE_NEXT);
+  if (next == ((id << 1) | 1)) push(remote);
+  else if (next == 0 && atomic.load<u64>(remote) != 0) announce(remote);
 }

@@ -20,11 +20,11 @@ import {
   FLAG_EMPTY,
   FLAG_LISTED,
   FULL,
-  GROUP_NEXT,
-  GROUP_SPAN,
   MHeap,
   MSPAN_SIZE,
   MSpan,
+  REMOTE_NEXT,
+  REMOTE_SPAN,
   SPAN_IN_USE,
 } from "../base/layout";
 import {
@@ -51,6 +51,7 @@ import {
   isFull,
   liveBits,
   remoteBits,
+  remoteOf,
   spanAt,
   validBits,
 } from "../heap/mspan";
@@ -247,10 +248,11 @@ function validateGroups(span: MSpan, deep: bool): u32 {
     const where = <u32>changetype<usize>(g);
     const valid = validBits(span, i);
     if (SHARED) {
-      const remote = remoteBits(g);
+      const remote = remoteBits(span, i);
+      const beside = remoteOf(span, i);
       if ((remote & ~liveBits(span, i)) != 0) return bad(BAD_REMOTE, where);
-      if (remote != 0 && load<u32>(where, GROUP_NEXT) == 0) return bad(BAD_REMOTE, where);
-      if (load<u32>(where, GROUP_SPAN) != at) return bad(BAD_REMOTE, where);
+      if (remote != 0 && load<u32>(beside, REMOTE_NEXT) == 0) return bad(BAD_REMOTE, where);
+      if (load<u32>(beside, REMOTE_SPAN) != at) return bad(BAD_REMOTE, where);
     }
     if (row.group == where) {
       cached = true;

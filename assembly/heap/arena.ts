@@ -20,12 +20,13 @@ import {
   PAGE_RECORD_SHIFT,
   PageRecord,
 } from "../base/layout";
-import { arenaOf, setArena } from "../base/state";
+import { arenaOf, setArena, syncMemory } from "../base/state";
 
 @inline const PAGE_IN_ARENA: u32 = 511;
 
 /** Make the arena `index` known, all of its pages allocated to nobody. `record` is raw memory for it. */
 export function arenaInit(index: u32, record: u32): void {
+  syncMemory();
   memory.fill(record, 0, ARENA_RECORD_SIZE);
   memory.fill(record + ARENA_BITS, 0xff, 64);
   setArena(index, record);

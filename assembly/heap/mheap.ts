@@ -48,6 +48,7 @@ import {
   rowAt,
   rowAddress,
   setMoving,
+  syncMemory,
 } from "../base/state";
 import { arenaInit, clearInUse, inUseBits, pageRecord, setInUse } from "./arena";
 import {
@@ -115,6 +116,7 @@ export function addRegion(base: u32, bytes: u32, zero: bool): void {
     const lo = min(h.arenaLo, first);
     const hi = max(h.arenaHi, last);
     if (h.sums == 0 && levelFor(lo, hi) < 3) {
+      syncMemory();
       memory.fill(cur, 0, SUMS_SIZE);
       h.sums = cur;
       cur += SUMS_SIZE;

@@ -4,7 +4,7 @@
  */
 
 import { PAGE_SHIFT, SHARED } from "../base/config";
-import { GROUP_NEXT, GROUP_REMOTE, GROUP_SHIFT, Group, HEAP_ROWS, MSPAN_SIZE, MSpan, ROW_SHIFT } from "../base/layout";
+import { GROUP_SHIFT, Group, HEAP_ROWS, MSPAN_SIZE, MSpan, REMOTE_NEXT, ROW_SHIFT } from "../base/layout";
 import { lowBits } from "../base/bits";
 import { recordOf, rowAt, rowAddress, slotSize } from "../base/state";
 
@@ -62,17 +62,31 @@ export function isFull(span: MSpan, i: u32): bool {
   return (((<u32>span.partialMask) >> i) & 1) == 0 && !isCached(span, group);
 }
 
-/** Slots of a group that other Ps have freed and the owner has not had back yet. */
+/** Shared heaps: address of what others write of group `i`. */
 // @ts-ignore: decorator
 @inline
-export function remoteBits(g: Group): u64 {
-  return SHARED ? atomic.load<u64>(changetype<usize>(g), GROUP_REMOTE) : 0;
+export function remoteOf(span: MSpan, i: u32): u32 {
+  return addressOf(span) + MSPAN_SIZE + ((<u32>span.ngroups + i) << GROUP_SHIFT);
+}
+
+/** Index of the group that the record `remote` belongs to. */
+// @ts-ignore: decorator
+@inline
+export function remoteIndex(span: MSpan, remote: u32): u32 {
+  return (remote - remoteOf(span, 0)) >> GROUP_SHIFT;
+}
+
+/** Slots of group `i` that other Ps have freed and the owner has not had back yet. */
+// @ts-ignore: decorator
+@inline
+export function remoteBits(span: MSpan, i: u32): u64 {
+  return SHARED ? atomic.load<u64>(remoteOf(span, i)) : 0;
 }
 
 // @ts-ignore: decorator
 @inline
-function isQueued(g: Group): bool {
-  return remoteBits(g) != 0 || atomic.load<u32>(changetype<usize>(g), GROUP_NEXT) != 0;
+function isQueued(span: MSpan, i: u32): bool {
+  return remoteBits(span, i) != 0 || atomic.load<u32>(remoteOf(span, i), REMOTE_NEXT) != 0;
 }
 
 /** The live slots of group `i`; a slot that another P has freed is one until the owner takes it over. */
@@ -85,7 +99,7 @@ export function liveBits(span: MSpan, i: u32): u64 {
 /** Slots of a small span that nobody has freed. */
 export function usedSlots(span: MSpan): u32 {
   let n: u32 = 0;
-  for (let i: u32 = 0; i < span.ngroups; i++) n += <u32>popcnt(liveBits(span, i) & ~remoteBits(groupOf(span, i)));
+  for (let i: u32 = 0; i < span.ngroups; i++) n += <u32>popcnt(liveBits(span, i) & ~remoteBits(span, i));
   return n;
 }
 
@@ -94,7 +108,7 @@ export function isEmpty(span: MSpan): bool {
   for (let i: u32 = 0; i < span.ngroups; i++) {
     if (liveBits(span, i) != 0) return false;
     // Nor does it go while a group of it is in a stack of groups.
-    if (SHARED && isQueued(groupOf(span, i))) return false;
+    if (SHARED && isQueued(span, i)) return false;
   }
   return true;
 }

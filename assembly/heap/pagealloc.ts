@@ -27,7 +27,7 @@ import {
 } from "../base/config";
 import { ARENA_BITS, ARENA_SCAV, ARENA_SUMS } from "../base/layout";
 import { bitRange, findBitRange64 } from "../base/bits";
-import { arenaOf, mheap } from "../base/state";
+import { arenaOf, mheap, syncMemory } from "../base/state";
 import { mergeSums, rawEnd, rawMax, rawStart, summarize, sumEnd, sumMax, sumStart } from "./pallocsum";
 
 /** Bytes of the tables of levels 2, 1 and 0. */
@@ -368,6 +368,7 @@ export function clearDirtyPages(page: u32, npages: u32): u32 {
       const from = <u32>ctz(dirty);
       const run = <u32>ctz(~(dirty >> from));
       const bytes = run << PAGE_SHIFT;
+      syncMemory();
       memory.fill(chunkBase + (from << PAGE_SHIFT), 0, bytes);
       cleared += bytes;
       dirty &= ~bitRange(from, run);

@@ -8,7 +8,7 @@
  */
 
 import { SHARED } from "../base/config";
-import { HEAP_FREE_SPANS, GROUP_SHIFT, MHeap, MSPAN_SIZE, MSpan } from "../base/layout";
+import { HEAP_FREE_SPANS, GROUP_RECORDS, MHeap, MSPAN_SIZE, MSpan } from "../base/layout";
 import { heap, mheap } from "../base/state";
 
 /** In a shared heap the records of two Ps must not share a cache line. */
@@ -53,7 +53,7 @@ export function spanRecordAlloc(ngroups: u32): u32 {
     store<u32>(list, changetype<MSpan>(<usize>dead).next, HEAP_FREE_SPANS);
     return dead;
   }
-  return persistentAlloc(MSPAN_SIZE + (ngroups << GROUP_SHIFT));
+  return persistentAlloc(MSPAN_SIZE + ngroups * GROUP_RECORDS);
 }
 
 /** Back to its list. The caller has set state to dead. */

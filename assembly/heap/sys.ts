@@ -17,6 +17,8 @@ import { heap, mheap } from "../base/state";
 
 /** End of the memory as far as the heap may use it: at most ADDRESS_END. */
 export function memoryEnd(): u32 {
+  // The size that memory.size tells lags behind another thread's growth.
+  if (SHARED) return min(<u32>memory.grow(0), LAST_WASM_PAGE) << WASM_PAGE_SHIFT;
   return min(<u32>memory.size(), LAST_WASM_PAGE) << WASM_PAGE_SHIFT;
 }
 

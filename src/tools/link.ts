@@ -350,7 +350,7 @@ interface ProgramEdits {
   readonly warnings: string[];
 }
 
-/** The program as the merge wants it: what the allocator takes the place of, and what it needs, under the link's names. */
+/** The program as the merge wants it: all that the two sides take from each other goes under names of the link. */
 function editProgram(program: Uint8Array, info: ModuleInfo, edits: ProgramEdits): Edited {
   const bound = new Set([...edits.bound, ...edits.ends.imports].map(({ index }) => index));
   const ends = new Set(edits.ends.exports.map(({ name }) => name));

@@ -1,0 +1,80 @@
+/**
+ * The command line of bench/threads/main.ts.
+ */
+
+import { parseArgs } from "node:util";
+import type { Clock } from "../../lib/clock.ts";
+
+/** What a run is asked to do. */
+export interface Options {
+  readonly rounds: number;
+  /** Milliseconds of one run of a micro workload. */
+  readonly milliseconds: number;
+  readonly clock: Clock;
+  wantsWorkload(name: string): boolean;
+  wantsAllocator(name: string): boolean;
+  /** Compare the flavours on one thread too. */
+  readonly flavours: boolean;
+  readonly json: string | undefined;
+  /** Put the tables into docs/threads-benchmark.md. */
+  readonly write: boolean;
+}
+
+const HELP = `usage: tsx bench/threads/main.ts [options]
+
+  --quick               3 rounds of short runs: about a minute (default: 7 rounds)
+  --rounds <n>          rounds of each measurement
+  --workloads <regexp>  only workloads that match
+  --allocators <a,b>    only these allocators, by name
+  --clock wall|cpu      wall time (default), or the process's processor time for a machine that is busy otherwise:
+                        shows how two threads disturb each other, but not how long one sleeps before a lock
+  --no-flavours         leave out the comparison of the flavours on one thread
+  --json <file>         where the figures go (default bench/results/local/threads.json)
+  --write               put the tables into docs/threads-benchmark.md
+  --help                this text
+`;
+
+const FLAGS = {
+  quick: { type: "boolean", default: false },
+  rounds: { type: "string" },
+  workloads: { type: "string" },
+  allocators: { type: "string" },
+  clock: { type: "string", default: "wall" },
+  "no-flavours": { type: "boolean", default: false },
+  json: { type: "string" },
+  write: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
+
+const USUAL = { rounds: 7, milliseconds: 100 };
+const QUICK = { rounds: 3, milliseconds: 30 };
+
+/**
+ * Reads the command line; undefined if help was asked for (and has been printed). `known` are the allocators' names.
+ * Throws an Error on nonsense.
+ */
+export function readOptions(argv: readonly string[], known: readonly string[]): Options | undefined {
+  const { values } = parseArgs({ args: [...argv], options: FLAGS, strict: true });
+  if (values.help) {
+    console.log(HELP);
+    return undefined;
+  }
+  const preset = values.quick ? QUICK : USUAL;
+  const rounds = values.rounds === undefined ? preset.rounds : Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds takes a positive whole number");
+  if (values.clock !== "wall" && values.clock !== "cpu") throw new Error("--clock takes wall or cpu");
+  const names = values.allocators?.split(",").map((name) => name.trim());
+  const stranger = names?.find((name) => !known.includes(name));
+  if (stranger !== undefined) throw new Error(`--allocators: no ${stranger}; there are ${known.join(", ")}`);
+  const workload = new RegExp(values.workloads ?? "", "i");
+  return {
+    rounds,
+    milliseconds: preset.milliseconds,
+    clock: values.clock,
+    wantsWorkload: (name) => workload.test(name),
+    wantsAllocator: (name) => names?.includes(name) ?? true,
+    flavours: !values["no-flavours"],
+    json: values.json,
+    write: values.write,
+  };
+}

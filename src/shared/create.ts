@@ -1,0 +1,277 @@
+/**
+ * The ways to a shared heap: createSharedHeap makes one, attachHeap joins one by a message. Each has a twin that does not
+ * block, for the main thread of browsers that refuse to compile there.
+ *
+ * The thread that makes the heap has token 1 and takes a P at once, for the control block. A thread that attaches takes
+ * its P at its first operation.
+ */
+import {
+  bindExports,
+  type HostExports,
+  instantiate,
+  M_MISUSE,
+  MAX_WASM_PAGES,
+  MISUSE_RETURN,
+  WASM_PAGE_SIZE,
+} from "../abi.js";
+import { within } from "../check.js";
+import { AttachError, OutOfMemoryError, SharedMemoryUnavailableError } from "../errors.js";
+import { type AsyncWasmSource, loadModule, loadModuleAsync, type WasmSource } from "../module.js";
+import { applyLimits, placeHeap, setOption } from "../options.js";
+import { MemoryViews } from "../views.js";
+import { bindShared, LOCK_BYTES, M_CAN_BLOCK, M_LOCK_WAIT, MAX_PROCS, type SharedExports } from "./abi.js";
+import { CONTROL_BYTES, Control } from "./control.js";
+import { type Seat, SharedHeap } from "./heap.js";
+import { checkMessage, claimMessage, type Settings, type SharedHeapMessage } from "./message.js";
+import { loadSharedModule, loadSharedModuleAsync } from "./module.js";
+import { soloExports } from "./solo.js";
+import { canBlock, hardwareThreads, whyUnshared } from "./support.js";
+import { SharedMemoryViews } from "./views.js";
+import { type Hold, holdLock } from "./watch.js";
+
+/** Where a heap in a memory of its own begins, as in src/options.ts. */
+const DEFAULT_HEAP_BASE = 1024;
+const MAX_HEAP_BASE = 0xffffffff;
+/** Longest wait, milliseconds. */
+const MAX_WAIT_MS = 3_600_000;
+/** Waits where nothing else is said: see Settings. */
+const MAKER_WAIT_MS = 10_000;
+const MAIN_LOCK_WAIT_MS = 1000;
+const MAIN_TURN_WAIT_MS = 100;
+/** What a heap needs to stand, about: told when there is no memory for it. */
+const HEAP_BYTES = 2 * WASM_PAGE_SIZE;
+
+export interface SharedHeapOptions extends Settings {
+  /** Pages of 64 KiB that a memory of the heap's own has at first. Default: enough for heapBase, at least 1. */
+  initialPages?: number | undefined;
+  /**
+   * Pages of 64 KiB that a memory of the heap's own may reach, up to 65536. Default 65536, or half of that and so on
+   * where the engine cannot reserve so much.
+   */
+  maximumPages?: number | undefined;
+  /**
+   * The most Ps, 1 to 255: threads that can be in the allocator at once. More threads take turns. Default: the
+   * hardware's threads and one more, for the thread that makes the heap.
+   */
+  procs?: number | undefined;
+  /** A shared memory to live in, of at most 65536 pages, which nobody else grows while the heap is made. */
+  memory?: WebAssembly.Memory | undefined;
+  /**
+   * Address from which on the memory is the heap's; it must read as zero from there. Default: 1024 in a memory of the
+   * heap's own; in a given one, where it ends.
+   */
+  heapBase?: number | undefined;
+  /** False: a heap for one thread. True: throw SharedMemoryUnavailableError rather than that. Default: what can be had. */
+  shared?: boolean | undefined;
+}
+
+export interface CreateSharedHeapOptions extends SharedHeapOptions {
+  /** The shared host flavour, compiled or as bytes. Default: the module inlined in this package. */
+  wasm?: WasmSource | undefined;
+}
+
+export interface CreateSharedHeapAsyncOptions extends SharedHeapOptions {
+  /** The shared host flavour: compiled, bytes, a URL, or a Response. Default: the module inlined in this package. */
+  wasm?: AsyncWasmSource | undefined;
+}
+
+/** What a thread that attaches may have otherwise than the message says. */
+export type AttachOptions = Settings;
+
+/**
+ * A heap that other threads can join. Where memory cannot be shared: one for this thread alone (`heap.shared` is false),
+ * for which the option `wasm` is not used. Throws RangeError or TypeError for bad options, ModuleLoadError for bad wasm,
+ * OutOfMemoryError, and SharedMemoryUnavailableError with the option `shared: true`.
+ */
+export function createSharedHeap(options: CreateSharedHeapOptions = {}): SharedHeap {
+  const checked = checkOptions(options);
+  if (!wantsShared(options)) return startSolo(loadModule(), options, checked);
+  const module = loadSharedModule(options.wasm);
+  const place = placeShared(options);
+  return start(new WebAssembly.Instance(module, { env: { memory: place.memory } }), module, place, options, checked);
+}
+
+/** createSharedHeap without blocking. Rejects with what that throws. */
+export async function createSharedHeapAsync(options: CreateSharedHeapAsyncOptions = {}): Promise<SharedHeap> {
+  const checked = checkOptions(options);
+  if (!wantsShared(options)) return startSolo(await loadModuleAsync(), options, checked);
+  const module = await loadSharedModuleAsync(options.wasm);
+  const place = placeShared(options);
+  const instance = await WebAssembly.instantiate(module, { env: { memory: place.memory } });
+  return start(instance, module, place, options, checked);
+}
+
+/**
+ * Joins the heap that `message` comes from; see SharedHeap.share. Each message is for one thread. Throws AttachError for
+ * a message that is none, of another version, or used before; RangeError for bad options.
+ */
+export function attachHeap(message: SharedHeapMessage, options: AttachOptions = {}): SharedHeap {
+  const { module, memory } = checkMessage(message);
+  const checked = checkSettings({ ...message.options, ...options }, false);
+  claimMessage(message);
+  const instance = new WebAssembly.Instance(module, { env: { memory } });
+  return join(instance, message, checked, holdLock(message));
+}
+
+/**
+ * attachHeap without blocking. In a browser it also waits for the Web Lock by which the end of this thread is heard of,
+ * so workers there do better with this one. Rejects with what attachHeap throws.
+ */
+export async function attachHeapAsync(message: SharedHeapMessage, options: AttachOptions = {}): Promise<SharedHeap> {
+  const { module, memory } = checkMessage(message);
+  const checked = checkSettings({ ...message.options, ...options }, false);
+  claimMessage(message);
+  const instance = await WebAssembly.instantiate(module, { env: { memory } });
+  const hold = holdLock(message);
+  await hold.settled;
+  return join(instance, message, checked, hold);
+}
+
+/** Settings with everything filled in for this thread. */
+interface Checked {
+  readonly settings: Settings;
+  readonly throwOnMisuse: boolean;
+  readonly lockWait: number;
+  readonly turnWait: number;
+}
+
+function checkSettings(options: Settings, maker: boolean): Checked {
+  const { onMisuse = "throw", lockWait, turnWait, maxBytes, softLimit, reserve } = options;
+  if (onMisuse !== "throw" && onMisuse !== "ignore") throw new TypeError(`onMisuse must be "throw" or "ignore"`);
+  const usual = (main: number): number => (canBlock() ? (maker ? MAKER_WAIT_MS : 0) : main);
+  return {
+    settings: { onMisuse, lockWait, turnWait, maxBytes, softLimit, reserve },
+    throwOnMisuse: onMisuse === "throw",
+    lockWait: within(lockWait ?? usual(MAIN_LOCK_WAIT_MS), 0, MAX_WAIT_MS, "lockWait"),
+    turnWait: within(turnWait ?? usual(MAIN_TURN_WAIT_MS), 0, MAX_WAIT_MS, "turnWait"),
+  };
+}
+
+function checkOptions(options: SharedHeapOptions): Checked {
+  if (options.procs !== undefined) within(options.procs, 1, MAX_PROCS, "procs");
+  return checkSettings(options, true);
+}
+
+function wantsShared({ shared, memory }: SharedHeapOptions): boolean {
+  if (shared === false) return false;
+  const why = whyUnshared();
+  if (why === null) return true;
+  if (shared === true || memory !== undefined) throw new SharedMemoryUnavailableError(why);
+  return false;
+}
+
+interface SharedPlace {
+  readonly memory: WebAssembly.Memory;
+  readonly heapBase: number;
+}
+
+function placeShared({ memory, initialPages, maximumPages, heapBase }: SharedHeapOptions): SharedPlace {
+  if (memory === undefined) {
+    const base = within(heapBase ?? DEFAULT_HEAP_BASE, 1, MAX_HEAP_BASE, "heapBase");
+    const needed = Math.ceil(base / WASM_PAGE_SIZE);
+    const initial = within(initialPages ?? needed, needed, MAX_WASM_PAGES, "initialPages");
+    return { memory: ownMemory(initial, maximumPages), heapBase: base };
+  }
+  if (initialPages !== undefined || maximumPages !== undefined) {
+    throw new TypeError("initialPages and maximumPages are for a memory of the heap's own; a given memory has its own");
+  }
+  if (!(memory instanceof WebAssembly.Memory)) throw new TypeError("memory must be a WebAssembly.Memory");
+  if (!((memory.buffer as ArrayBufferLike) instanceof SharedArrayBuffer)) {
+    throw new TypeError("memory is not shared: make it with shared: true, or pass shared: false for one thread");
+  }
+  const end = memory.buffer.byteLength;
+  if (heapBase !== undefined)
+    return { memory, heapBase: within(heapBase, 1, Math.min(end, MAX_HEAP_BASE), "heapBase") };
+  if (end > MAX_HEAP_BASE) throw new OutOfMemoryError(HEAP_BYTES);
+  return { memory, heapBase: Math.max(end, DEFAULT_HEAP_BASE) };
+}
+
+function ownMemory(initial: number, maximum: number | undefined): WebAssembly.Memory {
+  if (maximum !== undefined) {
+    within(maximum, initial, MAX_WASM_PAGES, "maximumPages");
+    return new WebAssembly.Memory({ initial, maximum, shared: true });
+  }
+  // A shared memory reserves its maximum, which phones do not always grant.
+  for (let pages = MAX_WASM_PAGES; ; pages = Math.max(initial, pages >>> 1)) {
+    try {
+      return new WebAssembly.Memory({ initial, maximum: pages, shared: true });
+    } catch (error) {
+      if (!(error instanceof RangeError) || pages === initial) throw error;
+    }
+  }
+}
+
+/** Options that each instance has for itself. */
+function configure(exports: HostExports, { settings, lockWait }: Checked, shared: boolean): void {
+  setOption(exports, M_MISUSE, MISUSE_RETURN);
+  applyLimits(exports, settings);
+  if (!shared) return;
+  setOption(exports, M_CAN_BLOCK, canBlock() ? 1 : 0);
+  setOption(exports, M_LOCK_WAIT, lockWait);
+}
+
+function start(
+  instance: WebAssembly.Instance,
+  module: WebAssembly.Module,
+  { memory, heapBase }: SharedPlace,
+  { procs = Math.min(MAX_PROCS, Math.max(2, hardwareThreads() + 1)) }: SharedHeapOptions,
+  checked: Checked,
+): SharedHeap {
+  const exports = bindExports(instance);
+  const shared = bindShared(instance);
+  configure(exports, checked, true);
+  exports.init(heapBase);
+  if (shared.procs() === 0) throw new OutOfMemoryError(HEAP_BYTES);
+  shared.setProcs(procs);
+  const views = new SharedMemoryViews(memory);
+  return made(exports, shared, { memory, heapBase, module, views }, checked);
+}
+
+/** A heap of one thread, where memory cannot be shared or is not to be. */
+function startSolo(module: WebAssembly.Module, options: SharedHeapOptions, checked: Checked): SharedHeap {
+  const { memory: given, heapBase, initialPages: initial, maximumPages: maximum } = options;
+  const place = placeHeap({ memory: given, heapBase, initial, maximum });
+  const { memory } = place;
+  const exports = instantiate(module, memory);
+  configure(exports, checked, false);
+  if (place.heapBase !== null) exports.init(place.heapBase);
+  exports.memstats();
+  const views = new MemoryViews<ArrayBufferLike>(memory);
+  const shared = soloExports(exports, () => views.current.i32);
+  return made(exports, shared, { memory, heapBase: place.heapBase ?? 0, module: null, views }, checked);
+}
+
+type Ground = Pick<Seat, "memory" | "heapBase" | "module" | "views">;
+
+/** The heap of the thread that made it. */
+function made(exports: HostExports, shared: SharedExports, ground: Ground, checked: Checked): SharedHeap {
+  const token = 1;
+  if (shared.acquireP(token) === 0) throw new OutOfMemoryError(HEAP_BYTES);
+  const control = exports.memalign(LOCK_BYTES, CONTROL_BYTES) >>> 0;
+  if (control === 0) throw new OutOfMemoryError(CONTROL_BYTES);
+  const words = (): Int32Array<ArrayBufferLike> => ground.views.current.i32;
+  words().fill(0, control >>> 2, (control + CONTROL_BYTES) >>> 2);
+  const block = new Control(control, words);
+  block.format();
+  block.newToken();
+  return new SharedHeap({ exports, shared, ...ground, token, control, message: null, letGo() {}, ...checked });
+}
+
+/** The heap of a thread that has claimed its message. */
+function join(instance: WebAssembly.Instance, message: SharedHeapMessage, checked: Checked, hold: Hold): SharedHeap {
+  try {
+    const exports = bindExports(instance);
+    const shared = bindShared(instance);
+    const { memory, module, heapBase, control, token } = message;
+    const views = new SharedMemoryViews(memory);
+    new Control(control, () => views.current.i32).check();
+    configure(exports, checked, true);
+    exports.init(heapBase);
+    if (shared.procs() === 0) throw new AttachError("there is no heap at the message's address");
+    const ground = { exports, shared, memory, module, views, heapBase, token, control };
+    return new SharedHeap({ ...ground, message, letGo: hold.release, ...checked });
+  } catch (error) {
+    hold.release();
+    throw error;
+  }
+}

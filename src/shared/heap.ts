@@ -1,0 +1,370 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * SharedHeap: one thread's end of a heap that several threads use at once.
+ *
+ * An instance of the shared host flavour over the memory of all; every thread has a SharedHeap of its own and calls no
+ * other. Blocks are the heap's, not a thread's: any thread may read, write, free or reallocate any block, as long as the
+ * program sees that no two do so at once. What Heap says holds here too; in addition every operation takes a P when the
+ * thread has none (procs.ts) and may throw ProcsBusyError, HeapLockError or AttachError, which change nothing.
+ *
+ * Where memory cannot be shared it is a heap of one thread with the same methods (solo.ts).
+ *
+ * Cost beside Heap's: one read of a typed array per operation; some 15 to 50 ns per access to a view (views.ts).
+ */
+import type { HostExports } from "../abi.js";
+import { u32, within } from "../check.js";
+import { HeapLockError, OutOfMemoryError, SharedMemoryUnavailableError, UnrepairedHeapError } from "../errors.js";
+import { Heap } from "../heap.js";
+import type { HeapLimits } from "../options.js";
+import type { HeapType } from "../types.js";
+import type { MemoryViews } from "../views.js";
+import { disposedShared, MAX_TOKEN, type SharedExports } from "./abi.js";
+import { Control } from "./control.js";
+import { HeapLock, type LockHost } from "./lock.js";
+import {
+  CLAIM_FRESH,
+  CLAIM_OVER,
+  MESSAGE_KIND,
+  MESSAGE_VERSION,
+  raiseClaim,
+  type Settings,
+  type SharedHeapMessage,
+} from "./message.js";
+import { Ps } from "./procs.js";
+import { type DeathReport, recover } from "./recover.js";
+import { readPStats, type SharedMemStats } from "./stats.js";
+import { canBlock, whyUnshared } from "./support.js";
+import { onEnd, type WorkerLike } from "./watch.js";
+
+/** Milliseconds between tries to repair what a dead thread left, and how many there are. */
+const RETRY_MS = 100;
+const RETRIES = 20;
+
+/** What create.ts has made ready for a SharedHeap. */
+export interface Seat {
+  readonly exports: HostExports;
+  readonly shared: SharedExports;
+  readonly memory: WebAssembly.Memory;
+  /** Null in a heap of one thread. */
+  readonly module: WebAssembly.Module | null;
+  readonly views: MemoryViews<ArrayBufferLike>;
+  readonly heapBase: number;
+  readonly token: number;
+  /** Address of the control block. */
+  readonly control: number;
+  /** The message by which this thread joined; null for the thread that made the heap. */
+  readonly message: SharedHeapMessage | null;
+  /** Ends what tells others that this thread lives. */
+  readonly letGo: () => void;
+  /** What the messages of this heap carry on. */
+  readonly settings: Settings;
+  /** In force here. */
+  readonly throwOnMisuse: boolean;
+  readonly lockWait: number;
+  readonly turnWait: number;
+}
+
+export class SharedHeap extends Heap<ArrayBufferLike> {
+  /** The Ps of the heap, and this thread's. */
+  readonly ps: Ps;
+  /** This thread's name among the heap's, 1 to 0xffffff; the thread that made the heap has 1. */
+  readonly token: number;
+  readonly #seat: Seat;
+  readonly #control: Control;
+  readonly #host: LockHost;
+  readonly #hostLock: HeapLock;
+  readonly #watches = new Set<() => void>();
+  /** Dead threads whose Ps could not be recovered yet. */
+  readonly #unrepaired = new Set<number>();
+  #shared: SharedExports;
+  #limits: HeapLimits;
+
+  /** For createSharedHeap and attachHeap, which see that everything belongs together. */
+  constructor(seat: Seat) {
+    super(seat.exports, seat.memory, seat.throwOnMisuse, seat.views);
+    const { shared, views, token, lockWait, turnWait } = seat;
+    const words = () => views.current.i32;
+    this.#seat = seat;
+    this.#shared = shared;
+    this.#limits = seat.settings;
+    this.#control = new Control(seat.control, words);
+    this.token = token;
+    const maySleep = seat.module !== null && canBlock();
+    const host = { shared, control: this.#control, token, words, maySleep, lockWait, turnWait };
+    this.ps = new Ps(host);
+    this.#host = { ...host, ps: this.ps, counters: () => views.current.u64 };
+    this.#hostLock = new HeapLock(this.#host, -1, seat.control);
+  }
+
+  // Allocation: as Heap's, with a P, and with a word for a lock that was not to be had
+
+  override tryMalloc(size: number): number {
+    this.ps.check();
+    for (;;) {
+      const ptr = super.tryMalloc(size);
+      if (ptr !== 0 || !this.#gaveUp()) return ptr;
+    }
+  }
+
+  override tryCalloc(count: number, size: number): number {
+    this.ps.check();
+    for (;;) {
+      const ptr = super.tryCalloc(count, size);
+      if (ptr !== 0 || !this.#gaveUp()) return ptr;
+    }
+  }
+
+  override tryAlignedAlloc(alignment: number, size: number): number {
+    this.ps.check();
+    for (;;) {
+      const ptr = super.tryAlignedAlloc(alignment, size);
+      if (ptr !== 0 || !this.#gaveUp()) return ptr;
+    }
+  }
+
+  override realloc(ptr: number, size: number): number {
+    this.ps.check();
+    for (;;) {
+      try {
+        return super.realloc(ptr, size);
+      } catch (error) {
+        if (!(error instanceof OutOfMemoryError) || !this.#gaveUp()) throw error;
+      }
+    }
+  }
+
+  override tryRealloc(ptr: number, size: number): number {
+    this.ps.check();
+    for (;;) {
+      const moved = super.tryRealloc(ptr, size);
+      if (moved !== 0 || !this.#gaveUp()) return moved;
+    }
+  }
+
+  override mallocgc(size: number, type: HeapType | null, needzero: boolean): number {
+    this.ps.check();
+    for (;;) {
+      try {
+        return super.mallocgc(size, type, needzero);
+      } catch (error) {
+        if (!(error instanceof OutOfMemoryError) || !this.#gaveUp()) throw error;
+      }
+    }
+  }
+
+  override free(ptr: number): void {
+    this.ps.check();
+    super.free(ptr);
+  }
+
+  // Questions
+
+  override usableSize(ptr: number): number {
+    this.ps.check();
+    return super.usableSize(ptr);
+  }
+
+  override objectBase(ptr: number): number {
+    this.ps.check();
+    return super.objectBase(ptr);
+  }
+
+  /**
+   * The heap's statistics over all Ps, with the counters of each P and of each lock. What other threads do meanwhile is
+   * in it or not.
+   */
+  override stats(): SharedMemStats {
+    this.ps.check();
+    const base = this.#hostLock.with(() => super.stats());
+    const shared = this.#shared;
+    const locks = Array.from({ length: shared.lockCount() }, (_, index) => ({
+      index,
+      ...this.#lockAt(index).counters(),
+    }));
+    return {
+      ...base,
+      locks: locks.filter(({ index, acquisitions }) => index === 0 || acquisitions > 0),
+      ps: this.ps.list().map((holder) => readPStats(shared, holder)),
+    };
+  }
+
+  /** As Heap.validate. No other thread may be inside of the allocator meanwhile: the program has to see to that. */
+  override validate(options: { deep?: boolean | undefined } = {}): void {
+    this.ps.check();
+    super.validate(options);
+  }
+
+  // Policy
+
+  /**
+   * As Heap.setLimits, for this thread, and for those that attach by messages made from now on here: limits are looked at
+   * by the thread that is about to grow the memory.
+   */
+  override setLimits(limits: HeapLimits): void {
+    super.setLimits(limits);
+    this.#limits = { ...this.#limits, ...limits };
+  }
+
+  override reclaim(): number {
+    this.ps.check();
+    return super.reclaim();
+  }
+
+  /** As Heap.releaseAll, for what this thread's P caches; see ps.flush for idle ones. */
+  override releaseAll(): void {
+    this.ps.check();
+    super.releaseAll();
+  }
+
+  // Threads
+
+  /** True when other threads can attach. */
+  get shared(): boolean {
+    return this.#seat.module !== null;
+  }
+
+  /**
+   * A message for one other thread, to be posted as it is; attachHeap takes it there. Throws SharedMemoryUnavailableError
+   * where memory cannot be shared, with what is missing.
+   */
+  share(): SharedHeapMessage {
+    const { module, heapBase, control, settings } = this.#seat;
+    const memory = this.memory;
+    if (module === null) {
+      throw new SharedMemoryUnavailableError(
+        `this heap is for one thread: ${whyUnshared() ?? "it was made with the option shared: false"}`,
+      );
+    }
+    const token = this.#control.newToken();
+    const claim = new SharedArrayBuffer(4);
+    Atomics.store(new Int32Array(claim), 0, CLAIM_FRESH);
+    return {
+      kind: MESSAGE_KIND,
+      version: MESSAGE_VERSION,
+      memory,
+      module,
+      heapBase,
+      control,
+      token,
+      claim,
+      lockName: `gomalloc:${Math.random().toString(36).slice(2)}:${token}`,
+      procs: this.ps.limit,
+      options: { ...settings, ...this.#limits },
+    };
+  }
+
+  /** ps.release(): gives this thread's P up until its next operation. */
+  release(): void {
+    this.ps.release();
+  }
+
+  /** Leaves the heap: gives the P up and lets go of everything. The heap lives on in the others. The same as dispose. */
+  detach(): void {
+    this.dispose();
+  }
+
+  override dispose(): void {
+    for (const stop of this.#watches) stop();
+    this.#watches.clear();
+    if (this.#shared !== this.#seat.shared) return;
+    this.ps.close();
+    this.#shared = disposedShared();
+    const { message } = this.#seat;
+    if (message !== null) raiseClaim(message.claim, CLAIM_OVER);
+    this.#seat.letGo();
+    super.dispose();
+  }
+
+  /** Lock `index` of the heap: 0 is the heap lock, 1 and more those of the mcentrals. Throws RangeError. */
+  lock(index = 0): HeapLock {
+    return this.#lockAt(within(index, 0, this.#shared.lockCount() - 1, "index"));
+  }
+
+  // Death
+
+  /**
+   * Waits for the end of the worker that was given `message`, and then recovers what it had. `onDeath` gets the report;
+   * without it, what cannot be repaired is an UnrepairedHeapError that nobody catches. Returns what ends the watch.
+   *
+   * Heard of are the end of a Node or Bun worker, and in browsers, by a Web Lock, that of a worker whose attachHeapAsync
+   * has resolved, or which has been in its event loop since attachHeap. A browser's "error" event is not the end of a
+   * worker. Where nothing tells, call reap() after terminate().
+   */
+  watch(worker: WorkerLike, message: SharedHeapMessage, onDeath?: (report: DeathReport) => void): () => void {
+    within(message.token, 1, MAX_TOKEN, "message.token");
+    const tell = (report: DeathReport): void => {
+      if (onDeath !== undefined) onDeath(report);
+      else if (report.left !== null) throw new UnrepairedHeapError(report.left);
+    };
+    const tryTo = (tries: number): void => {
+      const report = this.reap(message);
+      if (report.ok || tries >= RETRIES) {
+        tell(report);
+        return;
+      }
+      // The one who holds the heap lock may be dead as well, and not yet heard of.
+      const timer = setTimeout(() => {
+        this.#watches.delete(cancel);
+        tryTo(tries + 1);
+      }, RETRY_MS);
+      const cancel = (): void => clearTimeout(timer);
+      this.#watches.add(cancel);
+    };
+    const stop = onEnd(worker, message, () => {
+      this.#watches.delete(stop);
+      tryTo(1);
+    });
+    this.#watches.add(stop);
+    return () => {
+      this.#watches.delete(stop);
+      stop();
+    };
+  }
+
+  /**
+   * Recovers what a dead thread had, named by its token or its message. The thread must be dead: recovering a living
+   * one's P breaks the heap. A report that is not `ok` says that the heap lock was not to be had: call again later. Dead
+   * threads that could not be recovered before are tried again, too. Throws RangeError for this thread's own token.
+   */
+  reap(dead: number | SharedHeapMessage): DeathReport {
+    const token = within(typeof dead === "number" ? dead : dead.token, 1, MAX_TOKEN, "token");
+    if (token === this.token) throw new RangeError("this thread is not dead");
+    if (typeof dead !== "number") raiseClaim(dead.claim, CLAIM_OVER);
+    const report = this.#recover(token);
+    if (report.ok) for (const other of this.#unrepaired) this.#recover(other);
+    return report;
+  }
+
+  /** reap() by the name of what has happened. */
+  workerDied(dead: number | SharedHeapMessage): DeathReport {
+    return this.reap(dead);
+  }
+
+  #recover(token: number): DeathReport {
+    const report = recover(this.#host, this.#seat.exports, this.#hostLock, token);
+    if (report.ok) this.#unrepaired.delete(token);
+    else this.#unrepaired.add(token);
+    return report;
+  }
+
+  #lockAt(index: number): HeapLock {
+    return new HeapLock(this.#host, index, this.#shared.lockAddress(index) >>> 0);
+  }
+
+  /**
+   * After an operation that gave 0: throws HeapLockError when this was for want of a lock that is still held, true when
+   * it is free by now and the operation is worth another try, false when memory is out.
+   */
+  #gaveUp(): boolean {
+    const p = u32(this.#shared.lastStuck() >>> 0, "p");
+    if (p === 0) return false;
+    const count = this.#shared.lockCount();
+    for (let index = 0; index < count; index++) {
+      const owner = this.#lockAt(index).owner();
+      if (owner?.p === p) {
+        throw new HeapLockError(index, owner, `was not to be had in ${this.#host.lockWait} ms`);
+      }
+    }
+    return true;
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * The message by which a thread joins a shared heap: plain data that structured cloning carries, so any postMessage,
+ * workerData or BroadcastChannel of threads that may share memory will do.
+ *
+ * One message is for one thread. Its `claim`, one shared word, says how far that is: fresh, attached, attached with a Web
+ * Lock that tells of the thread's end, or over. The word only goes up.
+ */
+import { within } from "../check.js";
+import { AttachError } from "../errors.js";
+import type { HeapLimits } from "../options.js";
+import { MAX_TOKEN } from "./abi.js";
+import { whyUnshared } from "./support.js";
+
+export const MESSAGE_KIND = "gomalloc-shared-heap";
+/** Version of the message, of the control block and of wasm's records together. */
+export const MESSAGE_VERSION = 1;
+
+export const CLAIM_FRESH = 0;
+export const CLAIM_ATTACHED = 1;
+export const CLAIM_LOCKED = 2;
+export const CLAIM_OVER = 3;
+
+/** What every thread of a heap goes by; each can have its own. */
+export interface Settings extends HeapLimits {
+  /**
+   * What free and realloc do with a pointer that they cannot take: throw MisuseError, or return without effect. Default
+   * "throw".
+   */
+  onMisuse?: "throw" | "ignore" | undefined;
+  /**
+   * Milliseconds, 0 to 3600000, that an operation waits for a lock of the heap before it throws HeapLockError; 0: for
+   * ever. Default: 0 in threads that attach, 10000 in the one that made the heap, so that it gets back to its event loop
+   * and hears of a death; 1000 on a browser's main thread.
+   */
+  lockWait?: number | undefined;
+  /**
+   * Milliseconds, 0 to 3600000, that an operation waits for a P before it throws ProcsBusyError; 0: for ever. Default: 0
+   * in threads that attach, 10000 in the one that made the heap, 100 on a browser's main thread.
+   */
+  turnWait?: number | undefined;
+}
+
+/** What SharedHeap.share gives and attachHeap takes. */
+export interface SharedHeapMessage {
+  readonly kind: typeof MESSAGE_KIND;
+  readonly version: number;
+  readonly memory: WebAssembly.Memory;
+  readonly module: WebAssembly.Module;
+  /** Address given to init. */
+  readonly heapBase: number;
+  /** Address of the control block. */
+  readonly control: number;
+  /** Name of the thread that attaches, 1 to 0xffffff. */
+  readonly token: number;
+  /** One word: see above. */
+  readonly claim: SharedArrayBuffer;
+  /** Name of the Web Lock that the thread holds while it lives, where there are such locks. */
+  readonly lockName: string;
+  /** The limit of Ps when the message was made. */
+  readonly procs: number;
+  readonly options: Settings;
+}
+
+/** `value` when it is a message of this version whose parts are what they should be. Throws AttachError. */
+export function checkMessage(value: unknown): SharedHeapMessage {
+  const message = value as Partial<SharedHeapMessage> | null | undefined;
+  if (typeof message !== "object" || message === null || message.kind !== MESSAGE_KIND) {
+    throw new AttachError("not a message of SharedHeap.share()");
+  }
+  if (message.version !== MESSAGE_VERSION) {
+    throw new AttachError(
+      `the message has version ${String(message.version)}, this package ${MESSAGE_VERSION}: both threads need the same`,
+    );
+  }
+  const why = whyUnshared();
+  if (why !== null) throw new AttachError(`this thread cannot share memory: ${why}`);
+  const { memory, module, claim, token = 0, control = 0, heapBase = 0 } = message;
+  if (
+    !(memory instanceof WebAssembly.Memory) ||
+    !((memory.buffer as ArrayBufferLike) instanceof SharedArrayBuffer) ||
+    !(module instanceof WebAssembly.Module) ||
+    !(claim instanceof SharedArrayBuffer)
+  ) {
+    throw new AttachError("the message has lost its memory or its module on the way: pass it by postMessage, as it is");
+  }
+  within(token, 1, MAX_TOKEN, "token");
+  within(control, 1, memory.buffer.byteLength, "control");
+  within(heapBase, 1, memory.buffer.byteLength, "heapBase");
+  return message as SharedHeapMessage;
+}
+
+/** Takes the message for this thread. Throws AttachError when another has. */
+export function claimMessage({ claim, token }: SharedHeapMessage): void {
+  if (Atomics.compareExchange(new Int32Array(claim), 0, CLAIM_FRESH, CLAIM_ATTACHED) !== CLAIM_FRESH) {
+    throw new AttachError(`message ${token} was used before: call share() once for each thread`);
+  }
+}
+
+/** Raises the claim's word and wakes who waits for that. */
+export function raiseClaim(claim: SharedArrayBuffer, to: number): void {
+  const words = new Int32Array(claim);
+  for (;;) {
+    const seen = Atomics.load(words, 0);
+    if (seen >= to || Atomics.compareExchange(words, 0, seen, to) === seen) break;
+  }
+  Atomics.notify(words, 0);
+}

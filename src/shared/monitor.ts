@@ -1,0 +1,105 @@
+/**
+ * The monitor: a timer on one thread that looks after the Ps of all, as Go's sysmon does.
+ *
+ * At every tick: a P that has been idle for long gives back what it caches; for every thread that has waited for a P since
+ * the tick before, one holder is asked for its P. It keeps no program alive. One per heap is enough, on any thread that
+ * gets to its event loop; more do no harm. Cost of a tick: two walks of some 250 words.
+ */
+import { within } from "../check.js";
+import { DISPOSE } from "../dispose.js";
+import { GomallocError } from "../errors.js";
+import type { Control } from "./control.js";
+import type { Ps } from "./procs.js";
+import { every, now } from "./support.js";
+
+export interface MonitorOptions {
+  /** Milliseconds between ticks, 1 to 60000. Default 10. */
+  intervalMs?: number | undefined;
+  /** Milliseconds after which an idle P is flushed, 0 to 3600000. Default 1000. */
+  idleMs?: number | undefined;
+}
+
+const DEFAULT_INTERVAL_MS = 10;
+const DEFAULT_IDLE_MS = 1000;
+
+export class Monitor {
+  readonly #ps: Ps;
+  readonly #control: Control;
+  readonly #idleMs: number;
+  readonly #stop: () => void;
+  /** By id of an idle P: since when, or Infinity once it is flushed. */
+  readonly #idle = new Map<number, number>();
+  #waited: readonly number[] = [];
+  #running = true;
+
+  /** For Ps.monitor. `ended` is called when it stops. Throws RangeError. */
+  constructor(ps: Ps, control: Control, options: MonitorOptions, ended: () => void) {
+    const { intervalMs = DEFAULT_INTERVAL_MS, idleMs = DEFAULT_IDLE_MS } = options;
+    this.#ps = ps;
+    this.#control = control;
+    this.#idleMs = within(idleMs, 0, 3_600_000, "idleMs");
+    const cancel = every(within(intervalMs, 1, 60_000, "intervalMs"), () => this.tick());
+    this.#stop = () => {
+      cancel();
+      ended();
+    };
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  /** Ends it; twice is fine. The heap's dispose() does so too. */
+  stop(): void {
+    if (!this.#running) return;
+    this.#running = false;
+    this.#stop();
+  }
+
+  [DISPOSE](): void {
+    this.stop();
+  }
+
+  /** What the timer does; may also be called by hand. Ids of the Ps that were flushed. */
+  tick(): number[] {
+    if (!this.#running) return [];
+    this.#retake();
+    return this.#flushIdle();
+  }
+
+  #retake(): void {
+    const waiting = this.#control.waiting();
+    waiting.forEach((token, entry) => {
+      if (token !== 0 && token === this.#waited[entry]) this.#ps.requestStop();
+    });
+    this.#waited = waiting;
+  }
+
+  #flushIdle(): number[] {
+    const time = now();
+    const due: number[] = [];
+    for (const { p, state } of this.#ps.list()) {
+      if (state !== "idle") this.#idle.delete(p);
+      else if (!this.#idle.has(p)) this.#idle.set(p, time);
+      if (time - (this.#idle.get(p) ?? time) >= this.#idleMs && state === "idle") due.push(p);
+    }
+    const flushed: number[] = [];
+    if (due.length === 0) return flushed;
+    // Flushing needs a P, and would take one of the idle ones. A thread that had none gives it back.
+    const had = this.#ps.current !== 0;
+    try {
+      if (!this.#ps.tryAcquire()) return flushed;
+      for (const p of due) {
+        if (p !== this.#ps.current && this.#ps.flush(p)) {
+          flushed.push(p);
+          this.#idle.set(p, Number.POSITIVE_INFINITY);
+        }
+      }
+      if (!had) this.#ps.release();
+    } catch (error) {
+      // A lock that is not to be had now: the next tick tries again, and the heap's operations tell the user.
+      if (!(error instanceof GomallocError)) throw error;
+    }
+    return flushed;
+  }
+}

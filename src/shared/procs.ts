@@ -1,0 +1,463 @@
+/**
+ * Ps: what a thread must hold to allocate, and how the threads of one heap share them.
+ *
+ * A thread takes a P at its first operation and keeps it. With as many Ps as threads that is all. With more threads than
+ * Ps they take turns: a thread without a P waits (in the control block's list), which tells the others. A holder that is
+ * idle, with nothing on its stack, gives its P up as soon as it hears that; one that computes is asked after a tick of
+ * 10 ms (its state becomes STOPPING) and gives it up at its next operation; one that has lent its P while it waits for
+ * something else (BLOCKED) loses it without being asked.
+ *
+ * One object per attached heap, for the heap's own thread alone. Invariant: `word[index] === running` exactly while this
+ * thread has its P, nobody wants it back and no lock of the host's is held. This is all that an operation looks at: one
+ * read of a typed array. Cost of the rest: a call of wasm and a walk of 255 state words at most.
+ */
+import { within } from "../check.js";
+import {
+  AttachError,
+  HeapDisposedError,
+  HeapLockError,
+  type Holder,
+  OutOfMemoryError,
+  ProcsBusyError,
+} from "../errors.js";
+import {
+  BLOCKED,
+  disposedShared,
+  IDLE,
+  MAX_PROCS,
+  RUNNING,
+  type SharedExports,
+  STOPPING,
+  stateOf,
+  stateWord,
+  tokenOf,
+} from "./abi.js";
+import type { Control } from "./control.js";
+import { Monitor, type MonitorOptions } from "./monitor.js";
+import { every, nativeWaitAsync, now, type Words } from "./support.js";
+
+/** Milliseconds that a holder is left alone before it is asked for its P. */
+export const TICK_MS = 10;
+/** Milliseconds between looks for waiting threads where Atomics.waitAsync is missing. */
+const LISTEN_MS = 20;
+/** Bytes, about, of a P's record: what was asked for when there is no memory for one. */
+const P_BYTES = 16384;
+/** Never in a state word: there is no state 255. */
+const NEVER = -1;
+
+/** What Ps and locks need of the heap that they belong to. */
+export interface Host {
+  readonly shared: SharedExports;
+  readonly control: Control;
+  /** This thread's name among the heap's threads, 1 to 0xffffff. */
+  readonly token: number;
+  /** The memory as it is now. */
+  readonly words: () => Words;
+  /** Whether this thread may sleep. */
+  readonly maySleep: boolean;
+  /** Milliseconds that a synchronous call waits for a P, 0: for ever. */
+  readonly turnWait: number;
+}
+
+export class Ps {
+  // Read by every operation of the heap; see `check`.
+  #word: Words = new Int32Array(1);
+  #index = 0;
+  #running = NEVER;
+
+  readonly #host: Host;
+  #shared: SharedExports;
+  /** Index of the state word of P 0, which is none. */
+  readonly #states: number;
+  /** Locks of wasm's that this thread holds through the host. */
+  #pins = 0;
+  #blocked = false;
+  /** Gave its P up because others wait: they come first. */
+  #yielded = false;
+  #turns = 0;
+  #stopListening: (() => void) | null = null;
+  readonly #monitors = new Set<Monitor>();
+  #closed = false;
+  /** Somebody was told that this thread is dead. */
+  #lost = false;
+
+  /** For SharedHeap, whose `ps` it is. */
+  constructor(host: Host) {
+    this.#host = host;
+    this.#shared = host.shared;
+    this.#states = (host.shared.stateAddress(1) >>> 2) - 1;
+    // The thread that made the heap has one.
+    if (host.shared.currentP() !== 0) this.#bind();
+  }
+
+  // What users call
+
+  /** The Ps that exist. What their state is when the caller looks at it is another matter. */
+  list(): Holder[] {
+    const words = this.#host.words();
+    const list: Holder[] = [];
+    for (let p = 1; p <= MAX_PROCS; p++) {
+      const word = Atomics.load(words, this.#states + p);
+      if (word !== 0) list.push({ p, token: tokenOf(word), state: stateOf(word) });
+    }
+    return list;
+  }
+
+  /** Id of this thread's P, 0: none. */
+  get current(): number {
+    return this.#running === NEVER && this.#pins === 0 ? 0 : this.#shared.currentP();
+  }
+
+  /** The most Ps that are made, 1 to 255, for all threads. Fewer than there are: those that exist stay. */
+  get limit(): number {
+    return this.#shared.procs();
+  }
+
+  set limit(procs: number) {
+    this.#shared.setProcs(within(procs, 1, MAX_PROCS, "procs"));
+    this.#host.control.free();
+  }
+
+  /**
+   * Takes a P if this thread has none, and waits for one if all are taken. Its id. Heap operations do this by
+   * themselves. Throws ProcsBusyError when none became free within `turnWait`, OutOfMemoryError.
+   */
+  acquire(): number {
+    this.check();
+    return this.#shared.currentP();
+  }
+
+  /** acquire() that does not block the thread, and waits as long as it takes. */
+  async acquireAsync(): Promise<number> {
+    if (!this.#ready()) await this.#waitAsync();
+    return this.#shared.currentP();
+  }
+
+  /**
+   * Gives this thread's P up, with what it caches, for others to take; the next operation takes one again. Good before
+   * long work without the heap. Throws HeapLockError while this thread holds a HeapLock.
+   */
+  release(): void {
+    if (this.#closed) return;
+    if (this.#pins > 0) throw new HeapLockError(-1, null, "is held by this thread, which so cannot give up its P");
+    this.#drop();
+  }
+
+  /**
+   * Runs `fn`, which waits for something without using the heap, and lends this thread's P to others meanwhile. If one
+   * takes it, this thread takes another at its next operation.
+   */
+  block<T>(fn: () => T): T {
+    const lent = this.#lend();
+    try {
+      return fn();
+    } finally {
+      if (lent) this.#takeBack();
+    }
+  }
+
+  /** block() for a promise. */
+  async blockAsync<T>(fn: () => PromiseLike<T> | T): Promise<T> {
+    const lent = this.#lend();
+    try {
+      return await fn();
+    } finally {
+      if (lent) this.#takeBack();
+    }
+  }
+
+  /** Takes a P, runs `fn`, gives the P up. Turns within turns are one. Throws as acquire() does. */
+  turn<T>(fn: () => T): T {
+    this.acquire();
+    this.#turns++;
+    try {
+      return fn();
+    } finally {
+      if (--this.#turns === 0 && this.#pins === 0) this.release();
+    }
+  }
+
+  /** turn() that awaits its P and what `fn` returns. */
+  async turnAsync<T>(fn: () => PromiseLike<T> | T): Promise<T> {
+    // Counted from here on, so that the P is not given away between being had and being used.
+    this.#turns++;
+    try {
+      await this.acquireAsync();
+      return await fn();
+    } finally {
+      if (--this.#turns === 0 && this.#pins === 0) this.release();
+    }
+  }
+
+  /** Gives back what an idle P caches. False when it is not idle, or the heap lock was not to be had. */
+  flush(p: number): boolean {
+    within(p, 1, MAX_PROCS, "p");
+    this.check();
+    return this.#shared.flushP(p) === 1;
+  }
+
+  /** Starts a timer that flushes idle Ps and asks for Ps that others wait for; see MonitorOptions. */
+  monitor(options: MonitorOptions = {}): Monitor {
+    this.#alive();
+    const monitor = new Monitor(this, this.#host.control, options, () => this.#monitors.delete(monitor));
+    this.#monitors.add(monitor);
+    return monitor;
+  }
+
+  /**
+   * Asks the holder of one P to give it up, going round among them. False when there is none to ask. Who waits for a P
+   * does this by itself after a tick.
+   */
+  requestStop(): boolean {
+    const words = this.#host.words();
+    const first = this.#host.control.next();
+    for (let i = 0; i < MAX_PROCS; i++) {
+      const at = this.#states + 1 + ((first + i) % MAX_PROCS);
+      const word = Atomics.load(words, at);
+      const token = tokenOf(word);
+      // A thread without a token is a C program's, which nobody can ask.
+      if ((word & 0xff) !== RUNNING || token === 0 || token === this.#host.token) continue;
+      if (Atomics.compareExchange(words, at, word, stateWord(token, STOPPING)) === word) return true;
+    }
+    return false;
+  }
+
+  // What SharedHeap and HeapLock call
+
+  /** Before every operation: this thread has a P, and keeps it, or takes its turn. */
+  check(): void {
+    if (this.#word[this.#index] !== this.#running) this.#enter();
+  }
+
+  /** True while this thread holds a lock through the host. */
+  get pinned(): boolean {
+    return this.#pins > 0;
+  }
+
+  /** What the state word of P `p` says. */
+  holder(p: number): Holder {
+    const word = p >= 1 && p <= MAX_PROCS ? Atomics.load(this.#host.words(), this.#states + p) : 0;
+    return { p, token: tokenOf(word), state: stateOf(word) };
+  }
+
+  /** check(), and the P stays with this thread, which does nothing else, until unpin(). The P's id. */
+  pin(): number {
+    if (this.#pins === 0) this.check();
+    this.#pins++;
+    this.#running = NEVER;
+    return this.#shared.currentP();
+  }
+
+  unpin(): void {
+    if (--this.#pins === 0 && !this.#closed) this.#bind();
+  }
+
+  /** Takes a P at once, or tells that there is none: true when this thread has one. */
+  tryAcquire(): boolean {
+    return this.#ready() || this.#take();
+  }
+
+  /** Gives the P up for good. */
+  close(): void {
+    if (this.#closed) return;
+    for (const monitor of this.#monitors) monitor.stop();
+    this.#stopListening?.();
+    this.#drop();
+    this.#closed = true;
+    this.#shared = disposedShared();
+  }
+
+  // The rest
+
+  #alive(): void {
+    if (this.#closed) throw new HeapDisposedError();
+  }
+
+  /** The slow half of check(). */
+  #enter(): void {
+    if (!this.#ready()) this.#wait();
+  }
+
+  /** True when this thread has a P that it may go on with. */
+  #ready(): boolean {
+    this.#alive();
+    if (this.#pins > 0) {
+      throw new HeapLockError(-1, null, "is held by this thread through a HeapLock: unlock it before using the heap");
+    }
+    if (this.#lost) {
+      throw new AttachError("this thread was reported dead and its P recovered; attach again with a new message");
+    }
+    if (this.#blocked) {
+      this.#blocked = false;
+      if (this.#shared.unblockP() === 1) return this.#bind();
+      return false;
+    }
+    const id = this.#shared.currentP();
+    if (id === 0) return false;
+    const words = this.#host.words();
+    const word = Atomics.load(words, this.#states + id);
+    const running = stateWord(this.#host.token, RUNNING);
+    if (word === running) return this.#bind();
+    const stopping = stateWord(this.#host.token, STOPPING);
+    if (word === stopping) {
+      // Those who asked may have got one meanwhile.
+      if (this.#host.control.waiters() === 0) {
+        if (Atomics.compareExchange(words, this.#states + id, stopping, running) === stopping) return this.#bind();
+      }
+      this.#drop();
+      this.#yielded = true;
+      return false;
+    }
+    this.#lost = true;
+    this.#drop();
+    return this.#ready();
+  }
+
+  /** Remembers the state word that check() compares. */
+  #bind(): boolean {
+    const id = this.#shared.currentP();
+    this.#word = this.#host.words();
+    this.#index = this.#states + id;
+    this.#running = stateWord(this.#host.token, RUNNING);
+    this.#listen();
+    return true;
+  }
+
+  /** Gives up whatever P this thread has, and tells those who wait. */
+  #drop(): void {
+    if (this.#closed) return;
+    this.#running = NEVER;
+    // A lent P that nobody took is IDLE after this, too; one that was taken stays with who took it.
+    this.#blocked = false;
+    if (this.#shared.currentP() === 0) return;
+    this.#shared.releaseP();
+    this.#host.control.free();
+  }
+
+  #lend(): boolean {
+    this.#alive();
+    if (this.#pins > 0) throw new HeapLockError(-1, null, "is held by this thread, which so cannot lend its P");
+    if (this.#running === NEVER || this.#blocked) return false;
+    this.#running = NEVER;
+    if (this.#shared.blockP() === 1) {
+      this.#blocked = true;
+      this.#host.control.free();
+      return true;
+    }
+    // Asked to stop: then rather for good.
+    this.#drop();
+    return false;
+  }
+
+  #takeBack(): void {
+    // An operation in between has taken it back.
+    if (!this.#blocked || this.#closed) return;
+    this.#blocked = false;
+    if (this.#shared.unblockP() === 1) this.#bind();
+  }
+
+  /** One try to take a P. Throws when it failed for another reason than that all are taken. */
+  #take(): boolean {
+    this.#alive();
+    if (this.#shared.acquireP(this.#host.token) !== 0) {
+      this.#yielded = false;
+      return this.#bind();
+    }
+    const stuck = this.#shared.lastStuck();
+    if (stuck !== 0) throw new HeapLockError(0, this.holder(stuck), "could not be had to make a P");
+    const list = this.list();
+    if (list.length === 0) throw new OutOfMemoryError(P_BYTES);
+    return false;
+  }
+
+  #wait(): void {
+    const { control, token, maySleep, turnWait } = this.#host;
+    const began = now();
+    if (this.#yielded && control.waiters() > 0) control.waitForTake(control.takes(), maySleep ? TICK_MS : 1, maySleep);
+    this.#yielded = false;
+    if (this.#take()) return;
+    const entry = control.join(token);
+    try {
+      for (let asked = began; ; ) {
+        const seen = control.turns();
+        if (this.#take()) return;
+        const time = now();
+        if (turnWait > 0 && time - began >= turnWait) throw new ProcsBusyError(this.list(), time - began);
+        if (time - asked >= TICK_MS) {
+          asked = time;
+          this.requestStop();
+        }
+        const left = turnWait > 0 ? began + turnWait - time : TICK_MS;
+        control.waitForTurn(seen, Math.min(TICK_MS, left), maySleep);
+      }
+    } finally {
+      control.leave(entry);
+    }
+  }
+
+  async #waitAsync(): Promise<void> {
+    const { control, token } = this.#host;
+    if (this.#yielded && control.waiters() > 0) await control.waitForTakeAsync(control.takes(), TICK_MS);
+    this.#yielded = false;
+    if (this.tryAcquire()) return;
+    const entry = control.join(token);
+    try {
+      for (let asked = now(); ; ) {
+        const seen = control.turns();
+        // A call in between may have taken one.
+        if (this.tryAcquire()) return;
+        if (now() - asked >= TICK_MS) {
+          asked = now();
+          this.requestStop();
+        }
+        await control.waitForTurnAsync(seen, TICK_MS);
+      }
+    } finally {
+      control.leave(entry);
+    }
+  }
+
+  /** From the first P on: hears, whenever this thread has nothing else to do, that somebody waits for one. */
+  #listen(): void {
+    if (this.#stopListening !== null) return;
+    const waitAsync = nativeWaitAsync();
+    const { control } = this.#host;
+    const { buffer } = this.#host.words();
+    // A heap of one thread has nobody to listen to.
+    if (buffer instanceof ArrayBuffer) {
+      this.#stopListening = () => {};
+      return;
+    }
+    if (waitAsync === undefined) {
+      this.#stopListening = every(LISTEN_MS, () => this.#giveWay());
+      return;
+    }
+    this.#stopListening = () => control.wakeListeners();
+    const listen = async (): Promise<void> => {
+      // Not in the middle of the operation that took the P.
+      await null;
+      while (!this.#closed) {
+        const { words, index, value } = control.wanted();
+        this.#giveWay();
+        await waitAsync(words, index, value).value;
+      }
+    };
+    void listen();
+  }
+
+  /** Between two turns of the event loop: gives the P up when more threads wait than there are Ps to take. */
+  #giveWay(): void {
+    if (this.#closed || this.#running === NEVER || this.#pins > 0 || this.#turns > 0) return;
+    const waiters = this.#host.control.waiters();
+    if (waiters === 0) return;
+    const words = this.#host.words();
+    let free = 0;
+    for (let p = 1; p <= MAX_PROCS; p++) {
+      const state = Atomics.load(words, this.#states + p) & 0xff;
+      if (state === IDLE || state === BLOCKED) free++;
+    }
+    if (waiters <= free) return;
+    this.#drop();
+    this.#yielded = true;
+  }
+}

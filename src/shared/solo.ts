@@ -1,0 +1,58 @@
+/**
+ * A heap of one thread in the clothes of a shared one: where memory cannot be shared, the same program runs alone.
+ *
+ * Over the unshared host flavour this stands in for the exports that only the shared one has. There is one P, number 1,
+ * and one lock, number 0; both have their words in a block of the heap, as the shared flavour has them in its record.
+ */
+import type { HostExports } from "../abi.js";
+import { OutOfMemoryError } from "../errors.js";
+import { BLOCKED, IDLE, LOCK_BYTES, MAX_PROCS, RUNNING, type SharedExports, stateWord } from "./abi.js";
+import type { Words } from "./support.js";
+
+const THE_P = 1;
+/** The state words, of which all but one stay 0; then the lock. */
+const STATE_BYTES = 4 * (MAX_PROCS + 1);
+const BYTES = STATE_BYTES + LOCK_BYTES;
+
+/** Takes a block of the heap, which must be initialised. Throws OutOfMemoryError. */
+export function soloExports(exports: HostExports, words: () => Words): SharedExports {
+  const block = exports.memalign(LOCK_BYTES, BYTES) >>> 0;
+  if (block === 0) throw new OutOfMemoryError(BYTES);
+  const state = (block >>> 2) + THE_P;
+  words().fill(0, block >>> 2, (block + BYTES) >>> 2);
+  words()[state] = IDLE;
+  const is = (wanted: number): boolean => ((words()[state] ?? 0) & 0xff) === wanted;
+  let own = 0;
+  const become = (next: number): number => {
+    words()[state] = stateWord(own, next);
+    return 1;
+  };
+  return {
+    acquireP(token) {
+      own = token;
+      become(RUNNING);
+      return THE_P;
+    },
+    releaseP() {
+      own = 0;
+      become(IDLE);
+    },
+    currentP: () => (is(IDLE) ? 0 : THE_P),
+    blockP: () => (is(RUNNING) ? become(BLOCKED) : 0),
+    unblockP: () => (is(BLOCKED) ? become(RUNNING) : 0),
+    setProcs() {},
+    procs: () => 1,
+    numPs: () => 1,
+    flushP(id) {
+      if (id !== THE_P || !is(IDLE)) return 0;
+      exports.releaseAll();
+      return 1;
+    },
+    recoverP: () => 0,
+    stateAddress: (id) => block + 4 * id,
+    lockAddress: () => block + STATE_BYTES,
+    lockCount: () => 1,
+    lastStuck: () => 0,
+    pStat: () => 0n,
+  };
+}

@@ -1,0 +1,113 @@
+/**
+ * Hearing of a thread's end.
+ *
+ * Node's and Bun's workers tell ("exit", "close"). A browser's worker does not: its "error" event is an exception that
+ * nobody caught, after which it lives on. But a Web Lock is given back when its holder ends, however it ends: a thread
+ * that attaches takes one, and whoever watches asks for the same. Where there are no Web Locks either, the program has to
+ * say so itself (SharedHeap.reap), after a terminate() for example.
+ */
+import { CLAIM_LOCKED, raiseClaim, type SharedHeapMessage } from "./message.js";
+import { waitForAsync } from "./support.js";
+
+/** What a watched worker must have: Node's emitter, or a browser's event target. Injected workers are welcome. */
+export interface WorkerLike {
+  on?(event: string, listener: () => void): unknown;
+  off?(event: string, listener: () => void): unknown;
+  addEventListener?(type: string, listener: () => void): unknown;
+  removeEventListener?(type: string, listener: () => void): unknown;
+}
+
+/** Milliseconds between looks whether the worker has attached by now. */
+const ATTACH_LOOK_MS = 1000;
+const END_EVENTS = ["exit", "close"];
+
+type Locks = {
+  request(name: string, options: { signal: AbortSignal }, hold: () => PromiseLike<void> | void): Promise<unknown>;
+};
+
+function webLocks(): Locks | undefined {
+  return (globalThis as { navigator?: { locks?: Locks } }).navigator?.locks;
+}
+
+/** Calls `ended` once, when the worker that was given `message` is no more. Returns what ends the watch. */
+export function onEnd(worker: WorkerLike, message: SharedHeapMessage, ended: () => void): () => void {
+  const stops: (() => void)[] = [];
+  let over = false;
+  const stop = (): void => {
+    over = true;
+    for (const undo of stops) undo();
+  };
+  const end = (): void => {
+    if (over) return;
+    stop();
+    ended();
+  };
+  if (typeof worker.on === "function") {
+    worker.on("exit", end);
+    stops.push(() => worker.off?.("exit", end));
+    return stop;
+  }
+  if (typeof worker.addEventListener !== "function") {
+    throw new TypeError("worker must have on(), as Node's workers, or addEventListener(), as those of browsers");
+  }
+  for (const type of END_EVENTS) {
+    worker.addEventListener(type, end);
+    stops.push(() => worker.removeEventListener?.(type, end));
+  }
+  const locks = webLocks();
+  if (locks !== undefined) {
+    const abort = new AbortController();
+    stops.push(() => abort.abort());
+    void waitForLock(locks, message, abort.signal).then((gone) => gone && end());
+  }
+  return stop;
+}
+
+/** Resolves when the thread's Web Lock is free again: true; or when `signal` aborts: false. */
+async function waitForLock(
+  locks: Locks,
+  { claim, lockName }: SharedHeapMessage,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const words = new Int32Array(claim);
+  for (;;) {
+    const seen = Atomics.load(words, 0);
+    if (signal.aborted) return false;
+    if (seen >= CLAIM_LOCKED) break;
+    await waitForAsync(words, 0, seen, ATTACH_LOOK_MS);
+  }
+  try {
+    await locks.request(lockName, { signal }, () => {});
+    return true;
+  } catch {
+    // Aborted; a refusal for another reason leaves the worker's end to the other ways.
+    return false;
+  }
+}
+
+/** A thread's hold on its Web Lock. */
+export interface Hold {
+  /** Resolves when the lock is had, or is not to be had: from then on the thread's end is heard of if it ever is. */
+  readonly settled: Promise<void>;
+  /** Gives the lock back before the thread ends. */
+  readonly release: () => void;
+}
+
+/** Takes the thread's Web Lock, where there are such. It takes a turn of the thread's event loop to be had. */
+export function holdLock({ claim, lockName }: SharedHeapMessage): Hold {
+  const locks = webLocks();
+  if (locks === undefined) return { settled: Promise.resolve(), release() {} };
+  const abort = new AbortController();
+  let release = (): void => abort.abort();
+  const settled = new Promise<void>((settle) => {
+    const held = (): Promise<void> =>
+      new Promise((resolve) => {
+        release = resolve;
+        raiseClaim(claim, CLAIM_LOCKED);
+        settle();
+      });
+    // Refused, in a sandboxed frame for example: then the end has to be told.
+    locks.request(lockName, { signal: abort.signal }, held).catch(() => settle());
+  });
+  return { settled, release: () => release() };
+}

@@ -1,0 +1,99 @@
+/**
+ * Where a program's heap begins: the first address behind its static data and stack, which linkers call __heap_base.
+ *
+ * Asked in this order: the option, the exported global, the global of that name in the name section, the export by
+ * which the shim of a program with threads tells it. O(exports + named globals).
+ */
+import { ToolError } from "./errors.js";
+import { sameType } from "./family.js";
+import type { ImportInfo, MemoryInfo, ModuleInfo } from "./module.js";
+import type { LinkReport } from "./report.js";
+import { UnknownInstruction, walk } from "./swap/instructions.js";
+
+/** What gomalloc.c exports where there are threads: a function without parameters that returns &__heap_base. */
+export const HEAP_BASE_EXPORT = "gomalloc_heap_base";
+
+const GLOBAL = "__heap_base";
+const PAGE = 65536;
+
+interface Found {
+  readonly value: number;
+  readonly from: "option" | "export" | "name" | "shim";
+}
+
+/** Throws ToolError "heap-base" when the address cannot be one. */
+export function findHeapBase(
+  program: Uint8Array,
+  info: ModuleInfo,
+  memory: MemoryInfo,
+  option: number | undefined,
+  bound: readonly ImportInfo[],
+): { value?: number; from: LinkReport["heapBaseFrom"] } {
+  const known = fromGlobal(info) ?? fromShim(program, info);
+  const found: Found | undefined = option === undefined ? known : { value: option, from: "option" };
+  if (found === undefined) return { from: bound.some(({ name }) => name === "init") ? "program" : "none" };
+
+  const { value } = found;
+  const how = `Give the address behind all static data and the stack, which linkers call ${GLOBAL}.`;
+  const dataEnd = Math.max(0, ...info.data.map(({ offset, size }) => (offset === undefined ? 0 : offset + size)));
+  if (value < dataEnd) {
+    throw new ToolError("heap-base", `the heap base ${value} lies in static data, which ends at ${dataEnd}`, how);
+  }
+  // With threads the start function copies the data, once, to addresses that only its code knows, all below this one.
+  if (memory.shared && known !== undefined && value < known.value) {
+    throw new ToolError("heap-base", `the heap base ${value} lies below ${GLOBAL}, which is ${known.value}`, how);
+  }
+  if (value > memory.initial * PAGE) {
+    const end = memory.initial * PAGE;
+    throw new ToolError(
+      "heap-base",
+      `the heap base ${value} lies behind the initial memory, which ends at ${end}`,
+      how,
+    );
+  }
+  return found;
+}
+
+function fromGlobal(info: ModuleInfo): Found | undefined {
+  const exported = info.exports.find(({ name, kind }) => kind === "global" && name === GLOBAL);
+  if (exported !== undefined) {
+    const value = info.globals[exported.index]?.value;
+    if (value !== undefined) return { value, from: "export" };
+  }
+  for (const [index, name] of info.globalNames) {
+    const value = name === GLOBAL ? info.globals[index]?.value : undefined;
+    if (value !== undefined) return { value, from: "name" };
+  }
+  return undefined;
+}
+
+/** The one constant in the body of the shim's function, which does nothing but return it. */
+function fromShim(program: Uint8Array, info: ModuleInfo): Found | undefined {
+  const entry = info.exports.find(({ name, kind }) => kind === "function" && name === HEAP_BASE_EXPORT);
+  const type = entry && info.functions[entry.index];
+  const body = entry && info.bodies[entry.index - info.importedFunctions];
+  if (body === undefined || type === undefined || !sameType(type, { params: [], results: ["i32"] })) return undefined;
+  const constants: number[] = [];
+  let others = false;
+  const other = () => {
+    others = true;
+  };
+  try {
+    walk(program, body.start, body.end, info, {
+      call: other,
+      indirectCall: other,
+      access: other,
+      setLocal: () => {},
+      mask: other,
+      constant: (value) => constants.push(value >>> 0),
+      functionReference: other,
+      memorySize: other,
+      memoryGrow: other,
+    });
+  } catch (error) {
+    if (error instanceof UnknownInstruction) return undefined;
+    throw error;
+  }
+  const [value, ...more] = new Set(constants);
+  return others || value === undefined || more.length > 0 ? undefined : { value, from: "shim" };
+}

@@ -1,0 +1,134 @@
+/** What the workers of the tests do; see host-workers.ts. Bundled, so it imports the sources. */
+import { parentPort, workerData } from "node:worker_threads";
+import { attachHeap, type SharedHeap } from "../../../src/shared/index.ts";
+import { random } from "../../support/random.ts";
+import type { Job } from "./host-workers.ts";
+
+const { message, task, seed, rounds, signal } = workerData as Job;
+
+/** Allocates, writes, checks and frees blocks, one operation a round; every block holds its own mark all over. */
+function churn(heap: SharedHeap, count: number, alive: () => boolean = () => true): number {
+  const next = random(seed);
+  const blocks: { ptr: number; size: number; mark: number }[] = [];
+  const check = ({ ptr, size, mark }: (typeof blocks)[number]): void => {
+    const bytes = heap.u8.subarray(ptr, ptr + size);
+    const wrong = bytes.findIndex((byte) => byte !== mark);
+    if (wrong >= 0) throw new Error(`block ${ptr} of ${size}: byte ${wrong} is ${bytes[wrong]}, not ${mark}`);
+  };
+  let done = 0;
+  for (; done < count && alive(); done++) {
+    if (blocks.length > 0 && next() % 100 < 48) {
+      const [block] = blocks.splice(next() % blocks.length, 1);
+      check(block!);
+      heap.free(block!.ptr);
+    } else {
+      const size = next() % 200 === 0 ? next() % 100_000 : next() % 700;
+      const ptr = heap.malloc(size);
+      const mark = next() & 0xff;
+      heap.u8.fill(mark, ptr, ptr + size);
+      blocks.push({ ptr, size, mark });
+    }
+  }
+  for (const block of blocks) {
+    check(block);
+    heap.free(block.ptr);
+  }
+  return done;
+}
+
+/** Sets a signal and wakes who waits for it. */
+function tell(index: number, value: number): void {
+  Atomics.store(signal, index, value);
+  Atomics.notify(signal, index);
+}
+
+const TASKS = {
+  /** Works with the heap and leaves it. */
+  churn(heap: SharedHeap) {
+    return churn(heap, rounds);
+  },
+  /** Works until signal 1 is set or the worker is terminated. */
+  churnForever(heap: SharedHeap) {
+    heap.free(heap.malloc(10));
+    Atomics.add(signal, 0, 1);
+    return churn(heap, Number.POSITIVE_INFINITY, () => Atomics.load(signal, 1) === 0);
+  },
+  /** Takes a P and keeps it, idle in its event loop. */
+  idle(heap: SharedHeap) {
+    heap.malloc(10);
+    tell(0, heap.ps.current);
+    return new Promise(() => setInterval(() => {}, 1000));
+  },
+  /** Takes a P and keeps it, without ever coming to an operation. */
+  stubborn(heap: SharedHeap) {
+    heap.malloc(10);
+    tell(0, heap.ps.current);
+    Atomics.wait(signal, 1, 0);
+    heap.free(heap.malloc(10));
+    return heap.ps.current;
+  },
+  /** Waits for a P that it does not get until signal 1 is set. */
+  wait(heap: SharedHeap) {
+    tell(0, 1);
+    return heap.malloc(16);
+  },
+  /** Holds the heap lock until signal 1 is set. */
+  holdLock(heap: SharedHeap) {
+    heap.lock().lock();
+    tell(0, heap.ps.current);
+    Atomics.wait(signal, 1, 0);
+    heap.lock().unlock();
+    return heap.malloc(100_000);
+  },
+  /** Adds to the word at address rounds under the heap lock, which is no atomic addition. */
+  count(heap: SharedHeap) {
+    const lock = heap.lock();
+    for (let i = 0; i < 2000; i++) {
+      lock.lock();
+      const value = heap.u32[rounds >>> 2]!;
+      heap.u32[rounds >>> 2] = value + 1;
+      lock.unlock();
+    }
+  },
+  /** Grows the memory and gives the address of a block in what is new. */
+  grow(heap: SharedHeap) {
+    const ptr = heap.malloc(rounds);
+    heap.u8.fill(0x5a, ptr, ptr + rounds);
+    return ptr;
+  },
+  /** Leaves the heap in good order, and goes on living for a moment. */
+  async leave(heap: SharedHeap) {
+    heap.free(heap.malloc(10));
+    heap.detach();
+  },
+  /** Lends its P while it waits for signal 1. */
+  async lend(heap: SharedHeap) {
+    const before = heap.ps.acquire();
+    heap.ps.block(() => {
+      tell(0, before);
+      Atomics.wait(signal, 1, 0);
+    });
+    heap.free(heap.malloc(10));
+    return [before, heap.ps.current];
+  },
+  throws(heap: SharedHeap) {
+    heap.malloc(10);
+    throw new Error("thrown on purpose");
+  },
+} satisfies Record<string, (heap: SharedHeap) => unknown>;
+
+export type Task = keyof typeof TASKS;
+
+async function main(): Promise<void> {
+  const heap = attachHeap(message);
+  try {
+    const value = await TASKS[task](heap);
+    if (task !== "leave") heap.detach();
+    parentPort!.postMessage({ value });
+  } catch (error) {
+    if (task === "throws") throw error;
+    parentPort!.postMessage({ error: String((error as Error).stack) });
+  }
+}
+
+void main();
