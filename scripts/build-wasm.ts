@@ -42,7 +42,14 @@ export interface Flavour {
 }
 
 export const FLAVOURS: readonly Flavour[] = [
-  { name: "malloc", entry: "assembly/abi/libc.ts", file: "build/gomalloc.wasm", exports: LIBC, exact: true, shared: false },
+  {
+    name: "malloc",
+    entry: "assembly/abi/libc.ts",
+    file: "build/gomalloc.wasm",
+    exports: LIBC,
+    exact: true,
+    shared: false,
+  },
   {
     name: "host",
     entry: "assembly/abi/host.ts",

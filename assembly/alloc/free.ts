@@ -29,12 +29,22 @@ import {
 } from "../base/layout";
 import { STAT_LARGE_FREES, count } from "../base/counters";
 import { lock, unlock } from "../base/locks";
-import { arenaOf, central, heap, local, pAt, rowAt } from "../base/state";
+import { arenaOf, central, heap, local, pAt, rowAt, setLocal } from "../base/state";
 import { pushPartial, retainOrFree, unlinkPartial } from "../central/mcentral";
 import { freeRemote, hasRemote, takeRemote } from "../central/remote";
 import { pageRecord, spanOf } from "../heap/arena";
 import { freeSpan } from "../heap/mheap";
-import { addressOf, groupAt, isEmptyUncached, liveBits, remoteBits, spanAt, validBits } from "../heap/mspan";
+import {
+  addressOf,
+  groupAt,
+  isEmptyUncached,
+  liveBits,
+  remoteBits,
+  reopenFree,
+  spanAt,
+  validBits,
+} from "../heap/mspan";
+import { isReady } from "./procs";
 import { MISUSE_DOUBLE_FREE, MISUSE_FOREIGN, MISUSE_INTERIOR, MISUSE_NONE, MISUSE_TINY, misuse } from "./misuse";
 
 /** An address to its offset in the arena map (arena * 4), and in the arena to its record's (page * 16): shift and mask. */
@@ -179,7 +189,7 @@ export function findObject(p: u32): u32 {
 /** free in full: MISUSE_NONE when the block was freed, else what is wrong and nothing changed. */
 export function freeChecked(p: u32): i32 {
   if (heap == 0) return MISUSE_FOREIGN;
-  if (SHARED && local != 0 && hasRemote()) takeRemote();
+  if (SHARED && isReady() && hasRemote()) takeRemote();
   const arena = arenaOf(p >> ARENA_SHIFT);
   if (arena != 0) {
     const r = recordAt(arena, p);
@@ -210,10 +220,14 @@ function freeLarge(r: PageRecord, p: u32): i32 {
   const span = spanAt(r.groups - MSPAN_SIZE);
   let found = r.groups != 0 && r.base == p && span.ngroups == 0 && (span.flags & FLAG_DEFERRED) == 0;
   if (held) {
+    // Without a P to be had, the thread works in the heap's name while it has the lock.
+    const lent = local == 0;
+    if (lent) setLocal(heap);
     if (found) freeSpan(span);
+    if (lent) setLocal(0);
     unlock(0);
-    if (found) freeDeferred();
-  } else if (found) {
+    if (found && !lent) freeDeferred();
+  } else if (found && local != 0) {
     defer(span);
   }
   if (found) count(STAT_LARGE_FREES);
@@ -222,7 +236,7 @@ function freeLarge(r: PageRecord, p: u32): i32 {
 
 /** H is not to be had: the span stays for this thread's P to free when it next has the lock. */
 function defer(span: MSpan): void {
-  const p = pAt(local ? local : heap);
+  const p = pAt(local);
   span.flags |= FLAG_DEFERRED;
   span.owner = <u8>p.id;
   span.next = p.deferred;
@@ -231,7 +245,7 @@ function defer(span: MSpan): void {
 
 /** Free what had to wait for H. */
 export function freeDeferred(): void {
-  const p = pAt(local ? local : heap);
+  const p = pAt(local);
   while (p.deferred != 0 && lock(0)) {
     const span = spanAt(p.deferred);
     p.deferred = span.next;
@@ -259,6 +273,7 @@ function freeSlot(r: PageRecord, span: MSpan, slot: u32): i32 {
     g.freed = ~validBits(span, i) | bit;
     span.partialMask = <u16>(mask | (1 << i));
   }
+  if (SHARED) reopenFree(span, i);
   // A group of the cached span waits for the mcache in partialMask; any other span is the mcentral's.
   if (row.span != addressOf(span)) release(span, ~(g.allocCache | g.freed) == 0);
   return MISUSE_NONE;

@@ -20,6 +20,7 @@ import { lock, self, setSelf, unlock } from "../base/locks";
 import { clearMoving, heap, local, mheap, pAt, recordOf, setLocal, syncMemory } from "../base/state";
 import { allocRun } from "../heap/mheap";
 import { pageCacheFlush } from "../heap/pagecache";
+import { takeChunk } from "../heap/persistent";
 import { bootstrap, initTables } from "./init";
 
 @inline export const P_UNUSED: u32 = 0;
@@ -158,6 +159,7 @@ function makeP(id: u32): bool {
     setLocal(record);
     initTables();
     pAt(record).id = id;
+    takeChunk(heap, record);
     atomic.store<u32>(heap + (id << 2), record, HEAP_P_RECORDS);
   }
   setLocal(0);

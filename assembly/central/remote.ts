@@ -25,7 +25,17 @@ import { FLAG_LISTED, FULL, Group, MSpan, PRecord, REMOTE_NEXT, REMOTE_SPAN } fr
 import { lock, self, unlock } from "../base/locks";
 import { central, centralOf, heap, here, local, pAt, recordOf, rowAt, rowAddress } from "../base/state";
 import { freeSpan } from "../heap/mheap";
-import { addressOf, groupAt, groupOf, isEmptyUncached, remoteIndex, remoteOf, spanAt, validBits } from "../heap/mspan";
+import {
+  addressOf,
+  groupAt,
+  groupOf,
+  isEmptyUncached,
+  remoteIndex,
+  remoteOf,
+  reopenFree,
+  spanAt,
+  validBits,
+} from "../heap/mspan";
 import { pushPartial, retainOrFree, unlinkPartial } from "./mcentral";
 import { adopt, listShared } from "./shared";
 
@@ -104,6 +114,7 @@ function giveBits(p: PRecord, span: MSpan, i: u32, bits: u64, cached: bool): voi
     g.freed = ~validBits(span, i) | bits;
     span.partialMask = <u16>(mask | (1 << i));
   }
+  if (!cached) reopenFree(span, i);
 }
 
 /** Whether others have freed slots of this P. A look only. */

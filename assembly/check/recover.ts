@@ -252,6 +252,8 @@ function relist(row: u32): void {
       // A group may have got its slots back and not yet its bit.
       for (let i: u32 = 0; i < span.ngroups; i++) {
         const g = groupOf(span, i);
+        // Or they were on their way into its window.
+        if (g.allocCache & g.freed) g.freed = (g.freed & ~g.allocCache) | ~validBits(span, i);
         if (g.allocCache != 0 || g.freed != FULL) span.partialMask = <u16>((<u32>span.partialMask) | (1 << i));
       }
       if (span.partialMask) pushPartial(c, span);

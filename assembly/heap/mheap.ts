@@ -128,6 +128,9 @@ export function addRegion(base: u32, bytes: u32, zero: bool): void {
     }
     coverArenas(lo, hi);
     if (rest) persistChunk(cur, rest);
+  } else if (SHARED && (first < h.arenaLo || last > h.arenaHi)) {
+    // A thread has died after it made the arenas' records.
+    coverArenas(min(h.arenaLo, first), max(h.arenaHi, last));
   }
   h.sysEnd = base + bytes;
   growPages(base >> PAGE_SHIFT, bytes >> PAGE_SHIFT, zero);

@@ -4,7 +4,7 @@
  */
 
 import { PAGE_SHIFT, SHARED } from "../base/config";
-import { GROUP_SHIFT, Group, HEAP_ROWS, MSPAN_SIZE, MSpan, REMOTE_NEXT, ROW_SHIFT } from "../base/layout";
+import { FULL, GROUP_SHIFT, Group, HEAP_ROWS, MSPAN_SIZE, MSpan, REMOTE_NEXT, ROW_SHIFT } from "../base/layout";
 import { lowBits } from "../base/bits";
 import { recordOf, rowAt, rowAddress, slotSize } from "../base/state";
 
@@ -46,6 +46,21 @@ export function groupIndex(span: MSpan, group: u32): u32 {
 export function validBits(span: MSpan, i: u32): u64 {
   const slots = <u32>span.nelems - (i << 6);
   return slots >= 64 ? ~(<u64>0) : lowBits(slots);
+}
+
+/**
+ * Shared heaps: if all slots of group `i`, which no mcache holds, are in freed, make them its window. All ones would look
+ * full to others, who then could not see that they free a slot twice.
+ */
+// @ts-ignore: decorator
+@inline
+export function reopenFree(span: MSpan, i: u32): void {
+  const g = groupOf(span, i);
+  if (g.freed != FULL) return;
+  const valid = validBits(span, i);
+  g.allocCache = valid;
+  g.freed = ~valid;
+  span.dirtyMask = <u16>((<u32>span.dirtyMask) | (1 << i));
 }
 
 /** Whether the mcache holds this group. */

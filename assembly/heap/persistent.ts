@@ -4,21 +4,20 @@
  * persistentalloc bumps through a chunk and never frees. fixalloc, here for span records only, keeps the dead ones in
  * a list per number of groups. The chunk comes from whoever calls persistChunk: heap/mheap.ts, out of pages.
  *
+ * In a shared heap each P has a chunk and lists of its own, so that the records of two Ps hardly share cache lines.
+ *
  * Lock: H. Cost: O(1).
  */
 
 import { SHARED } from "../base/config";
 import { HEAP_FREE_SPANS, GROUP_RECORDS, MHeap, MSPAN_SIZE, MSpan } from "../base/layout";
-import { heap, mheap } from "../base/state";
+import { here, mlocal } from "../base/state";
 
-/** In a shared heap the records of two Ps must not share a cache line. */
-@inline const ALIGN: u32 = SHARED ? 64 : 16;
-
-/** `size` bytes, 16-aligned (64 in a shared heap), contents undefined; 0 when the chunk is too short. */
+/** `size` bytes, 16-aligned, contents undefined; 0 when the chunk is too short. */
 export function persistentAlloc(size: u32): u32 {
-  const h = mheap();
+  const h = mlocal();
   const at = h.persistCur;
-  size = (size + ALIGN - 1) & ~(ALIGN - 1);
+  size = (size + 15) & ~15;
   if (h.persistEnd - at < size) return 0;
   h.persistCur = at + size;
   return at;
@@ -28,26 +27,34 @@ export function persistentAlloc(size: u32): u32 {
 // @ts-ignore: decorator
 @inline
 export function persistentLeft(): u32 {
-  return mheap().persistEnd - mheap().persistCur;
+  return mlocal().persistEnd - mlocal().persistCur;
 }
 
 /** Give [from, to) to persistentalloc if that is more than it has. The other rest is lost, by choice: it is short. */
 export function persistChunk(from: u32, to: u32): void {
-  from = (from + ALIGN - 1) & ~(ALIGN - 1);
+  from = (from + 15) & ~15;
   if (to <= from || to - from <= persistentLeft()) return;
-  const h = mheap();
+  const h = mlocal();
   if (SHARED) {
     // Both at once: nobody may find the one without the other after a death.
-    store<u64>(heap, (<u64>from) | ((<u64>to) << 32), offsetof<MHeap>("persistCur"));
+    store<u64>(here(), (<u64>from) | ((<u64>to) << 32), offsetof<MHeap>("persistCur"));
     return;
   }
   h.persistCur = from;
   h.persistEnd = to;
 }
 
+/** What is left of one record's chunk becomes another's, which has none. */
+export function takeChunk(from: u32, to: u32): void {
+  const at = <u32>offsetof<MHeap>("persistCur");
+  const chunk = load<u64>(from + at);
+  store<u64>(from + at, 0);
+  store<u64>(to + at, chunk);
+}
+
 /** Record for a span of `ngroups` groups, from the list of dead ones or the chunk; 0 when both are dry. */
 export function spanRecordAlloc(ngroups: u32): u32 {
-  const list: usize = heap + (ngroups << 2);
+  const list: usize = here() + (ngroups << 2);
   const dead = load<u32>(list, HEAP_FREE_SPANS);
   if (dead) {
     store<u32>(list, changetype<MSpan>(<usize>dead).next, HEAP_FREE_SPANS);
@@ -58,7 +65,7 @@ export function spanRecordAlloc(ngroups: u32): u32 {
 
 /** Back to its list. The caller has set state to dead. */
 export function spanRecordFree(span: MSpan): void {
-  const list: usize = heap + ((<u32>span.ngroups) << 2);
+  const list: usize = here() + ((<u32>span.ngroups) << 2);
   span.next = load<u32>(list, HEAP_FREE_SPANS);
   store<u32>(list, <u32>changetype<usize>(span), HEAP_FREE_SPANS);
 }

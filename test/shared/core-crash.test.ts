@@ -193,11 +193,13 @@ function crashTwice(stage: Stage, k: number, j: number): boolean {
 
   const { world } = stage;
   if (where === undefined) return false;
-  if (stage.scenario.without === true) expect(d.acquire()).not.toBe(0);
+  // It may get none while the dead thread holds the heap's lock: then it recovers without one.
+  if (stage.scenario.without === true) d.acquire();
   const second = killAt(a, j, () => recoverAll(world, a, [B]));
   try {
     if (second === undefined) return false;
     recoverAll(world, d, [A, B]);
+    expect(d.acquire(), "a P after the recoveries").not.toBe(0);
     survive(world, d, "two recoveries");
     losses(world, d, before);
     return true;

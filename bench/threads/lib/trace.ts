@@ -58,9 +58,9 @@ export interface Plan {
   readonly peak: number;
 }
 
-/** Reads and checks a trace of bench/threads/traces. */
+/** Reads and checks a trace of bench/traces. */
 export async function readThreadsTrace(name: string): Promise<ThreadsTrace> {
-  const bytes = gunzipSync(await readFile(benchFile("threads", "traces", `${name}.mtr2.gz`)));
+  const bytes = gunzipSync(await readFile(benchFile("traces", `${name}.mtr2.gz`)));
   if (bytes.toString("latin1", 0, 4) !== "MTR2") throw new Error(`${name}: not a trace of several threads (MTR2)`);
   const [count, maxSlots, threads] = [4, 8, 12].map((at) => bytes.readUInt32LE(at)) as [number, number, number];
   if (bytes.length !== HEADER_BYTES + count * EVENT_BYTES)

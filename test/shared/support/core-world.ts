@@ -14,9 +14,11 @@ import {
   indexOfOther,
   M_LOCK_WAIT,
   readStats,
+  type SharedFlavour,
   type Stats,
   unsigned,
   WASM_PAGE,
+  wasmModule,
 } from "../../support/wasm.ts";
 import { COUNTDOWN } from "./core-instrument.ts";
 
@@ -34,6 +36,20 @@ export const BLOCKED = 3;
 export const STOPPING = 4;
 export const DEAD = 5;
 export const STARTING = 6;
+
+/** Counters of pStat. */
+export const REMOTE_FREES = 0;
+export const GROUPS_PUSHED = 1;
+export const GROUPS_TAKEN = 2;
+export const LATE_DOUBLE_FREES = 3;
+export const SPANS_TAKEN = 4;
+export const SPANS_GIVEN = 5;
+export const PAGES_OWNED = 6;
+
+/** Bits of recoverP. */
+export const DONE = 1;
+export const HELD_HEAP = 2;
+export const HELD_CENTRAL = 4;
 
 /** Milliseconds that a thread waits for a lock. Instances of one thread never wait for each other. */
 export const PATIENCE = 20;
@@ -263,4 +279,23 @@ export class World {
     this.threads = [];
     this.flight = undefined;
   }
+}
+
+/** A world of a flavour with the threads 1..n, which hold P 1..n. */
+export function startThreads(flavour: SharedFlavour, n: number, pages = 16, maximum = 1024): [World, ...Thread[]] {
+  const world = new World(wasmModule(flavour), pages, maximum);
+  const threads = Array.from({ length: n }, (_, i) => {
+    const t = world.thread(i + 1);
+    expect(t.acquire()).toBe(i + 1);
+    return t;
+  });
+  return [world, ...threads];
+}
+
+/** All is freed, given up and flushed by `t`: nothing is live, nothing in use. */
+export function expectNothingLeft(world: World, t: Thread): void {
+  for (const other of world.threads) if (other !== t) other.e.releaseP();
+  const s = world.drain(t);
+  expect([s.heapAlloc, s.spansInUse, s.heapInuse]).toEqual([0, 0, 0]);
+  expect(s.mallocs - s.frees).toBe(s.tinyAllocs);
 }
