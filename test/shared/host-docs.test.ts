@@ -1,4 +1,4 @@
-/** The example of docs/shared-api.md runs as printed and prints what it says. */
+/** The example of docs/shared-api.md and of the README runs as printed and prints what it says. */
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,11 +8,10 @@ import { promisify } from "node:util";
 import { build } from "esbuild";
 import { expect, it } from "vitest";
 
-const PAGE = fileURLToPath(new URL("../../docs/shared-api.md", import.meta.url));
 const INDEX = fileURLToPath(new URL("../../src/shared/index.ts", import.meta.url));
 
-it("docs/shared-api.md", async () => {
-  const page = await readFile(PAGE, "utf8");
+it.each(["docs/shared-api.md", "README.md"])("%s", async (file) => {
+  const page = await readFile(new URL(`../../${file}`, import.meta.url), "utf8");
   const files = [...page.matchAll(/^`(\w+\.mjs)`:\n\n```js\n(.*?)^```$/gms)].map(([, name, text]) => ({ name, text }));
   expect(files.map(({ name }) => name)).toEqual(["main.mjs", "worker.mjs"]);
   const [, output] = /^It prints.*?```text\n(.*?)```$/ms.exec(page)!;

@@ -33,6 +33,7 @@ export interface Findings {
 
 const MIB = 2 ** 20;
 const DOC = join(ROOT, "docs", "threads-benchmark.md");
+const README = join(ROOT, "README.md");
 const MARKS = ["<!-- threads:begin -->", "<!-- threads:end -->"] as const;
 
 /** Prints the tables and writes the files. */
@@ -60,7 +61,10 @@ export async function report(found: Findings, options: Options): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, `${JSON.stringify(record, undefined, 2)}\n`);
   console.log(`figures: ${relative(ROOT, path)}`);
-  if (options.write) await writeDoc(text);
+  if (options.write) {
+    await replaceMarked(DOC, `\`\`\`text\n${text}\n\`\`\``);
+    await replaceMarked(README, `${readmeTable(targets)}\n\n${[origin, ...notes].join(" ")}`);
+  }
 }
 
 function sections({ figures, contenders, flavours, counts, model }: Findings): string[] {
@@ -213,12 +217,26 @@ function targetTable(targets: readonly Target[]): string {
   );
 }
 
-/** Puts the text between the marks of the document. */
-async function writeDoc(text: string): Promise<void> {
-  const doc = await readFile(DOC, "utf8");
+/** The targets as a table of Markdown. */
+export function readmeTable(targets: readonly Target[]): string {
+  const rows = targets.map(({ what, side, limit, value, unit }) => [
+    what,
+    value === undefined ? "-" : `${value.toFixed(2)}${unit}`,
+    `${side} ${limit}${unit}`,
+  ]);
+  const head = [
+    ["what", "measured", "to be"],
+    ["---", "---:", "---:"],
+  ];
+  return [...head, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+/** Puts the text between the marks of a document. */
+export async function replaceMarked(path: string, text: string): Promise<void> {
+  const doc = await readFile(path, "utf8");
   const [from, to] = MARKS.map((mark) => doc.indexOf(mark)) as [number, number];
-  if (from < 0 || to < from) throw new Error(`${relative(ROOT, DOC)} lacks ${MARKS.join(" and ")}`);
+  if (from < 0 || to < from) throw new Error(`${relative(ROOT, path)} lacks ${MARKS.join(" and ")}`);
   const before = doc.slice(0, from + MARKS[0].length);
-  await writeFile(DOC, `${before}\n\n\`\`\`text\n${text}\n\`\`\`\n\n${doc.slice(to)}`);
-  console.log(`tables: ${relative(ROOT, DOC)}`);
+  await writeFile(path, `${before}\n\n${text}\n\n${doc.slice(to)}`);
+  console.log(`tables: ${relative(ROOT, path)}`);
 }
