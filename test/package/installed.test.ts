@@ -40,6 +40,16 @@ describe("in Node", () => {
     expect(JSON.parse(stdout)).toEqual({ kind: "double-free", results: [499_500, 499_500], objects: 1000 });
   });
 
+  it("the README's two files for worker threads", async () => {
+    const page = await readFile(join(ROOT, "README.md"), "utf8");
+    const files = [...page.matchAll(/^`(\w+\.mjs)`:\n\n```js\n(.*?)^```$/gms)];
+    expect(files.map(([, name]) => name)).toEqual(["main.mjs", "worker.mjs"]);
+    for (const [, name, text] of files) await installed.write(name!, text!);
+    const { stdout, stderr } = await installed.node("main.mjs");
+    expect(stderr).toBe("");
+    expect(stdout).toBe(/^It prints.*?```text\n(.*?)```$/ms.exec(page)![1]);
+  });
+
   it("its files by subpath", async () => {
     const files = [
       "gomalloc.wasm",
@@ -158,7 +168,7 @@ describe("the linters of packages", () => {
     const { stdout } = await installed.node(attw, ...argv);
     const { analysis } = JSON.parse(stdout);
     expect(analysis.types).toMatchObject({ kind: "included" });
-    expect(Object.keys(analysis.entrypoints).sort()).toEqual([".", "./package.json", "./tools"]);
+    expect(Object.keys(analysis.entrypoints).sort()).toEqual([".", "./package.json", "./shared", "./tools"]);
     const ignored = ["node10", "node16-cjs"];
     const problems = analysis.problems.filter(
       ({ resolutionKind }: { resolutionKind: string }) => !ignored.includes(resolutionKind),
