@@ -265,6 +265,18 @@ function relist(row: u32): void {
   }
 }
 
+/** Take the locks of mcentrals that a dead thread held over, put their rows in order and give them back. */
+function freeCentrals(id: u32): bool {
+  let some = false;
+  for (let row: u32 = 1; row < NUM_ROWS; row++) {
+    if (lockOwner(row) != id || !takeOver(row, id)) continue;
+    some = true;
+    relist(row);
+    unlock(row);
+  }
+  return some;
+}
+
 /**
  * The thread of P `id` is dead: bits of what was found. 0 when the P is in no thread's hands, or a lock is not to be had
  * within a second: its holder may be dead too, and is to be recovered first; the P stays DEAD.
@@ -298,14 +310,12 @@ function recover(id: u32): u32 {
     if (undoMoving(pAt(heap))) found |= PAGES_MOVING;
     repairHeap();
   } else if (!lock(0)) {
-    return 0;
-  }
-  for (let row: u32 = 1; row < NUM_ROWS; row++) {
-    if (lockOwner(row) != id || !takeOver(row, id)) continue;
+    // The holder of H may be waiting for an mcentral's lock that the dead thread has: it changes no span meanwhile.
+    if (!freeCentrals(id)) return 0;
     found |= HELD_CENTRAL;
-    relist(row);
-    unlock(row);
+    if (!lock(0)) return 0;
   }
+  if (freeCentrals(id)) found |= HELD_CENTRAL;
   const all = record == 0 || giveAll(record);
   clearMoving();
   unlock(0);
