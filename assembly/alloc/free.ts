@@ -16,7 +16,6 @@
 import { ARENA_PAGES, ARENA_SHIFT, HOST, NUM_ARENAS, PAGE_SHIFT, SHARED } from "../base/config";
 import {
   FLAG_DEFERRED,
-  FLAG_LISTED,
   GROUP_SHIFT,
   Group,
   HEAP_ARENA_MAP,
@@ -29,21 +28,12 @@ import {
 } from "../base/layout";
 import { STAT_LARGE_FREES, count } from "../base/counters";
 import { lock, unlock } from "../base/locks";
-import { arenaOf, central, heap, local, pAt, rowAt, setLocal } from "../base/state";
-import { pushPartial, retainOrFree, unlinkPartial } from "../central/mcentral";
+import { arenaOf, heap, local, pAt, rowAt, setLocal } from "../base/state";
+import { release } from "../central/mcentral";
 import { freeRemote, hasRemote, takeRemote } from "../central/remote";
 import { pageRecord, spanOf } from "../heap/arena";
 import { freeSpan } from "../heap/mheap";
-import {
-  addressOf,
-  groupAt,
-  isEmptyUncached,
-  liveBits,
-  remoteBits,
-  reopenFree,
-  spanAt,
-  validBits,
-} from "../heap/mspan";
+import { addressOf, groupAt, liveBits, remoteBits, reopenFree, spanAt, validBits } from "../heap/mspan";
 import { isReady } from "./procs";
 import { MISUSE_DOUBLE_FREE, MISUSE_FOREIGN, MISUSE_INTERIOR, MISUSE_NONE, MISUSE_TINY, misuse } from "./misuse";
 
@@ -277,16 +267,4 @@ function freeSlot(r: PageRecord, span: MSpan, slot: u32): i32 {
   // A group of the cached span waits for the mcache in partialMask; any other span is the mcentral's.
   if (row.span != addressOf(span)) release(span, ~(g.allocCache | g.freed) == 0);
   return MISUSE_NONE;
-}
-
-/** A span outside of the mcache has regained a slot; `maybeEmpty` when a group of it has no live slot any more. */
-function release(span: MSpan, maybeEmpty: bool): void {
-  const c = central(span.row);
-  const listed = (span.flags & FLAG_LISTED) != 0;
-  if (maybeEmpty && isEmptyUncached(span)) {
-    if (listed) unlinkPartial(c, span);
-    retainOrFree(c, span);
-  } else if (!listed) {
-    pushPartial(c, span);
-  }
 }

@@ -67,6 +67,13 @@ export function classPages(c: u32): u32 {
  */
 @inline const LOWEST: u32 = SHARED ? P_RECORD_SIZE : 16;
 
+/** Where the record of a heap from `base` on stands: in a shared heap at a cache line of its own. */
+// @ts-ignore: decorator
+@inline
+function alignRecord(base: u32): u32 {
+  return SHARED ? (base + 63) & ~63 : (base + 15) & ~15;
+}
+
 /** The lookup tables and the rows, out of the size classes. */
 export function initTables(): void {
   fillSizeClasses(here() + HEAP_CLASS_SIZE, here() + HEAP_CLASS_PAGES);
@@ -102,7 +109,7 @@ export function bootstrap(given: bool, heapBase: u32): bool {
   let end = memoryEnd();
   let start: u32 = given ? max(heapBase, LOWEST) : max(end, 16);
   if (start > ADDRESS_END - 64) return false;
-  start = SHARED ? (start + 63) & ~63 : (start + 15) & ~15;
+  start = alignRecord(start);
   const records = HEAP_RECORD_SIZE + ARENA_RECORD_SIZE;
   const need = <u64>start + records + 2 * PAGE_SIZE;
   if (need > <u64>ADDRESS_END) return false;
@@ -119,7 +126,6 @@ export function bootstrap(given: bool, heapBase: u32): bool {
   const h = mheap();
   h.sys = end - start;
   const region = (start + records + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
-  // A multiple of 64 in a shared heap, as persistentalloc wants it.
   h.persistCur = start + HEAP_RECORD_SIZE;
   h.persistEnd = region;
   h.searchPage = 0x80000;
@@ -139,7 +145,7 @@ export function bootstrap(given: bool, heapBase: u32): bool {
  */
 export function attachHeap(heapBase: u32): void {
   if (heap != 0 || heapBase > ADDRESS_END - 2 * HEAP_RECORD_SIZE) return;
-  const start = (max(heapBase, LOWEST) + 63) & ~63;
+  const start = alignRecord(max(heapBase, LOWEST));
   const need = (start + HEAP_RECORD_SIZE + 0xffff) >> WASM_PAGE_SHIFT;
   const pages = <u32>memory.size();
   if (need > pages && memory.grow(need - pages) < 0) return;
@@ -155,7 +161,7 @@ export function attachHeap(heapBase: u32): void {
     if (seen != SETUP_BUSY) return;
     pause(setup, SETUP_BUSY);
   }
-  const made = bootstrap(true, heapBase);
+  const made = bootstrap(true, start);
   if (made) store<u32>(start, MAX_PS, HEAP_PROCS);
   atomic.store<u32>(setup, made ? SETUP_DONE : 0);
   atomic.notify(setup, -1);

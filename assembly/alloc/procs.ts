@@ -16,11 +16,11 @@
 
 import { MAX_PS, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
 import { HEAP_P_RECORDS, HEAP_P_STATES, HEAP_PROCS, P_RECORD_SIZE } from "../base/layout";
-import { lock, self, setSelf, unlock } from "../base/locks";
+import { NO_P, lock, self, setSelf, unlock } from "../base/locks";
 import { clearMoving, heap, local, mheap, pAt, recordOf, setLocal, syncMemory } from "../base/state";
 import { allocRun } from "../heap/mheap";
 import { pageCacheFlush } from "../heap/pagecache";
-import { takeChunk } from "../heap/persistent";
+import { moveChunk } from "../heap/persistent";
 import { bootstrap, initTables } from "./init";
 
 @inline export const P_UNUSED: u32 = 0;
@@ -30,9 +30,6 @@ import { bootstrap, initTables } from "./init";
 @inline export const P_STOPPING: u32 = 4;
 @inline export const P_DEAD: u32 = 5;
 @inline export const P_STARTING: u32 = 6;
-
-/** What a thread without a P writes into a lock. */
-@inline const NO_P: u32 = 256;
 
 /** The token by which this thread last took a P, and takes the next one if it is not told another. */
 let ownToken: u32 = 0;
@@ -159,17 +156,12 @@ function makeP(id: u32): bool {
     setLocal(record);
     initTables();
     pAt(record).id = id;
-    takeChunk(heap, record);
+    moveChunk(heap, record);
     atomic.store<u32>(heap + (id << 2), record, HEAP_P_RECORDS);
   }
   setLocal(0);
   unlock(0);
   return page != 0;
-}
-
-/** The token bits of a state word that this thread writes. */
-export function ownStopping(): u32 {
-  return ownToken << 8;
 }
 
 function leave(): void {

@@ -50,6 +50,8 @@
 @inline export const CHECK_LOCKS: bool = isDefined(GOMALLOC_TEST);
 /** The highest number of a P: it fits mspan.owner, where 0 is nobody. */
 @inline export const MAX_PS: u32 = 255;
+/** For walks of all records, that of nobody (0) first: with one thread it is the only one. */
+@inline export const LAST_P: u32 = SHARED ? MAX_PS : 0;
 
 /*
  * Rows. A row is a line of the mcache and the mcentral behind it: a span class, or a fitted class.

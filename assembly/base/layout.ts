@@ -273,10 +273,9 @@ export class MHeap {
 /** State words of the Ps: u32[MAX_PS + 1], and the addresses of their records. */
 @inline export const HEAP_P_STATES: u32 = HEAP_LOCKS + (NUM_ROWS << LOCK_SHIFT);
 @inline export const HEAP_P_RECORDS: u32 = HEAP_P_STATES + ((MAX_PS + 1) << 2);
-/** Whether the heap stands: 0, SETUP_BUSY or SETUP_DONE; then the most Ps that may be made, and the number made. */
+/** Whether the heap stands: 0, SETUP_BUSY or SETUP_DONE; then the most Ps that may be made. */
 @inline export const HEAP_SETUP: u32 = HEAP_P_RECORDS + ((MAX_PS + 1) << 2);
 @inline export const HEAP_PROCS: u32 = HEAP_SETUP + 4;
-@inline export const HEAP_NUM_PS: u32 = HEAP_SETUP + 8;
 @inline export const HEAP_RECORD_SIZE: u32 = SHARED ? HEAP_SETUP + 64 : HEAP_MEMSTATS + (HOST ? 312 * 8 : 0);
 
 /**

@@ -13,7 +13,7 @@
  * Nothing here is reached in a heap of one thread.
  */
 
-import { CHECK_LOCKS } from "./config";
+import { CHECK_LOCKS, MAX_PS } from "./config";
 import { HEAP_LOCKS, LOCK_ACQUIRED, LOCK_CONTENDED, LOCK_SHIFT, LOCK_WAITS } from "./layout";
 import { canBlock, lockPatience } from "./options";
 import { heap } from "./state";
@@ -26,8 +26,11 @@ import { heap } from "./state";
 /** Looks that stand for a nap in a thread that must not sleep. */
 @inline const SPINS_PER_NAP: u32 = 1 << 20;
 
-/** Number of the P that this thread holds or is about to hold: what it writes into a lock. */
-export let self: u32 = 0;
+/** In place of a P's number: this thread has none. */
+@inline export const NO_P: u32 = MAX_PS + 1;
+
+/** Number of the P that this thread holds or is about to hold: what it writes into a lock. Never 0, a free lock's word. */
+export let self: u32 = NO_P;
 export function setSelf(id: u32): void {
   self = id;
 }

@@ -183,3 +183,15 @@ export function retainOrFree(c: MCentral, span: MSpan): void {
     if (SHARED) unlock(0);
   }
 }
+
+/** A span outside of the mcache has regained a slot; `maybeEmpty` when a group of it has no live slot any more. */
+export function release(span: MSpan, maybeEmpty: bool): void {
+  const c = central(span.row);
+  const listed = (span.flags & FLAG_LISTED) != 0;
+  if (maybeEmpty && isEmptyUncached(span)) {
+    if (listed) unlinkPartial(c, span);
+    retainOrFree(c, span);
+  } else if (!listed) {
+    pushPartial(c, span);
+  }
+}

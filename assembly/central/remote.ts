@@ -23,11 +23,10 @@
 
 import { FLAG_LISTED, FULL, Group, MSpan, PRecord, REMOTE_NEXT, REMOTE_SPAN } from "../base/layout";
 import { lock, self, unlock } from "../base/locks";
-import { central, centralOf, heap, here, local, pAt, recordOf, rowAt, rowAddress } from "../base/state";
+import { centralOf, heap, local, pAt, recordOf, rowAt, rowAddress } from "../base/state";
 import { freeSpan } from "../heap/mheap";
 import {
   addressOf,
-  groupAt,
   groupOf,
   isEmptyUncached,
   remoteIndex,
@@ -36,7 +35,7 @@ import {
   spanAt,
   validBits,
 } from "../heap/mspan";
-import { pushPartial, retainOrFree, unlinkPartial } from "./mcentral";
+import { release, unlinkPartial } from "./mcentral";
 import { adopt, listShared } from "./shared";
 
 /** Bottom of a stack: no group has this address, nor is it odd. */
@@ -146,25 +145,10 @@ function takeGroup(p: PRecord, span: MSpan, remote: u32): void {
   const bits = atomic.xchg<u64>(remote, 0);
   if (bits == 0) return;
   const i = remoteIndex(span, remote);
-  const group = <u32>changetype<usize>(groupOf(span, i));
+  const g = groupOf(span, i);
   const row = rowAt(rowAddress(span.row));
-  giveBits(p, span, i, bits, row.group == group);
-  if (row.span != addressOf(span)) released(span, group);
-}
-
-/** A span of this P, outside of its mcache, has regained slots in `group`. */
-// @ts-ignore: decorator
-@inline
-function released(span: MSpan, group: u32): void {
-  const g = groupAt(group);
-  const c = central(span.row);
-  const listed = (span.flags & FLAG_LISTED) != 0;
-  if (~(g.allocCache | g.freed) == 0 && isEmptyUncached(span)) {
-    if (listed) unlinkPartial(c, span);
-    retainOrFree(c, span);
-  } else if (!listed) {
-    pushPartial(c, span);
-  }
+  giveBits(p, span, i, bits, row.group == <u32>changetype<usize>(g));
+  if (row.span != addressOf(span)) release(span, ~(g.allocCache | g.freed) == 0);
 }
 
 /** Take over what was freed in nobody's spans: they are listed in their mcentrals, or go back to the heap when empty. */

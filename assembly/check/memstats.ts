@@ -10,7 +10,7 @@
  * Cost: O(spans). Owner: the P; H in a shared heap.
  */
 
-import { MAX_PS, NUM_CLASSES, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
+import { LAST_P, NUM_CLASSES, NUM_ROWS, PAGE_SHIFT } from "../base/config";
 import { GROUP_RECORDS, HEAP_ROWS, MHeap, MSPAN_SIZE, MSpan, ROW_SHIFT } from "../base/layout";
 import {
   STAT_CENTRAL_GROWS,
@@ -35,7 +35,7 @@ import {
   STAT_ZERO_SKIPPED,
   counter,
 } from "../base/counters";
-import { central, centralOf, heap, mheap, recordOf, rowAt, slotSize } from "../base/state";
+import { central, centralOf, mheap, recordOf, rowAt, slotSize } from "../base/state";
 import { classSize } from "../alloc/init";
 import { nextSpanPage } from "../heap/mheap";
 import { groupAt, usedSlots } from "../heap/mspan";
@@ -78,8 +78,8 @@ export function fillMemStats(at: u32): void {
   let free = countFreePages();
   let retained: u32 = 0;
   let tiny: u64 = 0;
-  for (let id: u32 = 0; id <= (SHARED ? MAX_PS : 0); id++) {
-    const record = SHARED ? recordOf(id) : heap;
+  for (let id: u32 = 0; id <= LAST_P; id++) {
+    const record = recordOf(id);
     if (record == 0) continue;
     const p = changetype<MHeap>(<usize>record);
     free += <u32>popcnt(p.pcCache);
@@ -93,8 +93,8 @@ export function fillMemStats(at: u32): void {
 
   let mallocs: u64 = 0;
   let total: u64 = 0;
-  for (let id: u32 = 0; id <= (SHARED ? MAX_PS : 0); id++) {
-    const record = SHARED ? recordOf(id) : heap;
+  for (let id: u32 = 0; id <= LAST_P; id++) {
+    const record = recordOf(id);
     if (record == 0) continue;
     for (let row: u32 = 1; row < NUM_ROWS; row++) {
       const c = centralOf(record, row);

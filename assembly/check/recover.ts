@@ -18,7 +18,7 @@
  * Called by a living thread with a P. Lock: H, then each C. Cost: O(spans) for each P. The walk never follows a list.
  */
 
-import { HOST, MAX_PS, NUM_ROWS } from "../base/config";
+import { HOST, LAST_P, MAX_PS, NUM_ROWS } from "../base/config";
 import {
   FLAG_DEFERRED,
   FLAG_EMPTY,
@@ -48,14 +48,13 @@ import {
   takeIdleP,
   token,
   workAsHeap,
-  ownStopping,
   stateAddress,
   stateOf,
 } from "../alloc/procs";
 import { pushPartial } from "../central/mcentral";
 import { announce, push, settle, settleChain } from "../central/remote";
 import { giveShared, setOwner } from "../central/shared";
-import { clearInUse, pageRecord } from "../heap/arena";
+import { clearInUse, clearRecord, pageRecord } from "../heap/arena";
 import { addSpan, freeSpan, nextSpanPage } from "../heap/mheap";
 import { addressOf, groupOf, isEmpty, validBits } from "../heap/mspan";
 import { claimPages, countFreePages, freePages, levelFor, rebuildSums } from "../heap/pagealloc";
@@ -175,7 +174,8 @@ export function giveOwn(): bool {
 
 /** Flush P `id`, which is idle. True when it was, and is so again; false too if a lock was not to be had, see giveOwn. */
 export function flushP(id: u32): bool {
-  if (!isReady() || recordOf(id) == 0 || !changeState(id, P_IDLE, P_STOPPING | ownStopping())) return false;
+  if (id - 1 >= MAX_PS || !isReady() || recordOf(id) == 0 || !changeState(id, P_IDLE, P_STOPPING | (token() << 8)))
+    return false;
   const record = recordOf(id);
   const held = lock(0);
   let all = false;
@@ -201,11 +201,7 @@ function undoMoving(p: PRecord): bool {
     if (arenaOf(i >> 9) == 0) continue;
     // First of all no walk may find a span there.
     clearInUse(i);
-    const r = pageRecord(i);
-    r.base = 0;
-    r.divMagic = 0;
-    r.groups = 0;
-    r.row = 0;
+    clearRecord(i);
   }
   freePages(page, npages);
   p.moving = 0;
@@ -223,7 +219,7 @@ function repairHeap(): void {
     page = nextSpanPage(page + span.npages);
   }
   let cached: u32 = 0;
-  for (let id: u32 = 0; id < 256; id++) {
+  for (let id: u32 = 0; id <= LAST_P; id++) {
     const record = recordOf(id);
     if (record == 0) continue;
     const p = changetype<MHeap>(<usize>record);
@@ -282,7 +278,7 @@ function freeCentrals(id: u32): bool {
  * within a second: its holder may be dead too, and is to be recovered first; the P stays DEAD.
  */
 export function recoverP(id: u32): u32 {
-  if (heap == 0 || id - 1 > 254 || (local != 0 && id == self)) return 0;
+  if (heap == 0 || id - 1 >= MAX_PS || (local != 0 && id == self)) return 0;
   setHurried(true);
   const borrowed = takeIdleP(token()) == 0;
   if (borrowed) workAsHeap();

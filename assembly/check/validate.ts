@@ -9,7 +9,7 @@
 import {
   ARENA_PAGES,
   CHUNK_SHIFT,
-  MAX_PS,
+  LAST_P,
   MAX_SPAN_PAGES,
   NUM_ROWS,
   PAGE_SHIFT,
@@ -132,7 +132,7 @@ export function validateHeap(deep: bool): u32 {
   }
   const mine = local;
   if (code == 0) code = validateSpans(deep);
-  for (let id: u32 = 0; id <= MAX_PS && code == 0; id++) {
+  for (let id: u32 = 0; id <= LAST_P && code == 0; id++) {
     if (recordOf(id) == 0) continue;
     setLocal(recordOf(id));
     code = validateLists();
@@ -173,8 +173,8 @@ function validatePages(): u32 {
     hi >>= 3;
   }
   let free = countFreePages();
-  for (let id: u32 = 0; id <= (SHARED ? MAX_PS : 0); id++) {
-    const record = SHARED ? recordOf(id) : heap;
+  for (let id: u32 = 0; id <= LAST_P; id++) {
+    const record = recordOf(id);
     if (record == 0) continue;
     const p = changetype<MHeap>(<usize>record);
     const cached = cachedPages(p);
@@ -189,8 +189,8 @@ function validateSpans(deep: bool): u32 {
   const h = mheap();
   let inUse: u32 = 0;
   let next = h.arenaLo * ARENA_PAGES;
-  for (let id: u32 = 0; id <= (SHARED ? MAX_PS : 0); id++) {
-    const record = SHARED ? recordOf(id) : heap;
+  for (let id: u32 = 0; id <= LAST_P; id++) {
+    const record = recordOf(id);
     if (record) for (let row: u32 = 0; row < NUM_ROWS; row++) centralOf(record, row).counted = 0;
   }
   for (let page = nextSpanPage(1); page != 0;) {

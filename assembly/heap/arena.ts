@@ -39,6 +39,17 @@ export function pageRecord(page: u32): PageRecord {
   return changetype<PageRecord>(<usize>(arenaOf(page >> 9) + ((page & PAGE_IN_ARENA) << PAGE_RECORD_SHIFT)));
 }
 
+/** No span begins or lies on a page any more. */
+// @ts-ignore: decorator
+@inline
+export function clearRecord(page: u32): void {
+  const r = pageRecord(page);
+  r.base = 0;
+  r.divMagic = 0;
+  r.groups = 0;
+  r.row = 0;
+}
+
 /** Words of inUse bits: 64 pages each. */
 // @ts-ignore: decorator
 @inline

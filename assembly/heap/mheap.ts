@@ -50,7 +50,7 @@ import {
   setMoving,
   syncMemory,
 } from "../base/state";
-import { arenaInit, clearInUse, inUseBits, pageRecord, setInUse } from "./arena";
+import { arenaInit, clearInUse, clearRecord, inUseBits, pageRecord, setInUse } from "./arena";
 import {
   SUMS_SIZE,
   clearDirtyPages,
@@ -406,13 +406,7 @@ export function freeSpan(span: MSpan): void {
   const npages = span.npages;
   const records: u32 = span.ngroups == 0 ? 1 : npages;
   setMoving(page, npages);
-  for (let i: u32 = 0; i < records; i++) {
-    const r = pageRecord(page + i);
-    r.base = 0;
-    r.divMagic = 0;
-    r.groups = 0;
-    r.row = 0;
-  }
+  for (let i: u32 = 0; i < records; i++) clearRecord(page + i);
   clearInUse(page);
   if (SHARED) {
     if (span.row) dropSpan(recordOf(span.owner), span);

@@ -45,7 +45,7 @@ export function persistChunk(from: u32, to: u32): void {
 }
 
 /** What is left of one record's chunk becomes another's, which has none. */
-export function takeChunk(from: u32, to: u32): void {
+export function moveChunk(from: u32, to: u32): void {
   const at = <u32>offsetof<MHeap>("persistCur");
   const chunk = load<u64>(from + at);
   store<u64>(from + at, 0);
