@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { compileAssembly } from "./build/assemblyscript.ts";
 import { buildDlmalloc } from "./build/dlmalloc.ts";
-import { mergeWithDriver } from "./build/merge.ts";
+import { merge, type Part } from "./build/merge.ts";
 import { heapBase, initialPages, type Mode } from "./layout.ts";
 import { BUILD, benchFile } from "./paths.ts";
 
@@ -155,8 +155,8 @@ export const ALLOCATORS: readonly Allocator[] = [
   },
 ];
 
-function compileDriver(mode: Mode): Promise<Uint8Array<ArrayBuffer>> {
-  return compileAssembly({
+async function compileDriver(mode: Mode): Promise<Part> {
+  const bytes = await compileAssembly({
     label: `driver-${mode}`,
     entry: benchFile("assembly", "driver", "index.ts"),
     flags: [
@@ -168,6 +168,7 @@ function compileDriver(mode: Mode): Promise<Uint8Array<ArrayBuffer>> {
       `CHECKED=${mode === "checked" ? 1 : 0}`,
     ],
   });
+  return { name: "env", bytes };
 }
 
 /** Exports of the host flavour that stay reachable in the merged module beside the driver's. */
@@ -179,7 +180,7 @@ export async function benchModule(allocator: Allocator, mode: Mode): Promise<Uin
   if (!bytes) return undefined;
   const keep = allocator === GOMALLOC_HOST ? INSPECT : ["init"];
   const label = `${allocator.name}-${mode}-merged`;
-  return mergeWithDriver(label, await compileDriver(mode), [{ name: "alloc", bytes }], keep);
+  return merge(label, [await compileDriver(mode), { name: "alloc", bytes }], keep);
 }
 
 /**
@@ -200,7 +201,7 @@ export async function floorModules(): Promise<Record<"recorder" | "oracle", Uint
   ];
   const oracle = [{ name: "alloc", bytes: await compile("oracle") }];
   return {
-    recorder: await mergeWithDriver("recorder-merged", driver, recorder, ["init", "setLog", "logEnd"]),
-    oracle: await mergeWithDriver("oracle-merged", driver, oracle, ["init", "setLog"]),
+    recorder: await merge("recorder-merged", [driver, ...recorder], ["init", "setLog", "logEnd"]),
+    oracle: await merge("oracle-merged", [driver, ...oracle], ["init", "setLog"]),
   };
 }

@@ -7,6 +7,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BUILD_DIR } from "../../scripts/build-tools.ts";
+import type { SharedExports } from "../../src/shared/abi.ts";
 
 export const WASM_PAGE = 65536;
 export const PAGE = 8192;
@@ -126,23 +127,7 @@ export interface SharedMallocExports extends MallocExports {
 }
 
 /** What build/gomalloc-host-shared.wasm exports beyond the host ABI. Ps are 1..255, a result of 0 is none or no. */
-export interface HostSharedExports extends HostExports, SharedMallocExports {
-  acquireP(token: number): number;
-  releaseP(): void;
-  currentP(): number;
-  blockP(): number;
-  unblockP(): number;
-  setProcs(n: number): void;
-  procs(): number;
-  numPs(): number;
-  flushP(id: number): number;
-  recoverP(id: number): number;
-  stateAddress(id: number): number;
-  lockAddress(i: number): number;
-  lockCount(): number;
-  lastStuck(): number;
-  pStat(id: number, i: number): bigint;
-}
+export interface HostSharedExports extends HostExports, SharedMallocExports, SharedExports {}
 
 interface ExportsOf {
   malloc: MallocExports;

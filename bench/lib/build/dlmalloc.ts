@@ -3,10 +3,10 @@
  */
 
 import { readFile } from "node:fs/promises";
-import type { Command } from "@yowasp/clang";
 import { heapBase, initialPages, type Mode, WASM_PAGE } from "../layout.ts";
 import { benchFile, packageVersion } from "../paths.ts";
 import { cached } from "./cache.ts";
+import { bytesOf, runTool } from "./clang.ts";
 
 const FAMILY = ["malloc", "free", "calloc", "realloc", "aligned_alloc", "posix_memalign", "malloc_usable_size"];
 
@@ -32,21 +32,7 @@ export async function buildDlmalloc(mode: Mode): Promise<Uint8Array<ArrayBuffer>
     "-Wl,--export=__wasm_call_ctors",
     ...FAMILY.map((name) => `-Wl,--export=${name}`),
   ];
-  return cached(`dlmalloc-${mode}`, [packageVersion("@yowasp/clang"), ...args, source], async () => {
-    // Loaded here: it brings 100 MB of compiler with it. runClang is missing from the package's types.
-    const { runClang } = (await import("@yowasp/clang")) as unknown as { runClang: Command };
-    const messages: Uint8Array[] = [];
-    const collect = (bytes: Uint8Array | null) => {
-      if (bytes) messages.push(bytes.slice());
-    };
-    const options = { stdout: collect, stderr: collect, fetchProgress: () => {} };
-    try {
-      const tree = await runClang(args, { "dlmalloc.c": source }, options);
-      const product = tree?.["dlmalloc.wasm"];
-      if (!(product instanceof Uint8Array)) throw new Error("no output");
-      return product;
-    } catch (cause) {
-      throw new Error(`clang could not link dlmalloc: ${Buffer.concat(messages).toString()}`, { cause });
-    }
-  });
+  return cached(`dlmalloc-${mode}`, [packageVersion("@yowasp/clang"), ...args, source], async () =>
+    bytesOf(await runTool("runClang", args, { "dlmalloc.c": source }), "dlmalloc.wasm"),
+  );
 }

@@ -1,7 +1,8 @@
 /**
  * Driver + allocator = one module. wasm-merge joins them, then binaryen's -O3 runs over the result with the same
  * settings for every allocator: calls between the two are ordinary calls by then and small callees are inlined.
- * No function of any allocator is named or treated specially.
+ * No function of any allocator is named or treated specially. The threads benchmark, whose modules may use atomics,
+ * says so for all of its own.
  */
 
 import { execFile } from "node:child_process";
@@ -19,15 +20,16 @@ const OPTIMIZE_LEVEL = 3;
 const FLEXIBLE_INLINE_MAX_SIZE = 200;
 const ALWAYS_INLINE_MAX_SIZE = 120;
 
-const MERGE_FLAGS = [
-  "--enable-mutable-globals",
-  "--enable-nontrapping-float-to-int",
-  "--enable-bulk-memory",
-  "--enable-sign-ext",
-  "--enable-simd",
-  "--enable-multivalue",
-  "--rename-export-conflicts",
-];
+/** What V8 of Node 20 runs without flags: wasm-merge's name for it, then what binaryen calls the same. */
+const FEATURES = [
+  ["mutable-globals", "MutableGlobals"],
+  ["nontrapping-float-to-int", "NontrappingFPToInt"],
+  ["bulk-memory", "BulkMemory", "BulkMemoryOpt"],
+  ["sign-ext", "SignExt"],
+  ["simd", "SIMD128"],
+  ["multivalue", "Multivalue"],
+] as const;
+const THREADS = ["threads", "Atomics"] as const;
 
 /** A module to be merged, under the name by which others import from it. */
 export interface Part {
@@ -35,38 +37,55 @@ export interface Part {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
+/** What the modules may use. */
+export interface Allowed {
+  /** Shared memories and atomics too. */
+  readonly threads?: boolean;
+}
+
 /**
- * Merges the driver with an allocator. The driver exports the memory that the allocator imports as env.memory,
- * hence its name, and imports the malloc family from `alloc`. Of the other parts' exports only `keep` stay; the
- * rest are dropped so that the optimiser may remove what was inlined everywhere, as in a program that does not
+ * Merges a driver with an allocator. The driver, the first part, exports the memory that the allocator imports as
+ * env.memory, hence its name, and imports the malloc family from `alloc`. Of the other parts' exports only `keep` stay;
+ * the rest are dropped so that the optimiser may remove what was inlined everywhere, as in a program that does not
  * export its malloc.
  */
-export async function mergeWithDriver(
+export async function merge(
   label: string,
-  driver: Uint8Array<ArrayBuffer>,
-  others: readonly Part[],
+  parts: readonly [driver: Part, ...others: Part[]],
   keep: readonly string[],
+  allowed: Allowed = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const flags = [...featuresOf(allowed).map(([flag]) => `--enable-${flag}`), "--rename-export-conflicts"];
   const settings = [
     packageVersion("binaryen"),
     String(FLEXIBLE_INLINE_MAX_SIZE),
     String(ALWAYS_INLINE_MAX_SIZE),
-    ...MERGE_FLAGS,
+    ...flags,
     ...keep,
   ];
-  const parts = [{ name: "env", bytes: driver }, ...others];
   return cached(label, [...settings, ...parts.flatMap(({ name, bytes }) => [name, bytes])], async () => {
-    const merged = await wasmMerge(parts);
-    return optimize(merged, new Set([...exportNames(driver), ...keep]));
+    const merged = await wasmMerge(parts, flags);
+    return optimize(merged, new Set([...exportNames(parts[0].bytes), ...keep]), await featureSet(allowed));
   });
 }
 
-async function wasmMerge(parts: readonly Part[]): Promise<Uint8Array> {
+function featuresOf({ threads = false }: Allowed) {
+  return threads ? [THREADS, ...FEATURES] : FEATURES;
+}
+
+/** What the modules may use, as binaryen's setFeatures takes it. */
+export async function featureSet(allowed: Allowed): Promise<number> {
+  const { default: binaryen } = await import("binaryen");
+  const names = featuresOf(allowed).flatMap(([, ...own]) => own);
+  return names.reduce((all, name) => all | binaryen.Features[name], 0);
+}
+
+async function wasmMerge(parts: readonly Part[], flags: readonly string[]): Promise<Uint8Array> {
   const folder = await mkdtemp(join(tmpdir(), "gomalloc-merge-"));
   try {
     await Promise.all(parts.map(({ name, bytes }) => writeFile(join(folder, `${name}.wasm`), bytes)));
     const files = parts.flatMap(({ name }) => [`${name}.wasm`, name]);
-    const tool = [binaryenTool("wasm-merge"), ...files, "-o", "merged.wasm", ...MERGE_FLAGS];
+    const tool = [binaryenTool("wasm-merge"), ...files, "-o", "merged.wasm", ...flags];
     await run(process.execPath, tool, { cwd: folder }).catch((error: { stderr: string }) => {
       // Its standard output, the whole module as text, helps nobody.
       throw new Error(`wasm-merge failed: ${error.stderr}`);
@@ -77,21 +96,11 @@ async function wasmMerge(parts: readonly Part[]): Promise<Uint8Array> {
   }
 }
 
-async function optimize(merged: Uint8Array, keep: ReadonlySet<string>): Promise<Uint8Array> {
+async function optimize(merged: Uint8Array, keep: ReadonlySet<string>, features: number): Promise<Uint8Array> {
   const { default: binaryen } = await import("binaryen");
-  const { Features } = binaryen;
   const module = binaryen.readBinary(merged);
   try {
-    // What V8 of Node 20 runs without flags; the same list as MERGE_FLAGS.
-    module.setFeatures(
-      Features.MutableGlobals |
-        Features.NontrappingFPToInt |
-        Features.BulkMemory |
-        Features.BulkMemoryOpt |
-        Features.SignExt |
-        Features.SIMD128 |
-        Features.Multivalue,
-    );
+    module.setFeatures(features);
     for (const name of exportNames(new Uint8Array(merged))) if (!keep.has(name)) module.removeExport(name);
     binaryen.setOptimizeLevel(OPTIMIZE_LEVEL);
     binaryen.setShrinkLevel(0);

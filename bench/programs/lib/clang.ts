@@ -1,5 +1,5 @@
 /**
- * The LLVM of @yowasp/clang, run inside this process over trees of files held in memory.
+ * Programs compiled and linked by the LLVM of @yowasp/clang.
  *
  * A program's sources become one relocatable object, cached by everything that went into it; the object is linked
  * once for each allocator. Compiling SQLite takes a minute or so, linking it a second.
@@ -7,8 +7,9 @@
 
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { Command, Tree } from "@yowasp/clang";
+import type { Tree } from "@yowasp/clang";
 import { cached } from "../../lib/build/cache.ts";
+import { bytesOf, runTool } from "../../lib/build/clang.ts";
 import { packageVersion } from "../../lib/paths.ts";
 
 /** For every program and every C allocator. */
@@ -33,14 +34,14 @@ export function compile(label: string, units: readonly Unit[]): Promise<Uint8Arr
     const objects: Tree = {};
     for (const [i, { compiler, files, sources, flags }] of units.entries()) {
       // One call for all of them: each is a run of the driver besides one of the compiler for each file.
-      const tree = await run("runClang", [compiler, TARGET, LEVEL, ...flags, "-c", ...sources], files);
+      const tree = await runTool("runClang", [compiler, TARGET, LEVEL, ...flags, "-c", ...sources], files);
       for (const source of sources) {
         const object = `${basename(source).replace(/\.\w+$/, "")}.o`;
         objects[`${i}-${object}`] = bytesOf(tree, object);
       }
     }
     const args = ["wasm-ld", "-r", ...Object.keys(objects), "-o", "all.o"];
-    return bytesOf(await run("runLLVM", args, objects), "all.o");
+    return bytesOf(await runTool("runLLVM", args, objects), "all.o");
   });
 }
 
@@ -54,31 +55,8 @@ export function linkObjects(
   const files: Tree = Object.fromEntries(objects.map((object, i) => [`${i}.o`, object]));
   const args = [compiler, TARGET, LEVEL, ...Object.keys(files), ...flags, "-o", "app.wasm"];
   return cached(label, [packageVersion("@yowasp/clang"), ...args, ...objects], async () =>
-    bytesOf(await run("runClang", args, files), "app.wasm"),
+    bytesOf(await runTool("runClang", args, files), "app.wasm"),
   );
-}
-
-/** Runs one tool over files; gives them and what it wrote. */
-async function run(tool: "runClang" | "runLLVM", args: string[], files: Tree): Promise<Tree> {
-  // Loaded here: it brings 100 MB of compiler with it. runClang is missing from the package's types.
-  const llvm = (await import("@yowasp/clang")) as unknown as Record<typeof tool, Command>;
-  const messages: Uint8Array[] = [];
-  const collect = (bytes: Uint8Array | null) => {
-    if (bytes) messages.push(bytes.slice());
-  };
-  const options = { stdout: collect, stderr: collect, fetchProgress: () => {} };
-  try {
-    return (await llvm[tool](args, files, options)) ?? {};
-  } catch {
-    // What was caught carries every source file along: it must not reach a console.
-    throw new Error(`${args.join(" ")}: ${Buffer.concat(messages).toString().slice(0, 4000)}`);
-  }
-}
-
-function bytesOf(tree: Tree, name: string): Uint8Array {
-  const bytes = tree[name];
-  if (!(bytes instanceof Uint8Array)) throw new Error(`${name} was not written`);
-  return bytes;
 }
 
 /** Files by path. */

@@ -1,52 +1,26 @@
 /**
- * Driver + allocator = one module over an imported memory, shared or not: compiled by the clang of @yowasp/clang, joined
- * by wasm-merge, optimised by binaryen with the settings of bench/lib/build/merge.ts and threads allowed. The settings
- * are the same for every allocator and for both kinds of memory.
+ * What the threads benchmark merges: a driver over an imported memory, shared or not, dlmalloc and the lock around it,
+ * compiled by the clang of @yowasp/clang. And what must hold of the merged modules.
  */
 
-import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
-import { promisify } from "node:util";
-import type { Command } from "@yowasp/clang";
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { sectionIds } from "../../../scripts/build-check.ts";
+import { setStart } from "../../../src/tools/edit.ts";
+import { SECTION } from "../../../src/tools/module.ts";
 import { cached } from "../../lib/build/cache.ts";
-import type { Part } from "../../lib/build/merge.ts";
-import { benchFile, binaryenTool, packageVersion } from "../../lib/paths.ts";
+import { bytesOf, runTool } from "../../lib/build/clang.ts";
+import { type Allowed, featureSet } from "../../lib/build/merge.ts";
+import { benchFile, packageVersion } from "../../lib/paths.ts";
 import { HEAP_BASE, INITIAL_PAGES, WASM_PAGE } from "./layout.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-const run = promisify(execFile);
-
 /** Timed, or with the contents of every block stamped and verified. */
 export type Mode = "timed" | "checked";
 
-/** Node's V8 runs all of these without flags. The first list is wasm-merge's, the second binaryen's for the same. */
-const FEATURE_FLAGS = [
-  "--enable-threads",
-  "--enable-mutable-globals",
-  "--enable-nontrapping-float-to-int",
-  "--enable-bulk-memory",
-  "--enable-sign-ext",
-  "--enable-simd",
-  "--enable-multivalue",
-];
-const FEATURES = [
-  "Atomics",
-  "MutableGlobals",
-  "NontrappingFPToInt",
-  "BulkMemory",
-  "BulkMemoryOpt",
-  "SignExt",
-  "SIMD128",
-  "Multivalue",
-] as const;
-
-/** As in bench/lib/build/merge.ts. */
-const OPTIMIZE_LEVEL = 3;
-const FLEXIBLE_INLINE_MAX_SIZE = 200;
-const ALWAYS_INLINE_MAX_SIZE = 120;
+/** For every allocator and for both kinds of memory. */
+export const ALLOWED: Allowed = { threads: true };
 
 /** The most that a wasm memory can be: the importer's own maximum may be less. */
 const MOST_BYTES = 2 ** 32;
@@ -76,22 +50,9 @@ async function link(label: string, sources: readonly string[], headers: readonly
   const texts = await Promise.all(paths.map((path) => readFile(benchFile(path), "utf8")));
   const files = Object.fromEntries(paths.map((path, i) => [basename(path), texts[i]!]));
   const args = ["clang", ...LINKING, ...flags, ...sources.map((path) => basename(path)), "-o", "out.wasm"];
-  return cached(label, [packageVersion("@yowasp/clang"), ...args, ...texts], async () => {
-    // Loaded here: it brings 100 MB of compiler with it. runClang is missing from the package's types.
-    const { runClang } = (await import("@yowasp/clang")) as unknown as { runClang: Command };
-    const messages: Uint8Array[] = [];
-    const collect = (bytes: Uint8Array | null) => {
-      if (bytes) messages.push(bytes.slice());
-    };
-    const options = { stdout: collect, stderr: collect, fetchProgress: () => {} };
-    try {
-      const product = (await runClang(args, files, options))?.["out.wasm"];
-      if (!(product instanceof Uint8Array)) throw new Error("no output");
-      return product;
-    } catch (cause) {
-      throw new Error(`clang could not build ${label}: ${Buffer.concat(messages).toString()}`, { cause });
-    }
-  });
+  return cached(label, [packageVersion("@yowasp/clang"), ...args, ...texts], async () =>
+    bytesOf(await runTool("runClang", args, files), "out.wasm"),
+  );
 }
 
 const HEADERS = ["threads/native/bench.h"];
@@ -139,44 +100,14 @@ export async function buildDlmalloc(): Promise<Bytes> {
       ...FAMILY.map((name) => `-Wl,--export=${name}`),
     ],
   );
-  return withoutStart(linked);
-}
-
-const START_SECTION = 8;
-const DATA_SECTION = 11;
-const HEADER_BYTES = 8;
-
-/** Where a module's section lies, its header included; undefined if it has none of that number. */
-function findSection(bytes: Uint8Array, id: number): { begin: number; end: number } | undefined {
-  for (let begin = HEADER_BYTES; begin < bytes.length; ) {
-    const [size, body] = leb128(bytes, begin + 1);
-    const end = body + size;
-    if (bytes[begin] === id) return { begin, end };
-    begin = end;
-  }
-  return undefined;
-}
-
-/** A module without its start section. */
-function withoutStart(bytes: Bytes): Bytes {
-  const found = findSection(bytes, START_SECTION);
-  return found ? new Uint8Array([...bytes.subarray(0, found.begin), ...bytes.subarray(found.end)]) : bytes;
-}
-
-/** An unsigned number and the place behind it. */
-function leb128(bytes: Uint8Array, at: number): [value: number, next: number] {
-  let value = 0;
-  for (let shift = 0; ; shift += 7) {
-    const byte = bytes[at++]!;
-    value += (byte & 0x7f) * 2 ** shift;
-    if (byte < 0x80) return [value, at];
-  }
+  return new Uint8Array(setStart(linked, undefined).bytes);
 }
 
 /** Throws if a second instance would run or write something again, over what the first one has done. */
 export function expectNothingAtStart(bytes: Bytes): Bytes {
-  if (findSection(bytes, START_SECTION)) throw new Error("the merged module has a start function");
-  if (findSection(bytes, DATA_SECTION)) throw new Error("the merged module has data segments");
+  const sections = sectionIds(bytes);
+  if (sections.includes(SECTION.start)) throw new Error("the merged module has a start function");
+  if (sections.includes(SECTION.data)) throw new Error("the merged module has data segments");
   return bytes;
 }
 
@@ -185,64 +116,9 @@ export async function assemble(text: string): Promise<Bytes> {
   const { default: binaryen } = await import("binaryen");
   const module = binaryen.parseText(text);
   try {
-    module.setFeatures(await features());
+    module.setFeatures(await featureSet(ALLOWED));
     return new Uint8Array(module.emitBinary());
   } finally {
     module.dispose();
   }
-}
-
-/** Joins modules, the first of them as `env`; only exports named in `keep` and the first one's stay. */
-export async function merge(label: string, parts: readonly Part[], keep: readonly string[]): Promise<Bytes> {
-  const settings = [packageVersion("binaryen"), String(FLEXIBLE_INLINE_MAX_SIZE), String(ALWAYS_INLINE_MAX_SIZE)];
-  const inputs = [...settings, ...FEATURE_FLAGS, ...keep, ...parts.flatMap(({ name, bytes }) => [name, bytes])];
-  return cached(label, inputs, async () => {
-    const merged = await wasmMerge(parts);
-    return optimize(merged, new Set([...exportNames(parts[0]!.bytes), ...keep]));
-  });
-}
-
-async function wasmMerge(parts: readonly Part[]): Promise<Uint8Array> {
-  const folder = await mkdtemp(join(tmpdir(), "gomalloc-threads-"));
-  try {
-    await Promise.all(parts.map(({ name, bytes }) => writeFile(join(folder, `${name}.wasm`), bytes)));
-    const files = parts.flatMap(({ name }) => [`${name}.wasm`, name]);
-    const flags = ["-o", "merged.wasm", "--rename-export-conflicts", ...FEATURE_FLAGS];
-    await run(process.execPath, [binaryenTool("wasm-merge"), ...files, ...flags], { cwd: folder }).catch(
-      (error: { stderr: string }) => {
-        // Its standard output, the whole module as text, helps nobody.
-        throw new Error(`wasm-merge failed: ${error.stderr}`);
-      },
-    );
-    return await readFile(join(folder, "merged.wasm"));
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
-
-async function features(): Promise<number> {
-  const { default: binaryen } = await import("binaryen");
-  return FEATURES.reduce((all, name) => all | binaryen.Features[name], 0);
-}
-
-async function optimize(merged: Uint8Array, keep: ReadonlySet<string>): Promise<Uint8Array> {
-  const { default: binaryen } = await import("binaryen");
-  const module = binaryen.readBinary(merged);
-  try {
-    module.setFeatures(await features());
-    for (const name of exportNames(new Uint8Array(merged))) if (!keep.has(name)) module.removeExport(name);
-    binaryen.setOptimizeLevel(OPTIMIZE_LEVEL);
-    binaryen.setShrinkLevel(0);
-    binaryen.setFlexibleInlineMaxSize(FLEXIBLE_INLINE_MAX_SIZE);
-    binaryen.setAlwaysInlineMaxSize(ALWAYS_INLINE_MAX_SIZE);
-    module.optimize();
-    if (!module.validate()) throw new Error("binaryen made an invalid module");
-    return module.emitBinary();
-  } finally {
-    module.dispose();
-  }
-}
-
-function exportNames(bytes: Bytes): string[] {
-  return WebAssembly.Module.exports(new WebAssembly.Module(bytes)).map((entry) => entry.name);
 }

@@ -4,9 +4,9 @@
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Part } from "../../lib/build/merge.ts";
+import { merge, type Part } from "../../lib/build/merge.ts";
 import { BUILD } from "../../lib/paths.ts";
-import { assemble, buildDlmalloc, buildDriver, buildLock, expectNothingAtStart, type Mode, merge } from "./build.ts";
+import { ALLOWED, assemble, buildDlmalloc, buildDriver, buildLock, expectNothingAtStart, type Mode } from "./build.ts";
 import { WASM_PAGE } from "./layout.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -144,5 +144,6 @@ export async function threadsModule(contender: Contender, mode: Mode): Promise<B
   if (!parts) return undefined;
   const driver = { name: "env", bytes: await buildDriver(mode, contender.shared) };
   const keep = contender === COUNTED ? [INIT, ...COUNTERS] : [INIT];
-  return expectNothingAtStart(await merge(`threads-${contender.name}-${mode}-merged`, [driver, ...parts], keep));
+  const label = `threads-${contender.name}-${mode}-merged`;
+  return expectNothingAtStart(await merge(label, [driver, ...parts], keep, ALLOWED));
 }

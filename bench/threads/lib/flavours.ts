@@ -6,12 +6,13 @@
  */
 
 import { compileAssembly } from "../../lib/build/assemblyscript.ts";
+import { merge } from "../../lib/build/merge.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { heapBase, initialPages } from "../../lib/layout.ts";
 import { benchFile } from "../../lib/paths.ts";
 import { median, spread } from "../../lib/statistics.ts";
 import { MICROS, type Micro } from "../../lib/workloads.ts";
-import { assemble, merge } from "./build.ts";
+import { ALLOWED, assemble } from "./build.ts";
 import { built } from "./contenders.ts";
 import type { Pool } from "./pool.ts";
 import type { RoundSettings } from "./rounds.ts";
@@ -62,13 +63,13 @@ async function flavour(file: string, shared: boolean): Promise<Uint8Array<ArrayB
       ...(shared ? ["--enable", "threads", "--sharedMemory"] : []),
     ],
   });
-  const parts = [
-    { name: "env", bytes: memory },
+  const others = [
     { name: "driver", bytes: driver },
     { name: "alloc", bytes },
   ];
   const exports = WebAssembly.Module.exports(new WebAssembly.Module(driver)).map((entry) => entry.name);
-  return merge(`threads-micros-${name}-merged`, parts, ["init", ...exports]);
+  const keep = ["init", ...exports];
+  return merge(`threads-micros-${name}-merged`, [{ name: "env", bytes: memory }, ...others], keep, ALLOWED);
 }
 
 /** Measures every micro workload whose name matches, both flavours in turns. */

@@ -1,0 +1,33 @@
+/**
+ * The LLVM of @yowasp/clang, run inside this process over trees of files held in memory.
+ */
+
+import type { Command, Tree } from "@yowasp/clang";
+
+/** Bytes of a tool's messages that an error repeats. */
+const MESSAGES = 4000;
+
+/** Runs one tool over files; gives them and what it wrote. */
+export async function runTool(tool: "runClang" | "runLLVM", args: readonly string[], files: Tree): Promise<Tree> {
+  // Loaded here: it brings 100 MB of compiler with it. runClang is missing from the package's types.
+  const llvm = (await import("@yowasp/clang")) as unknown as Record<typeof tool, Command>;
+  const messages: Uint8Array[] = [];
+  const collect = (bytes: Uint8Array | null) => {
+    if (bytes) messages.push(bytes.slice());
+  };
+  const options = { stdout: collect, stderr: collect, fetchProgress: () => {} };
+  try {
+    return (await llvm[tool]([...args], files, options)) ?? {};
+  } catch (error) {
+    // Not as the cause: what was caught carries every source file along, which must not reach a console.
+    const text = Buffer.concat(messages).toString().slice(0, MESSAGES) || String(error);
+    throw new Error(`${args.join(" ")}: ${text}`);
+  }
+}
+
+/** A file at the top of a tree, which a tool should have written. */
+export function bytesOf(tree: Tree, name: string): Uint8Array {
+  const bytes = tree[name];
+  if (!(bytes instanceof Uint8Array)) throw new Error(`${name} was not written`);
+  return bytes;
+}
