@@ -47,6 +47,7 @@ function hostSignatures(bytes: Uint8Array): Signature[] {
     const types = new Map([
       [binaryen.i32, "i32"],
       [binaryen.i64, "i64"],
+      [binaryen.f64, "f64"],
     ]);
     const spell = (type: number) =>
       binaryen.expandType(type).map((one: number) => {

@@ -19,6 +19,14 @@ const HOST = [
   ...["validateDeep", "validateInfo", "releaseAll", "reclaim"],
 ];
 
+/** The collector, in the host flavours of one thread. */
+const COLLECTOR = [
+  ...["newType", "newObject", "isObject", "freeObject", "handleNew", "handleGet", "handleSet", "handleFree"],
+  ...["pin", "unpin", "pins", "addRoots", "removeRoots", "writePointer", "typedMove", "typedClear"],
+  ...["setCollecting", "setGCPercent", "setMemoryLimit", "setHeapMinimum", "setCheckmark"],
+  ...["gc", "gcStart", "gcStep", "gcFinish", "gcSweep", "gcPhase", "gcStat", "marked"],
+];
+
 /** What the shared flavours have besides: a thread's P, and for the host all that its Ps and locks need. */
 const THREADS = ["gomalloc_thread_exit"];
 const HOST_THREADS = [
@@ -52,17 +60,17 @@ export const FLAVOURS: readonly Flavour[] = [
   },
   {
     name: "host",
-    entry: "assembly/abi/host.ts",
+    entry: "assembly/abi/hostgc.ts",
     file: "build/gomalloc-host.wasm",
-    exports: [...LIBC, ...HOST],
+    exports: [...LIBC, ...HOST, ...COLLECTOR],
     exact: true,
     shared: false,
   },
   {
     name: "test",
-    entry: "assembly/abi/testing.ts",
+    entry: "assembly/abi/testinggc.ts",
     file: "build/gomalloc-test.wasm",
-    exports: [...LIBC, ...HOST],
+    exports: [...LIBC, ...HOST, ...COLLECTOR],
     exact: false,
     shared: false,
   },

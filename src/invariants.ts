@@ -33,6 +33,7 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   50: "pages in use, free, cached and of metadata are the pages grown",
   51: "a row counts its spans",
   52: "retained pages are those of the empty spans",
+  53: "outside of a cycle no slot of a swept span is marked",
 };
 
 /** The words for an invariant's number. */

@@ -5,7 +5,7 @@
 export * from "./libc";
 
 import { checkPointer, findObject, freeChecked, freeFast } from "../alloc/free";
-import { dropTiny, mallocgc as mallocgcImpl } from "../alloc/mallocgc";
+import { dropTiny, mallocgc as mallocgcImpl } from "../gc/mallocgc";
 import { malloc } from "../alloc/malloc";
 import { releaseAll as releaseRows } from "../alloc/mcache";
 import { MISUSE_NONE } from "../alloc/misuse";

@@ -8,7 +8,7 @@
 export * from "./host";
 export { findBitRange64 } from "../base/bits";
 export { classPages, classSize } from "../alloc/init";
-export { classOfSize } from "../alloc/mallocgc";
+export { classOfSize } from "../gc/mallocgc";
 export { summarize as pallocSumOf } from "../heap/pallocsum";
 
 import { ARENA_SHIFT, MAX_SMALL_SIZE, PAGE_SHIFT, SMALL_SIZE_MAX } from "../base/config";

@@ -13,9 +13,10 @@
  * In a shared heap that is so for blocks of spans that the thread's P owns; those of others go to central/remote.ts.
  */
 
-import { ARENA_PAGES, ARENA_SHIFT, HOST, NUM_ARENAS, PAGE_SHIFT, SHARED } from "../base/config";
+import { ARENA_PAGES, ARENA_SHIFT, GC, HOST, NUM_ARENAS, PAGE_SHIFT, SHARED } from "../base/config";
 import {
   FLAG_DEFERRED,
+  FLAG_FULL,
   GROUP_SHIFT,
   Group,
   HEAP_ARENA_MAP,
@@ -31,6 +32,8 @@ import { lock, unlock } from "../base/locks";
 import { arenaOf, heap, local, pAt, rowAt, setLocal } from "../base/state";
 import { release } from "../central/mcentral";
 import { freeRemote, hasRemote, takeRemote } from "../central/remote";
+import { SWEPT_EMPTY, sweepSpan } from "../central/sweep";
+import { isUnswept, unlinkLarge } from "../central/sweepsets";
 import { pageRecord, spanOf } from "../heap/arena";
 import { freeSpan } from "../heap/mheap";
 import { addressOf, groupAt, liveBits, remoteBits, reopenFree, spanAt, validBits } from "../heap/mspan";
@@ -191,10 +194,12 @@ export function freeChecked(p: u32): i32 {
       if (SHARED && r.row - local >= P_RECORD_SIZE) {
         return freeRemote(span, slot) ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
       }
+      if (GC && isUnswept(span) && sweepSpan(span) == SWEPT_EMPTY) return MISUSE_DOUBLE_FREE;
       return freeSlot(r, span, slot);
     }
     if (magic == 0 && p == r.base && r.groups != 0 && span.ngroups == 0) {
       if (SHARED) return freeLarge(r, p);
+      if (GC && span.flags & FLAG_FULL) unlinkLarge(span);
       freeSpan(span);
       count(STAT_LARGE_FREES);
       return MISUSE_NONE;

@@ -17,13 +17,17 @@ import {
   NUM_CLASSES,
   NUM_ROWS,
   PAGE_SIZE,
+  ASC,
+  GC,
   ROW_FITTED,
+  ROW_NOSCAN,
   ROW_SCAN,
   MAX_PS,
   ROW_TINY,
   SHARED,
   SMALL_SIZE_MAX,
   TINY_CLASS,
+  TYPED,
   WASM_PAGE_SHIFT,
 } from "../base/config";
 import {
@@ -80,7 +84,10 @@ export function initTables(): void {
   for (let row: u32 = 0; row < NUM_ROWS; row++) rowAt(rowAddress(row)).group = dummyGroup();
   for (let c: u32 = 1; c < NUM_CLASSES; c++) {
     initRow(c, c, classSize(c), classPages(c), 1);
-    if (HOST) initRow(ROW_SCAN + c, c, classSize(c), classPages(c), 0);
+    if (TYPED) initRow(ROW_SCAN + c, c, classSize(c), classPages(c), 0);
+  }
+  if (HOST && GC) {
+    for (let c: u32 = 1; c < NUM_CLASSES; c++) initRow(ROW_NOSCAN + c, c, classSize(c), classPages(c), 1);
   }
   if (HOST) initRow(ROW_TINY, TINY_CLASS, classSize(TINY_CLASS), classPages(TINY_CLASS), 1);
   mheap().nextFitted = ROW_FITTED;
@@ -88,12 +95,13 @@ export function initTables(): void {
   let c: u32 = 1;
   for (let i: u32 = 0; i <= SMALL_SIZE_MAX >> 3; i++) {
     if (i << 3 > classSize(c)) c++;
-    if (HOST) store<u8>(here() + i, <u8>c, HEAP_CLASS8);
+    if (TYPED) store<u8>(here() + i, <u8>c, HEAP_CLASS8);
+    if (ASC) continue;
     // C: 16-byte alignment from 16 bytes up, so 17..24 go to the class of 32.
     const aligned = classSize(c) > 16 && (classSize(c) & 15) != 0 ? c + 1 : c;
     store<u32>(here() + (i << 2), rowAddress(aligned), HEAP_TABLE8);
   }
-  startCoarse();
+  if (!ASC) startCoarse();
   for (let i: u32 = 0; i <= (MAX_SMALL_SIZE - SMALL_SIZE_MAX) >> 7; i++) {
     if (SMALL_SIZE_MAX + (i << 7) > classSize(c)) c++;
     store<u8>(here() + i, <u8>c, HEAP_TABLE128);

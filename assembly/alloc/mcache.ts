@@ -10,12 +10,14 @@
  * but for a new span.
  */
 
-import { HOST, NUM_ROWS, SHARED } from "../base/config";
+import { GC, HOST, NUM_ROWS, SHARED } from "../base/config";
 import { FULL, Group, MSpan, Row } from "../base/layout";
 import { STAT_GROUP_REFILLS, STAT_REFILLS, STAT_SPAN_REFILLS, count } from "../base/counters";
 import { central, clearRow, dummyGroup, rowAt, rowIndex, rowAddress } from "../base/state";
+import { isCollected } from "../base/gcstate";
 import { cacheSpan, uncacheSpan } from "../central/mcentral";
 import { hasRemote, takeRemote } from "../central/remote";
+import { pushFull } from "../central/sweepsets";
 import { giveBack } from "../heap/mheap";
 import { addressOf, groupAt, groupIndex, groupOf, spanAt, validBits } from "../heap/mspan";
 
@@ -64,8 +66,12 @@ export function refill(address: u32): u32 {
     } else {
       groupAt(row.group).freed = FULL;
     }
-    if (span.partialMask) count(STAT_SPAN_REFILLS);
-    else span = null;
+    if (span.partialMask) {
+      count(STAT_SPAN_REFILLS);
+    } else {
+      if (GC && isCollected(index)) pushFull(span);
+      span = null;
+    }
   }
   if (span == null) {
     clearRow(row);
@@ -102,7 +108,7 @@ export function isDirty(row: Row): bool {
 }
 
 /** Give the row's group and span back to the mcentral. */
-function uncacheRow(address: u32): void {
+export function uncacheRow(address: u32): void {
   const row = rowAt(address);
   if (row.span == 0) return;
   const span = spanAt(row.span);

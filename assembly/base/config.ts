@@ -6,7 +6,9 @@
  * so that one arena is one entry of level 2 of the summary tree.
  *
  * Flavours are chosen at compile time by `--use NAME=1`:
- *   GOMALLOC_HOST   scan classes, the tiny allocator and statistics (every flavour but the plain malloc one)
+ *   GOMALLOC_HOST   scan classes, the tiny allocator, the collector and statistics (every flavour but the plain malloc one)
+ *   GOMALLOC_SHARED several threads
+ * and by the compiler's own ASC_RUNTIME where these sources are the runtime of an AssemblyScript program (rt.ts).
  */
 
 /** log2 of the runtime's page. */
@@ -46,6 +48,14 @@
 @inline export const HOST: bool = isDefined(GOMALLOC_HOST);
 /** True in the flavours for several threads over one shared memory. */
 @inline export const SHARED: bool = isDefined(GOMALLOC_SHARED);
+/** True where this is the runtime of an AssemblyScript program: all objects are the collector's, there is no malloc. */
+@inline export const ASC: bool = ASC_RUNTIME == 2;
+/** True with scan and noscan classes, as Go has them. */
+@inline export const TYPED: bool = HOST || ASC;
+/** True with the collector. */
+@inline export const GC: bool = ASC || (HOST && !SHARED);
+/** True where every cycle's marks are checked by a second marking if the program asks for it (check/checkmark.ts). */
+@inline export const CHECKMARK: bool = GC && (isDefined(GOMALLOC_TEST) || isDefined(GOMALLOC_CHECKMARK));
 /** True where locks check their order. */
 @inline export const CHECK_LOCKS: bool = isDefined(GOMALLOC_TEST);
 /** The highest number of a P: it fits mspan.owner, where 0 is nobody. */
@@ -57,13 +67,19 @@
  * Rows. A row is a line of the mcache and the mcentral behind it: a span class, or a fitted class.
  *   0..67     noscan, row = class (row 0: none, large objects have no row)
  *   68..83    fitted noscan classes
- *   84..151   scan, row = 84 + class            (HOST)
+ *   84..151   scan, row = 84 + class            (TYPED)
  *   152       blocks of the tiny allocator      (HOST)
+ *   153..220  noscan of mallocgc, row = 153 + class (HOST with GC)
+ * What malloc hands out is its caller's until it is freed: the collector has the rows from FIRST_GC_ROW on, and in the
+ * runtime of AssemblyScript all: there are no fitted classes there, and scan begins at 68.
  */
 @inline export const ROW_FITTED: u32 = 68;
-@inline export const ROW_SCAN: u32 = 84;
+@inline export const ROW_SCAN: u32 = ASC ? 68 : 84;
 @inline export const ROW_TINY: u32 = 152;
-@inline export const NUM_ROWS: u32 = HOST ? 153 : 84;
+/** Row of mallocgc's noscan objects of class 0. */
+@inline export const ROW_NOSCAN: u32 = HOST && GC ? 153 : 0;
+@inline export const NUM_ROWS: u32 = HOST ? (GC ? 221 : 153) : ASC ? 136 : 84;
+@inline export const FIRST_GC_ROW: u32 = HOST ? ROW_SCAN : 1;
 
 /** Requests up to here are looked up by one load: the table of 8-byte steps. */
 @inline export const SMALL_SIZE_MAX: u32 = 1024;

@@ -19,7 +19,7 @@
  * these fields stand for nobody's spans: the mcentrals that all Ps share.
  */
 
-import { ARENA_PAGES, HOST, MAX_PS, NUM_ARENAS, NUM_ROWS, SHARED } from "./config";
+import { ARENA_PAGES, ASC, GC, HOST, MAX_PS, NUM_ARENAS, NUM_ROWS, SHARED, TYPED } from "./config";
 
 /**
  * A group: 64 consecutive slots of a span, a window of its allocBits. It is what the mcache holds.
@@ -65,6 +65,12 @@ export class Group {
  *   24 row u8 | 25 state u8 | 26 ngroups u8 | 27 owner u8 | 28 nelems u16 | 30 flags u8 | 31 spanclass u8
  *   32 Group[ngroups], 0..16; a large span has none, and its request's size in bytes at 16
  *      in a shared heap ngroups records of what others freed
+ *
+ * With the collector the record has a front, which is written by it only:
+ *
+ *   -8 * (i + 1)  mark bits u64 of group i: they become what is live when the span is swept. One word for a large span
+ *   -frontSize    meta u32: address of the pointer bits or type words of a scan span's slots (gc/typebits.ts), 256 bytes a
+ *                 group; the type of a large scan span
  */
 // @ts-ignore: decorator
 @unmanaged @final
@@ -92,6 +98,12 @@ export class MSpan {
   spanclass: u8;
 }
 @inline export const MSPAN_SIZE: u32 = 32;
+/** Bytes before the record of a span with `ngroups` groups, a multiple of 16. */
+// @ts-ignore: decorator
+@inline
+export function frontSize(ngroups: u32): u32 {
+  return GC ? ((max<u32>(ngroups, 1) << 3) + 8 + 15) & ~15 : 0;
+}
 
 /** mspan.state */
 @inline export const SPAN_DEAD: u8 = 0;
@@ -102,6 +114,7 @@ export class MSpan {
 @inline export const FLAG_EMPTY: u8 = 2; // retained without a live slot, in its mcentral's list of empty spans
 @inline export const FLAG_NEEDZERO: u8 = 4; // large: may be dirty
 @inline export const FLAG_DEFERRED: u8 = 8; // large: freed, and waits for H
+@inline export const FLAG_FULL: u8 = 16; // in its mcentral's list of full spans, or large and the collector's
 
 /**
  * What free needs to know of a page: one record of 16 bytes, no other access before the group.
@@ -157,7 +170,7 @@ export class Row {
 }
 @inline export const ROW_SHIFT: u32 = 5;
 
-/** mcentral: the spans of one row that no mcache holds and that have free slots. 48 bytes. */
+/** mcentral: the spans of one row that no mcache holds and that have free slots. 48 bytes; 64 with the collector. */
 // @ts-ignore: decorator
 @unmanaged @final
 export class MCentral {
@@ -188,7 +201,20 @@ export class MCentral {
   /** Pages of its spans in use. */
   npagesInUse: u32;
 }
-@inline export const MCENTRAL_SIZE: u32 = 48;
+@inline export const MCENTRAL_SIZE: u32 = GC ? 64 : 48;
+
+/** What the collector has behind an mcentral: it must find the full spans too. The lists are doubly linked. */
+// @ts-ignore: decorator
+@unmanaged @final
+export class SweepSets {
+  /** Full spans, swept. */
+  fullHead: u32;
+  fullTail: u32;
+  /** Spans of before the last cycle's end, partial ones first. */
+  unswept: u32;
+  /** Scratch of validate. */
+  pad: u32;
+}
 
 /** The heap's own fields, at most 128 bytes. H but where a P is named. */
 // @ts-ignore: decorator
@@ -249,17 +275,22 @@ export class MHeap {
 /** Address of the row of each request of 8 * i bytes, rounded up as C wants it. */
 @inline export const HEAP_TABLE8: u32 = HEAP_STATS + (HOST ? 256 : 0); // u32[129], padded to 520 bytes
 /** Row of each request of 1024 + 128 * i bytes. */
-@inline export const HEAP_TABLE128: u32 = HEAP_TABLE8 + 520; // u8[249], padded to 256
+@inline export const HEAP_TABLE128: u32 = HEAP_TABLE8 + (ASC ? 0 : 520); // u8[249], padded to 256
 /** Class of each request of 8 * i bytes in Go's table (mallocgc). */
-@inline export const HEAP_CLASS8: u32 = HEAP_TABLE128 + 256; // u8[129], padded to 136, HOST
-@inline export const HEAP_CLASS_SIZE: u32 = HEAP_CLASS8 + (HOST ? 136 : 0); // u16[68]
+@inline export const HEAP_CLASS8: u32 = HEAP_TABLE128 + 256; // u8[129], padded to 136, TYPED
+@inline export const HEAP_CLASS_SIZE: u32 = HEAP_CLASS8 + (TYPED ? 136 : 0); // u16[68]
 @inline export const HEAP_CLASS_PAGES: u32 = HEAP_CLASS_SIZE + 136; // u8[68], padded to 72
 @inline export const HEAP_ROWS: u32 = (HEAP_CLASS_PAGES + 72 + 15) & ~15; // Row[NUM_ROWS]
 @inline export const HEAP_CENTRAL: u32 = HEAP_ROWS + (NUM_ROWS << ROW_SHIFT); // MCentral[NUM_ROWS]
 /** PRecord, 64-byte aligned, in shared heaps: what a record of a P has besides. */
-@inline export const HEAP_P: u32 = SHARED ? (HEAP_CENTRAL + NUM_ROWS * 48 + 63) & ~63 : HEAP_CENTRAL + NUM_ROWS * 48;
+@inline export const HEAP_P: u32 = SHARED
+  ? (HEAP_CENTRAL + NUM_ROWS * MCENTRAL_SIZE + 63) & ~63
+  : HEAP_CENTRAL + NUM_ROWS * MCENTRAL_SIZE;
 @inline export const P_RECORD_SIZE: u32 = SHARED ? HEAP_P + 192 : 0;
-@inline export const HEAP_ARENA_MAP: u32 = SHARED ? P_RECORD_SIZE : HEAP_P; // u32[1024]
+/** The collector's own fields (gc/state.ts). */
+@inline export const HEAP_GC: u32 = (HEAP_P + 15) & ~15;
+@inline export const GC_SIZE: u32 = GC ? 768 : 0;
+@inline export const HEAP_ARENA_MAP: u32 = SHARED ? P_RECORD_SIZE : GC ? HEAP_GC + GC_SIZE : HEAP_P; // u32[1024]
 /** Where memstats puts its record: there is always room for it. */
 @inline export const HEAP_MEMSTATS: u32 = HEAP_ARENA_MAP + (NUM_ARENAS << 2); // u64[312], HOST
 /** A lock: 64 bytes, so that no two share a cache line. */

@@ -3,7 +3,8 @@
  *
  * A span in use is in exactly one place: cached (its group stands in the row), partial (FLAG_LISTED, in the list
  * head..tail), empty (FLAG_EMPTY, retained without a live slot), or full, which is no list: nothing looks for a full
- * span but a free of one of its slots, and that finds it by its address. The collector's sweep walks allspans.
+ * span but a free of one of its slots, and that finds it by its address. The collector's rows do list them, and those
+ * that are unswept (central/sweepsets.ts).
  *
  *   partial: first in, first out. A span that has just regained a slot waits while others are used up, and has more
  *   to give when its turn comes; last in, first out would reload windows of one slot over and over.
@@ -16,6 +17,8 @@
  */
 
 import {
+  ASC,
+  GC,
   GROUP_SLOTS,
   GROUP_SLOTS_SHIFT,
   MAX_SPAN_PAGES,
@@ -24,14 +27,26 @@ import {
   ROW_TINY,
   SHARED,
 } from "../base/config";
-import { FLAG_EMPTY, FLAG_LISTED, FLAG_NEEDZERO, MCentral, MSpan, REMOTE_NEXT, REMOTE_SPAN } from "../base/layout";
+import {
+  FLAG_EMPTY,
+  FLAG_FULL,
+  FLAG_LISTED,
+  FLAG_NEEDZERO,
+  MCentral,
+  MSpan,
+  REMOTE_NEXT,
+  REMOTE_SPAN,
+} from "../base/layout";
 import { lowBits } from "../base/bits";
 import { STAT_CENTRAL_GROWS, STAT_CENTRAL_HITS, count } from "../base/counters";
 import { lock, unlock } from "../base/locks";
-import { central, clearMoving, local, mlocal, pAt, rowAt, rowAddress } from "../base/state";
+import { central, clearMoving, local, mheap, mlocal, pAt, rowAt, rowAddress } from "../base/state";
+import { clearMarks, isCollected, markWord } from "../base/gcstate";
 import { addSpan, allocSpan, freeSpan } from "../heap/mheap";
 import { maybeFit } from "./fitted";
 import { takeShared } from "./shared";
+import { takeUnswept } from "./sweep";
+import { pushFull, unlinkFull } from "./sweepsets";
 import { addressOf, groupOf, isEmptyUncached, remoteOf, spanAt, validBits } from "../heap/mspan";
 
 /** Spans of slots up to this many bytes grow with their class, up to 1/2^LONG_SHIFT of it. */
@@ -81,13 +96,21 @@ export function cacheSpan(row: u32): MSpan | null {
     c.empty = span.next;
     span.flags &= ~FLAG_EMPTY;
     mlocal().retainedPages -= span.npages;
+    if (GC) span.sweepgen = mheap().sweepgen;
     count(STAT_CENTRAL_HITS);
     return span;
+  }
+  if (GC && isCollected(row)) {
+    const span = takeUnswept(row);
+    if (span != null) {
+      count(STAT_CENTRAL_HITS);
+      return span;
+    }
   }
   if (SHARED) {
     const span = takeShared(row);
     if (span != null) return span;
-  } else {
+  } else if (!ASC) {
     maybeFit(row);
   }
   return growSpan(row);
@@ -144,6 +167,7 @@ function growSpan(row: u32): MSpan | null {
     const valid = validBits(span, i);
     g.allocCache = valid;
     g.freed = ~valid;
+    if (GC) store<u64>(markWord(span, i), 0);
     if (SHARED) {
       const at: usize = remoteOf(span, i);
       store<u64>(at, 0);
@@ -161,7 +185,10 @@ function growSpan(row: u32): MSpan | null {
 
 /** uncacheSpan: a span that leaves the mcache, its group's bit in partialMask set if it has free slots. */
 export function uncacheSpan(span: MSpan): void {
-  if (span.partialMask == 0) return;
+  if (span.partialMask == 0) {
+    if (GC && isCollected(span.row)) pushFull(span);
+    return;
+  }
   const c = central(span.row);
   if (isEmptyUncached(span)) retainOrFree(c, span);
   else pushPartial(c, span);
@@ -169,6 +196,7 @@ export function uncacheSpan(span: MSpan): void {
 
 /** A span without a live slot, in no list: kept for its row while little is kept, else back to the heap. */
 export function retainOrFree(c: MCentral, span: MSpan): void {
+  if (GC && isCollected(span.row)) clearMarks(span);
   const h = mlocal();
   const retained = h.retainedPages + span.npages;
   const inUse = SHARED ? pAt(local).ownedPages : h.inUsePages;
@@ -187,6 +215,7 @@ export function retainOrFree(c: MCentral, span: MSpan): void {
 /** A span outside of the mcache has regained a slot; `maybeEmpty` when a group of it has no live slot any more. */
 export function release(span: MSpan, maybeEmpty: bool): void {
   const c = central(span.row);
+  if (GC && span.flags & FLAG_FULL) unlinkFull(span);
   const listed = (span.flags & FLAG_LISTED) != 0;
   if (maybeEmpty && isEmptyUncached(span)) {
     if (listed) unlinkPartial(c, span);

@@ -8,6 +8,7 @@
 
 import {
   ARENA_PAGES,
+  GC,
   CHUNK_SHIFT,
   LAST_P,
   MAX_SPAN_PAGES,
@@ -18,6 +19,7 @@ import {
 } from "../base/config";
 import {
   FLAG_EMPTY,
+  FLAG_FULL,
   FLAG_LISTED,
   FULL,
   MHeap,
@@ -41,6 +43,8 @@ import {
   rowAddress,
   setLocal,
 } from "../base/state";
+import { gcState, isCollected, isMarking, markWord } from "../base/gcstate";
+import { isUnswept, sweepSets } from "../central/sweepsets";
 import { inUseBits, pageRecord, spanOf } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
 import {
@@ -107,6 +111,9 @@ import { chunkBits, chunkScav, countFreePages, currentSum, expectedSum, levelFor
 @inline export const BAD_REMOTE: u32 = 45;
 /** 52: retained pages are not those of the lists of empty spans. */
 @inline export const BAD_RETAINED: u32 = 52;
+
+/** 53: a slot of a swept span is marked though no cycle runs. */
+@inline export const STALE_MARK: u32 = 53;
 
 let info: u32 = 0;
 
@@ -201,7 +208,8 @@ function validateSpans(deep: bool): u32 {
     const at = pageRecord(page).groups - MSPAN_SIZE;
     const span = changetype<MSpan>(<usize>at);
     if (span.state != SPAN_IN_USE || span.startAddr != page << PAGE_SHIFT || span.npages == 0) return bad(BAD_SPAN, at);
-    if ((!SHARED && span.owner != 0) || span.sweepgen != h.sweepgen) return bad(BAD_SPAN, at);
+    if (!SHARED && span.owner != 0) return bad(BAD_SPAN, at);
+    if (GC && isUnswept(span) && (!gcState().sweeping || span.sweepgen + 2 != h.sweepgen)) return bad(BAD_SPAN, at);
     if (SHARED) {
       if (recordOf(span.owner) == 0) return bad(BAD_OWNER, at);
       setLocal(recordOf(span.owner));
@@ -277,7 +285,39 @@ function validateGroups(span: MSpan, deep: bool): u32 {
   if (<u32>span.partialMask != partial) return bad(BAD_PARTIAL_MASK, at);
   const listed = (span.flags & (FLAG_LISTED | FLAG_EMPTY)) != 0;
   if (listed != (!cached && partial != 0)) return bad(BAD_PLACE, at);
+  if (GC) {
+    const full = (span.flags & FLAG_FULL) != 0;
+    if (full != (isCollected(span.row) && !cached && partial == 0)) return bad(BAD_PLACE, at);
+    if (!isMarking() && !isUnswept(span)) {
+      for (let i: u32 = 0; i < span.ngroups; i++) if (load<u64>(markWord(span, i))) return bad(STALE_MARK, at);
+    }
+  }
   return 0;
+}
+
+/** The full and unswept spans of a collected row, of which `n` others are in its lists. */
+function validateSets(row: u32, n: u32): u32 {
+  const s = sweepSets(row);
+  const most = central(row).nspans;
+  let prev: u32 = 0;
+  for (let at = s.fullHead; at != 0; at = spanAt(at).next) {
+    const span = spanAt(at);
+    if (span.prev != prev || <u32>span.row != row || (span.flags & FLAG_FULL) == 0 || isUnswept(span))
+      return bad(BAD_LIST, at);
+    if (++n > most) return bad(BAD_LIST, at);
+    prev = at;
+  }
+  if (s.fullTail != prev) return bad(BAD_LIST, s.fullTail);
+  prev = 0;
+  for (let at = s.unswept; at != 0; at = spanAt(at).next) {
+    const span = spanAt(at);
+    if (span.prev != prev || <u32>span.row != row || !isUnswept(span)) return bad(BAD_LIST, at);
+    if (++n > most) return bad(BAD_LIST, at);
+    prev = at;
+  }
+  if (rowAt(rowAddress(row)).span) n++;
+  // No span of the row is outside of all of them.
+  return n == most ? 0 : bad(BAD_SPAN_COUNT, row);
 }
 
 function validateLists(): u32 {
@@ -302,6 +342,10 @@ function validateLists(): u32 {
       if (++n > c.nspans) return bad(BAD_LIST, at);
       retained += span.npages;
       at = span.next;
+    }
+    if (GC && isCollected(row)) {
+      const code = validateSets(row, n);
+      if (code) return code;
     }
     const r = rowAt(rowAddress(row));
     if (r.span != 0) {

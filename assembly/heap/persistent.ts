@@ -9,8 +9,8 @@
  * Lock: H. Cost: O(1).
  */
 
-import { SHARED } from "../base/config";
-import { HEAP_FREE_SPANS, GROUP_RECORDS, MHeap, MSPAN_SIZE, MSpan } from "../base/layout";
+import { GC, SHARED } from "../base/config";
+import { HEAP_FREE_SPANS, GROUP_RECORDS, MHeap, MSPAN_SIZE, MSpan, frontSize } from "../base/layout";
 import { here, mlocal } from "../base/state";
 
 /** `size` bytes, 16-aligned, contents undefined; 0 when the chunk is too short. */
@@ -60,7 +60,12 @@ export function spanRecordAlloc(ngroups: u32): u32 {
     store<u32>(list, changetype<MSpan>(<usize>dead).next, HEAP_FREE_SPANS);
     return dead;
   }
-  return persistentAlloc(MSPAN_SIZE + ngroups * GROUP_RECORDS);
+  const front = frontSize(ngroups);
+  const at = persistentAlloc(front + MSPAN_SIZE + ngroups * GROUP_RECORDS);
+  if (!GC || at == 0) return at;
+  // The front outlives its span, for the meta table does: it has an address there, or none yet.
+  store<u32>(at, 0);
+  return at + front;
 }
 
 /** Back to its list. The caller has set state to dead. */

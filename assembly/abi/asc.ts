@@ -1,0 +1,274 @@
+/**
+ * The runtime of an AssemblyScript program: what the compiler and the standard library call (`--runtime .../gomalloc/rt`).
+ *
+ *   slot   0 rtId u32 | 4 rtSize u32 | 8 the object        its address is the slot's + 8
+ *
+ * No other header: mark bits, sizes and lists are out of band. All objects are the collector's, in scan or noscan rows by
+ * what their class says; references are found by the compiler's visitors, roots are its globals, its shadow stack and
+ * pins. Static objects lie below __heap_base in the compiler's own layout, whose unused word at -16 holds the number of
+ * the last cycle that has seen them.
+ *
+ * The heap begins at __heap_base at the first allocation and grows by need. Out of memory is an abort with that message,
+ * after a cycle was run for it, and leaves the heap as it was.
+ *
+ * Constants of --use: GOMALLOC_GOGC (percent), GOMALLOC_GC_OFF (cycles only when asked for), GOMALLOC_MEMORY_LIMIT (bytes), GOMALLOC_HEAP_MINIMUM
+ * (bytes, the least goal), GOMALLOC_CHECKMARK (check each cycle's marks). One thread.
+ */
+
+import {
+  ARENA_SHIFT,
+  CHECKMARK,
+  MAX_SMALL_SIZE,
+  PAGE_SHIFT,
+  PAGE_SIZE,
+  ROW_SCAN,
+  SMALL_SIZE_MAX,
+} from "../base/config";
+import { Group, HEAP_CLASS8, HEAP_ROWS, MSPAN_SIZE, ROW_SHIFT } from "../base/layout";
+import { PHASE_MARK, gcState } from "../base/gcstate";
+import { arenaOf, heap, mheap, rowAt, rowAddress } from "../base/state";
+import { bootstrap } from "../alloc/init";
+import { isDirty } from "../alloc/mcache";
+import { checking } from "../check/checkmark";
+import { collect, pacer, readyGC, repace, startGC, stepGC } from "../gc/cycle";
+import { classOfSize, liveGrows, mallocgcLarge, nextFreeGC } from "../gc/mallocgc";
+import { shade } from "../gc/mark";
+import { setGCPercent as pacerPercent, setHeapMinimum, setMemoryLimit as pacerLimit } from "../gc/pacer";
+import { pinObject, unpinObject } from "../gc/pins";
+import { countVisit } from "../gc/scan";
+import { pushWork } from "../gc/work";
+import { pageRecord } from "../heap/arena";
+import { resizeLargeSpan } from "../heap/mheap";
+import { blockSize, spanAt } from "../heap/mspan";
+
+@inline const HEADER: u32 = 8;
+/** Largest object: sizes beyond would wrap. */
+@inline const MAX_SIZE: u32 = 0xfffe0000;
+/** __typeinfo: the class holds no references. */
+@inline const POINTERFREE: u32 = 32;
+/** Clearing by words up to here beats the test whether it is needed. Bytes. */
+@inline const CLEAR_ALWAYS: u32 = 64;
+
+@inline const GOGC: i32 = isDefined(GOMALLOC_GC_OFF) ? -1 : isDefined(GOMALLOC_GOGC) ? GOMALLOC_GOGC : 100;
+@inline const LIMIT: u32 = isDefined(GOMALLOC_MEMORY_LIMIT) ? GOMALLOC_MEMORY_LIMIT : 0;
+/** Go's 4 MiB would be most of a small program's memory. */
+@inline const MINIMUM: u32 = isDefined(GOMALLOC_HEAP_MINIMUM) ? GOMALLOC_HEAP_MINIMUM : 512 << 10;
+
+// @ts-ignore: decorator
+@inline
+function isPointerFree(id: u32): bool {
+  // Object, ArrayBuffer and String have the first numbers. The table is that of __typeinfo, without its check.
+  return id <= idof<string>() || (load<u32>(__rtti_base + 4 + (id << 2)) & POINTERFREE) != 0;
+}
+
+/** The heap, at the first allocation. */
+function start(): bool {
+  if (heap != 0) return true;
+  if (!bootstrap(true, <u32>__heap_base)) return false;
+  readyGC();
+  const p = pacer();
+  setHeapMinimum(p, MINIMUM);
+  pacerPercent(p, GOGC);
+  if (LIMIT) pacerLimit(p, LIMIT);
+  if (CHECKMARK) gcState().checkmark = 1;
+  repace();
+  return true;
+}
+
+/** Clear `size` bytes from `p`, 8-aligned, up to the end of a word. */
+// @ts-ignore: decorator
+@inline
+function clearObject(p: u32, size: u32): void {
+  for (const end = p + size; p < end; p += 8) store<u64>(p, 0);
+}
+
+/** A zeroed object of `size` bytes and class `id`. Aborts when there is no memory. */
+// @ts-ignore: decorator
+@global @unsafe
+export function __new(size: usize, id: i32): usize {
+  if (size <= SMALL_SIZE_MAX - 2 * HEADER && heap != 0) {
+    const c = <u32>load<u8>(heap + ((<u32>size + 2 * HEADER - 1) >> 3), HEAP_CLASS8);
+    const first = HEAP_ROWS + (isPointerFree(id) ? 0 : ROW_SCAN << ROW_SHIFT);
+    const row = rowAt(heap + first + (c << ROW_SHIFT));
+    const g = changetype<Group>(<usize>row.group);
+    const cache = g.allocCache;
+    if (cache) {
+      g.allocCache = cache & (cache - 1);
+      const p = row.base + <u32>ctz(cache) * row.elemsize + HEADER;
+      if (size <= CLEAR_ALWAYS || isDirty(row)) clearObject(p, <u32>size);
+      store<u32>(p - HEADER, id);
+      store<u32>(p - HEADER, <u32>size, 4);
+      return p;
+    }
+  }
+  return newSlow(<u32>size, id);
+}
+
+function newSlow(size: u32, id: u32): u32 {
+  const p = allocate(size, isPointerFree(id));
+  if (p == 0) throw new Error("out of memory");
+  store<u32>(p, id);
+  store<u32>(p, size, 4);
+  return p + HEADER;
+}
+
+/** A slot or pages with `size` zero bytes behind its header; 0: no memory. */
+function allocate(size: u32, noscan: bool): u32 {
+  if (size > MAX_SIZE || !start()) return 0;
+  const all = size + HEADER;
+  if (all > MAX_SMALL_SIZE) return mallocgcLarge(all, !noscan, true, 0);
+  const address = rowAddress((noscan ? 0 : ROW_SCAN) + classOfSize(all));
+  const p = nextFreeGC(address);
+  if (p == 0) return 0;
+  if (isDirty(rowAt(address))) {
+    if (all <= 256) clearObject(p, all);
+    else memory.fill(p, 0, all);
+  }
+  return p;
+}
+
+/** The object at `ptr` with `size` bytes, in place if it fits there; what is new of it is zero. */
+// @ts-ignore: decorator
+@global @unsafe
+export function __renew(ptr: usize, size: usize): usize {
+  const old = load<u32>(ptr - HEADER, 4);
+  const at = <u32>ptr - HEADER;
+  if (arenaOf(at >> ARENA_SHIFT) != 0 && size <= MAX_SIZE) {
+    const groups = pageRecord(at >> PAGE_SHIFT).groups;
+    if (groups != 0 && (<u32>size + HEADER <= blockSize(spanAt(groups - MSPAN_SIZE)) || growLarge(groups, <u32>size))) {
+      if (size > old) memory.fill(ptr + old, 0, size - old);
+      store<u32>(at, <u32>size, 4);
+      return ptr;
+    }
+  }
+  const fresh = __new(size, load<i32>(ptr - HEADER));
+  memory.copy(fresh, ptr, min<usize>(size, old));
+  return fresh;
+}
+
+/** Take the pages behind a large object, for `size` bytes. */
+function growLarge(groups: u32, size: u32): bool {
+  const span = spanAt(groups - MSPAN_SIZE);
+  if (span.ngroups != 0) return false;
+  const old = span.npages;
+  const npages = (size + HEADER + PAGE_SIZE - 1) >> PAGE_SHIFT;
+  if (!resizeLargeSpan(span, npages)) return false;
+  liveGrows((<u64>(npages - old)) << PAGE_SHIFT, (span.spanclass & 1) == 0);
+  return true;
+}
+
+/** After a store of `child` into `parent`: the insertion barrier. */
+// @ts-ignore: decorator
+@global @unsafe
+export function __link(parent: usize, child: usize, expectMultiple: bool): void {
+  if (child != 0 && heap != 0 && gcState().phase == PHASE_MARK) visit(<u32>child);
+}
+
+/** A reference that marking has come upon. */
+// @ts-ignore: decorator
+@global @unsafe
+export function __visit(ptr: usize, cookie: i32): void {
+  if (ptr == 0) return;
+  countVisit();
+  visit(<u32>ptr);
+}
+
+function visit(p: u32): void {
+  if (p >= <u32>__heap_base) {
+    shade(p);
+    return;
+  }
+  // A static object: seen once a cycle, once more when the cycle is checked. It is queued before it counts as seen.
+  if (isPointerFree(load<u32>(p - HEADER))) return;
+  const cycle = (gcState().cycles << 1) | (<u32>(CHECKMARK && checking));
+  if (load<u32>(p - 16) == cycle) return;
+  const before = gcState().overflow;
+  gcState().overflow = 0;
+  pushWork(p);
+  if (gcState().overflow == 0) store<u32>(p - 16, cycle);
+  gcState().overflow |= before;
+}
+
+/** Keep an object whatever points to it; each pin wants its __unpin. */
+// @ts-ignore: decorator
+@global @unsafe
+export function __pin(ptr: usize): usize {
+  if (ptr == 0) return 0;
+  if (!start() || pinObject(<u32>ptr) == 0) throw new Error("out of memory");
+  if (gcState().phase == PHASE_MARK) visit(<u32>ptr);
+  return ptr;
+}
+
+// @ts-ignore: decorator
+@global @unsafe
+export function __unpin(ptr: usize): void {
+  if (ptr == 0) return;
+  // It may be in a local yet: marking that has begun keeps it.
+  if (heap != 0 && gcState().phase == PHASE_MARK) visit(<u32>ptr);
+  if (heap == 0 || unpinObject(<u32>ptr) < 0) throw new Error("Object is not pinned");
+}
+
+/** A whole cycle. What nothing points to is free when it returns. */
+// @ts-ignore: decorator
+@global @unsafe
+export function __collect(): void {
+  if (heap != 0) collect();
+}
+
+/** Set GOGC, percent, negative: cycles only when asked for or the limit demands it. The old value, -1 for off. */
+// @ts-ignore: decorator
+@global @unsafe
+export function __setGCPercent(percent: i32): i32 {
+  if (!start()) return GOGC;
+  const old = pacerPercent(pacer(), percent);
+  repace();
+  return old;
+}
+
+/** Set the limit of memory in use that the collector is to keep to, bytes, 0: none. The old one. */
+// @ts-ignore: decorator
+@global @unsafe
+export function __setMemoryLimit(bytes: u32): u32 {
+  if (!start()) return 0;
+  const old = pacerLimit(pacer(), bytes ? <u64>bytes : ~(<u64>0));
+  repace();
+  return old == ~(<u64>0) ? 0 : <u32>old;
+}
+
+/**
+ * Mark for about `budget` bytes of objects, beginning a cycle if none runs: for a host with time to spare. Bytes marked;
+ * 0 when the cycle has ended.
+ */
+// @ts-ignore: decorator
+@global @unsafe
+export function __gcStep(budget: u32): u32 {
+  if (!start()) return 0;
+  startGC(true);
+  const work = stepGC(budget);
+  return gcState().phase == PHASE_MARK ? max<u32>(<u32>work, 1) : 0;
+}
+
+/** Figures: 0 cycles begun, 1 forced ones, 2 phase (1: marking), 3 heap live, 4 marked by the last cycle, 5 goal, 6 trigger
+ * (bytes, estimates between cycles), 7 pages in use of 8 KiB, 8 pages of records, 9 pins, 10 bytes that the last sweep has
+ * freed, 11 steps of the last marking, 12 times that the mark queue found no memory. */
+// @ts-ignore: decorator
+@global @unsafe
+export function __gcStat(i: u32): f64 {
+  if (heap == 0) return 0;
+  const g = gcState();
+  const p = pacer();
+  if (i == 0) return g.cycles;
+  if (i == 1) return g.forced;
+  if (i == 2) return g.phase;
+  if (i == 3) return <f64>p.heapLive;
+  if (i == 4) return <f64>p.heapMarked;
+  if (i == 5) return <f64>p.goal;
+  if (i == 6) return <f64>p.trigger;
+  if (i == 7) return mheap().inUsePages;
+  if (i == 8) return mheap().metaPages;
+  if (i == 9) return g.pinCount;
+  if (i == 10) return <f64>g.freedBytes;
+  if (i == 11) return g.steps;
+  if (i == 12) return <f64>g.overflows;
+  return 0;
+}

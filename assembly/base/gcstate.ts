@@ -1,0 +1,122 @@
+/**
+ * The collector's own fields, in the heap's record at HEAP_GC: what the layers below gc/ have to know of a cycle.
+ *
+ *   0..255    GcState
+ *   256..767  the pacer's (gc/pacer.ts)
+ *
+ * Owner: the thread that works on the heap. Read at every refill of a collected row; no fast path looks here.
+ */
+
+import { FIRST_GC_ROW, GC } from "./config";
+import { HEAP_GC, MSPAN_SIZE, MSpan } from "./layout";
+import { heap } from "./state";
+
+/** GcState.phase */
+@inline export const PHASE_OFF: u32 = 0;
+@inline export const PHASE_MARK: u32 = 1;
+@inline export const PHASE_TERMINATION: u32 = 2;
+
+// @ts-ignore: decorator
+@unmanaged @final
+export class GcState {
+  phase: u32;
+  /** 1: a cycle begins when the heap has grown to the trigger. */
+  enabled: u32;
+  /** Work buffers: address past the last entry, 0 without a buffer; a spare one; all there are. */
+  top: u32;
+  spare: u32;
+  buffers: u32;
+  /** 1: a marked object could not be queued for want of memory. */
+  overflow: u32;
+  /** Cycles begun. */
+  cycles: u32;
+  /** Cycles begun because somebody asked. */
+  forced: u32;
+  /** 1 while there may be unswept spans; then the row of the next one. */
+  sweeping: u32;
+  sweepRow: u32;
+  /** Large spans: swept ones, and those of before the last cycle's end. */
+  large: u32;
+  largeUnswept: u32;
+  /** Bytes of slots marked in this cycle. */
+  bytesMarked: u64;
+  /** Bytes allocated since the last assist was paid. */
+  debt: u64;
+  /** Looks at the roots in this termination. */
+  looks: u32;
+  /** Steps that this cycle's marking took. */
+  steps: u32;
+  /** Pins: open-addressing table of {address u32, count u32}, its slots less one, entries. */
+  pins: u32;
+  pinMask: u32;
+  pinCount: u32;
+  pinUsed: u32;
+  /** Handles: table of u32, its slots, first free one, in use. */
+  handles: u32;
+  handleSlots: u32;
+  handleFree: u32;
+  handleCount: u32;
+  /** Registered root ranges: first of a list of {next, start, end, kind}. */
+  ranges: u32;
+  /** Types made so far. */
+  types: u32;
+  /** Pages swept since the last cycle's end, and to be swept then. */
+  pagesSwept: u32;
+  pagesToSweep: u32;
+  /** Slots and bytes that the last sweep found dead. */
+  freedSlots: u64;
+  freedBytes: u64;
+  /** 1: every cycle is checked by a second marking (check/checkmark.ts). */
+  checkmark: u32;
+  /** 1 once the pacer's record has been filled. */
+  ready: u32;
+  /** Times that a work buffer could not be had. */
+  overflows: u64;
+}
+@inline export const HEAP_PACER: u32 = HEAP_GC + 256;
+
+// @ts-ignore: decorator
+@inline
+export function gcState(): GcState {
+  return changetype<GcState>(<usize>(heap + HEAP_GC));
+}
+
+// @ts-ignore: decorator
+@inline
+export function isMarking(): bool {
+  return GC && gcState().phase == PHASE_MARK;
+}
+
+/** Whether the spans of a row are the collector's. */
+// @ts-ignore: decorator
+@inline
+export function isCollected(row: u32): bool {
+  return GC && row >= FIRST_GC_ROW;
+}
+
+/** Address of the mark word of group `i` of a span; of a large span's with 0. */
+// @ts-ignore: decorator
+@inline
+export function markWord(span: MSpan, i: u32): u32 {
+  return <u32>changetype<usize>(span) - ((i + 1) << 3);
+}
+
+/** The same from the address of the span's group 0, as page records have it. */
+// @ts-ignore: decorator
+@inline
+export function markWordAt(groups: u32, slot: u32): u32 {
+  return groups - MSPAN_SIZE - 8 - ((slot >> 6) << 3);
+}
+
+/** What is free in a window that is loaded while marking goes on will be born marked. */
+// @ts-ignore: decorator
+@inline
+export function blacken(span: MSpan, i: u32, slots: u64): void {
+  const w = markWord(span, i);
+  store<u64>(w, load<u64>(w) | slots);
+}
+
+/** No slot of the span is marked. */
+export function clearMarks(span: MSpan): void {
+  for (let i: u32 = 0; i < max<u32>(span.ngroups, 1); i++) store<u64>(markWord(span, i), 0);
+}

@@ -1,0 +1,149 @@
+/**
+ * Sweeping: the mark bits of a span become what is live of it.
+ *
+ *   live' = live & marked        in one pass over its groups, and the mark words are zero again
+ *
+ * A span is swept before anything else is done to it: by the refill that wants its slots, by a free into it, by the
+ * allocation that pays for pages to come, by the host in its spare time. What is full goes to the full spans of its row,
+ * what has free slots to the partial ones, and a span without a live slot goes mcentral's way for these. A slot that was
+ * free before stays free though it is marked: windows that are loaded during the marking are marked whole.
+ *
+ * Owner: the P. Cost: O(groups) a span.
+ */
+
+import { FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT } from "../base/config";
+import { FULL, MSpan } from "../base/layout";
+import { clearMarks, gcState, markWord } from "../base/gcstate";
+import { STAT_LARGE_FREES, count } from "../base/counters";
+import { central, mheap, rowAt, rowAddress } from "../base/state";
+import { freeSpan } from "../heap/mheap";
+import { groupOf, liveBits, spanAt, validBits } from "../heap/mspan";
+import { pushPartial, retainOrFree } from "./mcentral";
+import { pushFull, pushLarge, sweepSets, unlinkLarge, unlinkUnswept } from "./sweepsets";
+
+/** What a swept span has. */
+@inline export const SWEPT_EMPTY: u32 = 0;
+@inline export const SWEPT_PARTIAL: u32 = 1;
+@inline export const SWEPT_FULL: u32 = 2;
+
+/** Unswept spans that one refill goes through before it takes a new one: Go's bound of what it may cost. */
+@inline const SPAN_BUDGET: u32 = 100;
+
+/** Sweep a small span that is unswept, and take it out of that list: it is in none then. */
+function sweepUnlisted(span: MSpan): u32 {
+  unlinkUnswept(span);
+  const was = <u32>span.partialMask;
+  let partial: u32 = 0;
+  let dirty = <u32>span.dirtyMask;
+  let dead: u32 = 0;
+  let left: u64 = 0;
+  for (let i: u32 = 0; i < span.ngroups; i++) {
+    const g = groupOf(span, i);
+    const valid = validBits(span, i);
+    const live = liveBits(span, i);
+    const w = markWord(span, i);
+    const keep = live & load<u64>(w);
+    store<u64>(w, 0);
+    left |= keep;
+    if (keep == valid) {
+      g.allocCache = 0;
+      g.freed = FULL;
+      continue;
+    }
+    const bit: u32 = 1 << i;
+    if (keep != live || ((was & bit) != 0 && (g.freed & valid) != 0)) dirty |= bit;
+    dead += <u32>popcnt(live ^ keep);
+    g.allocCache = valid & ~keep;
+    g.freed = ~valid;
+    partial |= bit;
+  }
+  span.partialMask = <u16>partial;
+  span.dirtyMask = <u16>dirty;
+  span.sweepgen = mheap().sweepgen;
+  account(span, dead, rowAt(rowAddress(span.row)).elemsize);
+  if (left == 0) return SWEPT_EMPTY;
+  return partial ? SWEPT_PARTIAL : SWEPT_FULL;
+}
+
+function account(span: MSpan, dead: u32, size: u32): void {
+  const g = gcState();
+  g.pagesSwept += span.npages;
+  g.freedSlots += dead;
+  g.freedBytes += <u64>dead * <u64>size;
+}
+
+/** Sweep an unswept span and put it where it belongs. What is left of it; SWEPT_EMPTY: it may be gone. */
+export function sweepSpan(span: MSpan): u32 {
+  if (span.ngroups == 0) return sweepLarge(span);
+  const state = sweepUnlisted(span);
+  if (state == SWEPT_FULL) pushFull(span);
+  else if (state == SWEPT_PARTIAL) pushPartial(central(span.row), span);
+  else retainOrFree(central(span.row), span);
+  return state;
+}
+
+function sweepLarge(span: MSpan): u32 {
+  unlinkLarge(span);
+  span.sweepgen = mheap().sweepgen;
+  if (load<u64>(markWord(span, 0))) {
+    clearMarks(span);
+    account(span, 0, 0);
+    pushLarge(span);
+    return SWEPT_FULL;
+  }
+  account(span, 1, span.npages << PAGE_SHIFT);
+  count(STAT_LARGE_FREES);
+  freeSpan(span);
+  return SWEPT_EMPTY;
+}
+
+/** For a refill: an unswept span of `row`, swept, with free slots and in no list. Null: none was found. */
+export function takeUnswept(row: u32): MSpan | null {
+  const c = sweepSets(row);
+  for (let n: u32 = 0; n < SPAN_BUDGET && c.unswept != 0; n++) {
+    const span = spanAt(c.unswept);
+    if (sweepUnlisted(span) != SWEPT_FULL) return span;
+    pushFull(span);
+  }
+  return null;
+}
+
+/** Sweep some span. Its pages; 0: all spans are swept. */
+export function sweepOne(): u32 {
+  const g = gcState();
+  if (!g.sweeping) return 0;
+  let at = g.largeUnswept;
+  for (; at == 0; g.sweepRow++) {
+    if (g.sweepRow == NUM_ROWS) {
+      g.sweeping = 0;
+      return 0;
+    }
+    at = sweepSets(g.sweepRow).unswept;
+    if (at) break;
+  }
+  const npages = spanAt(at).npages;
+  sweepSpan(spanAt(at));
+  return npages;
+}
+
+/** Begin to sweep: the sets have been switched. */
+export function startSweep(): void {
+  const g = gcState();
+  g.sweeping = 1;
+  g.sweepRow = FIRST_GC_ROW;
+  g.pagesSwept = 0;
+  g.freedSlots = 0;
+  g.freedBytes = 0;
+}
+
+/** Page reclaimer: sweep until `npages` pages have come free, or all spans are swept. For a request that long. */
+export function reclaimPages(npages: u32): void {
+  const h = mheap();
+  const before = h.inUsePages;
+  while (before - min(h.inUsePages, before) < npages && sweepOne() != 0) {}
+}
+
+/** Sweep all that is left. */
+export function finishSweep(): void {
+  while (sweepOne()) {}
+}

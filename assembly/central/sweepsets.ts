@@ -1,0 +1,110 @@
+/**
+ * Where the collector finds the spans of a row: besides mcentral's partial and empty ones it needs the full.
+ *
+ *   partial (head..tail), full (fullHead..fullTail)   swept: sweepgen is the heap's
+ *   unswept                                           of before the last cycle's end: sweepgen is 2 behind
+ *
+ * At a cycle's end the two swept lists become the unswept one, partial spans first, and the heap's sweepgen goes up by 2:
+ * no span is touched. Large spans stand in lists of their own (GcState). Only rows that the collector has take part.
+ *
+ * Owner: the P. Cost: O(1).
+ */
+
+import { NUM_ROWS, FIRST_GC_ROW } from "../base/config";
+import { FLAG_EMPTY, FLAG_FULL, FLAG_LISTED, MCentral, MSpan, SweepSets } from "../base/layout";
+import { gcState, isCollected } from "../base/gcstate";
+import { central, mheap } from "../base/state";
+import { addressOf, spanAt } from "../heap/mspan";
+
+// @ts-ignore: decorator
+@inline
+export function sweepSets(row: u32): SweepSets {
+  return changetype<SweepSets>(changetype<usize>(central(row)) + offsetof<MCentral>());
+}
+
+/** Whether a span that no mcache holds has still to be swept. */
+// @ts-ignore: decorator
+@inline
+export function isUnswept(span: MSpan): bool {
+  if (span.sweepgen == mheap().sweepgen || (span.flags & FLAG_EMPTY) != 0) return false;
+  return span.row ? isCollected(span.row) : (span.flags & FLAG_FULL) != 0;
+}
+
+/** A collected span has left the mcache without a free slot. */
+export function pushFull(span: MSpan): void {
+  const c = sweepSets(span.row);
+  const at = addressOf(span);
+  const tail = c.fullTail;
+  span.prev = tail;
+  span.next = 0;
+  if (tail) spanAt(tail).next = at;
+  else c.fullHead = at;
+  c.fullTail = at;
+  span.flags |= FLAG_FULL;
+}
+
+/** A full span has regained a slot. */
+export function unlinkFull(span: MSpan): void {
+  const c = sweepSets(span.row);
+  const next = span.next;
+  const prev = span.prev;
+  if (prev) spanAt(prev).next = next;
+  else c.fullHead = next;
+  if (next) spanAt(next).prev = prev;
+  else c.fullTail = prev;
+  span.flags &= ~FLAG_FULL;
+}
+
+/** Take a span out of its row's unswept ones. */
+export function unlinkUnswept(span: MSpan): void {
+  const next = span.next;
+  const prev = span.prev;
+  if (prev) spanAt(prev).next = next;
+  else sweepSets(span.row).unswept = next;
+  if (next) spanAt(next).prev = prev;
+  span.flags &= ~(FLAG_FULL | FLAG_LISTED);
+}
+
+/** A large span of the collector's, new or swept: FLAG_FULL tells it from malloc's. */
+export function pushLarge(span: MSpan): void {
+  const g = gcState();
+  span.prev = 0;
+  span.next = g.large;
+  if (g.large) spanAt(g.large).prev = addressOf(span);
+  g.large = addressOf(span);
+  span.flags |= FLAG_FULL;
+}
+
+/** Take a large span of the collector's out of its list. */
+export function unlinkLarge(span: MSpan): void {
+  const g = gcState();
+  const next = span.next;
+  const prev = span.prev;
+  if (prev) spanAt(prev).next = next;
+  else if (span.sweepgen == mheap().sweepgen) g.large = next;
+  else g.largeUnswept = next;
+  if (next) spanAt(next).prev = prev;
+}
+
+/** A cycle has ended: everything is unswept. Nothing was before, and no mcache holds a collected span. */
+export function switchSets(): void {
+  const g = gcState();
+  mheap().sweepgen += 2;
+  for (let row: u32 = FIRST_GC_ROW; row < NUM_ROWS; row++) {
+    const c = central(row);
+    const s = sweepSets(row);
+    if (c.head) {
+      s.unswept = c.head;
+      spanAt(c.tail).next = s.fullHead;
+      if (s.fullHead) spanAt(s.fullHead).prev = c.tail;
+    } else {
+      s.unswept = s.fullHead;
+    }
+    c.head = 0;
+    c.tail = 0;
+    s.fullHead = 0;
+    s.fullTail = 0;
+  }
+  g.largeUnswept = g.large;
+  g.large = 0;
+}

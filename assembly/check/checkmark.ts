@@ -1,0 +1,116 @@
+/**
+ * Checkmark: a second marking after the first, with the world stopped, that must find nothing new.
+ *
+ * At the end of a cycle everything is marked again, from the roots, in a bitmap of its own: one bit for 8 bytes of the
+ * arenas in use. Each object reached must be marked already, and live: one that is not marked would be swept though it is
+ * in use, one that is marked and free is a zombie, which somebody freed and still points to. Either stops the program.
+ *
+ * In the test flavours, and in AssemblyScript programs that are compiled with GOMALLOC_CHECKMARK. Without memory for the
+ * bitmap the cycle goes unchecked, which `unchecked` counts. Cost: the cycle's again, and 1/64 of the arenas for a while.
+ */
+
+import { ARENA_PAGES, ARENA_SHIFT, ASC, NUM_ARENAS, PAGE_SHIFT } from "../base/config";
+import { FLAG_FULL } from "../base/layout";
+import { clearMoving, mheap, rowAt, rowAddress } from "../base/state";
+import { gcState, isCollected } from "../base/gcstate";
+import { spanOf } from "../heap/arena";
+import { allocRun } from "../heap/mheap";
+import { freePages } from "../heap/pagealloc";
+import { liveBits } from "../heap/mspan";
+import { OBJECT_AT, drain, isMarked } from "../gc/mark";
+import { shadeRoots } from "../gc/roots";
+import { pushWork } from "../gc/work";
+
+/** Pages of an arena's bitmap; the table of them takes half a page. */
+@inline const MAP_PAGES: u32 = ARENA_PAGES >> 6;
+
+/** True while shade only checks. */
+export let checking: bool = false;
+/** Cycles checked, and cycles that could not be; the object that a check failed at. */
+export let checked: u32 = 0;
+export let unchecked: u32 = 0;
+export let checkFailedAt: u32 = 0;
+
+let table: u32 = 0;
+/** No memory for a bitmap or the queue: the check is given up. */
+let failed: bool = false;
+
+/** Address of the bitmap of an arena, made at first need; 0: no memory. */
+function mapOf(arena: u32): u32 {
+  const at = table + (arena << 2);
+  let map = load<u32>(at);
+  if (map) return map;
+  map = allocRun(MAP_PAGES, true) << PAGE_SHIFT;
+  if (map == 0) return 0;
+  mheap().metaPages += MAP_PAGES;
+  clearMoving();
+  store<u32>(at, map);
+  return map;
+}
+
+/** shade while checking. */
+export function checkShade(p: u32): void {
+  const span = spanOf(p);
+  if (span == null || failed) return;
+  let base = span.startAddr;
+  if (span.ngroups) {
+    if (!isCollected(span.row)) return;
+    const size = rowAt(rowAddress(span.row)).elemsize;
+    const slot = (p - base) / size;
+    if (slot >= <u32>span.nelems) return;
+    base += slot * size;
+    // A word that is not known to be a pointer may point to what is free.
+    if (((liveBits(span, slot >> 6) >> slot) & 1) == 0) {
+      if (ASC) fail(base);
+      return;
+    }
+  } else if ((span.flags & FLAG_FULL) == 0) return;
+  const map = mapOf(base >> ARENA_SHIFT);
+  if (map == 0) {
+    failed = true;
+    return;
+  }
+  const bit = (base & ((1 << ARENA_SHIFT) - 1)) >> 3;
+  const at = map + ((bit >> 3) & ~7);
+  const bits = load<u64>(at);
+  if ((bits >> (bit & 63)) & 1) return;
+  store<u64>(at, bits | ((<u64>1) << (bit & 63)));
+  if (!isMarked(base)) fail(base);
+  if ((span.spanclass & 1) == 0) pushWork(base + OBJECT_AT);
+}
+
+function fail(p: u32): void {
+  checkFailedAt = p;
+  if (ASC) throw new Error("gomalloc: an object in use is not marked");
+  unreachable();
+}
+
+/** Check the marks of the cycle that ends. Its queue is empty. */
+export function checkMarks(): void {
+  table = allocRun(1, false) << PAGE_SHIFT;
+  if (table == 0) {
+    unchecked++;
+    return;
+  }
+  mheap().metaPages += 1;
+  clearMoving();
+  memory.fill(table, 0, NUM_ARENAS << 2);
+  failed = false;
+  checking = true;
+  shadeRoots();
+  drain(~(<u64>0));
+  checking = false;
+  if (gcState().overflow) failed = true;
+  gcState().overflow = 0;
+  if (failed) unchecked++;
+  else checked++;
+  for (let arena: u32 = 0; arena < NUM_ARENAS; arena++) {
+    const map = load<u32>(table + (arena << 2));
+    if (map == 0) continue;
+    mheap().metaPages -= MAP_PAGES;
+    freePages(map >> PAGE_SHIFT, MAP_PAGES);
+  }
+  mheap().metaPages -= 1;
+  freePages(table >> PAGE_SHIFT, 1);
+  table = 0;
+}

@@ -1,0 +1,214 @@
+/**
+ * The collector's cycle on one thread: it begins, is paid for by allocation or stepped by the host, ends, and is swept.
+ *
+ *   off   heapLive reaches the trigger (gc/pacer.ts), or somebody asks: what is unswept is swept, what the mcache holds
+ *         will be born black, the roots are shaded                                                        -> mark
+ *   mark  assists at refills and steps of the host drain the queue. When it is empty the roots are looked at again; what
+ *         that brings is drained on the spot while it is little, else left to further steps, a few times
+ *         at most. Then the mcache gives its spans back, the swept sets become the unswept one            -> off
+ *   and sweeping goes on behind it: by refills for themselves, by allocation in proportion, by the host.
+ *
+ * The thread that steps is the one that runs the program, so that a step is a stopped world; there is nobody to wait for.
+ *
+ * Lock: none with one thread. Cost: a step costs its budget and at most one object more; begin and end cost the roots and
+ * the rows of the mcache.
+ */
+
+import { ASC, CHECKMARK, FIRST_GC_ROW, HOST, NUM_ROWS, PAGE_SHIFT } from "../base/config";
+import { PHASE_MARK, PHASE_OFF, PHASE_TERMINATION, HEAP_PACER, blacken, gcState } from "../base/gcstate";
+import { heap, mheap, mlocal, rowAt, rowAddress } from "../base/state";
+import { uncacheRow } from "../alloc/mcache";
+import { finishSweep, startSweep, sweepOne } from "../central/sweep";
+import { switchSets } from "../central/sweepsets";
+import { groupAt, groupIndex, spanAt } from "../heap/mspan";
+import { checkMarks } from "../check/checkmark";
+import { drain, rescanMarked, shade } from "./mark";
+import {
+  Pacer,
+  assistCredit,
+  assistWork,
+  commit,
+  endCycleUntimed,
+  initPacer,
+  noteMemory,
+  resetLive,
+  revise,
+  shouldStart,
+  startCycle,
+  sweepDebt,
+  sweepFinished,
+} from "./pacer";
+import { shadeRoots } from "./roots";
+import { freeBuffers, isWorkEmpty } from "./work";
+
+@inline const ALL: u64 = ~(<u64>0);
+/** Looks at the roots after which the rest is drained whatever it is. */
+@inline const MAX_LOOKS: u32 = 8;
+/** Bytes that one look may drain on the spot. */
+@inline const LOOK_BUDGET: u64 = 128 << 10;
+/** An assist is at most this long, bytes scanned, or a quarter of the debt: a large allocation pays in instalments. */
+@inline const ASSIST_MAX: u64 = 256 << 10;
+/** Thrashing: a cycle scans at most this many bytes per byte allocated since the last one, whatever the memory limit. */
+@inline const THRASH_SHIFT: u64 = 4;
+
+// @ts-ignore: decorator
+@inline
+export function pacer(): Pacer {
+  return changetype<Pacer>(<usize>(heap + HEAP_PACER));
+}
+
+/** Bytes of pages in spans and records: what a memory that never shrinks cannot count by its size. */
+function memoryInUse(): u64 {
+  return (<u64>(mheap().inUsePages + mheap().metaPages)) << PAGE_SHIFT;
+}
+
+/** Goal and trigger anew, after a change of what they hang on. */
+export function repace(): void {
+  const p = pacer();
+  const g = gcState();
+  const used = memoryInUse();
+  commit(p, g.sweeping == 0, used, 0, min(p.heapLive, used), mheap().inUsePages, g.pagesSwept);
+}
+
+/** Fill the pacer's record, once a heap. A cycle begins by itself in the runtime of AssemblyScript, elsewhere when told. */
+export function readyGC(): void {
+  const g = gcState();
+  if (g.ready) return;
+  g.ready = 1;
+  g.enabled = ASC ? 1 : 0;
+  initPacer(pacer());
+}
+
+/** Begin a cycle. What is unswept is swept first. */
+export function startGC(forced: bool): void {
+  const g = gcState();
+  readyGC();
+  if (g.phase != PHASE_OFF) return;
+  finishSweep();
+  g.cycles += 1;
+  if (forced) g.forced += 1;
+  g.looks = 0;
+  g.steps = 0;
+  g.bytesMarked = 0;
+  g.overflow = 0;
+  startCycle(pacer());
+  g.phase = PHASE_MARK;
+  // What the mcache hands out from now on is born black, and so is the rest of the tiny block.
+  for (let row: u32 = FIRST_GC_ROW; row < NUM_ROWS; row++) {
+    const r = rowAt(rowAddress(row));
+    if (r.span == 0) continue;
+    const span = spanAt(r.span);
+    const unborn = groupAt(r.group).allocCache;
+    blacken(span, groupIndex(span, r.group), unborn);
+    g.bytesMarked += popcnt(unborn) * <u64>r.elemsize;
+  }
+  if (HOST && mlocal().tiny != 0) shade(mlocal().tiny);
+  pacer().globalsScanWork += shadeRoots();
+}
+
+/** Mark for about `budget` bytes; ends the cycle when there is nothing left. Bytes scanned. No cycle: 0. */
+export function stepGC(budget: u64): u64 {
+  const g = gcState();
+  if (g.phase != PHASE_MARK) return 0;
+  const p = pacer();
+  g.steps += 1;
+  let work = drain(budget);
+  p.heapScanWork += work;
+  if (isWorkEmpty()) work += terminate();
+  return work;
+}
+
+/** The queue is empty: look at the roots again, and end the cycle if nothing new is behind them. Bytes scanned. */
+function terminate(): u64 {
+  const g = gcState();
+  const p = pacer();
+  let work: u64 = 0;
+  shadeRoots();
+  g.looks += 1;
+  while (!isWorkEmpty() || g.overflow != 0) {
+    if (g.overflow) work += rescanMarked();
+    else if (g.looks < MAX_LOOKS && work >= LOOK_BUDGET) break;
+    else work += drain(g.looks < MAX_LOOKS ? LOOK_BUDGET : ALL);
+  }
+  p.heapScanWork += work;
+  if (isWorkEmpty() && g.overflow == 0) endMark();
+  return work;
+}
+
+function endMark(): void {
+  const g = gcState();
+  const p = pacer();
+  g.phase = PHASE_TERMINATION;
+  for (let row: u32 = FIRST_GC_ROW; row < NUM_ROWS; row++) {
+    const r = rowAt(rowAddress(row));
+    if (r.span == 0) continue;
+    // What the window has left was marked in advance.
+    g.bytesMarked -= popcnt(groupAt(r.group).allocCache) * <u64>r.elemsize;
+    uncacheRow(rowAddress(row));
+  }
+  if (CHECKMARK && g.checkmark != 0) checkMarks();
+  freeBuffers();
+  endCycleUntimed(p);
+  resetLive(p, g.bytesMarked);
+  switchSets();
+  startSweep();
+  g.phase = PHASE_OFF;
+  repace();
+}
+
+/** Mark to the end of the running cycle. */
+export function finishMark(): void {
+  while (gcState().phase == PHASE_MARK) stepGC(ALL);
+}
+
+/** A whole cycle: what nothing points to now is free when it returns. */
+export function collect(): void {
+  finishMark();
+  startGC(true);
+  finishMark();
+  finishSweep();
+  sweepDone();
+}
+
+function sweepDone(): void {
+  sweepFinished(pacer());
+  repace();
+}
+
+/** Sweep up to `pages` pages; how many. 0: there was nothing left. */
+export function sweepPages(pages: u32): u32 {
+  let n: u32 = 0;
+  while (n < pages) {
+    const swept = sweepOne();
+    if (swept == 0) {
+      if (pacer().sweepPagesPerByte != 0) sweepDone();
+      break;
+    }
+    n += swept;
+  }
+  return n;
+}
+
+/** Before an allocation of `bytes` bytes that the mcache cannot serve: pay for the last ones, and see whether it is time. */
+export function gcPoll(bytes: u32): void {
+  const g = gcState();
+  const p = pacer();
+  if (g.phase == PHASE_MARK) {
+    if (p.assistBytes < 0) assist(p);
+    return;
+  }
+  if (p.sweepPagesPerByte != 0) {
+    const due = sweepDebt(p, bytes, 0, g.pagesSwept);
+    if (due) sweepPages(<u32>due);
+  }
+  if (g.enabled != 0 && shouldStart(p) && p.heapLive - p.heapMarked >= p.lastHeapScan >> THRASH_SHIFT) startGC(false);
+}
+
+function assist(p: Pacer): void {
+  noteMemory(p, memoryInUse(), 0, min(p.heapLive, memoryInUse()));
+  revise(p);
+  const debt = <u64>-p.assistBytes;
+  const work = assistWork(p, debt);
+  const done = stepGC(min(work, max(ASSIST_MAX, work >> 2)));
+  p.assistBytes += assistCredit(p, done);
+}

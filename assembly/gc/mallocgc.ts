@@ -1,0 +1,240 @@
+/**
+ * mallocgc: Go's entry for objects that the collector has, with the tiny allocator in front.
+ *
+ *   size 0                 the address zerobase, shared by all of them
+ *   noscan, size < 16      a piece of the P's tiny block, or a new block
+ *   size <= 32768          a slot of the scan or noscan row of Go's class (no 16-byte rule: 17..24 use the class of 24)
+ *   beyond                 pages
+ *
+ * Objects with pointers are always zeroed; others when asked. A tiny block is 16 bytes in a row of its own, because its
+ * pieces cannot be freed by hand: it lives until all of them are dead, which only a collector can know.
+ *
+ * The slow path is where a program meets the collector: before a window is loaded gcPoll lets the allocation pay for the
+ * marking or the sweep that goes on, or begins a cycle. A window that is loaded during the marking is marked whole, so
+ * that the fast path knows nothing of cycles. When there is no memory a whole cycle is run before that is said. In a
+ * shared heap nothing of this is there: objects live until they are freed.
+ *
+ * Owner: the P. Cost: a tiny hit is an add and a compare.
+ */
+
+import {
+  ASC,
+  GC,
+  HOST,
+  MAX_SMALL_SIZE,
+  MAX_SPAN_PAGES,
+  PAGE_SHIFT,
+  PAGE_SIZE,
+  ROW_NOSCAN,
+  ROW_SCAN,
+  ROW_TINY,
+  SMALL_SIZE_MAX,
+  TINY_SIZE,
+} from "../base/config";
+import { HEAP_CLASS8, HEAP_TABLE128, HEAP_ZEROBASE, MSPAN_SIZE, Row } from "../base/layout";
+import { STAT_TINY_BLOCKS, STAT_ZERO_CLEARED, STAT_ZERO_SKIPPED, count, countBy } from "../base/counters";
+import { blacken, gcState, isMarking, markWord } from "../base/gcstate";
+import { central, heap, mlocal, rowAt, rowAddress } from "../base/state";
+import { classSize } from "../alloc/init";
+import { clearWords, mallocLarge, nextFree, nextFreeZeroed } from "../alloc/malloc";
+import { freeChecked } from "../alloc/free";
+import { isDirty, refill, reloadRow } from "../alloc/mcache";
+import { isReady } from "../alloc/procs";
+import { reclaimPages } from "../central/sweep";
+import { pushLarge } from "../central/sweepsets";
+import { pageRecord } from "../heap/arena";
+import { groupAt, groupIndex, spanAt } from "../heap/mspan";
+import { collect, gcPoll, pacer, readyGC } from "./cycle";
+import { isScanRow } from "./mark";
+import { metaWord, needMeta, setSlotType } from "./typebits";
+
+/** Class of a request of 1..32768 bytes in Go's table. */
+export function classOfSize(size: u32): u32 {
+  if (size <= SMALL_SIZE_MAX - 8) return load<u8>(heap + ((size + 7) >> 3), HEAP_CLASS8);
+  if (size <= SMALL_SIZE_MAX) return load<u8>(heap + (SMALL_SIZE_MAX >> 3), HEAP_CLASS8);
+  if (ASC) return load<u8>(heap + ((size - SMALL_SIZE_MAX + 127) >> 7), HEAP_TABLE128);
+  // The table may name a fitted row: its class is the one it was fitted for.
+  return central(load<u8>(heap + ((size - SMALL_SIZE_MAX + 127) >> 7), HEAP_TABLE128)).sizeclass;
+}
+
+/** A noscan object of 1..15 bytes; `size` decides its alignment within the block. 0: no memory. */
+function mallocTiny(size: u32): u32 {
+  const h = mlocal();
+  let off = h.tinyOffset;
+  if ((size & 7) == 0) off = (off + 7) & ~7;
+  // A 12-byte object may begin with an 8-byte field.
+  else if (size == 12) off = (off + 7) & ~7;
+  else if ((size & 3) == 0) off = (off + 3) & ~3;
+  else if ((size & 1) == 0) off = (off + 1) & ~1;
+  if (off + size <= TINY_SIZE && h.tiny != 0) {
+    h.tinyOffset = off + size;
+    h.tinyAllocs += 1;
+    return h.tiny + off;
+  }
+  const p = nextSlot(rowAddress(ROW_TINY), TINY_SIZE);
+  if (p == 0) return 0;
+  count(STAT_TINY_BLOCKS);
+  store<u64>(p, 0);
+  store<u64>(p, 0, 8);
+  // Keep the block with more room.
+  if (size < h.tinyOffset || h.tiny == 0) {
+    h.tiny = p;
+    h.tinyOffset = size;
+  }
+  return p;
+}
+
+/** nextFree of a row that the collector may have. */
+// @ts-ignore: decorator
+@inline
+function nextSlot(address: u32, size: u32): u32 {
+  return GC ? nextFreeGC(address) : nextFree(address, size);
+}
+
+/** A window has been loaded: its bytes count as live from here on, and during a cycle its slots are black. */
+function windowLoaded(address: u32): void {
+  const row = rowAt(address);
+  const p = pacer();
+  const slots = groupAt(row.group).allocCache;
+  const bytes = popcnt(slots) * <u64>row.elemsize;
+  p.heapLive += bytes;
+  if (isScanRow(address)) p.heapScan += bytes;
+  if (!isMarking()) return;
+  blackenWindow(row, slots, bytes);
+  p.assistBytes -= bytes;
+}
+
+function blackenWindow(row: Row, slots: u64, bytes: u64): void {
+  const span = spanAt(row.span);
+  blacken(span, groupIndex(span, row.group), slots);
+  gcState().bytesMarked += bytes;
+}
+
+/** nextFree with the collector: a slot of the row at `address`; 0 when there is no memory, not after a cycle either. */
+export function nextFreeGC(address: u32): u32 {
+  const row = rowAt(address);
+  if (groupAt(row.group).allocCache == 0 && !loadWindow(address)) return 0;
+  const g = groupAt(row.group);
+  const cache = g.allocCache;
+  g.allocCache = cache & (cache - 1);
+  return row.base + <u32>ctz(cache) * row.elemsize;
+}
+
+/** A window with a slot for the row. False: no memory. */
+function loadWindow(address: u32): bool {
+  const row = rowAt(address);
+  if (reloadRow(row, groupAt(row.group))) {
+    // Freed by hand and allocated again: nothing more is live than before.
+    const slots = groupAt(row.group).allocCache;
+    if (isMarking()) blackenWindow(row, slots, popcnt(slots) * <u64>row.elemsize);
+    return true;
+  }
+  readyGC();
+  gcPoll(min<u32>(row.elemsize << 6, MAX_SPAN_PAGES << PAGE_SHIFT));
+  if (refill(address) == 0) {
+    if (!gcState().enabled) return false;
+    collect();
+    if (refill(address) == 0) return false;
+  }
+  windowLoaded(address);
+  return true;
+}
+
+/** nextFreeZeroed with the collector: the first `size` bytes of the slot are zero. */
+export function nextFreeGCZeroed(address: u32, size: u32): u32 {
+  const p = nextFreeGC(address);
+  if (p == 0) return 0;
+  if (isDirty(rowAt(address))) {
+    clearWords(p, size);
+    countBy(STAT_ZERO_CLEARED, size);
+  } else {
+    countBy(STAT_ZERO_SKIPPED, size);
+  }
+  return p;
+}
+
+/** A large object of the collector's. `meta`: its type, 0 for any words or none. 0: no memory. */
+export function mallocgcLarge(size: u32, scan: bool, zero: bool, meta: u32): u32 {
+  if (size > 0xffff0000) return 0;
+  const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+  readyGC();
+  gcPoll(size);
+  if (gcState().sweeping) reclaimPages(npages);
+  let p = mallocLarge(size, 1, zero, scan ? 0 : 1);
+  if (p == 0) {
+    if (!gcState().enabled) return 0;
+    collect();
+    p = mallocLarge(size, 1, zero, scan ? 0 : 1);
+    if (p == 0) return 0;
+  }
+  const span = spanAt(pageRecord(p >> PAGE_SHIFT).groups - MSPAN_SIZE);
+  const bytes = (<u64>span.npages) << PAGE_SHIFT;
+  const marking = isMarking();
+  store<u64>(markWord(span, 0), marking ? 1 : 0);
+  store<u32>(metaWord(span), meta);
+  pushLarge(span);
+  liveGrows(bytes, scan);
+  return p;
+}
+
+/** `bytes` more of a large object are live. */
+export function liveGrows(bytes: u64, scan: bool): void {
+  const p = pacer();
+  p.heapLive += bytes;
+  if (scan) p.heapScan += bytes;
+  if (!isMarking()) return;
+  gcState().bytesMarked += bytes;
+  p.assistBytes -= bytes;
+}
+
+/**
+ * An object of `size` bytes. `scan`: it holds pointers, and is zeroed whatever `needzero` says. Aligned to 8 bytes, to
+ * 16 where Go's class is a multiple of 16; a tiny object to what its size divides by. 0: no memory. With the collector
+ * any word of a scan object may be a pointer; newObject knows better.
+ */
+export function mallocgc(size: u32, scan: bool, needzero: bool): u32 {
+  if (!isReady()) return 0;
+  if (size == 0) return heap + HEAP_ZEROBASE;
+  if (scan && GC) return newObject(0, size);
+  if (size > MAX_SMALL_SIZE) {
+    return GC ? mallocgcLarge(size, false, needzero, 0) : mallocLarge(size, 1, scan || needzero, scan ? 0 : 1);
+  }
+  if (!scan && size < TINY_SIZE) return mallocTiny(size);
+  const c = classOfSize(size);
+  const address = rowAddress(scan ? ROW_SCAN + c : ROW_NOSCAN + c);
+  if (GC) return needzero ? nextFreeGCZeroed(address, size) : nextFreeGC(address);
+  // A pointerful slot is cleared to its end, where nothing was stored but a collector may look.
+  if (scan) return nextFreeZeroed(address, classSize(c));
+  return needzero ? nextFreeZeroed(address, size) : nextFree(address, classSize(c));
+}
+
+/**
+ * A zeroed object of `size` bytes, 1 and up, with pointers: an array of `type`, a record of newType; 0: any word may be a
+ * pointer. 0: no memory.
+ */
+export function newObject(type: u32, size: u32): u32 {
+  if (!isReady()) return 0;
+  if (size > MAX_SMALL_SIZE) return mallocgcLarge(size, true, true, type);
+  const c = classOfSize(size);
+  const address = rowAddress(ROW_SCAN + c);
+  const p = nextFreeGCZeroed(address, classSize(c));
+  if (p == 0) return 0;
+  const meta = needMeta(p);
+  // Without its type it would not be scanned: it is given back as if it had not been.
+  if (meta == 0) {
+    freeChecked(p);
+    return 0;
+  }
+  const r = pageRecord(p >> PAGE_SHIFT);
+  const slot = <u32>((<u64>(p - r.base) * <u64>r.divMagic) >> 32);
+  setSlotType(meta, r.base, p, classSize(c), slot, type, size);
+  return p;
+}
+
+/** Drop the tiny block of the P: the next tiny object opens a new one. */
+export function dropTiny(): void {
+  if (!HOST) return;
+  const h = mlocal();
+  h.tiny = 0;
+  h.tinyOffset = 0;
+}

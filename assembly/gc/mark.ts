@@ -1,0 +1,165 @@
+/**
+ * Marking: white objects become grey (marked and queued), grey ones black (scanned).
+ *
+ *   shade   address -> page record -> mark word: the bit is set, and the object queued if it has pointers
+ *   drain   takes the queue, last in first out, and shades what the objects point to
+ *
+ * Mark bits stand before the span's record (base/layout.ts), one word for a group's 64 slots, so that marking writes to no
+ * object and reads none without pointers. What malloc handed out is not looked at: it is its caller's. Any address may be
+ * shaded in the host flavours, and what lies in no object of the collector's is passed over; the runtime of AssemblyScript
+ * is only asked about objects, which there begin 8 bytes into their slots (abi/asc.ts).
+ *
+ * Owner: the thread that marks. Cost of shade: four cache lines at worst. Drain counts its work in bytes scanned.
+ */
+
+import {
+  ARENA_PAGES,
+  ARENA_SHIFT,
+  ASC,
+  CHECKMARK,
+  FIRST_GC_ROW,
+  NUM_CLASSES,
+  PAGE_SHIFT,
+  ROW_SCAN,
+} from "../base/config";
+import {
+  FLAG_FULL,
+  HEAP_ROWS,
+  MSPAN_SIZE,
+  MSpan,
+  PAGE_RECORD_SHIFT,
+  PageRecord,
+  ROW_SHIFT,
+  SPAN_IN_USE,
+} from "../base/layout";
+import { gcState, markWord, markWordAt } from "../base/gcstate";
+import { arenaOf, here, rowAt, rowAddress } from "../base/state";
+import { pageRecord, spanOf } from "../heap/arena";
+import { nextSpanPage } from "../heap/mheap";
+import { liveBits } from "../heap/mspan";
+import { checkShade, checking } from "../check/checkmark";
+import { scanObject } from "./scan";
+import { popWork, pushWork } from "./work";
+
+@inline const RECORD_MASK: u32 = (ARENA_PAGES - 1) << PAGE_RECORD_SHIFT;
+/** Bytes from a slot's start to where its object begins. */
+@inline export const OBJECT_AT: u32 = ASC ? 8 : 0;
+
+/** Whether a row, by its address, is one of objects with pointers. */
+// @ts-ignore: decorator
+@inline
+export function isScanRow(row: u32): bool {
+  return row - (here() + HEAP_ROWS + (ROW_SCAN << ROW_SHIFT)) < NUM_CLASSES << ROW_SHIFT;
+}
+
+// @ts-ignore: decorator
+@inline
+function isCollectedRow(row: u32): bool {
+  return ASC || row >= here() + HEAP_ROWS + (FIRST_GC_ROW << ROW_SHIFT);
+}
+
+/** Mark the object at `p`, if there is one, and queue it if it has pointers. */
+export function shade(p: u32): void {
+  if (CHECKMARK && checking) {
+    checkShade(p);
+    return;
+  }
+  const arena = arenaOf(p >> ARENA_SHIFT);
+  if (arena == 0) return;
+  const r = changetype<PageRecord>(<usize>(arena + ((p >> (PAGE_SHIFT - PAGE_RECORD_SHIFT)) & RECORD_MASK)));
+  const magic = r.divMagic;
+  if (magic == 0) {
+    shadeSlow(p);
+    return;
+  }
+  if (!isCollectedRow(r.row)) return;
+  const slot = <u32>((<u64>(p - r.base) * <u64>magic) >> 32);
+  const groups = r.groups;
+  // Whoever may ask about anything may ask about a span's last bytes, which are no slot's.
+  if (!ASC && slot >= <u32>changetype<MSpan>(<usize>(groups - MSPAN_SIZE)).nelems) return;
+  const w = markWordAt(groups, slot);
+  const bits = load<u64>(w);
+  const bit = (<u64>1) << slot;
+  if (bits & bit) return;
+  store<u64>(w, bits | bit);
+  const row = r.row;
+  const g = gcState();
+  const size = rowAt(row).elemsize;
+  g.bytesMarked += size;
+  if (isScanRow(row)) pushWork(ASC ? p : r.base + slot * size);
+}
+
+/** shade for large objects and tiny blocks. */
+function shadeSlow(p: u32): void {
+  const span = spanOf(p);
+  if (span == null) return;
+  const g = gcState();
+  if (span.ngroups) {
+    const r = pageRecord(p >> PAGE_SHIFT);
+    const size = rowAt(r.row).elemsize;
+    const slot = (p - span.startAddr) / size;
+    const w = markWord(span, slot >> 6);
+    const bit = (<u64>1) << slot;
+    if (load<u64>(w) & bit) return;
+    store<u64>(w, load<u64>(w) | bit);
+    g.bytesMarked += size;
+    return;
+  }
+  if ((span.flags & FLAG_FULL) == 0 || load<u64>(markWord(span, 0)) != 0) return;
+  store<u64>(markWord(span, 0), 1);
+  g.bytesMarked += (<u64>span.npages) << PAGE_SHIFT;
+  if ((span.spanclass & 1) == 0) pushWork(span.startAddr + OBJECT_AT);
+}
+
+/** Scan queued objects until about `budget` bytes are done or none is left. The bytes. */
+export function drain(budget: u64): u64 {
+  let work: u64 = 0;
+  while (work < budget) {
+    const p = popWork();
+    if (p == 0) break;
+    work += scanObject(p);
+  }
+  return work;
+}
+
+/**
+ * After an overflow: scan every marked object again, for some of them were not queued. Bytes scanned. The heap is walked
+ * in address order; a flag that is set anew tells that it has to be walked again.
+ */
+export function rescanMarked(): u64 {
+  const g = gcState();
+  g.overflow = 0;
+  let work: u64 = 0;
+  for (let page = nextSpanPage(1); page != 0;) {
+    const span = changetype<MSpan>(<usize>(pageRecord(page).groups - MSPAN_SIZE));
+    page = nextSpanPage(page + span.npages);
+    if (span.state != SPAN_IN_USE || (span.spanclass & 1) != 0) continue;
+    if (span.ngroups == 0) {
+      if (span.flags & FLAG_FULL && load<u64>(markWord(span, 0)) != 0) work += scanObject(span.startAddr + OBJECT_AT);
+    } else if (isScanRow(rowAddress(span.row))) {
+      work += rescanSpan(span);
+    }
+    work += drain(~(<u64>0));
+  }
+  return work;
+}
+
+function rescanSpan(span: MSpan): u64 {
+  const size = rowAt(rowAddress(span.row)).elemsize;
+  let work: u64 = 0;
+  for (let i: u32 = 0; i < span.ngroups; i++) {
+    for (let bits = load<u64>(markWord(span, i)) & liveBits(span, i); bits != 0; bits &= bits - 1) {
+      work += scanObject(span.startAddr + ((i << 6) + <u32>ctz(bits)) * size + OBJECT_AT);
+    }
+  }
+  return work;
+}
+
+/** Whether the object that begins at `p` is marked; any address in the host flavours. */
+export function isMarked(p: u32): bool {
+  const span = spanOf(p);
+  if (span == null) return false;
+  if (span.ngroups == 0) return load<u64>(markWord(span, 0)) != 0;
+  const slot = (p - span.startAddr) / rowAt(rowAddress(span.row)).elemsize;
+  return ((load<u64>(markWord(span, slot >> 6)) >> slot) & 1) != 0;
+}

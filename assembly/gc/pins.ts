@@ -1,0 +1,123 @@
+/**
+ * Pins: objects that the collector keeps because somebody outside says so, with a count each.
+ *
+ * An open-addressing table of {address, count} in records of the heap, at most half full; a removed entry leaves a mark
+ * (count 0) until the table is next made anew. Pinned objects are roots.
+ *
+ * Owner: the P. Cost: O(1) expected; O(pins) when the table grows and for each look at the roots.
+ */
+
+import { PAGE_SHIFT } from "../base/config";
+import { gcState } from "../base/gcstate";
+import { clearMoving, mheap, syncMemory } from "../base/state";
+import { allocRun, recordSpace } from "../heap/mheap";
+import { freePages } from "../heap/pagealloc";
+import { shade } from "./mark";
+
+/** Slots of the first table, 8 bytes each. */
+@inline const FIRST_SLOTS: u32 = 64;
+
+// @ts-ignore: decorator
+@inline
+function slotAt(table: u32, i: u32): u32 {
+  return table + (i << 3);
+}
+
+/** Slot of `p` in a table, or the free one where it belongs. */
+function findSlot(table: u32, mask: u32, p: u32): u32 {
+  let i = (p >> 3) * 0x9e3779b1;
+  while (true) {
+    const at = slotAt(table, i & mask);
+    const key = load<u32>(at);
+    if (key == p || key == 0) return at;
+    i++;
+  }
+}
+
+/** A table of `slots` slots, all free; 0: no memory. Beyond the first it stands in pages of its own. */
+function newTable(slots: u32): u32 {
+  const bytes = slots << 3;
+  if (slots == FIRST_SLOTS) {
+    const at = recordSpace(bytes);
+    if (at) memory.fill(at, 0, bytes);
+    return at;
+  }
+  const npages = (bytes + (1 << PAGE_SHIFT) - 1) >> PAGE_SHIFT;
+  const page = allocRun(npages, false);
+  if (page == 0) return 0;
+  mheap().metaPages += npages;
+  clearMoving();
+  syncMemory();
+  memory.fill(page << PAGE_SHIFT, 0, bytes);
+  return page << PAGE_SHIFT;
+}
+
+/** Make room for one more. False: no memory. */
+function grow(): bool {
+  const g = gcState();
+  const old = g.pins;
+  const oldSlots = old ? g.pinMask + 1 : 0;
+  // The first table stands in a record, and those are never given back: it is not made again.
+  let slots = FIRST_SLOTS;
+  if (old != 0) slots = g.pinCount >= oldSlots >> 2 || oldSlots == FIRST_SLOTS ? oldSlots << 1 : oldSlots;
+  const table = newTable(slots);
+  if (table == 0) return false;
+  const mask = slots - 1;
+  for (let i: u32 = 0; i < oldSlots; i++) {
+    const entry = load<u64>(slotAt(old, i));
+    if (entry >> 32) store<u64>(findSlot(table, mask, <u32>entry), entry);
+  }
+  if (oldSlots > FIRST_SLOTS) {
+    const npages = ((oldSlots << 3) + (1 << PAGE_SHIFT) - 1) >> PAGE_SHIFT;
+    mheap().metaPages -= npages;
+    freePages(old >> PAGE_SHIFT, npages);
+  }
+  g.pins = table;
+  g.pinMask = mask;
+  g.pinUsed = g.pinCount;
+  return true;
+}
+
+/** Pin the object at `p` once more. How often it is pinned now; 0: no memory for it, or too often. */
+export function pinObject(p: u32): u32 {
+  const g = gcState();
+  if ((g.pins == 0 || g.pinUsed >= (g.pinMask + 1) >> 1) && !grow()) return 0;
+  const at = findSlot(g.pins, g.pinMask, p);
+  if (load<u32>(at) == 0) {
+    store<u32>(at, p);
+    g.pinUsed += 1;
+  }
+  const n = load<u32>(at, 4) + 1;
+  if (n == 0) return 0;
+  if (n == 1) g.pinCount += 1;
+  store<u32>(at, n, 4);
+  return n;
+}
+
+/** Undo one pinObject. Pins left, -1: there was none. */
+export function unpinObject(p: u32): i32 {
+  const g = gcState();
+  if (g.pins == 0 || p == 0) return -1;
+  const at = findSlot(g.pins, g.pinMask, p);
+  const n = load<u32>(at, 4);
+  if (load<u32>(at) == 0 || n == 0) return -1;
+  if (n == 1) g.pinCount -= 1;
+  store<u32>(at, n - 1, 4);
+  return <i32>(n - 1);
+}
+
+/** How often the object at `p` is pinned. */
+export function pinsOf(p: u32): u32 {
+  const g = gcState();
+  return g.pins != 0 && p != 0 ? load<u32>(findSlot(g.pins, g.pinMask, p), 4) : 0;
+}
+
+/** Shade all that is pinned. */
+export function shadePins(): void {
+  const g = gcState();
+  if (g.pinCount == 0) return;
+  for (let i: u32 = 0; i <= g.pinMask; i++) {
+    const entry = load<u64>(slotAt(g.pins, i));
+    if (entry >> 32) shade(<u32>entry);
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * Roots: where marking begins.
+ *
+ *   pins       objects that somebody outside holds by address (gc/pins.ts)
+ *   handles    objects that somebody outside holds by number
+ *   ranges     memory of the program's that it has registered: words, each a pointer or not
+ *   stacks     ranges of which the part from [word] on is in use, the word being where the program keeps its stack pointer
+ *   AssemblyScript's globals by its visitors, and its shadow stack
+ *
+ * Stores into handles and pins shade, stores into ranges, stacks and globals do not: termination looks at those again.
+ *
+ * Handles: a table of words, 0..slots - 1. A used one is an object's address; a free one is the next free one's number
+ * times 2 plus 1, and no object's address is odd. Number 0 is never given out.
+ *
+ * Owner: the P. Cost: O(roots).
+ */
+
+import { ASC, PAGE_SHIFT } from "../base/config";
+import { gcState, isMarking } from "../base/gcstate";
+import { clearMoving, mheap, syncMemory } from "../base/state";
+import { allocRun, recordSpace } from "../heap/mheap";
+import { freePages } from "../heap/pagealloc";
+import { shade } from "./mark";
+import { shadePins } from "./pins";
+
+// @ts-ignore: decorator
+@unmanaged @final
+class RootRange {
+  next: u32;
+  start: u32;
+  end: u32;
+  /** Not 0: address of a word with the lowest address in use, between start and end. */
+  pointer: u32;
+}
+@inline const RANGE_SIZE: u32 = 16;
+
+// @ts-ignore: decorator
+@inline
+function rangeAt(address: u32): RootRange {
+  return changetype<RootRange>(<usize>address);
+}
+
+/** Shade all roots. Bytes looked at, of those that are not globals or stacks of AssemblyScript. */
+export function shadeRoots(): u64 {
+  shadePins();
+  if (ASC) {
+    __visit_globals(0);
+    for (let at = <u32>__stack_pointer; at < <u32>__heap_base; at += 4) __visit(load<u32>(at), 0);
+    return 0;
+  }
+  const g = gcState();
+  let work: u64 = g.handleSlots << 2;
+  for (let i: u32 = 1; i < g.handleSlots; i++) {
+    const value = load<u32>(g.handles + (i << 2));
+    if ((value & 1) == 0 && value != 0) shade(value);
+  }
+  for (let at = g.ranges; at != 0; at = rangeAt(at).next) {
+    const r = rangeAt(at);
+    const start = r.pointer ? max(load<u32>(r.pointer), r.start) : r.start;
+    for (let p = start & ~3; p < r.end; p += 4) {
+      const value = load<u32>(p);
+      if (value) shade(value);
+    }
+    work += r.end - min(start, r.end);
+  }
+  return work;
+}
+
+/** Register [start, end), multiples of 4, as roots; `pointer` as in RootRange. False: no memory. */
+export function addRange(start: u32, end: u32, pointer: u32): bool {
+  const g = gcState();
+  let at = g.ranges;
+  // A removed one serves again.
+  while (at != 0 && rangeAt(at).end != 0) at = rangeAt(at).next;
+  if (at == 0) {
+    at = recordSpace(RANGE_SIZE);
+    if (at == 0) return false;
+    rangeAt(at).next = g.ranges;
+    g.ranges = at;
+  }
+  const r = rangeAt(at);
+  r.start = start;
+  r.end = end;
+  r.pointer = pointer;
+  return true;
+}
+
+/** Undo addRange of the range that begins at `start`. False: there is none. */
+export function removeRange(start: u32): bool {
+  for (let at = gcState().ranges; at != 0; at = rangeAt(at).next) {
+    const r = rangeAt(at);
+    if (r.start != start || r.end == 0) continue;
+    r.start = 0;
+    r.end = 0;
+    r.pointer = 0;
+    return true;
+  }
+  return false;
+}
+
+/** A table twice as long. False: no memory. */
+function growHandles(): bool {
+  const g = gcState();
+  const oldPages = (g.handleSlots << 2) >> PAGE_SHIFT;
+  const npages = max<u32>(1, oldPages << 1);
+  const page = allocRun(npages, false);
+  if (page == 0) return false;
+  mheap().metaPages += npages - oldPages;
+  clearMoving();
+  const table = page << PAGE_SHIFT;
+  if (oldPages) {
+    syncMemory();
+    memory.copy(table, g.handles, oldPages << PAGE_SHIFT);
+    freePages(g.handles >> PAGE_SHIFT, oldPages);
+  }
+  const slots = (npages << PAGE_SHIFT) >> 2;
+  let free = g.handleFree;
+  for (let i = slots - 1; i >= max<u32>(g.handleSlots, 1); i--) {
+    store<u32>(table + (i << 2), (free << 1) | 1);
+    free = i;
+  }
+  g.handleFree = free;
+  if (g.handleSlots == 0) store<u32>(table, 1);
+  g.handles = table;
+  g.handleSlots = slots;
+  return true;
+}
+
+/** A handle for the object at `p`, which may be 0. Its number, 1 and up; 0: no memory. */
+export function newHandle(p: u32): u32 {
+  const g = gcState();
+  if (g.handleFree == 0 && !growHandles()) return 0;
+  const i = g.handleFree;
+  const at = g.handles + (i << 2);
+  g.handleFree = load<u32>(at) >> 1;
+  g.handleCount += 1;
+  store<u32>(at, p);
+  if (p != 0 && isMarking()) shade(p);
+  return i;
+}
+
+/** Whether a number is a handle in use. */
+export function isHandle(i: u32): bool {
+  const g = gcState();
+  return i - 1 < g.handleSlots - 1 && g.handleSlots != 0 && (load<u32>(g.handles + (i << 2)) & 1) == 0;
+}
+
+/** The object of a handle in use. */
+export function handleValue(i: u32): u32 {
+  return load<u32>(gcState().handles + (i << 2));
+}
+
+/** Let a handle in use hold another object. What it held is shaded too: it may be on its way to somewhere else. */
+export function setHandle(i: u32, p: u32): void {
+  const at = gcState().handles + (i << 2);
+  if (isMarking()) {
+    const old = load<u32>(at);
+    if (old) shade(old);
+    if (p) shade(p);
+  }
+  store<u32>(at, p);
+}
+
+/** Give a handle in use back. */
+export function freeHandle(i: u32): void {
+  const g = gcState();
+  const at = g.handles + (i << 2);
+  const old = load<u32>(at);
+  // The caller may put it elsewhere yet, without a barrier: into a local of its own.
+  if (old != 0 && isMarking()) shade(old);
+  store<u32>(at, (g.handleFree << 1) | 1);
+  g.handleFree = i;
+  g.handleCount -= 1;
+}

@@ -1,0 +1,86 @@
+/**
+ * Scanning: from a grey object to what it points to. The two kinds of programs know their pointers differently:
+ *
+ *   host flavours     by the bits or the type that gc/typebits.ts keeps; large objects in pieces of 128 KiB
+ *   AssemblyScript    by the compiler's visitors: __visit_members calls __visit for each reference
+ *
+ * A piece of a large object is queued like an object; its address is not the object's start. The visitors cannot stop
+ * half-way, and a program may shift an array's elements between two steps without a barrier, so that there an object is
+ * scanned whole.
+ *
+ * Owner: the thread that marks. Cost: O(size).
+ */
+
+import { ASC, PAGE_SHIFT } from "../base/config";
+import { MSPAN_SIZE, MSpan } from "../base/layout";
+import { rowAt } from "../base/state";
+import { pageRecord, spanOf } from "../heap/arena";
+import { shade } from "./mark";
+import { BITS_MAX_SIZE, metaOf, nextPointer, readBits } from "./typebits";
+import { pushWork } from "./work";
+
+/** Bytes of a piece. */
+@inline const OBLET: u32 = 128 << 10;
+
+/** AssemblyScript: references visited so far; what a visitor has done is known by it alone. */
+let visited: u32 = 0;
+
+/** A reference was visited. */
+// @ts-ignore: decorator
+@inline
+export function countVisit(): void {
+  visited++;
+}
+
+/** Shade what the queued object or piece at `p` points to. Bytes scanned, at least 8. */
+export function scanObject(p: u32): u64 {
+  if (ASC) {
+    const before = visited;
+    __visit_members(p, 0);
+    return 8 + <u64>max<u32>((visited - before) << 2, load<u32>(p - 4));
+  }
+  const r = pageRecord(p >> PAGE_SHIFT);
+  if (r.divMagic == 0) return scanLarge(p);
+  const size = rowAt(r.row).elemsize;
+  const meta = metaOf(changetype<MSpan>(<usize>(r.groups - MSPAN_SIZE)));
+  // No object of the span has been told its pointers: it is on its way.
+  if (meta == 0) return 8;
+  if (size <= BITS_MAX_SIZE) {
+    for (let bits = readBits(meta, (p - r.base) >> 2, size >> 2); bits != 0; bits &= bits - 1) {
+      const value = load<u32>(p + ((<u32>ctz(bits)) << 2));
+      if (value) shade(value);
+    }
+    return size;
+  }
+  const slot = <u32>((<u64>(p - r.base) * <u64>r.divMagic) >> 32);
+  scanRange(p, load<u32>(meta + (slot << 2)), 0, size);
+  return size;
+}
+
+/** Shade what the bytes [from, end) of the object at `base` point to; `type` 0: any word may be a pointer. */
+export function scanRange(base: u32, type: u32, from: u32, end: u32): void {
+  if (type == 0) {
+    for (let at = from; at < end; at += 4) {
+      const value = load<u32>(base + at);
+      if (value) shade(value);
+    }
+    return;
+  }
+  for (let at = nextPointer(type, from, end); at < end; at = nextPointer(type, at + 4, end)) {
+    const value = load<u32>(base + at);
+    if (value) shade(value);
+  }
+}
+
+/** The large object at `p`, whose other pieces are queued, or one of these pieces. */
+function scanLarge(p: u32): u64 {
+  const span = spanOf(p);
+  if (span == null) return 8;
+  const base = span.startAddr;
+  const end = span.npages << PAGE_SHIFT;
+  const from = p - base;
+  if (from == 0) for (let at = OBLET; at < end; at += OBLET) pushWork(base + at);
+  const to = min(end, from + OBLET);
+  scanRange(base, metaOf(span), from, to);
+  return to - from;
+}

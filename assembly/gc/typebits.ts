@@ -1,0 +1,158 @@
+/**
+ * Which words of an object are pointers: types, and what the heap keeps of them.
+ *
+ *   type     0 size u32 | 4 ptrBytes u32, a prefix with all pointers | 8 number | 12 - | 16 one bit per word of ptrBytes
+ *
+ *   slots up to 128 bytes   a bit per word of the span, 1 a pointer             in the span's meta table
+ *   slots up to 32 KiB      a word per slot: its type, 0 any word may be one    in the span's meta table
+ *   large                   the span's type                                    in the meta word itself
+ *
+ * An object is an array of its type as far as its slot goes. What its request did not use is zero, and zero points nowhere.
+ * Go keeps the bits in the tail of the span and the type in a header of 8 bytes before the object. Here both are out of
+ * band, like all metadata: a slot of 4096 bytes holds an object of 4096 bytes, an object begins where its slot begins, and
+ * an object that writes past its end spoils no bits. Price: 256 bytes for each group of 64 slots, 4 bytes or less a slot.
+ *
+ * A meta table stays with its span's record (heap/persistent.ts), which is never given back either.
+ * Owner: the P that owns the span. Cost: O(1) a small object.
+ */
+
+import { PAGE_SHIFT } from "../base/config";
+import { MSPAN_SIZE, MSpan, frontSize } from "../base/layout";
+import { gcState } from "../base/gcstate";
+import { recordSpace } from "../heap/mheap";
+import { pageRecord } from "../heap/arena";
+import { addressOf } from "../heap/mspan";
+
+/** Largest slot whose pointer bits are kept word by word. */
+@inline export const BITS_MAX_SIZE: u32 = 128;
+/** Bytes of a meta table for each group. */
+@inline const META_PER_GROUP: u32 = 256;
+/** Largest type, bytes: its record has to fit a page. */
+@inline export const MAX_TYPE_SIZE: u32 = 1 << 17;
+
+// @ts-ignore: decorator
+@unmanaged @final
+export class GcType {
+  /** Bytes of an element, a multiple of 4. */
+  size: u32;
+  /** Bytes up to the end of the last pointer; 0: none at all. */
+  ptrBytes: u32;
+  /** Types made before it. */
+  number: u32;
+  pad: u32;
+}
+@inline const MASK_AT: u32 = 16;
+
+// @ts-ignore: decorator
+@inline
+export function typeAt(address: u32): GcType {
+  return changetype<GcType>(<usize>address);
+}
+
+/** Bits of 32 words of a type, from word `word` on, a multiple of 32. */
+// @ts-ignore: decorator
+@inline
+function maskWord(type: u32, word: u32): u32 {
+  return load<u32>(type + (word >> 3), MASK_AT);
+}
+
+/**
+ * A new type of `size` bytes, 4..131072 and a multiple of 4, whose pointers lie in the first `ptrBytes` bytes. Its mask,
+ * at the address + 16, is zero and the caller's to fill. 0: bad size, or no memory. Types are never freed.
+ */
+export function newType(size: u32, ptrBytes: u32): u32 {
+  if (size - 4 > MAX_TYPE_SIZE - 4 || ((size | ptrBytes) & 3) != 0 || ptrBytes > size) return 0;
+  const words = (ptrBytes + 127) >> 7;
+  const at = recordSpace(MASK_AT + (words << 2));
+  if (at == 0) return 0;
+  const t = typeAt(at);
+  t.size = size;
+  t.ptrBytes = ptrBytes;
+  t.number = gcState().types++;
+  for (let i: u32 = 0; i < words; i++) store<u32>(at + (i << 2), 0, MASK_AT);
+  return at;
+}
+
+/** Address of a span's meta word. */
+// @ts-ignore: decorator
+@inline
+export function metaWord(span: MSpan): u32 {
+  return addressOf(span) - frontSize(span.ngroups);
+}
+
+/** Meta table of the small span behind a page record's groups; 0 when it has none. */
+// @ts-ignore: decorator
+@inline
+export function metaOf(span: MSpan): u32 {
+  return load<u32>(metaWord(span));
+}
+
+/** The meta table of the span that a slot at `p` is in, made at first need; 0 when there is no memory. */
+export function needMeta(p: u32): u32 {
+  const span = changetype<MSpan>(<usize>(pageRecord(p >> PAGE_SHIFT).groups - MSPAN_SIZE));
+  let meta = metaOf(span);
+  if (meta) return meta;
+  const bytes = <u32>span.ngroups * META_PER_GROUP;
+  // A slot's bits are read and written by eight bytes.
+  meta = recordSpace(bytes + 8);
+  if (meta) store<u32>(metaWord(span), meta);
+  return meta;
+}
+
+/** Write the pointer bits of the slot of `words` words that begins at word `o` of its span. */
+function writeBits(meta: u32, o: u32, words: u32, bits: u32): void {
+  const at = meta + ((o >> 5) << 2);
+  const shift = <u64>(o & 31);
+  const mask = (~(<u64>0) >> (<u64>(64 - words))) << shift;
+  store<u64>(at, (load<u64>(at) & ~mask) | ((<u64>bits) << shift));
+}
+
+/** Pointer bits of the slot of at most 32 words that begins at word `o` of its span. */
+// @ts-ignore: decorator
+@inline
+export function readBits(meta: u32, o: u32, words: u32): u32 {
+  return <u32>((load<u64>(meta + ((o >> 5) << 2)) >> (<u64>(o & 31))) & (~(<u64>0) >> (<u64>(64 - words))));
+}
+
+/** The bits of the first `words` words, at most 32, of an array of `type` of `bytes` bytes. */
+function tileBits(type: u32, bytes: u32, words: u32): u32 {
+  const t = typeAt(type);
+  if (t.ptrBytes == 0) return 0;
+  const mask = maskWord(type, 0);
+  let bits: u32 = 0;
+  for (let o: u32 = 0; o << 2 < bytes && o < words; o += t.size >> 2) bits |= mask << o;
+  return bits;
+}
+
+/** Note the pointers of a new small object of `bytes` bytes in a slot; `type` 0: any word may be one. */
+export function setSlotType(meta: u32, base: u32, p: u32, elemsize: u32, slot: u32, type: u32, bytes: u32): void {
+  if (elemsize > BITS_MAX_SIZE) {
+    store<u32>(meta + (slot << 2), type);
+    return;
+  }
+  const words = elemsize >> 2;
+  writeBits(meta, (p - base) >> 2, words, type ? tileBits(type, bytes, words) : ~(<u32>0) >> (32 - words));
+}
+
+/** First pointer word of an array of `type` at or after byte `from`, below `end`; `end` when there is none. */
+export function nextPointer(type: u32, from: u32, end: u32): u32 {
+  const t = typeAt(type);
+  if (t.ptrBytes == 0) return end;
+  let element = from - (from % t.size);
+  let at = from - element;
+  while (true) {
+    if (at >= t.ptrBytes) {
+      element += t.size;
+      at = 0;
+    }
+    if (element + at >= end) return end;
+    const word = at >> 2;
+    const bits = maskWord(type, word & ~31) >> (word & 31);
+    if (bits) {
+      at += (<u32>ctz(bits)) << 2;
+      const found = element + at;
+      return found < end && at < t.ptrBytes ? found : end;
+    }
+    at = ((word & ~31) + 32) << 2;
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * Work buffers: the grey objects, as a stack of addresses in pages of their own.
+ *
+ *   page   0 previous page u32 | 8 entries u32[2046]
+ *   top    address past the last entry; at a page's end it is the next page's start, which says full
+ *
+ * Last in, first out. A page that runs empty is kept as the spare, so that a stack which goes up and down at its edge asks
+ * the heap for nothing. When there is no memory for another page the object stays marked and unqueued, and `overflow`
+ * tells: mark.ts then looks through all marked objects for such. So a full heap can still be collected.
+ *
+ * Owner: the thread that marks. Cost: a store and an add. Lock: none with one thread.
+ */
+
+import { PAGE_SHIFT, PAGE_SIZE } from "../base/config";
+import { gcState } from "../base/gcstate";
+import { clearMoving, mheap } from "../base/state";
+import { allocRun } from "../heap/mheap";
+import { freePages } from "../heap/pagealloc";
+
+@inline const HEADER: u32 = 8;
+@inline const MASK: u32 = PAGE_SIZE - 1;
+
+/** Queue an object that has just been marked. */
+// @ts-ignore: decorator
+@inline
+export function pushWork(p: u32): void {
+  const g = gcState();
+  let top = g.top;
+  if ((top & MASK) == 0) {
+    top = nextBuffer(top);
+    if (top == 0) return;
+  }
+  store<u32>(top, p);
+  g.top = top + 4;
+}
+
+/** The object queued last; 0: none. */
+// @ts-ignore: decorator
+@inline
+export function popWork(): u32 {
+  const g = gcState();
+  let top = g.top;
+  if ((top & MASK) == HEADER) top = lastBuffer(top);
+  if (top == 0) return 0;
+  g.top = top - 4;
+  return load<u32>(top - 4);
+}
+
+/** Whether no object is queued. */
+export function isWorkEmpty(): bool {
+  const top = gcState().top;
+  return top == 0 || ((top & MASK) == HEADER && load<u32>(top - HEADER) == 0);
+}
+
+/** The full page at whose end `top` is gets a successor: where its first entry goes, 0 when there is no memory. */
+function nextBuffer(top: u32): u32 {
+  const g = gcState();
+  let page = g.spare;
+  if (page) {
+    g.spare = 0;
+  } else {
+    page = allocRun(1, false) << PAGE_SHIFT;
+    if (page == 0) {
+      if (g.overflow == 0) g.overflows += 1;
+      g.overflow = 1;
+      return 0;
+    }
+    mheap().metaPages += 1;
+    g.buffers += 1;
+    clearMoving();
+  }
+  store<u32>(page, top ? top - PAGE_SIZE : 0);
+  return page + HEADER;
+}
+
+/** The page in which `top` stands is empty: the end of the one before, 0 when it is the first; then nothing changes. */
+function lastBuffer(top: u32): u32 {
+  const g = gcState();
+  const page = top - HEADER;
+  const prev = load<u32>(page);
+  if (prev == 0) return 0;
+  if (g.spare) freeBuffer(page);
+  else g.spare = page;
+  return prev + PAGE_SIZE;
+}
+
+function freeBuffer(page: u32): void {
+  mheap().metaPages -= 1;
+  gcState().buffers -= 1;
+  freePages(page >> PAGE_SHIFT, 1);
+}
+
+/** Give the pages back. Nothing is queued. */
+export function freeBuffers(): void {
+  const g = gcState();
+  if (g.spare) freeBuffer(g.spare);
+  g.spare = 0;
+  if (g.top) freeBuffer(g.top - HEADER);
+  g.top = 0;
+}
