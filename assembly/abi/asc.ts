@@ -28,6 +28,7 @@ import { Group, HEAP_CLASS8, HEAP_ROWS, MSPAN_SIZE, ROW_SHIFT } from "../base/la
 import { PHASE_MARK, gcState } from "../base/gcstate";
 import { arenaOf, heap, mheap, rowAt, rowAddress } from "../base/state";
 import { bootstrap } from "../alloc/init";
+import { freeChecked } from "../alloc/free";
 import { isDirty } from "../alloc/mcache";
 import { checking } from "../check/checkmark";
 import { collect, pacer, readyGC, repace, startGC, stepGC } from "../gc/cycle";
@@ -206,6 +207,34 @@ export function __unpin(ptr: usize): void {
   // It may be in a local yet: marking that has begun keeps it.
   if (heap != 0 && gcState().phase == PHASE_MARK) visit(<u32>ptr);
   if (heap == 0 || unpinObject(<u32>ptr) < 0) throw new Error("Object is not pinned");
+}
+
+/** heap.alloc: a block that is its caller's until __free. It is a pinned object without references. */
+// @ts-ignore: decorator
+@global @unsafe
+export function __alloc(size: usize): usize {
+  return __pin(__new(size, idof<ArrayBuffer>()));
+}
+
+/** heap.realloc: the block at `ptr`, or where it had to move to; what is new of it is zero. */
+// @ts-ignore: decorator
+@global @unsafe
+export function __realloc(ptr: usize, size: usize): usize {
+  const moved = __renew(ptr, size);
+  if (moved != ptr) {
+    __pin(moved);
+    __free(ptr);
+  }
+  return moved;
+}
+
+/** heap.free. */
+// @ts-ignore: decorator
+@global @unsafe
+export function __free(ptr: usize): void {
+  if (ptr == 0) return;
+  __unpin(ptr);
+  freeChecked(<u32>ptr - HEADER);
 }
 
 /** A whole cycle. What nothing points to is free when it returns. */

@@ -14,6 +14,8 @@ import { isReady } from "../alloc/procs";
 import { FLAG_FULL } from "../base/layout";
 import { gcState, isCollected, isMarking } from "../base/gcstate";
 import { heap, mheap } from "../base/state";
+import { SWEPT_EMPTY, sweepSpan } from "../central/sweep";
+import { isUnswept } from "../central/sweepsets";
 import { checkFailedAt, checked, unchecked } from "../check/checkmark";
 import { typedClear as clearTyped, typedMove as moveTyped, writePointer as writeSlot } from "../gc/barrier";
 import { collect, finishMark, pacer, readyGC, repace, startGC, stepGC, sweepPages } from "../gc/cycle";
@@ -23,10 +25,12 @@ import {
   setGCPercent as pacerPercent,
   setHeapMinimum as pacerMinimum,
   setMemoryLimit as pacerLimit,
+  shouldStart,
 } from "../gc/pacer";
 import { pinObject, pinsOf, unpinObject } from "../gc/pins";
 import { addRange, freeHandle, handleValue, isHandle, newHandle, removeRange, setHandle } from "../gc/roots";
 import { newType as makeType, typeAt } from "../gc/typebits";
+import { spanOf } from "../heap/arena";
 
 // @ts-ignore: decorator
 @inline
@@ -57,6 +61,16 @@ export function isObject(p: u32): i32 {
   if (heap == 0 || checkPointer(p) != MISUSE_NONE) return 0;
   const span = checkedSpan;
   return span.ngroups ? <i32>isCollected(span.row) : (span.flags & FLAG_FULL) != 0 ? 1 : 0;
+}
+
+/**
+ * Start of the live object of the collector's that `p` points to or into, a tiny one's block; 0 when there is none. What
+ * is unswept there is swept first, so that no object which the last cycle found dead is live here.
+ */
+export function objectOf(p: u32): u32 {
+  const span = heap ? spanOf(p) : null;
+  if (span == null || !(span.ngroups ? isCollected(span.row) : (span.flags & FLAG_FULL) != 0)) return 0;
+  return isUnswept(span) && sweepSpan(span) == SWEPT_EMPTY ? 0 : findObject(p);
 }
 
 /** A handle for the object at `p` or 0. Its number, 1 and up; 0: no memory. */
@@ -201,6 +215,18 @@ export function gcPhase(): u32 {
   return heap ? gcState().phase : 0;
 }
 
+/**
+ * What an allocation that the mcache cannot serve would meet, and where the cycles are: 1, it owes marking; 2, the trigger
+ * is reached; 8, a cycle is marking; from 16 on the number of cycles begun.
+ */
+export function gcDue(): u32 {
+  if (heap == 0) return 0;
+  const g = gcState();
+  const p = pacer();
+  const at = (g.cycles << 4) | (g.phase << 3);
+  return g.phase ? at | (<u32>(p.assistBytes < 0)) : at | ((<u32>shouldStart(p)) << 1);
+}
+
 /** 1 when the object at `p` was marked by the running cycle. */
 export function marked(p: u32): i32 {
   return heap != 0 && isMarked(p) ? 1 : 0;
@@ -244,5 +270,7 @@ export function gcStat(i: u32): f64 {
   if (i == 25) return checked;
   if (i == 26) return unchecked;
   if (i == 27) return checkFailedAt;
+  if (i == 28) return <f64>p.globalsScanWork;
+  if (i == 29) return <f64>p.lastHeapGoal;
   return 0;
 }

@@ -95,7 +95,8 @@ export function initTables(): void {
   let c: u32 = 1;
   for (let i: u32 = 0; i <= SMALL_SIZE_MAX >> 3; i++) {
     if (i << 3 > classSize(c)) c++;
-    if (TYPED) store<u8>(here() + i, <u8>c, HEAP_CLASS8);
+    // AssemblyScript: the address of an object of no bytes is its header's end, and must lie in its slot.
+    if (TYPED) store<u8>(here() + i, <u8>(ASC ? max<u32>(c, 2) : c), HEAP_CLASS8);
     if (ASC) continue;
     // C: 16-byte alignment from 16 bytes up, so 17..24 go to the class of 32.
     const aligned = classSize(c) > 16 && (classSize(c) & 15) != 0 ? c + 1 : c;

@@ -2,7 +2,7 @@
  * The collector's cycle on one thread: it begins, is paid for by allocation or stepped by the host, ends, and is swept.
  *
  *   off   heapLive reaches the trigger (gc/pacer.ts), or somebody asks: what is unswept is swept, what the mcache holds
- *         will be born black, the roots are shaded                                                        -> mark
+ *         will be born black (but see isBornBlack), the roots are shaded                                                        -> mark
  *   mark  assists at refills and steps of the host drain the queue. When it is empty the roots are looked at again; what
  *         that brings is drained on the spot while it is little, else left to further steps, a few times
  *         at most. Then the mcache gives its spans back, the swept sets become the unswept one            -> off
@@ -22,7 +22,7 @@ import { finishSweep, startSweep, sweepOne } from "../central/sweep";
 import { switchSets } from "../central/sweepsets";
 import { groupAt, groupIndex, spanAt } from "../heap/mspan";
 import { checkMarks } from "../check/checkmark";
-import { drain, rescanMarked, shade } from "./mark";
+import { drain, isBornBlack, rescanMarked, shade } from "./mark";
 import {
   Pacer,
   assistCredit,
@@ -93,10 +93,10 @@ export function startGC(forced: bool): void {
   g.overflow = 0;
   startCycle(pacer());
   g.phase = PHASE_MARK;
-  // What the mcache hands out from now on is born black, and so is the rest of the tiny block.
+  // What the mcache hands out from now on is born black, as a rule, and so is the rest of the tiny block.
   for (let row: u32 = FIRST_GC_ROW; row < NUM_ROWS; row++) {
     const r = rowAt(rowAddress(row));
-    if (r.span == 0) continue;
+    if (r.span == 0 || !isBornBlack(rowAddress(row))) continue;
     const span = spanAt(r.span);
     const unborn = groupAt(r.group).allocCache;
     blacken(span, groupIndex(span, r.group), unborn);
@@ -143,7 +143,7 @@ function endMark(): void {
     const r = rowAt(rowAddress(row));
     if (r.span == 0) continue;
     // What the window has left was marked in advance.
-    g.bytesMarked -= popcnt(groupAt(r.group).allocCache) * <u64>r.elemsize;
+    if (isBornBlack(rowAddress(row))) g.bytesMarked -= popcnt(groupAt(r.group).allocCache) * <u64>r.elemsize;
     uncacheRow(rowAddress(row));
   }
   if (CHECKMARK && g.checkmark != 0) checkMarks();

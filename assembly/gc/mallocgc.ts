@@ -45,7 +45,7 @@ import { pushLarge } from "../central/sweepsets";
 import { pageRecord } from "../heap/arena";
 import { groupAt, groupIndex, spanAt } from "../heap/mspan";
 import { collect, gcPoll, pacer, readyGC } from "./cycle";
-import { isScanRow } from "./mark";
+import { isBornBlack, isScanRow } from "./mark";
 import { metaWord, needMeta, setSlotType } from "./typebits";
 
 /** Class of a request of 1..32768 bytes in Go's table. */
@@ -100,7 +100,7 @@ function windowLoaded(address: u32): void {
   p.heapLive += bytes;
   if (isScanRow(address)) p.heapScan += bytes;
   if (!isMarking()) return;
-  blackenWindow(row, slots, bytes);
+  if (isBornBlack(address)) blackenWindow(row, slots, bytes);
   p.assistBytes -= bytes;
 }
 
@@ -126,7 +126,7 @@ function loadWindow(address: u32): bool {
   if (reloadRow(row, groupAt(row.group))) {
     // Freed by hand and allocated again: nothing more is live than before.
     const slots = groupAt(row.group).allocCache;
-    if (isMarking()) blackenWindow(row, slots, popcnt(slots) * <u64>row.elemsize);
+    if (isMarking() && isBornBlack(address)) blackenWindow(row, slots, popcnt(slots) * <u64>row.elemsize);
     return true;
   }
   readyGC();
@@ -169,10 +169,11 @@ export function mallocgcLarge(size: u32, scan: bool, zero: bool, meta: u32): u32
   }
   const span = spanAt(pageRecord(p >> PAGE_SHIFT).groups - MSPAN_SIZE);
   const bytes = (<u64>span.npages) << PAGE_SHIFT;
-  const marking = isMarking();
-  store<u64>(markWord(span, 0), marking ? 1 : 0);
+  const black = isMarking() && !(ASC && scan);
+  store<u64>(markWord(span, 0), black ? 1 : 0);
   store<u32>(metaWord(span), meta);
   pushLarge(span);
+  if (black) gcState().bytesMarked += bytes;
   liveGrows(bytes, scan);
   return p;
 }
@@ -182,9 +183,7 @@ export function liveGrows(bytes: u64, scan: bool): void {
   const p = pacer();
   p.heapLive += bytes;
   if (scan) p.heapScan += bytes;
-  if (!isMarking()) return;
-  gcState().bytesMarked += bytes;
-  p.assistBytes -= bytes;
+  if (isMarking()) p.assistBytes -= bytes;
 }
 
 /**

@@ -52,6 +52,17 @@ export function isScanRow(row: u32): bool {
   return row - (here() + HEAP_ROWS + (ROW_SCAN << ROW_SHIFT)) < NUM_CLASSES << ROW_SHIFT;
 }
 
+/**
+ * Whether what is allocated from a row during the marking is black at once. AssemblyScript's library fills new arrays with
+ * references that it copies out of old ones without __link: objects that have any are white there, like all others that
+ * marking has not reached.
+ */
+// @ts-ignore: decorator
+@inline
+export function isBornBlack(row: u32): bool {
+  return !ASC || !isScanRow(row);
+}
+
 // @ts-ignore: decorator
 @inline
 function isCollectedRow(row: u32): bool {
