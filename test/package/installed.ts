@@ -60,6 +60,11 @@ export class Installed {
     return this.#run(join(this.app, "node_modules/.bin/gomalloc"), argv);
   }
 
+  /** Runs npm in the consumer's folder. */
+  npm(...argv: string[]): Promise<Output> {
+    return this.#run("npm", argv);
+  }
+
   async #run(file: string, argv: string[]): Promise<Output> {
     return run(file, argv, { cwd: this.app }).then(
       ({ stdout, stderr }) => ({ stdout, stderr, code: 0 }),
