@@ -4,22 +4,25 @@
 
 export * from "./libc";
 
-import { checkPointer, findObject, freeChecked, freeFast } from "../alloc/free";
+import { checkPointer, checkedSpan, findObject, freeChecked, freeFast } from "../alloc/free";
 import { dropTiny, mallocgc as mallocgcImpl } from "../gc/mallocgc";
 import { malloc } from "../alloc/malloc";
 import { releaseAll as releaseRows } from "../alloc/mcache";
 import { MISUSE_NONE } from "../alloc/misuse";
 import { reallocChecked } from "../alloc/realloc";
 import { isReady } from "../alloc/procs";
-import { SHARED } from "../base/config";
+import { GC, SHARED } from "../base/config";
 import { lock, unlock } from "../base/locks";
 import { STAT_MISUSES, count } from "../base/counters";
-import { HEAP_MEMSTATS } from "../base/layout";
+import { isCollected } from "../base/gcstate";
+import { FLAG_FULL, HEAP_MEMSTATS } from "../base/layout";
 import { heap } from "../base/state";
 import { giveOwn } from "../check/recover";
 import { fillMemStats } from "../check/memstats";
 import { validateHeap } from "../check/validate";
 import { spanOf as lookup } from "../heap/arena";
+import { pinObject, unpinObject } from "../gc/pins";
+import { blockSize } from "../heap/mspan";
 import { reclaim as reclaimSpans } from "../heap/mheap";
 
 export { validateInfo } from "../check/validate";
@@ -39,7 +42,10 @@ export function tryFree(ptr: u32): i32 {
   return kind;
 }
 
-/** realloc that tells: 0 means no memory, or the misuse that lastMisuse names. The old block is as it was. */
+/**
+ * realloc that tells: 0 means no memory, or the misuse that lastMisuse names. The old block is as it was. What it makes of
+ * an object of the collector's is another one; if it has pointers, any word of the new one may be one.
+ */
 export function tryRealloc(ptr: u32, size: u32): u32 {
   if (ptr == 0) return malloc(size);
   lastKind = MISUSE_NONE;
@@ -49,7 +55,24 @@ export function tryRealloc(ptr: u32, size: u32): u32 {
     lastKind = kind;
     return 0;
   }
+  if (GC && (checkedSpan.ngroups ? isCollected(checkedSpan.row) : (checkedSpan.flags & FLAG_FULL) != 0)) {
+    return reallocObject(ptr, size);
+  }
   return reallocChecked(ptr, size);
+}
+
+/** The object at `p`, just checked, with another size: always elsewhere, for its pointers are known up to its old one. */
+function reallocObject(p: u32, size: u32): u32 {
+  const span = checkedSpan;
+  const old = blockSize(span);
+  // The allocation may run a cycle, and nobody else need hold the object.
+  if (pinObject(p) == 0) return 0;
+  const q = mallocgcImpl(max<u32>(size, 1), (span.spanclass & 1) == 0, true);
+  unpinObject(p);
+  if (q == 0) return 0;
+  memory.copy(q, p, min(size, old));
+  freeChecked(p);
+  return q;
 }
 
 /** Kind of misuse of the last tryRealloc that returned 0; 0 if it was out of memory. Asking resets it. */
