@@ -48,8 +48,13 @@ import { freeBuffers, isWorkEmpty } from "./work";
 @inline const LOOK_BUDGET: u64 = 128 << 10;
 /** An assist is at most this long, bytes scanned, or a quarter of the debt: a large allocation pays in instalments. */
 @inline const ASSIST_MAX: u64 = 256 << 10;
-/** Thrashing: a cycle scans at most this many bytes per byte allocated since the last one, whatever the memory limit. */
+/**
+ * Thrashing: per byte allocated since the last cycle the next one may scan 16 bytes, and 4 where it is the memory limit that
+ * asks for it. So a program that does not fit into its limit goes beyond it by a quarter of what it has to scan, rather
+ * than spend all its time here: Go's limiter by the clock, for a program without one.
+ */
 @inline const THRASH_SHIFT: u64 = 4;
+@inline const LIMIT_THRASH_SHIFT: u64 = 2;
 
 // @ts-ignore: decorator
 @inline
@@ -201,7 +206,10 @@ export function gcPoll(bytes: u32): void {
     const due = sweepDebt(p, bytes, 0, g.pagesSwept);
     if (due) sweepPages(<u32>due);
   }
-  if (g.enabled != 0 && shouldStart(p) && p.heapLive - p.heapMarked >= p.lastHeapScan >> THRASH_SHIFT) startGC(false);
+  if (g.enabled != 0 && shouldStart(p)) {
+    const room = p.lastHeapScan >> (p.goal < p.percentGoal ? LIMIT_THRASH_SHIFT : THRASH_SHIFT);
+    if (p.heapLive - p.heapMarked >= room) startGC(false);
+  }
 }
 
 function assist(p: Pacer): void {
