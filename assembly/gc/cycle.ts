@@ -218,5 +218,7 @@ function assist(p: Pacer): void {
   const debt = <u64>-p.assistBytes;
   const work = assistWork(p, debt);
   const done = stepGC(min(work, max(ASSIST_MAX, work >> 2)));
+  // What it is worth is said by what is left now.
+  revise(p);
   p.assistBytes += assistCredit(p, done);
 }

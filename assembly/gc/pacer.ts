@@ -152,14 +152,6 @@ function toBytes(x: f64): u64 {
   return x >= 18446744073709549568.0 ? NONE : <u64>x;
 }
 
-/** a + b, NONE at most. */
-// @ts-ignore: decorator
-@inline
-function plus(a: u64, b: u64): u64 {
-  const sum = a + b;
-  return sum < a ? NONE : sum;
-}
-
 /** x * percent / 100, without an intermediate that wraps: x < 2^38, percent < 2^31. */
 // @ts-ignore: decorator
 @inline
@@ -280,7 +272,7 @@ function heapGoal(p: Pacer): u64 {
   let goal = p.percentGoal;
   if (byLimit < goal) return byLimit;
   goal = max<u64>(goal, p.sweepTrigger);
-  if (p.triggered != NONE) goal = max<u64>(goal, plus(p.triggered, lateRoom(p)));
+  if (p.triggered != NONE) goal = max<u64>(goal, p.triggered + lateRoom(p));
   return goal;
 }
 
