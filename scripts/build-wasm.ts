@@ -22,9 +22,9 @@ const HOST = [
 /** The collector, in the host flavours of one thread. */
 const COLLECTOR = [
   ...["newType", "newObject", "isObject", "freeObject", "handleNew", "handleGet", "handleSet", "handleFree"],
-  ...["pin", "unpin", "pins", "addRoots", "removeRoots", "writePointer", "typedMove", "typedClear"],
+  ...["objectOf", "pin", "unpin", "pins", "addRoots", "removeRoots", "writePointer", "typedMove", "typedClear"],
   ...["setCollecting", "setGCPercent", "setMemoryLimit", "setHeapMinimum", "setCheckmark"],
-  ...["gc", "gcStart", "gcStep", "gcFinish", "gcSweep", "gcPhase", "gcStat", "marked"],
+  ...["gc", "gcStart", "gcStep", "gcFinish", "gcSweep", "gcPhase", "gcDue", "gcStat", "marked"],
 ];
 
 /** What the shared flavours have besides: a thread's P, and for the host all that its Ps and locks need. */

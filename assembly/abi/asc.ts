@@ -25,6 +25,7 @@ import {
   SMALL_SIZE_MAX,
 } from "../base/config";
 import { Group, HEAP_CLASS8, HEAP_ROWS, MSPAN_SIZE, ROW_SHIFT } from "../base/layout";
+import { MAX_RESERVE, M_RESERVE, setOption } from "../base/options";
 import { PHASE_MARK, gcState } from "../base/gcstate";
 import { arenaOf, heap, mheap, rowAt, rowAddress } from "../base/state";
 import { bootstrap } from "../alloc/init";
@@ -67,6 +68,7 @@ function start(): bool {
   if (heap != 0) return true;
   if (!bootstrap(true, <u32>__heap_base)) return false;
   readyGC();
+  setOption(M_RESERVE, MAX_RESERVE);
   const p = pacer();
   setHeapMinimum(p, MINIMUM);
   pacerPercent(p, GOGC);

@@ -73,9 +73,16 @@ export function objectOf(p: u32): u32 {
   return isUnswept(span) && sweepSpan(span) == SWEPT_EMPTY ? 0 : findObject(p);
 }
 
+/** What a handle keeps for `p`: no odd word, for those are free handles. */
+// @ts-ignore: decorator
+@inline
+function wordOf(p: u32): u32 {
+  return p & 1 ? objectOf(p) : p;
+}
+
 /** A handle for the object at `p` or 0. Its number, 1 and up; 0: no memory. */
 export function handleNew(p: u32): u32 {
-  return ready() ? newHandle(p) : 0;
+  return ready() ? newHandle(wordOf(p)) : 0;
 }
 
 /** The object of a handle; 0 for what is no handle. */
@@ -86,7 +93,7 @@ export function handleGet(i: u32): u32 {
 /** Let a handle hold another object or 0. 1; 0: it is no handle. */
 export function handleSet(i: u32, p: u32): i32 {
   if (heap == 0 || !isHandle(i)) return 0;
-  setHandle(i, p);
+  setHandle(i, wordOf(p));
   return 1;
 }
 
@@ -100,7 +107,7 @@ export function handleFree(i: u32): i32 {
 /** Pin the object at `p`, interior addresses too, once more. Pins now; 0: it is no object of the collector's, or no memory. */
 export function pin(p: u32): u32 {
   if (!ready()) return 0;
-  const base = findObject(p);
+  const base = objectOf(p);
   if (base == 0) return 0;
   const n = pinObject(base);
   if (n != 0 && isMarking()) shade(base);

@@ -21,7 +21,7 @@ import { SHARED } from "./config";
 /** Longest wait for a lock that mallopt takes, milliseconds. */
 @inline const MAX_LOCK_WAIT: u32 = 3600000;
 /** Largest growth reserve that mallopt takes, bytes. */
-@inline const MAX_RESERVE: u32 = 16 << 20;
+@inline export const MAX_RESERVE: u32 = 16 << 20;
 
 export let misuseMode: u32 = MISUSE_TRAP;
 /** Bytes that the heap may obtain, 0: no limit. */

@@ -134,7 +134,8 @@ export function fillMemStats(at: u32): void {
   put(5, alloc + largeLive);
   put(6, total + counter(STAT_LARGE_TOTAL));
   put(7, mallocs + largeMallocs + tiny);
-  put(8, mallocs - live + largeFrees);
+  // As Go has it: the pieces of tiny blocks count as allocated and freed.
+  put(8, mallocs - live + largeFrees + tiny);
   put(9, tiny);
   put(10, largeMallocs);
   put(11, largeFrees);

@@ -22,7 +22,7 @@ import { finishSweep, startSweep, sweepOne } from "../central/sweep";
 import { switchSets } from "../central/sweepsets";
 import { groupAt, groupIndex, spanAt } from "../heap/mspan";
 import { checkMarks } from "../check/checkmark";
-import { drain, isBornBlack, rescanMarked, shade } from "./mark";
+import { drain, isBornBlack, rescanMarked } from "./mark";
 import {
   Pacer,
   assistCredit,
@@ -98,7 +98,12 @@ export function startGC(forced: bool): void {
   g.overflow = 0;
   startCycle(pacer());
   g.phase = PHASE_MARK;
-  // What the mcache hands out from now on is born black, as a rule, and so is the rest of the tiny block.
+  // A tiny block is held by whoever holds a piece of it, and filled up no more.
+  if (HOST) {
+    mlocal().tiny = 0;
+    mlocal().tinyOffset = 0;
+  }
+  // What the mcache hands out from now on is born black, as a rule.
   for (let row: u32 = FIRST_GC_ROW; row < NUM_ROWS; row++) {
     const r = rowAt(rowAddress(row));
     if (r.span == 0 || !isBornBlack(rowAddress(row))) continue;
@@ -107,7 +112,6 @@ export function startGC(forced: bool): void {
     blacken(span, groupIndex(span, r.group), unborn);
     g.bytesMarked += popcnt(unborn) * <u64>r.elemsize;
   }
-  if (HOST && mlocal().tiny != 0) shade(mlocal().tiny);
   pacer().globalsScanWork += shadeRoots();
 }
 

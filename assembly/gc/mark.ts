@@ -22,21 +22,12 @@ import {
   PAGE_SHIFT,
   ROW_SCAN,
 } from "../base/config";
-import {
-  FLAG_FULL,
-  HEAP_ROWS,
-  MSPAN_SIZE,
-  MSpan,
-  PAGE_RECORD_SHIFT,
-  PageRecord,
-  ROW_SHIFT,
-  SPAN_IN_USE,
-} from "../base/layout";
+import { FLAG_FULL, HEAP_ROWS, MSPAN_SIZE, MSpan, PAGE_RECORD_SHIFT, PageRecord, ROW_SHIFT } from "../base/layout";
 import { gcState, markWord, markWordAt } from "../base/gcstate";
 import { arenaOf, here, rowAt, rowAddress } from "../base/state";
 import { pageRecord, spanOf } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
-import { liveBits } from "../heap/mspan";
+import { liveBits, spanAt } from "../heap/mspan";
 import { checkShade, checking } from "../check/checkmark";
 import { scanObject } from "./scan";
 import { popWork, pushWork } from "./work";
@@ -86,8 +77,8 @@ export function shade(p: u32): void {
   if (!isCollectedRow(r.row)) return;
   const slot = <u32>((<u64>(p - r.base) * <u64>magic) >> 32);
   const groups = r.groups;
-  // Whoever may ask about anything may ask about a span's last bytes, which are no slot's.
-  if (!ASC && slot >= <u32>changetype<MSpan>(<usize>(groups - MSPAN_SIZE)).nelems) return;
+  // Whoever may ask about anything may ask about what is no slot, or is free: a stale word, a word that is no pointer.
+  if (!ASC && !isLive(spanAt(groups - MSPAN_SIZE), slot)) return;
   const w = markWordAt(groups, slot);
   const bits = load<u64>(w);
   const bit = (<u64>1) << slot;
@@ -98,6 +89,13 @@ export function shade(p: u32): void {
   const size = rowAt(row).elemsize;
   g.bytesMarked += size;
   if (isScanRow(row)) pushWork(ASC ? p : r.base + slot * size);
+}
+
+/** Whether a slot of a small span is one, and live. */
+// @ts-ignore: decorator
+@inline
+export function isLive(span: MSpan, slot: u32): bool {
+  return slot < <u32>span.nelems && ((liveBits(span, slot >> 6) >> slot) & 1) != 0;
 }
 
 /** shade for large objects and tiny blocks. */
@@ -111,7 +109,7 @@ function shadeSlow(p: u32): void {
     const slot = (p - span.startAddr) / size;
     const w = markWord(span, slot >> 6);
     const bit = (<u64>1) << slot;
-    if (load<u64>(w) & bit) return;
+    if (!isLive(span, slot) || (load<u64>(w) & bit) != 0) return;
     store<u64>(w, load<u64>(w) | bit);
     g.bytesMarked += size;
     return;
@@ -142,15 +140,16 @@ export function rescanMarked(): u64 {
   g.overflow = 0;
   let work: u64 = 0;
   for (let page = nextSpanPage(1); page != 0;) {
-    const span = changetype<MSpan>(<usize>(pageRecord(page).groups - MSPAN_SIZE));
-    page = nextSpanPage(page + span.npages);
-    if (span.state != SPAN_IN_USE || (span.spanclass & 1) != 0) continue;
-    if (span.ngroups == 0) {
-      if (span.flags & FLAG_FULL && load<u64>(markWord(span, 0)) != 0) work += scanObject(span.startAddr + OBJECT_AT);
-    } else if (isScanRow(rowAddress(span.row))) {
-      work += rescanSpan(span);
+    const span = spanAt(pageRecord(page).groups - MSPAN_SIZE);
+    const end = page + span.npages;
+    if ((span.spanclass & 1) == 0) {
+      if (span.ngroups) work += isScanRow(rowAddress(span.row)) ? rescanSpan(span) : 0;
+      else if (span.flags & FLAG_FULL && load<u64>(markWord(span, 0)) != 0)
+        work += scanObject(span.startAddr + OBJECT_AT);
+      work += drain(~(<u64>0));
     }
-    work += drain(~(<u64>0));
+    // Only now: a work buffer may have been made of empty spans, also of the next one.
+    page = nextSpanPage(end);
   }
   return work;
 }

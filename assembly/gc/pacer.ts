@@ -405,7 +405,8 @@ export function revise(p: Pacer): void {
   if (<f64>done > expected) {
     // More is alive than last time. Keep the pace: room for the most there can be, up to a hard goal.
     const percent = p.gcPercent < 0 ? OFF_PERCENT : <f64>p.gcPercent;
-    const hard = goal * (1.0 + percent / 100.0);
+    // The memory limit leaves no more room than it has left; and nobody marks but those who allocate.
+    const hard = p.goal < p.percentGoal ? goal : goal * (1.0 + percent / 100.0);
     const start = <f64>triggered;
     const paced = expected > 0 ? start + ((goal - start) / expected) * most : hard;
     goal = min<f64>(paced, hard);

@@ -12,10 +12,11 @@
  */
 
 import { ASC, PAGE_SHIFT } from "../base/config";
-import { MSPAN_SIZE, MSpan } from "../base/layout";
+import { FLAG_FULL, MSPAN_SIZE } from "../base/layout";
 import { rowAt } from "../base/state";
 import { pageRecord, spanOf } from "../heap/arena";
-import { shade } from "./mark";
+import { spanAt } from "../heap/mspan";
+import { isLive, isScanRow, shade } from "./mark";
 import { BITS_MAX_SIZE, metaOf, nextPointer, readBits } from "./typebits";
 import { pushWork } from "./work";
 
@@ -41,19 +42,21 @@ export function scanObject(p: u32): u64 {
   }
   const r = pageRecord(p >> PAGE_SHIFT);
   if (r.divMagic == 0) return scanLarge(p);
+  // It may have been freed by hand since it was queued, and its page be another span's by now.
+  const span = spanAt(r.groups - MSPAN_SIZE);
+  const slot = <u32>((<u64>(p - r.base) * <u64>r.divMagic) >> 32);
+  const meta = metaOf(span);
+  if (!isScanRow(r.row) || meta == 0 || !isLive(span, slot)) return 8;
   const size = rowAt(r.row).elemsize;
-  const meta = metaOf(changetype<MSpan>(<usize>(r.groups - MSPAN_SIZE)));
-  // No object of the span has been told its pointers: it is on its way.
-  if (meta == 0) return 8;
+  const start = r.base + slot * size;
   if (size <= BITS_MAX_SIZE) {
-    for (let bits = readBits(meta, (p - r.base) >> 2, size >> 2); bits != 0; bits &= bits - 1) {
-      const value = load<u32>(p + ((<u32>ctz(bits)) << 2));
+    for (let bits = readBits(meta, (start - r.base) >> 2, size >> 2); bits != 0; bits &= bits - 1) {
+      const value = load<u32>(start + ((<u32>ctz(bits)) << 2));
       if (value) shade(value);
     }
     return size;
   }
-  const slot = <u32>((<u64>(p - r.base) * <u64>r.divMagic) >> 32);
-  scanRange(p, load<u32>(meta + (slot << 2)), 0, size);
+  scanRange(start, load<u32>(meta + (slot << 2)), 0, size);
   return size;
 }
 
@@ -75,7 +78,7 @@ export function scanRange(base: u32, type: u32, from: u32, end: u32): void {
 /** The large object at `p`, whose other pieces are queued, or one of these pieces. */
 function scanLarge(p: u32): u64 {
   const span = spanOf(p);
-  if (span == null) return 8;
+  if (span == null || span.ngroups != 0 || (span.flags & FLAG_FULL) == 0 || (span.spanclass & 1) != 0) return 8;
   const base = span.startAddr;
   const end = span.npages << PAGE_SHIFT;
   const from = p - base;

@@ -95,7 +95,9 @@ export function needMeta(p: u32): u32 {
   const bytes = <u32>span.ngroups * META_PER_GROUP;
   // A slot's bits are read and written by eight bytes.
   meta = recordSpace(bytes + 8);
-  if (meta) store<u32>(metaWord(span), meta);
+  if (meta == 0) return 0;
+  memory.fill(meta, 0, bytes + 8);
+  store<u32>(metaWord(span), meta);
   return meta;
 }
 

@@ -90,11 +90,14 @@ function freeBuffer(page: u32): void {
   freePages(page >> PAGE_SHIFT, 1);
 }
 
-/** Give the pages back. Nothing is queued. */
+/**
+ * The cycle ends, nothing is queued: all but one page go back. That one is there when the next cycle begins because memory
+ * is out; without any, each object would cost a walk of the heap.
+ */
 export function freeBuffers(): void {
   const g = gcState();
-  if (g.spare) freeBuffer(g.spare);
-  g.spare = 0;
-  if (g.top) freeBuffer(g.top - HEADER);
+  if (g.top == 0) return;
+  if (g.spare) freeBuffer(g.top - HEADER);
+  else g.spare = g.top - HEADER;
   g.top = 0;
 }

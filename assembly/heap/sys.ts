@@ -8,7 +8,7 @@
  * Lock: H. Cost: memory.grow takes 1-2 microseconds; everything else is arithmetic.
  */
 
-import { ADDRESS_END, SHARED, WASM_PAGE_SHIFT } from "../base/config";
+import { ADDRESS_END, ASC, SHARED, WASM_PAGE_SHIFT } from "../base/config";
 import { maxBytes, reserveBytes, softLimit } from "../base/options";
 import { STAT_SYS_GROWS, STAT_SYS_GROW_FAILURES, count } from "../base/counters";
 import { heap, mheap } from "../base/state";
@@ -54,11 +54,18 @@ export function sysGrow(n: u32): u32 {
 }
 
 /**
- * Wasm pages to add to a growth so that the next one comes later: 1/128 of the heap, bounded by the option reserve, and
- * nothing at or above the soft limit. The bound keeps peak memory close to need: the heap never doubles.
+ * A growth adds this part of the heap. A collected heap will be as large as its goal anyway, and each growth is a pause: V8
+ * takes some milliseconds for it when the memory is 100 MB and JavaScript has seen its buffer.
+ */
+@inline const RESERVE_SHIFT: u32 = ASC ? 4 : 7;
+
+/**
+ * Wasm pages to add to a growth so that the next one comes later: 1/128 of the heap (1/16 in AssemblyScript's runtime),
+ * bounded by the option reserve, and nothing at or above the soft limit. The bound keeps peak memory close to need: the
+ * heap never doubles.
  */
 export function growthReserve(n: u32): u32 {
   const sys = mheap().sys;
   if (softLimit != 0 && <u64>sys + ((<u64>n) << WASM_PAGE_SHIFT) >= <u64>softLimit) return 0;
-  return min(reserveBytes, sys >> 7) >> WASM_PAGE_SHIFT;
+  return min(reserveBytes, sys >> RESERVE_SHIFT) >> WASM_PAGE_SHIFT;
 }
