@@ -6,7 +6,7 @@
  * No other header: mark bits, sizes and lists are out of band. All objects are the collector's, in scan or noscan rows by
  * what their class says; references are found by the compiler's visitors, roots are its globals, its shadow stack and
  * pins. Static objects lie below __heap_base in the compiler's own layout, whose unused word at -16 holds the number of
- * the last cycle that has seen them.
+ * the last marking that has seen them.
  *
  * The heap begins at __heap_base at the first allocation and grows by need. Out of memory is an abort with that message,
  * after a cycle was run for it, and leaves the heap as it was.
@@ -31,7 +31,6 @@ import { arenaOf, heap, mheap, rowAt, rowAddress } from "../base/state";
 import { bootstrap } from "../alloc/init";
 import { freeChecked } from "../alloc/free";
 import { isDirty } from "../alloc/mcache";
-import { checking } from "../check/checkmark";
 import { collect, pacer, readyGC, repace, startGC, stepGC } from "../gc/cycle";
 import { classOfSize, liveGrows, mallocgcLarge, nextFreeGC } from "../gc/mallocgc";
 import { shade } from "../gc/mark";
@@ -181,15 +180,15 @@ function visit(p: u32): void {
     shade(p);
     return;
   }
-  // A static object: seen once a cycle, once more when the cycle is checked. It is queued before it counts as seen.
+  // A static object: seen once a pass. It is queued before it counts as seen.
   if (isPointerFree(load<u32>(p - HEADER))) return;
-  const cycle = (gcState().cycles << 1) | (<u32>(CHECKMARK && checking));
-  if (load<u32>(p - 16) == cycle) return;
-  const before = gcState().overflow;
-  gcState().overflow = 0;
+  const g = gcState();
+  if (load<u32>(p - 16) == g.passes) return;
+  const before = g.overflow;
+  g.overflow = 0;
   pushWork(p);
-  if (gcState().overflow == 0) store<u32>(p - 16, cycle);
-  gcState().overflow |= before;
+  if (g.overflow == 0) store<u32>(p - 16, g.passes);
+  g.overflow |= before;
 }
 
 /** Keep an object whatever points to it; each pin wants its __unpin. */

@@ -70,6 +70,9 @@ export class GcState {
   checkmark: u32;
   /** 1 once the pacer's record has been filled. */
   ready: u32;
+  /** Markings so far, and walks for what an overflow left: what AssemblyScript's static objects are marked with. */
+  passes: u32;
+  pad: u32;
   /** Times that a work buffer could not be had. */
   overflows: u64;
 }

@@ -96,6 +96,7 @@ export function checkMarks(): void {
   clearMoving();
   memory.fill(table, 0, NUM_ARENAS << 2);
   failed = false;
+  gcState().passes += 1;
   checking = true;
   shadeRoots();
   drain(~(<u64>0));

@@ -39,7 +39,7 @@ import {
   sweepFinished,
 } from "./pacer";
 import { shadeRoots } from "./roots";
-import { freeBuffers, isWorkEmpty } from "./work";
+import { freeBuffers, isWorkEmpty, reserveBuffer } from "./work";
 
 @inline const ALL: u64 = ~(<u64>0);
 /** Looks at the roots after which the rest is drained whatever it is. */
@@ -82,6 +82,7 @@ export function readyGC(): void {
   g.ready = 1;
   g.enabled = ASC ? 1 : 0;
   initPacer(pacer());
+  reserveBuffer();
 }
 
 /** Begin a cycle. What is unswept is swept first. */
@@ -94,6 +95,7 @@ export function startGC(forced: bool): void {
   if (forced) g.forced += 1;
   g.looks = 0;
   g.steps = 0;
+  g.passes += 1;
   g.bytesMarked = 0;
   g.overflow = 0;
   startCycle(pacer());
@@ -135,9 +137,16 @@ function terminate(): u64 {
   shadeRoots();
   g.looks += 1;
   while (!isWorkEmpty() || g.overflow != 0) {
-    if (g.overflow) work += rescanMarked();
-    else if (g.looks < MAX_LOOKS && work >= LOOK_BUDGET) break;
-    else work += drain(g.looks < MAX_LOOKS ? LOOK_BUDGET : ALL);
+    if (g.overflow) {
+      // Static objects that were not queued are reached again, too, from the roots or by way of others.
+      g.passes += 1;
+      work += rescanMarked();
+      shadeRoots();
+    } else if (g.looks < MAX_LOOKS && work >= LOOK_BUDGET) {
+      break;
+    } else {
+      work += drain(g.looks < MAX_LOOKS ? LOOK_BUDGET : ALL);
+    }
   }
   p.heapScanWork += work;
   if (isWorkEmpty() && g.overflow == 0) endMark();

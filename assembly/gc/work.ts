@@ -52,6 +52,15 @@ export function isWorkEmpty(): bool {
   return top == 0 || ((top & MASK) == HEADER && load<u32>(top - HEADER) == 0);
 }
 
+/** A first page while there is memory, for a cycle that begins when there is none. */
+export function reserveBuffer(): void {
+  const g = gcState();
+  if (g.spare != 0 || g.top != 0) return;
+  const at = nextBuffer(0);
+  g.overflow = 0;
+  if (at) g.spare = at - HEADER;
+}
+
 /** The full page at whose end `top` is gets a successor: where its first entry goes, 0 when there is no memory. */
 function nextBuffer(top: u32): u32 {
   const g = gcState();
