@@ -5,6 +5,7 @@
  * with `>>> 0`, which is also what makes addresses above 2 GiB come out right.
  */
 import { HeapDisposedError, ModuleLoadError } from "./errors.js";
+import { COLLECTOR_NAMES, type CollectorExports } from "./gc/abi.js";
 
 /** Bytes in the unit of WebAssembly.Memory.grow. */
 export const WASM_PAGE_SIZE = 65536;
@@ -39,10 +40,14 @@ export interface HostExports {
   validateInfo(): number;
   releaseAll(): void;
   reclaim(): number;
+  /** The collector's functions; null in a flavour without it. */
+  readonly collector: CollectorExports | null;
 }
 
-/** The names of HostExports; the compiler keeps the two in step. */
-const NAMES: readonly (keyof HostExports)[] = Object.keys({
+type HostFunction = Exclude<keyof HostExports, "collector">;
+
+/** The names of HostExports' functions; the compiler keeps the two in step. */
+const NAMES: readonly HostFunction[] = Object.keys({
   init: 0,
   mallopt: 0,
   malloc: 0,
@@ -60,12 +65,12 @@ const NAMES: readonly (keyof HostExports)[] = Object.keys({
   validateInfo: 0,
   releaseAll: 0,
   reclaim: 0,
-} satisfies Record<keyof HostExports, 0>) as (keyof HostExports)[];
+} satisfies Record<HostFunction, 0>) as HostFunction[];
 
 /** Throws ModuleLoadError unless the module is a host flavour: better now than at the first call. */
 export function checkHostModule(module: WebAssembly.Module): void {
   const present = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
-  const missing = NAMES.filter((name) => !present.has(name));
+  const missing = [...NAMES, ...COLLECTOR_NAMES].filter((name) => !present.has(name));
   if (missing.length > 0) {
     const hint = present.has("malloc") ? "; gomalloc.wasm has only the C functions, pass gomalloc-host.wasm" : "";
     throw new ModuleLoadError(`the module does not export ${missing.join(", ")}${hint}`);
@@ -79,17 +84,20 @@ export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memo
 
 /** The exports of an instance of a checked module as one plain object, the same shape for every heap. */
 export function bindExports(instance: Pick<WebAssembly.Instance, "exports">): HostExports {
-  const exports = instance.exports as unknown as HostExports;
-  return Object.fromEntries(NAMES.map((name) => [name, exports[name]])) as unknown as HostExports;
+  const { exports } = instance;
+  const pick = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, exports[name]]));
+  const collector = COLLECTOR_NAMES.every((name) => name in exports) ? pick(COLLECTOR_NAMES) : null;
+  return { ...pick(NAMES), collector } as unknown as HostExports;
 }
 
 /**
  * What takes the place of the exports in a disposed heap: every function throws. Thus no call of a living heap has to
  * ask whether it lives.
  */
-export function disposedExports(): HostExports {
+export function disposedExports(): HostExports & { readonly collector: CollectorExports } {
   const refuse = (): never => {
     throw new HeapDisposedError();
   };
-  return Object.fromEntries(NAMES.map((name) => [name, refuse])) as unknown as HostExports;
+  const pick = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, refuse]));
+  return { ...pick(NAMES), collector: pick(COLLECTOR_NAMES) } as unknown as ReturnType<typeof disposedExports>;
 }

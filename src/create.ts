@@ -44,7 +44,7 @@ function start(exports: HostExports, place: Place, options: HeapOptions, throwOn
     // Its record is had now, so that stats() works when memory is out.
     exports.memstats();
   }
-  return new Heap(exports, place.memory, throwOnMisuse);
+  return new Heap(exports, place.memory, throwOnMisuse, undefined, options.collector);
 }
 
 function throwsOnMisuse({ onMisuse = "throw" }: HeapOptions): boolean {

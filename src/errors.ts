@@ -98,6 +98,72 @@ export class ModuleLoadError extends GomallocError {
   readonly code = "ERR_MODULE_LOAD";
 }
 
+// The collector's
+
+/** An address that is no live object of the collector's was given where one is needed. Nothing was changed. */
+export class NotAnObjectError extends GomallocError {
+  override readonly name = "NotAnObjectError";
+  readonly code = "ERR_NOT_AN_OBJECT";
+
+  constructor(
+    /** The address given, unsigned. */
+    readonly address: number,
+    /** The call. */
+    readonly operation: string,
+  ) {
+    super(`${operation}(${hex(address)}): no live object of the collector's lies there`);
+  }
+}
+
+/** A pin that is not there was to be undone, or a pinned object was to be freed. Nothing was changed. */
+export class PinError extends GomallocError {
+  override readonly name = "PinError";
+  readonly code = "ERR_PIN";
+
+  constructor(
+    readonly kind: "not-pinned" | "pinned",
+    /** The address given, unsigned. */
+    readonly address: number,
+  ) {
+    super(
+      kind === "pinned" ? `free(${hex(address)}): the object is pinned` : `unpin(${hex(address)}): it is not pinned`,
+    );
+  }
+}
+
+/** The handle was disposed of. */
+export class HandleDisposedError extends GomallocError {
+  override readonly name = "HandleDisposedError";
+  readonly code = "ERR_HANDLE_DISPOSED";
+
+  constructor() {
+    super("the handle was disposed of");
+  }
+}
+
+/** A shadow stack is full or empty, or not used as a stack. Nothing was changed. */
+export class ShadowStackError extends GomallocError {
+  override readonly name = "ShadowStackError";
+  readonly code = "ERR_SHADOW_STACK";
+
+  constructor(
+    readonly kind: "overflow" | "underflow" | "frame" | "slot" | "disposed",
+    why: string,
+  ) {
+    super(`shadow stack: ${why}`);
+  }
+}
+
+/** The heap has no collector: a heap that several threads share, or a module from before there was one. */
+export class CollectorUnavailableError extends GomallocError {
+  override readonly name = "CollectorUnavailableError";
+  readonly code = "ERR_COLLECTOR_UNAVAILABLE";
+
+  constructor() {
+    super("this heap has no collector: those of createHeap and instantiateWith have");
+  }
+}
+
 // The shared heap's
 
 /** What a P does, as its state word says it. See docs/shared-api.md. */

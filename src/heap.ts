@@ -12,7 +12,17 @@
 import { disposedExports, type HostExports } from "./abi.js";
 import { powerOfTwo, u32 } from "./check.js";
 import { DISPOSE } from "./dispose.js";
-import { HeapDisposedError, InvariantError, MisuseError, misuseKind, OutOfMemoryError } from "./errors.js";
+import {
+  CollectorUnavailableError,
+  HeapDisposedError,
+  InvariantError,
+  MisuseError,
+  misuseKind,
+  OutOfMemoryError,
+} from "./errors.js";
+import { Collector, createCollector } from "./gc/collector.js";
+import type { CoreExports } from "./gc/core.js";
+import type { CollectorOptions } from "./gc/options.js";
 import { describeInvariant } from "./invariants.js";
 import { MEMSTATS_BYTES, type MemStats, readMemStats } from "./memstats.js";
 import { applyLimits, type HeapLimits } from "./options.js";
@@ -25,6 +35,8 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
   #memory: WebAssembly.Memory | null;
   readonly #views: MemoryViews<B>;
   readonly #throwOnMisuse: boolean;
+  /** Null until somebody asks for it. */
+  #collector: Collector | null = null;
 
   /** For createHeap and createHeapAsync, which see that the instance is initialised and belongs to the memory. */
   constructor(
@@ -32,11 +44,13 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
     memory: WebAssembly.Memory,
     throwOnMisuse: boolean,
     views: MemoryViews<B> = new MemoryViews(memory),
+    collector?: CollectorOptions,
   ) {
     this.#exports = exports;
     this.#memory = memory;
     this.#views = views;
     this.#throwOnMisuse = throwOnMisuse;
+    if (collector !== undefined) this.#collector = this.#makeCollector(collector);
   }
 
   // Allocation
@@ -134,7 +148,8 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
   stats(): MemStats {
     const record = this.#exports.memstats() >>> 0;
     if (record === 0) outOfMemory(MEMSTATS_BYTES);
-    return readMemStats(this.#views.current.dataView, record);
+    const gc = this.#collector === null ? undefined : Collector.memStats(this.#collector);
+    return readMemStats(this.#views.current.dataView, record, gc);
   }
 
   /**
@@ -210,6 +225,16 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
     return this.#views.current.dataView;
   }
 
+  /**
+   * The collector of the heap's garbage-collected objects, made at the first use; see docs/collector.md. Throws
+   * CollectorUnavailableError in a heap that several threads share.
+   */
+  get collector(): Collector {
+    if (this.#memory === null) throw new HeapDisposedError();
+    this.#collector ??= this.#makeCollector();
+    return this.#collector;
+  }
+
   // Policy
 
   /** Changes the limits that are given; see HeapLimits. A limit below what is in use only stops further growth. */
@@ -233,6 +258,7 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
    */
   dispose(): void {
     this.#exports = disposedExports();
+    if (this.#collector !== null) Collector.close(this.#collector, coreExports(this.#exports));
     this.#memory = null;
     this.#views.close();
   }
@@ -241,12 +267,22 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
     this.dispose();
   }
 
+  #makeCollector(options?: CollectorOptions): Collector {
+    return createCollector(coreExports(this.#exports), this.#views, this, options);
+  }
+
   /** After a realloc that gave 0: true when it was misuse that this heap ignores, false when memory was out. */
   #refusedRealloc(ptr: number): boolean {
     const kind = this.#exports.lastMisuse();
     if (kind !== 0 && this.#throwOnMisuse) throw new MisuseError(misuseKind(kind), ptr, "realloc");
     return kind !== 0;
   }
+}
+
+/** What a collector calls. Throws CollectorUnavailableError. */
+function coreExports({ collector, mallocgc, malloc_usable_size }: HostExports): CoreExports {
+  if (collector === null) throw new CollectorUnavailableError();
+  return { ...collector, mallocgc, malloc_usable_size };
 }
 
 function outOfMemory(size: number): never {

@@ -87,8 +87,39 @@ export interface Stages {
   readonly pageHeap: StageStats;
 }
 
+/** The part of a heap's statistics that its collector has: all 0, and no pauses, in a heap whose `collector` nobody has used. */
+export interface GCMemStats {
+  /** Cycles whose marking has ended; those that collect() and start() asked for. */
+  readonly numGC: number;
+  readonly numForcedGC: number;
+  /** The goal of the running or next cycle, bytes; Infinity: none. */
+  readonly nextGC: number;
+  /** End of the last cycle, milliseconds of Unix time. */
+  readonly lastGC: number;
+  /** Time in calls that began cycles, marked, or paid for marking as they allocated. */
+  readonly pauseTotalNs: number;
+  /** The same of the last 256 cycles; that of the last one is at (numGC + 255) % 256. */
+  readonly pauseNs: readonly number[];
+  /** Ends of these cycles, milliseconds of Unix time. */
+  readonly pauseEnd: readonly number[];
+  /** Share of the time since the collector was made that went into it, 0 to 1. */
+  readonly gcCPUFraction: number;
+}
+
+/** A heap whose collector nobody has used. */
+const NO_GC: GCMemStats = {
+  numGC: 0,
+  numForcedGC: 0,
+  nextGC: 0,
+  lastGC: 0,
+  pauseTotalNs: 0,
+  pauseNs: [],
+  pauseEnd: [],
+  gcCPUFraction: 0,
+};
+
 /** Statistics of a heap. Sizes are bytes. */
-export interface MemStats {
+export interface MemStats extends GCMemStats {
   /** Layout of the record: 1. */
   readonly version: number;
   /** All memory that the heap obtained, metadata included. */
@@ -166,7 +197,7 @@ export interface MemStats {
 }
 
 /** The record at `address`, where `view` shows the whole memory. Throws RangeError when its version is another. */
-export function readMemStats(view: DataView, address: number): MemStats {
+export function readMemStats(view: DataView, address: number, gc: GCMemStats = NO_GC): MemStats {
   const word = (index: number): number => Number(view.getBigUint64(address + index * 8, true));
   const version = word(0);
   if (version !== MEMSTATS_VERSION) throw new RangeError(`MemStats has version ${version}, not ${MEMSTATS_VERSION}`);
@@ -179,7 +210,7 @@ export function readMemStats(view: DataView, address: number): MemStats {
     const at = BY_SIZE + sizeClass * BY_SIZE_WORDS;
     return { size: word(at), mallocs: word(at + 1), frees: word(at + 2), spans: word(at + 3) };
   });
-  return { version, ...counts, heapObjects: counts.mallocs - counts.frees, bySize, stages: stagesOf(counts) };
+  return { version, ...counts, heapObjects: counts.mallocs - counts.frees, bySize, stages: stagesOf(counts), ...gc };
 }
 
 function stagesOf(counts: Record<(typeof WORDS)[number], number>): Stages {

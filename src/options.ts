@@ -3,6 +3,7 @@
  */
 import { type HostExports, M_MAX_BYTES, M_RESERVE, M_SOFT_LIMIT, MAX_WASM_PAGES, WASM_PAGE_SIZE } from "./abi.js";
 import { u32, within } from "./check.js";
+import type { CollectorOptions } from "./gc/options.js";
 
 /** Where a heap in a memory of its own begins: address 0 is null, and a write near null hits nothing of the heap's. */
 const DEFAULT_HEAP_BASE = 1024;
@@ -42,6 +43,8 @@ export interface HeapOptions extends HeapLimits {
    * then returns 0). The heap stays intact either way. Default "throw".
    */
   onMisuse?: "throw" | "ignore" | undefined;
+  /** Options of the heap's collector. Default: those of a collector that begins no cycle by itself. */
+  collector?: CollectorOptions | undefined;
 }
 
 /** Where a heap is going to stand. */

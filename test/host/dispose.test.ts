@@ -24,6 +24,7 @@ const CALLS: [string, (heap: Heap) => unknown][] = [
   ["setLimits", (heap) => heap.setLimits({ maxBytes: 5 })],
   ["view", (heap) => heap.view(Uint8Array, 8, 8)],
   ["memory", (heap) => heap.memory],
+  ["collector", (heap) => heap.collector],
   ["u8", (heap) => heap.u8],
   ["i8", (heap) => heap.i8],
   ["u16", (heap) => heap.u16],

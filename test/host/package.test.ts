@@ -107,7 +107,8 @@ describe("the package", () => {
       expect(paths).toContain(needed);
     }
     const foreign = paths.filter(
-      (path) => !/^(dist|assembly|docs|native)\/|^rt(-gc)?\.ts$|^build\/gomalloc(-host)?(-shared)?(\.debug)?\.wasm$/.test(path),
+      (path) =>
+        !/^(dist|assembly|docs|native)\/|^rt(-gc)?\.ts$|^build\/gomalloc(-host)?(-shared)?(\.debug)?\.wasm$/.test(path),
     );
     expect(foreign.sort()).toEqual(["LICENSE", "README.md", "package.json"].filter((name) => foreign.includes(name)));
   });
