@@ -70,7 +70,7 @@ const NAMES: readonly HostFunction[] = Object.keys({
 /** Throws ModuleLoadError unless the module is a host flavour: better now than at the first call. */
 export function checkHostModule(module: WebAssembly.Module): void {
   const present = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
-  const missing = [...NAMES, ...COLLECTOR_NAMES].filter((name) => !present.has(name));
+  const missing = NAMES.filter((name) => !present.has(name));
   if (missing.length > 0) {
     const hint = present.has("malloc") ? "; gomalloc.wasm has only the C functions, pass gomalloc-host.wasm" : "";
     throw new ModuleLoadError(`the module does not export ${missing.join(", ")}${hint}`);

@@ -121,8 +121,9 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
   /**
    * Go's mallocgc: an object of `size` bytes of a type, which decides whether it may share a span with pointers in it.
    * A null type holds none. Size 0 is one shared address; pointer-free objects below 16 bytes are combined into blocks
-   * and cannot be freed by hand; the others can. `needzero` false leaves the contents undefined.
-   * Throws OutOfMemoryError, RangeError.
+   * and cannot be freed by hand; the others can. `needzero` false leaves the contents undefined. It is the collector's:
+   * a cycle frees it unless a root reaches it, but none begins unless `collector` is told to. Throws OutOfMemoryError,
+   * RangeError.
    */
   mallocgc(size: number, type: HeapType | null, needzero: boolean): number {
     const scan = needsScan(type) ? 1 : 0;

@@ -1,8 +1,8 @@
 /**
  * MemStats: the heap's statistics, in the spirit and with the names of Go's runtime.MemStats.
  *
- * wasm fills a record of little-endian u64 words (assembly/check/memstats.ts has the layout); this file reads it. Counts
- * are exact at the time of the call. Cost: wasm walks all spans; reading is O(classes).
+ * wasm fills a record of little-endian u64 words (assembly/check/memstats.ts has the layout); this file reads it.
+ * Counts are exact at the time of the call. Cost: wasm walks all spans; reading is O(classes).
  */
 
 /** The layout of the record that this file reads. */
@@ -87,7 +87,10 @@ export interface Stages {
   readonly pageHeap: StageStats;
 }
 
-/** The part of a heap's statistics that its collector has: all 0, and no pauses, in a heap whose `collector` nobody has used. */
+/**
+ * The part of a heap's statistics that its collector has: all 0, and no pauses, in a heap whose `collector` nobody has
+ * used.
+ */
 export interface GCMemStats {
   /** Cycles whose marking has ended; those that collect() and start() asked for. */
   readonly numGC: number;

@@ -1,0 +1,107 @@
+/**
+ * The contract with the collector in build/gomalloc-host.wasm: assembly/abi/collector.ts in JavaScript's eyes.
+ *
+ * Addresses and sizes come out of wasm as signed 32-bit numbers, the callers turn them back with `>>> 0`. Figures that
+ * may be above 2^32 are f64.
+ */
+
+/** What the host flavours of one thread export beside the heap's functions. */
+export interface CollectorExports {
+  newType(size: number, ptrBytes: number): number;
+  newObject(type: number, n: number): number;
+  isObject(ptr: number): number;
+  objectOf(ptr: number): number;
+  freeObject(ptr: number): number;
+  handleNew(ptr: number): number;
+  handleSet(handle: number, ptr: number): number;
+  handleFree(handle: number): number;
+  pin(ptr: number): number;
+  unpin(ptr: number): number;
+  pins(ptr: number): number;
+  addRoots(start: number, bytes: number, pointer: number): number;
+  removeRoots(start: number): number;
+  writePointer(slot: number, value: number): void;
+  typedMove(type: number, to: number, from: number, n: number): void;
+  typedClear(type: number, to: number, n: number): void;
+  setCollecting(on: number): void;
+  setGCPercent(percent: number): number;
+  setMemoryLimit(bytes: number): number;
+  setHeapMinimum(bytes: number): number;
+  gcStart(): number;
+  gcStep(budget: number): number;
+  gcSweep(pages: number): number;
+  gcPhase(): number;
+  gcDue(): number;
+  gcStat(i: number): number;
+}
+
+/** The names of CollectorExports; the compiler keeps the two in step. */
+export const COLLECTOR_NAMES: readonly (keyof CollectorExports)[] = Object.keys({
+  newType: 0,
+  newObject: 0,
+  isObject: 0,
+  objectOf: 0,
+  freeObject: 0,
+  handleNew: 0,
+  handleSet: 0,
+  handleFree: 0,
+  pin: 0,
+  unpin: 0,
+  pins: 0,
+  addRoots: 0,
+  removeRoots: 0,
+  writePointer: 0,
+  typedMove: 0,
+  typedClear: 0,
+  setCollecting: 0,
+  setGCPercent: 0,
+  setMemoryLimit: 0,
+  setHeapMinimum: 0,
+  gcStart: 0,
+  gcStep: 0,
+  gcSweep: 0,
+  gcPhase: 0,
+  gcDue: 0,
+  gcStat: 0,
+} satisfies Record<keyof CollectorExports, 0>) as (keyof CollectorExports)[];
+
+/**
+ * Bits of gcDue: an allocation owes marking, the trigger is reached, a cycle is marking. Above them the cycles begun.
+ */
+export const DUE_ASSIST = 1;
+export const DUE_START = 2;
+export const DUE_MARKING = 8;
+export const DUE_CYCLES_SHIFT = 4;
+
+/** Largest type, bytes, and largest request of newObject. */
+export const MAX_TYPE_SIZE = 131072;
+export const MAX_OBJECT_BYTES = 0xfffe0000;
+/** Where a type's mask begins: one bit per word of the bytes with pointers. */
+export const TYPE_MASK = 16;
+
+/** Figures of gcStat by number. What is a count of bytes and has no bound is 2^64 and more. */
+export const STAT_CYCLES = 0;
+export const STAT_HEAP_LIVE = 3;
+export const STAT_HEAP_MARKED = 4;
+export const STAT_GOAL = 5;
+export const STAT_TRIGGER = 6;
+/** 1 while there may be unswept spans. */
+export const STAT_SWEEPING = 7;
+/** Of the running or last cycle: steps, assists included. */
+export const STAT_STEPS = 8;
+export const STAT_PINS = 9;
+export const STAT_HANDLES = 10;
+/** Of the sweep behind the last cycle, so far. */
+export const STAT_FREED_OBJECTS = 11;
+export const STAT_FREED_BYTES = 12;
+/** Times that a work buffer could not be had. */
+export const STAT_OVERFLOWS = 13;
+/** Bytes scanned by the running or last cycle. */
+export const STAT_SCAN_WORK = 14;
+export const STAT_TYPES = 20;
+/** Pages of 8 KiB in spans. */
+export const STAT_PAGES = 23;
+/** Bytes of roots that the running or last cycle began with. */
+export const STAT_ROOT_BYTES = 28;
+/** The goal of the last cycle that ended. */
+export const STAT_LAST_GOAL = 29;

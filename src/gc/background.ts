@@ -1,0 +1,130 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * The collector in the background: pieces of work between the program's own tasks.
+ *
+ * A turn does one thing: it marks or sweeps for its budget, or begins a cycle that is due, by the trigger or because
+ * the last one is two minutes ago. While there is work the next turn comes after `intervalMs`, else after `idleMs`.
+ * Turns are timers, in browsers put off further until the page is idle; in Node they keep no process alive.
+ *
+ * Since a turn is a task of its own, no cycle begins within a task of the program's: what that has in its variables is
+ * safe until it gives the thread back, unless the option `auto` is on.
+ */
+import { within } from "../check.js";
+import { DISPOSE } from "../dispose.js";
+
+/** Go's forcegcperiod. */
+const FORCE_PERIOD_MS = 120_000;
+const BUDGET_MS = 2;
+const INTERVAL_MS = 8;
+const IDLE_MS = 100;
+const MAX_MS = 2 ** 31 - 1;
+
+export interface BackgroundOptions {
+  /**
+   * The longest that one turn works, milliseconds, above 0. A browser's own idle time is the bound where it is less.
+   * Default 2.
+   */
+  budgetMs?: number | undefined;
+  /** Milliseconds between the turns while there is work. Default 8. */
+  intervalMs?: number | undefined;
+  /** Milliseconds between two looks whether there is any. Default 100. */
+  idleMs?: number | undefined;
+  /** A cycle begins at the latest this long after the last one, unless GOGC is off. Default 120000; Infinity: never. */
+  forcePeriodMs?: number | undefined;
+  /**
+   * Calls `turn` once, `ms` milliseconds from now, with the milliseconds that it may take at most; returns what calls
+   * that off. Default: setTimeout, and requestIdleCallback after it where there is one.
+   */
+  schedule?: ((turn: (mostMs: number) => void, ms: number) => () => void) | undefined;
+}
+
+/** What the background does, and when: the collector's. */
+export interface BackgroundWork {
+  /** Does a piece of work for at most `budgetMs`, if there is any and the limiter lets it. True: there was. */
+  turn(budgetMs: number, forcePeriodMs: number): boolean;
+}
+
+/** A running background, until it is stopped. */
+export class Background implements Disposable {
+  readonly #work: BackgroundWork;
+  readonly #options: Required<{ [K in keyof BackgroundOptions]: Exclude<BackgroundOptions[K], undefined> }>;
+  /** Null once it is stopped. */
+  #cancel: (() => void) | null = null;
+  #turns = 0;
+
+  /** For Collector.background. Throws RangeError. */
+  constructor(work: BackgroundWork, options: BackgroundOptions) {
+    const { budgetMs, intervalMs, idleMs, forcePeriodMs, schedule } = options;
+    this.#work = work;
+    this.#options = {
+      budgetMs: positive(budgetMs ?? BUDGET_MS, "budgetMs"),
+      intervalMs: within(intervalMs ?? INTERVAL_MS, 0, MAX_MS, "intervalMs"),
+      idleMs: within(idleMs ?? IDLE_MS, 0, MAX_MS, "idleMs"),
+      forcePeriodMs: positive(forcePeriodMs ?? FORCE_PERIOD_MS, "forcePeriodMs"),
+      schedule: schedule ?? scheduleIdle,
+    };
+    this.#next(this.#options.intervalMs);
+  }
+
+  get running(): boolean {
+    return this.#cancel !== null;
+  }
+
+  /** Turns taken so far. */
+  get turns(): number {
+    return this.#turns;
+  }
+
+  /** No turn comes any more; a cycle that is marking stays as it is. Twice is fine. */
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = null;
+  }
+
+  [DISPOSE](): void {
+    this.stop();
+  }
+
+  #next(ms: number): void {
+    this.#cancel = this.#options.schedule((mostMs) => this.#turn(mostMs), ms);
+  }
+
+  #turn(mostMs: number): void {
+    if (this.#cancel === null) return;
+    this.#turns++;
+    const { budgetMs, forcePeriodMs, intervalMs, idleMs } = this.#options;
+    let busy = true;
+    try {
+      busy = this.#work.turn(Math.min(budgetMs, mostMs), forcePeriodMs);
+    } finally {
+      // What a hook throws is the event loop's to report; the background goes on. A hook may have stopped it.
+      if (this.running) this.#next(busy ? intervalMs : idleMs);
+    }
+  }
+}
+
+/** `ms` when it is a number above 0, Infinity too. */
+export function positive(ms: number, name: string): number {
+  if (typeof ms !== "number" || !(ms > 0)) throw new RangeError(`${name} must be above 0: ${String(ms)}`);
+  return ms;
+}
+
+/** A timer that keeps no process alive; where the page tells of idle time, then some of that. */
+function scheduleIdle(turn: (mostMs: number) => void, ms: number): () => void {
+  let idle = 0;
+  const timer = setTimeout(() => {
+    if (typeof requestIdleCallback !== "function") turn(Number.POSITIVE_INFINITY);
+    else {
+      // Not for ever: a page that is never idle needs its memory as well.
+      idle = requestIdleCallback(
+        (deadline) => turn(deadline.didTimeout ? Number.POSITIVE_INFINITY : Math.max(deadline.timeRemaining(), 0.1)),
+        { timeout: 1000 },
+      );
+    }
+  }, ms);
+  (timer as unknown as { unref?: () => void }).unref?.();
+  return () => {
+    clearTimeout(timer);
+    if (idle !== 0) cancelIdleCallback(idle);
+  };
+}

@@ -1,0 +1,65 @@
+/**
+ * What all parts of a collector share: the wasm functions, the memory's views, and how an address is looked at.
+ *
+ * When the heap is disposed of, `close` puts functions in the place of the exports that throw HeapDisposedError:
+ * whoever reads `exports` anew for each call needs no test of its own.
+ */
+import type { HostExports } from "../abi.js";
+import { u32 } from "../check.js";
+import { NotAnObjectError } from "../errors.js";
+import type { MemoryViews } from "../views.js";
+import type { CollectorExports } from "./abi.js";
+
+/** An address, or what has one: a Handle. null and 0 are the null pointer. */
+export type Target = number | { readonly ptr: number } | null;
+
+/** The wasm functions that a collector calls. */
+export type CoreExports = CollectorExports & Pick<HostExports, "mallocgc" | "malloc_usable_size">;
+
+export class Core {
+  exports: CoreExports;
+  readonly views: MemoryViews<ArrayBufferLike>;
+  #closed = false;
+
+  constructor(exports: CoreExports, views: MemoryViews<ArrayBufferLike>) {
+    this.exports = exports;
+    this.views = views;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** The heap is gone: every later call of an export throws what those of `disposed` do. */
+  close(disposed: CoreExports): void {
+    this.exports = disposed;
+    this.#closed = true;
+  }
+
+  /** The word at `address`, a multiple of 4; undefined beyond the memory. */
+  word(address: number): number | undefined {
+    return this.views.current.u32[address >>> 2];
+  }
+
+  /**
+   * Start of the live object that `ptr` points to or into. Throws NotAnObjectError, naming `operation`, when there is
+   * none: null, a block of malloc's, what was freed by hand or found dead.
+   */
+  objectAt(ptr: number, operation: string): number {
+    const base = this.exports.objectOf(ptr) >>> 0;
+    if (base === 0) throw new NotAnObjectError(ptr, operation);
+    return base;
+  }
+}
+
+/** The address of a target. Throws RangeError for what is none. */
+export function addressOf(target: Target, name = "target"): number {
+  if (target === null) return 0;
+  return u32(typeof target === "number" ? target : target.ptr, name);
+}
+
+/** `address` when it is a multiple of 4 in range. */
+export function wordAddress(address: number, name: string): number {
+  if (u32(address, name) % 4 !== 0) throw new RangeError(`${name} must be a multiple of 4: ${address}`);
+  return address;
+}
