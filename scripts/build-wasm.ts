@@ -27,6 +27,12 @@ const COLLECTOR = [
   ...["gc", "gcStart", "gcStep", "gcFinish", "gcSweep", "gcPhase", "gcDue", "gcStat", "marked"],
 ];
 
+/** The collector of a shared heap: for gcStart and gcStep it has steps that any thread may do. */
+const SHARED_COLLECTOR = [
+  ...COLLECTOR.filter((name) => name !== "gcStart" && name !== "gcStep"),
+  ...["gcBegin", "gcMark", "gcEnd", "gcWakeAddress", "gcWake", "gcTimes", "gcEnter", "gcLeave"],
+];
+
 /** What the shared flavours have besides: a thread's P, and for the host all that its Ps and locks need. */
 const THREADS = ["gomalloc_thread_exit"];
 const HOST_THREADS = [
@@ -86,7 +92,7 @@ export const FLAVOURS: readonly Flavour[] = [
     name: "host-shared",
     entry: "assembly/abi/hostshared.ts",
     file: "build/gomalloc-host-shared.wasm",
-    exports: [...LIBC, ...HOST, ...THREADS, ...HOST_THREADS],
+    exports: [...LIBC, ...HOST, ...THREADS, ...HOST_THREADS, ...SHARED_COLLECTOR],
     exact: true,
     shared: true,
   },
@@ -94,7 +100,7 @@ export const FLAVOURS: readonly Flavour[] = [
     name: "test-shared",
     entry: "assembly/abi/testingshared.ts",
     file: "build/gomalloc-test-shared.wasm",
-    exports: [...LIBC, ...HOST, ...THREADS, ...HOST_THREADS],
+    exports: [...LIBC, ...HOST, ...THREADS, ...HOST_THREADS, ...SHARED_COLLECTOR],
     exact: false,
     shared: true,
   },

@@ -5,13 +5,14 @@
 export * from "./libc";
 
 import { checkPointer, checkedSpan, findObject, freeChecked, freeFast } from "../alloc/free";
+import { allocateShared } from "../gc/sharedabi";
 import { dropTiny, mallocgc as mallocgcImpl } from "../gc/mallocgc";
 import { malloc } from "../alloc/malloc";
 import { releaseAll as releaseRows } from "../alloc/mcache";
-import { MISUSE_NONE } from "../alloc/misuse";
+import { MISUSE_FOREIGN, MISUSE_NONE } from "../alloc/misuse";
 import { reallocChecked } from "../alloc/realloc";
 import { isReady } from "../alloc/procs";
-import { GC, SHARED } from "../base/config";
+import { GC, SHARED, SHARED_GC } from "../base/config";
 import { lock, unlock } from "../base/locks";
 import { STAT_MISUSES, count } from "../base/counters";
 import { isCollected } from "../base/gcstate";
@@ -31,7 +32,8 @@ let lastKind: i32 = MISUSE_NONE;
 
 /** Go's mallocgc: `scan` 1 for objects with pointers (always zeroed), `needzero` 1 to have others zeroed. 0: no memory. */
 export function mallocgc(size: u32, scan: i32, needzero: i32): u32 {
-  return mallocgcImpl(size, scan != 0, needzero != 0);
+  if (!SHARED_GC) return mallocgcImpl(size, scan != 0, needzero != 0);
+  return allocateShared(0, size, scan != 0, needzero != 0);
 }
 
 /** free that tells: 0, or the kind of misuse, and then nothing has changed. Null is 0. */
@@ -44,7 +46,8 @@ export function tryFree(ptr: u32): i32 {
 
 /**
  * realloc that tells: 0 means no memory, or the misuse that lastMisuse names. The old block is as it was. What it makes of
- * an object of the collector's is another one; if it has pointers, any word of the new one may be one.
+ * an object of the collector's is another one; if it has pointers, any word of the new one may be one. In a shared heap it
+ * takes malloc's blocks only.
  */
 export function tryRealloc(ptr: u32, size: u32): u32 {
   if (ptr == 0) return malloc(size);
@@ -56,7 +59,9 @@ export function tryRealloc(ptr: u32, size: u32): u32 {
     return 0;
   }
   if (GC && (checkedSpan.ngroups ? isCollected(checkedSpan.row) : (checkedSpan.flags & FLAG_FULL) != 0)) {
-    return reallocObject(ptr, size);
+    if (!SHARED) return reallocObject(ptr, size);
+    lastKind = MISUSE_FOREIGN;
+    return 0;
   }
   return reallocChecked(ptr, size);
 }

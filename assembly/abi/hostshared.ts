@@ -4,8 +4,10 @@
  */
 
 export * from "./host";
+export * from "./collectorshared";
 
-import { MAX_PS, NUM_ROWS } from "../base/config";
+import { MAX_PS } from "../base/config";
+import { NUM_LOCKS } from "../base/layout";
 import { clearStuck, lockAddress as addressOfLock, stuck } from "../base/locks";
 import { heap, pAt, recordOf } from "../base/state";
 import { stateAddress as addressOfState, takeP } from "../alloc/procs";
@@ -24,13 +26,13 @@ export function stateAddress(id: u32): u32 {
   return heap ? addressOfState(id) : 0;
 }
 
-/** Address of lock `i`: 0 the heap's, else the mcentral's of row i. */
+/** Address of lock `i`: 0 the heap's, else the mcentral's of row i, and at last the collector's two. */
 export function lockAddress(i: u32): u32 {
-  return heap != 0 && i < NUM_ROWS ? addressOfLock(i) : 0;
+  return heap != 0 && i < NUM_LOCKS ? addressOfLock(i) : 0;
 }
 
 export function lockCount(): u32 {
-  return NUM_ROWS;
+  return NUM_LOCKS;
 }
 
 /** Holder of the lock that this thread last gave up on; asking forgets it. */

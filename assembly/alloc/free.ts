@@ -13,7 +13,7 @@
  * In a shared heap that is so for blocks of spans that the thread's P owns; those of others go to central/remote.ts.
  */
 
-import { ARENA_PAGES, ARENA_SHIFT, GC, HOST, NUM_ARENAS, PAGE_SHIFT, SHARED } from "../base/config";
+import { ARENA_PAGES, ARENA_SHIFT, GC, HOST, NUM_ARENAS, PAGE_SHIFT, SHARED, SHARED_GC } from "../base/config";
 import {
   FLAG_DEFERRED,
   FLAG_FULL,
@@ -28,12 +28,15 @@ import {
   P_RECORD_SIZE,
 } from "../base/layout";
 import { STAT_LARGE_FREES, count } from "../base/counters";
+import { enterSure, leaveGate } from "../base/gates";
 import { lock, unlock } from "../base/locks";
 import { arenaOf, heap, local, pAt, rowAt, setLocal } from "../base/state";
+import { freeCollected } from "../central/collected";
 import { release } from "../central/mcentral";
 import { freeRemote, hasRemote, takeRemote } from "../central/remote";
 import { SWEPT_EMPTY, sweepSpan } from "../central/sweep";
 import { isUnswept, unlinkLarge } from "../central/sweepsets";
+import { isCollectedRow } from "../gc/mark";
 import { pageRecord, spanOf } from "../heap/arena";
 import { freeSpan } from "../heap/mheap";
 import { addressOf, groupAt, liveBits, remoteBits, reopenFree, spanAt, validBits } from "../heap/mspan";
@@ -191,14 +194,22 @@ export function freeChecked(p: u32): i32 {
     const slot = <u32>(product >> 32);
     const span = spanAt(r.groups - MSPAN_SIZE);
     if (<u32>product < magic && slot < <u32>span.nelems) {
+      if (SHARED_GC && isCollectedRow(r.row)) return freeCollected(span, slot) ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
       if (SHARED && r.row - local >= P_RECORD_SIZE) {
         return freeRemote(span, slot) ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
       }
-      if (GC && isUnswept(span) && sweepSpan(span) == SWEPT_EMPTY) return MISUSE_DOUBLE_FREE;
+      if (GC && !SHARED && isUnswept(span) && sweepSpan(span) == SWEPT_EMPTY) return MISUSE_DOUBLE_FREE;
       return freeSlot(r, span, slot);
     }
     if (magic == 0 && p == r.base && r.groups != 0 && span.ngroups == 0) {
-      if (SHARED) return freeLarge(r, p);
+      if (SHARED) {
+        // What the collector has goes inside of the gate.
+        if (!SHARED_GC || (span.flags & FLAG_FULL) == 0 || local == 0) return freeLarge(r, p);
+        enterSure();
+        const kind = freeLarge(r, p);
+        leaveGate();
+        return kind;
+      }
       if (GC && span.flags & FLAG_FULL) unlinkLarge(span);
       freeSpan(span);
       count(STAT_LARGE_FREES);

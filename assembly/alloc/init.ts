@@ -25,6 +25,7 @@ import {
   MAX_PS,
   ROW_TINY,
   SHARED,
+  SHARED_GC,
   SMALL_SIZE_MAX,
   TINY_CLASS,
   TYPED,
@@ -45,6 +46,7 @@ import {
 } from "../base/layout";
 import { startCoarse } from "../central/coarse";
 import { initRow } from "../central/rows";
+import { readyGC } from "../gc/cycle";
 import { fillSizeClasses } from "../base/sizeclasses";
 import { pause } from "../base/locks";
 import { dummyGroup, heap, here, mheap, rowAt, rowAddress, setHeap, setLocal } from "../base/state";
@@ -141,6 +143,8 @@ export function bootstrap(given: bool, heapBase: u32): bool {
   h.arenaLo = NUM_ARENAS - 1;
   initTables();
   addRegion(region, end - region, zero);
+  // With several threads, before any of them can ask.
+  if (SHARED_GC) readyGC();
   if (SHARED) setLocal(0);
   return true;
 }

@@ -10,11 +10,12 @@
  * but for a new span.
  */
 
-import { GC, HOST, NUM_ROWS, SHARED } from "../base/config";
+import { GC, HOST, NUM_ROWS, SHARED, SHARED_GC } from "../base/config";
 import { FULL, Group, MSpan, Row } from "../base/layout";
 import { STAT_GROUP_REFILLS, STAT_REFILLS, STAT_SPAN_REFILLS, count } from "../base/counters";
-import { central, clearRow, dummyGroup, rowAt, rowIndex, rowAddress } from "../base/state";
+import { central, clearRow, dummyGroup, here, rowAt, rowIndex, rowAddress } from "../base/state";
 import { isCollected } from "../base/gcstate";
+import { giveCollected, settleCollected, takeOwnRemote } from "../central/collected";
 import { cacheSpan, uncacheSpan } from "../central/mcentral";
 import { hasRemote, takeRemote } from "../central/remote";
 import { pushFull } from "../central/sweepsets";
@@ -50,7 +51,11 @@ export function reloadRow(row: Row, g: Group): bool {
 export function refill(address: u32): u32 {
   const row = rowAt(address);
   const index = rowIndex(address);
-  if (SHARED && hasRemote()) {
+  const shared = SHARED_GC && isCollected(index);
+  if (SHARED_GC && shared) {
+    settleCollected();
+    if (takeOwnRemote(row) && reloadRow(row, groupAt(row.group))) return row.group;
+  } else if (SHARED && hasRemote()) {
     takeRemote();
     if (reloadRow(row, groupAt(row.group))) return row.group;
   }
@@ -69,7 +74,10 @@ export function refill(address: u32): u32 {
     if (span.partialMask) {
       count(STAT_SPAN_REFILLS);
     } else {
-      if (GC && isCollected(index)) pushFull(span);
+      if (SHARED_GC && shared) {
+        clearRow(row);
+        giveCollected(here(), span);
+      } else if (GC && !SHARED && isCollected(index)) pushFull(span);
       span = null;
     }
   }

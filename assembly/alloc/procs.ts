@@ -14,7 +14,8 @@
  * cache line.
  */
 
-import { MAX_PS, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
+import { MAX_PS, PAGE_SHIFT, PAGE_SIZE, SHARED, SHARED_GC } from "../base/config";
+import { isInside } from "../base/gates";
 import { HEAP_P_RECORDS, HEAP_P_STATES, HEAP_PROCS, P_RECORD_SIZE } from "../base/layout";
 import { NO_P, lock, self, setSelf, unlock } from "../base/locks";
 import { clearMoving, heap, local, mheap, pAt, recordOf, setLocal, syncMemory } from "../base/state";
@@ -176,7 +177,8 @@ export function token(): u32 {
 
 /** Give this thread's P up, with what it caches. */
 export function releaseP(): void {
-  if (local == 0) return;
+  // Inside of its gate it has to be this thread's.
+  if (local == 0 || (SHARED_GC && isInside())) return;
   const id = self;
   leave();
   const word = stateOf(id);
@@ -194,7 +196,7 @@ export function abandonP(): void {
 
 /** Lend this thread's P out while the thread waits for something. */
 export function blockP(): bool {
-  if (local == 0) return false;
+  if (local == 0 || (SHARED_GC && isInside())) return false;
   return changeState(self, P_RUNNING | (ownToken << 8), P_BLOCKED | (ownToken << 8));
 }
 

@@ -53,7 +53,9 @@
 /** True with scan and noscan classes, as Go has them. */
 @inline export const TYPED: bool = HOST || ASC;
 /** True with the collector. */
-@inline export const GC: bool = ASC || (HOST && !SHARED);
+@inline export const GC: bool = ASC || HOST;
+/** True with the collector on a heap of several threads: gates, a marker's lock, mcentrals that all share. */
+@inline export const SHARED_GC: bool = GC && SHARED;
 /** True where every cycle's marks are checked by a second marking if the program asks for it (check/checkmark.ts). */
 @inline export const CHECKMARK: bool = GC && (isDefined(GOMALLOC_TEST) || isDefined(GOMALLOC_CHECKMARK));
 /** True where locks check their order. */

@@ -3,11 +3,13 @@
  *
  *   0..255    GcState
  *   256..767  the pacer's (gc/pacer.ts)
+ *   768..     SharedGc, in a shared heap
  *
- * Owner: the thread that works on the heap. Read at every refill of a collected row; no fast path looks here.
+ * Owner: the thread that works on the heap. In a shared one the words of GcState are written by whoever has M, while the
+ * world is stopped where mutators look at them; those of the roots under G; counts of bytes by atomic additions. Read at every refill of a collected row; no fast path looks here.
  */
 
-import { FIRST_GC_ROW, GC } from "./config";
+import { FIRST_GC_ROW, GC, SHARED } from "./config";
 import { HEAP_GC, MSPAN_SIZE, MSpan } from "./layout";
 import { heap } from "./state";
 
@@ -78,6 +80,62 @@ export class GcState {
 }
 @inline export const HEAP_PACER: u32 = HEAP_GC + 256;
 
+/** What several threads need of the collector besides. 64-aligned. */
+// @ts-ignore: decorator
+@unmanaged @final
+export class SharedGc {
+  /** The P that has stopped the world, 0: nobody; atomic, and in a line of its own, for every gate looks here. */
+  stopped: u32;
+  pad0: u32;
+  pad1: u64;
+  pad2: u64;
+  pad3: u64;
+  pad4: u64;
+  pad5: u64;
+  pad6: u64;
+  pad7: u64;
+  /** Stack of the groups of collected spans that have been freed into by others; atomic. See central/collected.ts. */
+  freed: u32;
+  pad8: u32;
+  pad9: u64;
+  pad10: u64;
+  pad11: u64;
+  pad12: u64;
+  pad13: u64;
+  pad14: u64;
+  pad15: u64;
+  /** Changes whenever a marker might find something to do; markers sleep here. Atomic. */
+  wake: u32;
+  /** Page index at which the sweep goes on; atomic. */
+  cursor: u32;
+  /** 1 while a cycle is being begun: if its thread dies there are marks to be cleared. */
+  starting: u32;
+  /** The heap's sweepgen when the cycle began: a different one says that the marking has ended for good. */
+  markGen: u32;
+  /** What mutators have shaded: address past the last entry, in pages as those of gc/work.ts. G */
+  inbox: u32;
+  /** Cycles checked by a second marking, and cycles that could not be. */
+  checked: u32;
+  unchecked: u32;
+  /** Cycles that a death has broken off, and cycles that were carried on after one. */
+  abandoned: u32;
+  carried: u32;
+  /** Procs that run, for the pacer; 0: not known. */
+  procs: u32;
+  /** Milliseconds: when the marking began, by the clock of whoever began it, 0: none; how long it took. */
+  began: f64;
+  markTime: f64;
+  /** Milliseconds that the last two stops took, as the host has measured and told them. */
+  stopBegin: f64;
+  stopEnd: f64;
+}
+
+// @ts-ignore: decorator
+@inline
+export function sharedGc(): SharedGc {
+  return changetype<SharedGc>(<usize>(heap + HEAP_GC + 768));
+}
+
 // @ts-ignore: decorator
 @inline
 export function gcState(): GcState {
@@ -116,6 +174,10 @@ export function markWordAt(groups: u32, slot: u32): u32 {
 @inline
 export function blacken(span: MSpan, i: u32, slots: u64): void {
   const w = markWord(span, i);
+  if (SHARED) {
+    atomic.or<u64>(w, slots);
+    return;
+  }
   store<u64>(w, load<u64>(w) | slots);
 }
 

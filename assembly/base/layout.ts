@@ -19,7 +19,7 @@
  * these fields stand for nobody's spans: the mcentrals that all Ps share.
  */
 
-import { ARENA_PAGES, ASC, GC, HOST, MAX_PS, NUM_ARENAS, NUM_ROWS, SHARED, TYPED } from "./config";
+import { ARENA_PAGES, ASC, GC, HOST, MAX_PS, NUM_ARENAS, NUM_ROWS, SHARED, SHARED_GC, TYPED } from "./config";
 
 /**
  * A group: 64 consecutive slots of a span, a window of its allocBits. It is what the mcache holds.
@@ -170,7 +170,7 @@ export class Row {
 }
 @inline export const ROW_SHIFT: u32 = 5;
 
-/** mcentral: the spans of one row that no mcache holds and that have free slots. 48 bytes; 64 with the collector. */
+/** mcentral: the spans of one row that no mcache holds and that have free slots. 48 bytes; 64 with SweepSets behind it. */
 // @ts-ignore: decorator
 @unmanaged @final
 export class MCentral {
@@ -201,9 +201,9 @@ export class MCentral {
   /** Pages of its spans in use. */
   npagesInUse: u32;
 }
-@inline export const MCENTRAL_SIZE: u32 = GC ? 64 : 48;
+@inline export const MCENTRAL_SIZE: u32 = GC && !SHARED ? 64 : 48;
 
-/** What the collector has behind an mcentral: it must find the full spans too. The lists are doubly linked. */
+/** What the collector of one thread has behind an mcentral: it must find the full spans too. The lists are doubly linked. */
 // @ts-ignore: decorator
 @unmanaged @final
 export class SweepSets {
@@ -286,11 +286,15 @@ export class MHeap {
 @inline export const HEAP_P: u32 = SHARED
   ? (HEAP_CENTRAL + NUM_ROWS * MCENTRAL_SIZE + 63) & ~63
   : HEAP_CENTRAL + NUM_ROWS * MCENTRAL_SIZE;
-@inline export const P_RECORD_SIZE: u32 = SHARED ? HEAP_P + 192 : 0;
+/** The gate of a P, in the form of a lock (base/gates.ts); behind it what the P has shaded, u32 number and u32[127]. */
+@inline export const P_GATE: u32 = HEAP_P + 192;
+@inline export const P_SHADED: u32 = P_GATE + 64;
+@inline export const SHADED_MAX: u32 = 127;
+@inline export const P_RECORD_SIZE: u32 = SHARED ? (SHARED_GC ? P_SHADED + 512 : HEAP_P + 192) : 0;
 /** The collector's own fields (gc/state.ts). */
-@inline export const HEAP_GC: u32 = (HEAP_P + 15) & ~15;
-@inline export const GC_SIZE: u32 = GC ? 768 : 0;
-@inline export const HEAP_ARENA_MAP: u32 = SHARED ? P_RECORD_SIZE : GC ? HEAP_GC + GC_SIZE : HEAP_P; // u32[1024]
+@inline export const HEAP_GC: u32 = SHARED ? P_RECORD_SIZE : (HEAP_P + 15) & ~15;
+@inline export const GC_SIZE: u32 = GC ? (SHARED ? 1088 : 768) : 0;
+@inline export const HEAP_ARENA_MAP: u32 = SHARED ? P_RECORD_SIZE + GC_SIZE : GC ? HEAP_GC + GC_SIZE : HEAP_P; // u32[1024]
 /** Where memstats puts its record: there is always room for it. */
 @inline export const HEAP_MEMSTATS: u32 = HEAP_ARENA_MAP + (NUM_ARENAS << 2); // u64[312], HOST
 /** A lock: 64 bytes, so that no two share a cache line. */
@@ -299,10 +303,14 @@ export class MHeap {
 @inline export const LOCK_ACQUIRED: u32 = 8;
 @inline export const LOCK_CONTENDED: u32 = 16;
 @inline export const LOCK_WAITS: u32 = 24;
-/** Locks of a shared heap, 64 bytes each: H, then the mcentrals' by row. */
+/** Locks of a shared heap, 64 bytes each: H, then the mcentrals' by row, then the collector's two. */
 @inline export const HEAP_LOCKS: u32 = (HEAP_MEMSTATS + (HOST ? 312 * 8 : 0) + 63) & ~63;
 /** State words of the Ps: u32[MAX_PS + 1], and the addresses of their records. */
-@inline export const HEAP_P_STATES: u32 = HEAP_LOCKS + (NUM_ROWS << LOCK_SHIFT);
+/** G, of the collector's tables: roots, types, the inbox. And M, of whoever marks. */
+@inline export const LOCK_GC: u32 = NUM_ROWS;
+@inline export const LOCK_MARK: u32 = NUM_ROWS + 1;
+@inline export const NUM_LOCKS: u32 = SHARED_GC ? NUM_ROWS + 2 : NUM_ROWS;
+@inline export const HEAP_P_STATES: u32 = HEAP_LOCKS + (NUM_LOCKS << LOCK_SHIFT);
 @inline export const HEAP_P_RECORDS: u32 = HEAP_P_STATES + ((MAX_PS + 1) << 2);
 /** Whether the heap stands: 0, SETUP_BUSY or SETUP_DONE; then the most Ps that may be made. */
 @inline export const HEAP_SETUP: u32 = HEAP_P_RECORDS + ((MAX_PS + 1) << 2);

@@ -8,19 +8,20 @@
  * exchange with 0, and a notify if bit 31 was set. A lock whose holder has died stays taken until check/recover.ts takes
  * it over; who runs out of patience meanwhile gets false, and `stuck` tells whom it waited for.
  *
- * Order: H, then the lock of one mcentral. H is never asked for under an mcentral's lock. The test flavours check it.
+ * Order: H, then the lock of one mcentral. H is never asked for under an mcentral's lock. With the collector: M (whoever
+ * marks), then gates (base/gates.ts), then G (its tables), then H. M under a gate is only tried. The test flavours check it.
  * One line of 64 bytes each, so that two locks never share one. Cost: two atomic operations when nobody else wants it.
  * Nothing here is reached in a heap of one thread.
  */
 
-import { CHECK_LOCKS, MAX_PS } from "./config";
-import { HEAP_LOCKS, LOCK_ACQUIRED, LOCK_CONTENDED, LOCK_SHIFT, LOCK_WAITS } from "./layout";
+import { CHECK_LOCKS, MAX_PS, SHARED_GC } from "./config";
+import { HEAP_LOCKS, LOCK_GC, LOCK_ACQUIRED, LOCK_CONTENDED, LOCK_SHIFT, LOCK_WAITS } from "./layout";
 import { canBlock, lockPatience } from "./options";
 import { heap } from "./state";
 
-@inline const WAITERS: u32 = 0x80000000;
+@inline export const WAITERS: u32 = 0x80000000;
 /** Looks at the word before it sleeps. */
-@inline const SPINS: u32 = 200;
+@inline export const SPINS: u32 = 200;
 /** One sleep, milliseconds: then it looks at the holder again. */
 @inline const NAP: u32 = 20;
 /** Looks that stand for a nap in a thread that must not sleep. */
@@ -40,16 +41,29 @@ export let stuck: u32 = 0;
 export function clearStuck(): void {
   stuck = 0;
 }
+export function setStuck(id: u32): void {
+  stuck = id;
+}
 
 /** Set while this thread recovers another's P: locks are waited for a second at most, for their holders may be dead too. */
-let hurried: bool = false;
+export let hurried: bool = false;
 export function setHurried(yes: bool): void {
   hurried = yes;
 }
 @inline const HURRIED_NAPS: u32 = 50;
 
-/** Locks held, for the check of the order: bit 0 is H, bit 1 an mcentral's. */
+/** Locks held, for the check of the order: bit 0 is H, bit 1 an mcentral's, bit 2 is G, bit 3 M. */
 let held: u32 = 0;
+
+function rank(i: u32): u32 {
+  if (SHARED_GC && i >= LOCK_GC) return i == LOCK_GC ? 4 : 8;
+  return i ? 2 : 1;
+}
+
+/** The locks that must not be held where one of this rank is asked for. */
+function before(rank: u32): u32 {
+  return rank == 2 ? 2 : rank == 1 ? 3 : rank == 4 ? 7 : 15;
+}
 
 /** Address of lock `i`: 0 is H, else the mcentral's of row `i`. */
 // @ts-ignore: decorator
@@ -70,16 +84,32 @@ function bump(at: usize): void {
 /** Take lock `i`. False when patience ran out: nothing is held then. */
 export function lock(i: u32): bool {
   if (CHECK_LOCKS) {
-    if (held & (i ? 2 : 3)) unreachable();
+    if (held & before(rank(i))) unreachable();
   }
   const at = lockAddress(i);
   if (atomic.cmpxchg<u32>(at, 0, self) != 0 && !lockSlow(at)) return false;
   bump(at + LOCK_ACQUIRED);
-  if (CHECK_LOCKS) held |= i ? 2 : 1;
+  if (CHECK_LOCKS) held |= rank(i);
   return true;
 }
 
-function lockSlow(at: u32): bool {
+/** Take lock `i` if it is free. */
+export function tryLock(i: u32): bool {
+  const at = lockAddress(i);
+  if (atomic.cmpxchg<u32>(at, 0, self) != 0) return false;
+  bump(at + LOCK_ACQUIRED);
+  if (CHECK_LOCKS) held |= rank(i);
+  return true;
+}
+
+/** Take lock `i` however long it takes; in a recovery, which has no time, false like lock. */
+export function lockSure(i: u32): bool {
+  while (!lock(i)) if (hurried) return false;
+  return true;
+}
+
+/** Wait for the word of a lock at `at` and take it. */
+export function lockSlow(at: u32): bool {
   for (let i: u32 = 0; i < SPINS; i++) {
     if (atomic.load<u32>(at) == 0 && atomic.cmpxchg<u32>(at, 0, self) == 0) {
       bump(at + LOCK_CONTENDED);
@@ -132,11 +162,17 @@ export function pause(at: u32, word: u32): void {
 /** Give lock `i` back. */
 export function unlock(i: u32): void {
   if (CHECK_LOCKS) {
-    if ((held & (i ? 2 : 1)) == 0) unreachable();
-    held &= ~(i ? 2 : 1);
+    if ((held & rank(i)) == 0) unreachable();
+    held &= ~rank(i);
   }
   const at = lockAddress(i);
   if (atomic.xchg<u32>(at, 0) & WAITERS) atomic.notify(at, 1);
+}
+
+/** Give lock `i`, which this thread has taken over, back to the dead. */
+export function handOver(i: u32, dead: u32): void {
+  if (CHECK_LOCKS) held &= ~rank(i);
+  atomic.store<u32>(lockAddress(i), dead | WAITERS);
 }
 
 /** Take lock `i` over from P `dead`, whose thread is gone. False when that P does not hold it. */
@@ -146,6 +182,6 @@ export function takeOver(i: u32, dead: u32): bool {
   if ((word & ~WAITERS) != dead) return false;
   // Only bit 31 can have been set meanwhile.
   if (atomic.cmpxchg<u32>(at, word, self | WAITERS) != word) return takeOver(i, dead);
-  if (CHECK_LOCKS) held |= i ? 2 : 1;
+  if (CHECK_LOCKS) held |= rank(i);
   return true;
 }

@@ -10,7 +10,7 @@
  *   to give when its turn comes; last in, first out would reload windows of one slot over and over.
  *   empty: last in, first out, and only while little is retained; mheap.reclaim takes them all before memory grows.
  *
- * In a shared heap these lists are the P's own, of the spans that it owns, and no lock is needed; beside them stand the
+ * In a shared heap the collector's rows go by central/collected.ts, and for the others these lists are the P's own, of the spans that it owns, and no lock is needed; beside them stand the
  * mcentrals of nobody's spans, which all Ps share (central/shared.ts).
  *
  * Lock: P; H for a new span and for one that goes back. Cost: O(1); a new span costs O(its groups + pages).
@@ -26,6 +26,7 @@ import {
   PAGE_SIZE,
   ROW_TINY,
   SHARED,
+  SHARED_GC,
 } from "../base/config";
 import {
   FLAG_EMPTY,
@@ -40,9 +41,10 @@ import {
 import { lowBits } from "../base/bits";
 import { STAT_CENTRAL_GROWS, STAT_CENTRAL_HITS, count } from "../base/counters";
 import { lock, unlock } from "../base/locks";
-import { central, clearMoving, local, mheap, mlocal, pAt, rowAt, rowAddress } from "../base/state";
+import { central, centralOf, clearMoving, heap, local, mheap, mlocal, pAt, rowAt, rowAddress } from "../base/state";
 import { clearMarks, isCollected, markWord } from "../base/gcstate";
 import { addSpan, allocSpan, freeSpan } from "../heap/mheap";
+import { cacheCollected } from "./collected";
 import { maybeFit } from "./fitted";
 import { takeShared } from "./shared";
 import { takeUnswept } from "./sweep";
@@ -82,6 +84,10 @@ export function unlinkPartial(c: MCentral, span: MSpan): void {
 
 /** A span of `row` with free slots for the mcache: partial, empty, or new. Null when there is no memory. */
 export function cacheSpan(row: u32): MSpan | null {
+  if (SHARED_GC && isCollected(row)) {
+    const span = cacheCollected(row);
+    return span ? span : growSpan(row);
+  }
   const c = central(row);
   const head = c.head;
   if (head) {
@@ -100,7 +106,7 @@ export function cacheSpan(row: u32): MSpan | null {
     count(STAT_CENTRAL_HITS);
     return span;
   }
-  if (GC && isCollected(row)) {
+  if (GC && !SHARED && isCollected(row)) {
     const span = takeUnswept(row);
     if (span != null) {
       count(STAT_CENTRAL_HITS);
@@ -136,7 +142,7 @@ function spanPages(c: MCentral, elemsize: u32): u32 {
 
 /** mcentral.grow: a new span, all of its groups full of free slots. */
 function growSpan(row: u32): MSpan | null {
-  const c = central(row);
+  const c = SHARED_GC && isCollected(row) ? centralOf(heap, row) : central(row);
   const elemsize = rowAt(rowAddress(row)).elemsize;
   const npages = spanPages(c, elemsize);
   const nelems = (npages << PAGE_SHIFT) / elemsize;

@@ -21,6 +21,8 @@
  * Lock: none, but C for nobody's spans. Cost: one atomic operation, three for the first slot of a group.
  */
 
+import { SHARED_GC } from "../base/config";
+import { SharedGc, isCollected, sharedGc } from "../base/gcstate";
 import { FLAG_LISTED, FULL, Group, MSpan, PRecord, REMOTE_NEXT, REMOTE_SPAN } from "../base/layout";
 import { lock, self, unlock } from "../base/locks";
 import { centralOf, heap, local, pAt, recordOf, rowAt, rowAddress } from "../base/state";
@@ -73,10 +75,18 @@ export function announce(remote: u32): void {
   if (atomic.cmpxchg<u32>(remote, 0, (self << 1) | 1, REMOTE_NEXT) == 0) push(remote);
 }
 
+/** Address of the stack for groups of the span: its owner's, or the one of all collected spans (central/collected.ts). */
+// @ts-ignore: decorator
+@inline
+function stackOf(span: MSpan): usize {
+  if (SHARED_GC && isCollected(span.row)) return changetype<usize>(sharedGc()) + offsetof<SharedGc>("freed");
+  return <usize>changetype<usize>(pAt(recordOf(span.owner)));
+}
+
 /** The push itself, by whose mark stands in next. */
 export function push(remote: u32): void {
   const span = spanAt(load<u32>(remote, REMOTE_SPAN));
-  const stack = <usize>changetype<usize>(pAt(recordOf(span.owner)));
+  const stack = stackOf(span);
   let top = atomic.load<u32>(stack);
   while (true) {
     atomic.store<u32>(remote, top ? top : END, REMOTE_NEXT);
@@ -102,7 +112,7 @@ export function takeNext(remote: u32): u32 {
 }
 
 /** Slots `bits` come back to group `i`: bits of them that were free already are counted and dropped. */
-function giveBits(p: PRecord, span: MSpan, i: u32, bits: u64, cached: bool): void {
+export function giveBits(p: PRecord, span: MSpan, i: u32, bits: u64, cached: bool): void {
   const g = groupOf(span, i);
   const mask = <u32>span.partialMask;
   if (cached || (mask >> i) & 1) {

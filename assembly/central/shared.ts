@@ -12,7 +12,8 @@
  * Lock: C of the row. Cost: O(pages of the span).
  */
 
-import { HOST, PAGE_SHIFT, ROW_TINY } from "../base/config";
+import { PAGE_SHIFT, SHARED_GC } from "../base/config";
+import { isCollected } from "../base/gcstate";
 import { FLAG_LISTED, HEAP_ROWS, MSpan, ROW_SHIFT } from "../base/layout";
 import { STAT_CENTRAL_HITS, count } from "../base/counters";
 import { lock, unlock } from "../base/locks";
@@ -26,6 +27,8 @@ import { settleNobodys } from "./remote";
 /** Make the P with the record at `record` the owner of a small span; the heap's record stands for nobody. */
 export function setOwner(span: MSpan, record: u32): void {
   span.owner = <u8>pAt(record).id;
+  // The pages of the collector's spans say always that they are nobody's.
+  if (SHARED_GC && isCollected(span.row)) return;
   const row = record + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT);
   const page = span.startAddr >> PAGE_SHIFT;
   for (let i: u32 = 0; i < span.npages; i++) pageRecord(page + i).row = row;

@@ -9,12 +9,12 @@
  * bitmap the cycle goes unchecked, which `unchecked` counts. Cost: the cycle's again, and 1/64 of the arenas for a while.
  */
 
-import { ARENA_PAGES, ARENA_SHIFT, ASC, NUM_ARENAS, PAGE_SHIFT } from "../base/config";
+import { ARENA_PAGES, ARENA_SHIFT, ASC, NUM_ARENAS, PAGE_SHIFT, SHARED } from "../base/config";
 import { FLAG_FULL } from "../base/layout";
-import { clearMoving, mheap, rowAt, rowAddress } from "../base/state";
-import { gcState, isCollected } from "../base/gcstate";
+import { clearMoving, mheap, rowAt, rowAddress, syncMemory } from "../base/state";
+import { gcState, isCollected, sharedGc } from "../base/gcstate";
 import { spanOf } from "../heap/arena";
-import { allocRun } from "../heap/mheap";
+import { allocRun, allocTable, freeTable } from "../heap/mheap";
 import { freePages } from "../heap/pagealloc";
 import { liveBits } from "../heap/mspan";
 import { OBJECT_AT, drain, isMarked } from "../gc/mark";
@@ -40,10 +40,15 @@ function mapOf(arena: u32): u32 {
   const at = table + (arena << 2);
   let map = load<u32>(at);
   if (map) return map;
-  map = allocRun(MAP_PAGES, true) << PAGE_SHIFT;
+  map = (SHARED ? allocTable(MAP_PAGES) : allocRun(MAP_PAGES, true)) << PAGE_SHIFT;
   if (map == 0) return 0;
-  mheap().metaPages += MAP_PAGES;
-  clearMoving();
+  if (SHARED) {
+    syncMemory();
+    memory.fill(map, 0, MAP_PAGES << PAGE_SHIFT);
+  } else {
+    mheap().metaPages += MAP_PAGES;
+    clearMoving();
+  }
   store<u32>(at, map);
   return map;
 }
@@ -87,13 +92,17 @@ function fail(p: u32): void {
 
 /** Check the marks of the cycle that ends. Its queue is empty. */
 export function checkMarks(): void {
-  table = allocRun(1, false) << PAGE_SHIFT;
+  table = (SHARED ? allocTable(1) : allocRun(1, false)) << PAGE_SHIFT;
   if (table == 0) {
     unchecked++;
+    if (SHARED) sharedGc().unchecked += 1;
     return;
   }
-  mheap().metaPages += 1;
-  clearMoving();
+  if (SHARED) syncMemory();
+  else {
+    mheap().metaPages += 1;
+    clearMoving();
+  }
   memory.fill(table, 0, NUM_ARENAS << 2);
   failed = false;
   gcState().passes += 1;
@@ -105,13 +114,24 @@ export function checkMarks(): void {
   gcState().overflow = 0;
   if (failed) unchecked++;
   else checked++;
+  if (SHARED) {
+    const s = sharedGc();
+    if (failed) s.unchecked += 1;
+    else s.checked += 1;
+  }
   for (let arena: u32 = 0; arena < NUM_ARENAS; arena++) {
     const map = load<u32>(table + (arena << 2));
     if (map == 0) continue;
-    mheap().metaPages -= MAP_PAGES;
-    freePages(map >> PAGE_SHIFT, MAP_PAGES);
+    if (SHARED) freeTable(map >> PAGE_SHIFT, MAP_PAGES);
+    else {
+      mheap().metaPages -= MAP_PAGES;
+      freePages(map >> PAGE_SHIFT, MAP_PAGES);
+    }
   }
-  mheap().metaPages -= 1;
-  freePages(table >> PAGE_SHIFT, 1);
+  if (SHARED) freeTable(table >> PAGE_SHIFT, 1);
+  else {
+    mheap().metaPages -= 1;
+    freePages(table >> PAGE_SHIFT, 1);
+  }
   table = 0;
 }

@@ -18,7 +18,9 @@
  * Called by a living thread with a P. Lock: H, then each C. Cost: O(spans) for each P. The walk never follows a list.
  */
 
-import { HOST, LAST_P, MAX_PS, NUM_ROWS } from "../base/config";
+import { FIRST_GC_ROW, HOST, LAST_P, MAX_PS, NUM_ROWS, SHARED_GC } from "../base/config";
+import { enterGate, isInside, leaveGate } from "../base/gates";
+import { isCollected } from "../base/gcstate";
 import {
   FLAG_DEFERRED,
   FLAG_EMPTY,
@@ -51,9 +53,11 @@ import {
   stateAddress,
   stateOf,
 } from "../alloc/procs";
+import { giveCollected, settleCollected, takeRemoteBits } from "../central/collected";
 import { pushPartial } from "../central/mcentral";
 import { announce, push, settle, settleChain } from "../central/remote";
 import { giveShared, setOwner } from "../central/shared";
+import { enterRecovery, leaveRecovery, recoverGC } from "../gc/sharedcycle";
 import { clearInUse, clearRecord, pageRecord } from "../heap/arena";
 import { addSpan, freeSpan, nextSpanPage } from "../heap/mheap";
 import { addressOf, groupOf, isEmpty, validBits } from "../heap/mspan";
@@ -101,6 +105,30 @@ function tidySpan(span: MSpan, record: u32): void {
   span.flags &= ~(FLAG_LISTED | FLAG_EMPTY);
 }
 
+/**
+ * The mcaches of all Ps were being emptied when the thread that did it died: spans that have left their row are nobody's now,
+ * and a row that was half empty is. With the world stopped.
+ */
+export function emptyOrphans(): void {
+  for (let id: u32 = 1; id <= MAX_PS; id++) {
+    const record = recordOf(id);
+    if (record == 0) continue;
+    for (let row: u32 = FIRST_GC_ROW; row < NUM_ROWS; row++) {
+      const r = rowAt(record + HEAP_ROWS + (row << ROW_SHIFT));
+      if (r.span == 0 || r.group == record + HEAP_DUMMY) clearRowOf(record, r);
+    }
+  }
+  for (let page = nextSpanPage(1); page != 0; page = nextSpanPage(page + 1)) {
+    if (pageRecord(page).groups == 0) continue;
+    const span = spanOnPage(page);
+    const record = recordOf(span.owner);
+    if (span.owner == 0 || record == 0 || !isCollected(span.row)) continue;
+    if (rowAt(record + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT)).span == addressOf(span)) continue;
+    tidySpan(span, record);
+    giveCollected(record, span);
+  }
+}
+
 function clearRowOf(record: u32, row: Row): void {
   row.group = record + HEAP_DUMMY;
   row.span = 0;
@@ -119,6 +147,7 @@ function giveAll(record: u32): bool {
         else span.owner = 0;
       } else {
         tidySpan(span, record);
+        if (SHARED_GC && isCollected(span.row)) takeRemoteBits(span, 0);
         if (isEmpty(span)) freeSpan(span);
         else if (!giveShared(record, span)) return false;
         p.spansGiven += 1;
@@ -160,14 +189,23 @@ function flushPages(record: u32): void {
  * an mcentral's, half is done: the thread has no P then, and recoverP is to finish what is left.
  */
 export function giveOwn(): bool {
-  if (!lock(0)) return false;
+  if (SHARED_GC && !enterGate()) return false;
+  if (!lock(0)) {
+    if (SHARED_GC) leaveGate();
+    return false;
+  }
   const all = giveAll(local);
   unlock(0);
   if (all) {
     settle(local);
     settle(heap);
-  } else {
+    if (SHARED_GC) settleCollected();
+  } else if (!SHARED_GC) {
     abandonP();
+  }
+  if (SHARED_GC) {
+    leaveGate();
+    if (!all) abandonP();
   }
   return all;
 }
@@ -177,7 +215,7 @@ export function flushP(id: u32): bool {
   if (id - 1 >= MAX_PS || !isReady() || recordOf(id) == 0 || !changeState(id, P_IDLE, P_STOPPING | (token() << 8)))
     return false;
   const record = recordOf(id);
-  const held = lock(0);
+  const held = (!SHARED_GC || enterGate()) && lock(0);
   let all = false;
   if (held) {
     all = giveAll(record);
@@ -186,7 +224,9 @@ export function flushP(id: u32): bool {
   if (all) {
     settle(record);
     settle(heap);
+    if (SHARED_GC) settleCollected();
   }
+  if (SHARED_GC && isInside()) leaveGate();
   atomic.store<u32>(stateAddress(id), held && !all ? P_DEAD : P_IDLE);
   return all;
 }
@@ -282,7 +322,12 @@ export function recoverP(id: u32): u32 {
   setHurried(true);
   const borrowed = takeIdleP(token()) == 0;
   if (borrowed) workAsHeap();
-  const found = recover(id);
+  let found: u32 = 0;
+  if (!SHARED_GC) found = recover(id);
+  else if (enterRecovery(id)) {
+    found = recover(id);
+    leaveRecovery(id, found != 0);
+  }
   if (borrowed) stopAsHeap();
   setHurried(false);
   return found;
@@ -316,6 +361,7 @@ function recover(id: u32): u32 {
   clearMoving();
   unlock(0);
   if (!all) return 0;
+  if (SHARED_GC && !recoverGC(id)) return 0;
   if (record) {
     if (p.freeing) {
       found |= FREE_PENDING;
@@ -327,6 +373,7 @@ function recover(id: u32): u32 {
     settleChain(chain);
     settle(record);
     settle(heap);
+    if (SHARED_GC) settleCollected();
   }
   atomic.store<u32>(stateAddress(id), record ? P_IDLE : P_UNUSED);
   return found;

@@ -16,17 +16,20 @@ import {
   PAGE_SHIFT,
   ROW_TINY,
   SHARED,
+  SHARED_GC,
 } from "../base/config";
 import {
   FLAG_EMPTY,
   FLAG_FULL,
   FLAG_LISTED,
   FULL,
+  HEAP_ROWS,
   MHeap,
   MSPAN_SIZE,
   MSpan,
   REMOTE_NEXT,
   REMOTE_SPAN,
+  ROW_SHIFT,
   SPAN_IN_USE,
 } from "../base/layout";
 import {
@@ -246,7 +249,11 @@ function validateGroups(span: MSpan, deep: bool): u32 {
   if (<u32>span.nelems != (span.npages << PAGE_SHIFT) / size) return bad(BAD_SPAN, at);
   if (<u32>span.ngroups != (<u32>span.nelems + 63) >> 6) return bad(BAD_SPAN, at);
   const r = pageRecord(span.startAddr >> PAGE_SHIFT);
-  if (r.row != rowAddress(span.row) || r.divMagic != (<u32>span.row == ROW_TINY ? 0 : c.divMagic)) {
+  const collected = SHARED_GC && isCollected(span.row);
+  if (
+    r.row != (collected ? heap + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT) : rowAddress(span.row)) ||
+    r.divMagic != (<u32>span.row == ROW_TINY ? 0 : c.divMagic)
+  ) {
     return bad(BAD_PAGE_RECORD, span.startAddr);
   }
   let partial: u32 = 0;
@@ -259,7 +266,9 @@ function validateGroups(span: MSpan, deep: bool): u32 {
       const remote = remoteBits(span, i);
       const beside = remoteOf(span, i);
       if ((remote & ~liveBits(span, i)) != 0) return bad(BAD_REMOTE, where);
-      if (remote != 0 && load<u32>(beside, REMOTE_NEXT) == 0) return bad(BAD_REMOTE, where);
+      // Of a collected span that is a P's it may lie beside.
+      const owned = SHARED_GC && isCollected(span.row) && span.owner != 0;
+      if (remote != 0 && !owned && load<u32>(beside, REMOTE_NEXT) == 0) return bad(BAD_REMOTE, where);
       if (load<u32>(beside, REMOTE_SPAN) != at) return bad(BAD_REMOTE, where);
     }
     if (row.group == where) {
@@ -284,10 +293,12 @@ function validateGroups(span: MSpan, deep: bool): u32 {
   }
   if (<u32>span.partialMask != partial) return bad(BAD_PARTIAL_MASK, at);
   const listed = (span.flags & (FLAG_LISTED | FLAG_EMPTY)) != 0;
+  // In a shared heap the collector's spans are listed when they are nobody's.
+  if (collected && (cached ? span.owner == 0 : span.owner != 0)) return bad(BAD_OWNER, at);
   if (listed != (!cached && partial != 0)) return bad(BAD_PLACE, at);
   if (GC) {
     const full = (span.flags & FLAG_FULL) != 0;
-    if (full != (isCollected(span.row) && !cached && partial == 0)) return bad(BAD_PLACE, at);
+    if (!SHARED && full != (isCollected(span.row) && !cached && partial == 0)) return bad(BAD_PLACE, at);
     if (!isMarking() && !isUnswept(span)) {
       for (let i: u32 = 0; i < span.ngroups; i++) if (load<u64>(markWord(span, i))) return bad(STALE_MARK, at);
     }
@@ -343,7 +354,7 @@ function validateLists(): u32 {
       retained += span.npages;
       at = span.next;
     }
-    if (GC && isCollected(row)) {
+    if (GC && !SHARED && isCollected(row)) {
       const code = validateSets(row, n);
       if (code) return code;
     }

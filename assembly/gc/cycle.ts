@@ -14,7 +14,7 @@
  * the rows of the mcache.
  */
 
-import { ASC, CHECKMARK, FIRST_GC_ROW, HOST, NUM_ROWS, PAGE_SHIFT } from "../base/config";
+import { ASC, CHECKMARK, FIRST_GC_ROW, HOST, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
 import { PHASE_MARK, PHASE_OFF, PHASE_TERMINATION, HEAP_PACER, blacken, gcState } from "../base/gcstate";
 import { heap, mheap, mlocal, rowAt, rowAddress } from "../base/state";
 import { uncacheRow } from "../alloc/mcache";
@@ -63,7 +63,7 @@ export function pacer(): Pacer {
 }
 
 /** Bytes of pages in spans and records: what a memory that never shrinks cannot count by its size. */
-function memoryInUse(): u64 {
+export function memoryInUse(): u64 {
   return (<u64>(mheap().inUsePages + mheap().metaPages)) << PAGE_SHIFT;
 }
 
@@ -82,7 +82,7 @@ export function readyGC(): void {
   g.ready = 1;
   g.enabled = ASC ? 1 : 0;
   initPacer(pacer());
-  reserveBuffer();
+  if (!SHARED) reserveBuffer();
 }
 
 /** Begin a cycle. What is unswept is swept first. */

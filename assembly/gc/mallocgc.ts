@@ -11,8 +11,9 @@
  *
  * The slow path is where a program meets the collector: before a window is loaded gcPoll lets the allocation pay for the
  * marking or the sweep that goes on, or begins a cycle. A window that is loaded during the marking is marked whole, so
- * that the fast path knows nothing of cycles. When there is no memory a whole cycle is run before that is said. In a
- * shared heap nothing of this is there: objects live until they are freed.
+ * that the fast path knows nothing of cycles. When there is no memory a whole cycle is run before that is said.
+ *
+ * In a shared heap all of it is inside of the P's gate, and the cycle is that of gc/sharedcycle.ts.
  *
  * Owner: the P. Cost: a tiny hit is an add and a compare.
  */
@@ -28,12 +29,14 @@ import {
   ROW_NOSCAN,
   ROW_SCAN,
   ROW_TINY,
+  SHARED,
   SMALL_SIZE_MAX,
   TINY_SIZE,
 } from "../base/config";
-import { HEAP_CLASS8, HEAP_TABLE128, HEAP_ZEROBASE, MSPAN_SIZE, Row } from "../base/layout";
+import { addMarked } from "../base/gates";
+import { FLAG_FULL, HEAP_CLASS8, HEAP_TABLE128, HEAP_ZEROBASE, MSPAN_SIZE, Row } from "../base/layout";
 import { STAT_TINY_BLOCKS, STAT_ZERO_CLEARED, STAT_ZERO_SKIPPED, count, countBy } from "../base/counters";
-import { blacken, gcState, isMarking, markWord } from "../base/gcstate";
+import { GcState, blacken, gcState, isMarking, markWord } from "../base/gcstate";
 import { central, heap, mlocal, rowAt, rowAddress } from "../base/state";
 import { classSize } from "../alloc/init";
 import { clearWords, mallocLarge, nextFree, nextFreeZeroed } from "../alloc/malloc";
@@ -46,6 +49,7 @@ import { pageRecord } from "../heap/arena";
 import { groupAt, groupIndex, spanAt } from "../heap/mspan";
 import { collect, gcPoll, pacer, readyGC } from "./cycle";
 import { isBornBlack, isScanRow } from "./mark";
+import { pollShared, reclaimShared, sharedGrows } from "./sharedcycle";
 import { metaWord, needMeta, setSlotType } from "./typebits";
 
 /** Class of a request of 1..32768 bytes in Go's table. */
@@ -97,6 +101,11 @@ function windowLoaded(address: u32): void {
   const p = pacer();
   const slots = groupAt(row.group).allocCache;
   const bytes = popcnt(slots) * <u64>row.elemsize;
+  if (SHARED) {
+    sharedGrows(bytes, isScanRow(address));
+    if (isMarking()) blackenWindow(row, slots, bytes);
+    return;
+  }
   p.heapLive += bytes;
   if (isScanRow(address)) p.heapScan += bytes;
   if (!isMarking()) return;
@@ -107,7 +116,9 @@ function windowLoaded(address: u32): void {
 function blackenWindow(row: Row, slots: u64, bytes: u64): void {
   const span = spanAt(row.span);
   blacken(span, groupIndex(span, row.group), slots);
-  gcState().bytesMarked += bytes;
+  // At once: who ends the cycle takes away what the window has left.
+  if (SHARED) atomic.add<u64>(changetype<usize>(gcState()), bytes, offsetof<GcState>("bytesMarked"));
+  else gcState().bytesMarked += bytes;
 }
 
 /** nextFree with the collector: a slot of the row at `address`; 0 when there is no memory, not after a cycle either. */
@@ -130,6 +141,12 @@ function loadWindow(address: u32): bool {
     return true;
   }
   readyGC();
+  if (SHARED) {
+    pollShared(min<u32>(row.elemsize << 6, MAX_SPAN_PAGES << PAGE_SHIFT));
+    if (refill(address) == 0) return false;
+    windowLoaded(address);
+    return true;
+  }
   gcPoll(min<u32>(row.elemsize << 6, MAX_SPAN_PAGES << PAGE_SHIFT));
   if (refill(address) == 0) {
     if (!gcState().enabled) return false;
@@ -158,6 +175,7 @@ export function mallocgcLarge(size: u32, scan: bool, zero: bool, meta: u32): u32
   if (size > 0xffff0000) return 0;
   const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
   readyGC();
+  if (SHARED) return largeShared(size, npages, scan, zero, meta);
   gcPoll(size);
   if (gcState().sweeping) reclaimPages(npages);
   let p = mallocLarge(size, 1, zero, scan ? 0 : 1);
@@ -175,6 +193,24 @@ export function mallocgcLarge(size: u32, scan: bool, zero: bool, meta: u32): u32
   pushLarge(span);
   if (black) gcState().bytesMarked += bytes;
   liveGrows(bytes, scan);
+  return p;
+}
+
+/** mallocgcLarge in a shared heap. */
+function largeShared(size: u32, npages: u32, scan: bool, zero: bool, meta: u32): u32 {
+  pollShared(size);
+  reclaimShared(npages);
+  const p = mallocLarge(size, 1, zero, scan ? 0 : 1);
+  if (p == 0) return 0;
+  const span = spanAt(pageRecord(p >> PAGE_SHIFT).groups - MSPAN_SIZE);
+  const black = isMarking();
+  store<u64>(markWord(span, 0), black ? 1 : 0);
+  store<u32>(metaWord(span), meta);
+  // From here on it is the collector's.
+  span.flags |= FLAG_FULL;
+  const bytes = (<u64>span.npages) << PAGE_SHIFT;
+  if (black) addMarked(bytes);
+  sharedGrows(bytes, scan);
   return p;
 }
 

@@ -9,6 +9,10 @@
  * shaded in the host flavours, and what lies in no object of the collector's is passed over; the runtime of AssemblyScript
  * is only asked about objects, which there begin 8 bytes into their slots (abi/asc.ts).
  *
+ * In a shared heap mutators shade too: a mark is an atomic OR, and who does not mark queues by gc/inbox.ts. A page record may
+ * be changing while it is read, of a span that comes or goes: what is read then is a pointer to nothing that lives, and the
+ * worst that comes of it is a mark too many.
+ *
  * Owner: the thread that marks. Cost of shade: four cache lines at worst. Drain counts its work in bytes scanned.
  */
 
@@ -19,17 +23,31 @@ import {
   CHECKMARK,
   FIRST_GC_ROW,
   NUM_CLASSES,
+  NUM_ROWS,
   PAGE_SHIFT,
   ROW_SCAN,
+  SHARED,
 } from "../base/config";
-import { FLAG_FULL, HEAP_ROWS, MSPAN_SIZE, MSpan, PAGE_RECORD_SHIFT, PageRecord, ROW_SHIFT } from "../base/layout";
+import {
+  FLAG_FULL,
+  HEAP_ROWS,
+  MSPAN_SIZE,
+  MSpan,
+  PAGE_RECORD_SHIFT,
+  PageRecord,
+  ROW_SHIFT,
+  SPAN_IN_USE,
+} from "../base/layout";
 import { gcState, markWord, markWordAt } from "../base/gcstate";
-import { arenaOf, here, rowAt, rowAddress } from "../base/state";
+import { addMarked } from "../base/gates";
+import { arenaOf, heap, here, rowAt, rowAddress } from "../base/state";
 import { pageRecord, spanOf } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
 import { liveBits, spanAt } from "../heap/mspan";
 import { checkShade, checking } from "../check/checkmark";
 import { scanObject } from "./scan";
+import { metaOf } from "./typebits";
+import { pushShaded, takeInbox } from "./inbox";
 import { popWork, pushWork } from "./work";
 
 @inline const RECORD_MASK: u32 = (ARENA_PAGES - 1) << PAGE_RECORD_SHIFT;
@@ -40,6 +58,8 @@ import { popWork, pushWork } from "./work";
 // @ts-ignore: decorator
 @inline
 export function isScanRow(row: u32): bool {
+  // Page records name the heap's rows.
+  if (SHARED && row - (heap + HEAP_ROWS + (ROW_SCAN << ROW_SHIFT)) < NUM_CLASSES << ROW_SHIFT) return true;
   return row - (here() + HEAP_ROWS + (ROW_SCAN << ROW_SHIFT)) < NUM_CLASSES << ROW_SHIFT;
 }
 
@@ -56,8 +76,32 @@ export function isBornBlack(row: u32): bool {
 
 // @ts-ignore: decorator
 @inline
-function isCollectedRow(row: u32): bool {
+export function isCollectedRow(row: u32): bool {
+  if (SHARED) {
+    return row - (heap + HEAP_ROWS + (FIRST_GC_ROW << ROW_SHIFT)) < (NUM_ROWS - FIRST_GC_ROW) << ROW_SHIFT;
+  }
   return ASC || row >= here() + HEAP_ROWS + (FIRST_GC_ROW << ROW_SHIFT);
+}
+
+/** True in the thread that has M (gc/sharedcycle.ts). */
+let marker: bool = false;
+export function setMarker(yes: bool): void {
+  marker = yes;
+}
+
+/** Set a bit of a mark word. False: it is set. */
+// @ts-ignore: decorator
+@inline
+function setMark(w: u32, bit: u64): bool {
+  return (load<u64>(w) & bit) == 0 && (atomic.or<u64>(w, bit) & bit) == 0;
+}
+
+/** Queue a marked object, in a shared heap: `p` is its start. */
+// @ts-ignore: decorator
+@inline
+function queue(p: u32): void {
+  if (marker) pushWork(p);
+  else pushShaded(p);
 }
 
 /** Mark the object at `p`, if there is one, and queue it if it has pointers. */
@@ -72,6 +116,10 @@ export function shade(p: u32): void {
   const magic = r.divMagic;
   if (magic == 0) {
     shadeSlow(p);
+    return;
+  }
+  if (SHARED) {
+    shadeSmall(r, magic, p);
     return;
   }
   if (!isCollectedRow(r.row)) return;
@@ -89,6 +137,22 @@ export function shade(p: u32): void {
   const size = rowAt(row).elemsize;
   g.bytesMarked += size;
   if (isScanRow(row)) pushWork(ASC ? p : r.base + slot * size);
+}
+
+/** shade in a shared heap: each word of the page record is read once. */
+// @ts-ignore: decorator
+@inline
+function shadeSmall(r: PageRecord, magic: u32, p: u32): void {
+  const row = r.row;
+  const groups = r.groups;
+  const base = r.base;
+  if (!isCollectedRow(row) || groups == 0) return;
+  const slot = <u32>((<u64>(p - base) * <u64>magic) >> 32);
+  if (slot >= <u32>changetype<MSpan>(<usize>(groups - MSPAN_SIZE)).nelems) return;
+  if (!setMark(markWordAt(groups, slot), (<u64>1) << slot)) return;
+  const size = rowAt(row).elemsize;
+  addMarked(size);
+  if (isScanRow(row)) queue(base + slot * size);
 }
 
 /** Whether a slot of a small span is one, and live. */
@@ -109,9 +173,19 @@ function shadeSlow(p: u32): void {
     const slot = (p - span.startAddr) / size;
     const w = markWord(span, slot >> 6);
     const bit = (<u64>1) << slot;
+    if (SHARED) {
+      if (slot < <u32>span.nelems && isCollectedRow(r.row) && setMark(w, bit)) addMarked(size);
+      return;
+    }
     if (!isLive(span, slot) || (load<u64>(w) & bit) != 0) return;
     store<u64>(w, load<u64>(w) | bit);
     g.bytesMarked += size;
+    return;
+  }
+  if (SHARED) {
+    if ((span.flags & FLAG_FULL) == 0 || !setMark(markWord(span, 0), 1)) return;
+    addMarked((<u64>span.npages) << PAGE_SHIFT);
+    if ((span.spanclass & 1) == 0) queue(span.startAddr);
     return;
   }
   if ((span.flags & FLAG_FULL) == 0 || load<u64>(markWord(span, 0)) != 0) return;
@@ -125,7 +199,10 @@ export function drain(budget: u64): u64 {
   let work: u64 = 0;
   while (work < budget) {
     const p = popWork();
-    if (p == 0) break;
+    if (p == 0) {
+      if (SHARED && takeInbox()) continue;
+      break;
+    }
     work += scanObject(p);
   }
   return work;
@@ -140,12 +217,20 @@ export function rescanMarked(): u64 {
   g.overflow = 0;
   let work: u64 = 0;
   for (let page = nextSpanPage(1); page != 0;) {
-    const span = spanAt(pageRecord(page).groups - MSPAN_SIZE);
-    const end = page + span.npages;
-    if ((span.spanclass & 1) == 0) {
-      if (span.ngroups) work += isScanRow(rowAddress(span.row)) ? rescanSpan(span) : 0;
-      else if (span.flags & FLAG_FULL && load<u64>(markWord(span, 0)) != 0)
+    const groups = pageRecord(page).groups;
+    if (SHARED && groups == 0) {
+      // It has gone this moment.
+      page = nextSpanPage(page + 1);
+      continue;
+    }
+    const span = spanAt(groups - MSPAN_SIZE);
+    const end = page + (SHARED ? 1 : span.npages);
+    if ((!SHARED || span.state == SPAN_IN_USE) && (span.spanclass & 1) == 0) {
+      if (span.ngroups) {
+        if (isScanRow(rowAddress(span.row)) && (!SHARED || metaOf(span) != 0)) work += rescanSpan(span);
+      } else if (span.flags & FLAG_FULL && load<u64>(markWord(span, 0)) != 0) {
         work += scanObject(span.startAddr + OBJECT_AT);
+      }
       work += drain(~(<u64>0));
     }
     // Only now: a work buffer may have been made of empty spans, also of the next one.

@@ -4,13 +4,13 @@
  * An open-addressing table of {address, count} in records of the heap, at most half full; a removed entry leaves a mark
  * (count 0) until the table is next made anew. Pinned objects are roots.
  *
- * Owner: the P. Cost: O(1) expected; O(pins) when the table grows and for each look at the roots.
+ * Owner: the P; G in a shared heap. Cost: O(1) expected; O(pins) when the table grows and for each look at the roots.
  */
 
-import { PAGE_SHIFT } from "../base/config";
-import { gcState } from "../base/gcstate";
+import { PAGE_SHIFT, SHARED } from "../base/config";
+import { GcState, gcState } from "../base/gcstate";
 import { clearMoving, mheap, syncMemory } from "../base/state";
-import { allocRun, recordSpace } from "../heap/mheap";
+import { allocRun, allocTable, freeTable, newRecord } from "../heap/mheap";
 import { freePages } from "../heap/pagealloc";
 import { shade } from "./mark";
 
@@ -38,15 +38,17 @@ function findSlot(table: u32, mask: u32, p: u32): u32 {
 function newTable(slots: u32): u32 {
   const bytes = slots << 3;
   if (slots == FIRST_SLOTS) {
-    const at = recordSpace(bytes);
+    const at = newRecord(bytes);
     if (at) memory.fill(at, 0, bytes);
     return at;
   }
   const npages = (bytes + (1 << PAGE_SHIFT) - 1) >> PAGE_SHIFT;
-  const page = allocRun(npages, false);
+  const page = SHARED ? allocTable(npages) : allocRun(npages, false);
   if (page == 0) return 0;
-  mheap().metaPages += npages;
-  clearMoving();
+  if (!SHARED) {
+    mheap().metaPages += npages;
+    clearMoving();
+  }
   syncMemory();
   memory.fill(page << PAGE_SHIFT, 0, bytes);
   return page << PAGE_SHIFT;
@@ -67,10 +69,15 @@ function grow(): bool {
     const entry = load<u64>(slotAt(old, i));
     if (entry >> 32) store<u64>(findSlot(table, mask, <u32>entry), entry);
   }
+  // Both at once: nobody may find the one without the other after a death.
+  if (SHARED) store<u64>(changetype<usize>(g), (<u64>table) | ((<u64>mask) << 32), offsetof<GcState>("pins"));
   if (oldSlots > FIRST_SLOTS) {
     const npages = ((oldSlots << 3) + (1 << PAGE_SHIFT) - 1) >> PAGE_SHIFT;
-    mheap().metaPages -= npages;
-    freePages(old >> PAGE_SHIFT, npages);
+    if (SHARED) freeTable(old >> PAGE_SHIFT, npages);
+    else {
+      mheap().metaPages -= npages;
+      freePages(old >> PAGE_SHIFT, npages);
+    }
   }
   g.pins = table;
   g.pinMask = mask;

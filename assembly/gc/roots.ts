@@ -12,13 +12,15 @@
  * Handles: a table of words, 0..slots - 1. A used one is an object's address; a free one is the next free one's number
  * times 2 plus 1, and no object's address is odd. Number 0 is never given out.
  *
- * Owner: the P. Cost: O(roots).
+ * Owner: the P. In a shared heap all is under G, but shadeRoots, for which the world is stopped; who shades under G has
+ * shaded the same object before, so that it is not queued there.
+ * Cost: O(roots).
  */
 
-import { ASC, PAGE_SHIFT } from "../base/config";
+import { ASC, PAGE_SHIFT, SHARED } from "../base/config";
 import { gcState, isMarking } from "../base/gcstate";
 import { clearMoving, mheap, syncMemory } from "../base/state";
-import { allocRun, recordSpace } from "../heap/mheap";
+import { allocRun, allocTable, freeTable, newRecord } from "../heap/mheap";
 import { freePages } from "../heap/pagealloc";
 import { shade } from "./mark";
 import { shadePins } from "./pins";
@@ -73,7 +75,7 @@ export function addRange(start: u32, end: u32, pointer: u32): bool {
   // A removed one serves again.
   while (at != 0 && rangeAt(at).end != 0) at = rangeAt(at).next;
   if (at == 0) {
-    at = recordSpace(RANGE_SIZE);
+    at = newRecord(RANGE_SIZE);
     if (at == 0) return false;
     rangeAt(at).next = g.ranges;
     g.ranges = at;
@@ -103,15 +105,17 @@ function growHandles(): bool {
   const g = gcState();
   const oldPages = (g.handleSlots << 2) >> PAGE_SHIFT;
   const npages = max<u32>(1, oldPages << 1);
-  const page = allocRun(npages, false);
+  const page = SHARED ? allocTable(npages) : allocRun(npages, false);
   if (page == 0) return false;
-  mheap().metaPages += npages - oldPages;
-  clearMoving();
+  if (!SHARED) {
+    mheap().metaPages += npages - oldPages;
+    clearMoving();
+  }
   const table = page << PAGE_SHIFT;
   if (oldPages) {
     syncMemory();
     memory.copy(table, g.handles, oldPages << PAGE_SHIFT);
-    freePages(g.handles >> PAGE_SHIFT, oldPages);
+    if (!SHARED) freePages(g.handles >> PAGE_SHIFT, oldPages);
   }
   const slots = (npages << PAGE_SHIFT) >> 2;
   let free = g.handleFree;
@@ -119,11 +123,26 @@ function growHandles(): bool {
     store<u32>(table + (i << 2), (free << 1) | 1);
     free = i;
   }
-  g.handleFree = free;
+  if (!SHARED) g.handleFree = free;
   if (g.handleSlots == 0) store<u32>(table, 1);
+  if (SHARED) {
+    publishHandles(table, slots, free);
+    return true;
+  }
   g.handles = table;
   g.handleSlots = slots;
   return true;
+}
+
+/** A longer table takes the old one's place, in an order that a death leaves in order. */
+function publishHandles(table: u32, slots: u32, free: u32): void {
+  const g = gcState();
+  const old = g.handles;
+  const oldPages = (g.handleSlots << 2) >> PAGE_SHIFT;
+  g.handles = table;
+  g.handleSlots = slots;
+  g.handleFree = free;
+  if (oldPages) freeTable(old >> PAGE_SHIFT, oldPages);
 }
 
 /** A handle for the object at `p`, which may be 0. Its number, 1 and up; 0: no memory. */

@@ -11,8 +11,8 @@
  * Owner: the thread that marks. Cost: O(size).
  */
 
-import { ASC, PAGE_SHIFT } from "../base/config";
-import { FLAG_FULL, MSPAN_SIZE } from "../base/layout";
+import { ASC, PAGE_SHIFT, SHARED } from "../base/config";
+import { FLAG_FULL, MSPAN_SIZE, MSpan } from "../base/layout";
 import { rowAt } from "../base/state";
 import { pageRecord, spanOf } from "../heap/arena";
 import { spanAt } from "../heap/mspan";
@@ -42,6 +42,7 @@ export function scanObject(p: u32): u64 {
   }
   const r = pageRecord(p >> PAGE_SHIFT);
   if (r.divMagic == 0) return scanLarge(p);
+  if (SHARED) return scanSmall(p);
   // It may have been freed by hand since it was queued, and its page be another span's by now.
   const span = spanAt(r.groups - MSPAN_SIZE);
   const slot = <u32>((<u64>(p - r.base) * <u64>r.divMagic) >> 32);
@@ -57,6 +58,31 @@ export function scanObject(p: u32): u64 {
     return size;
   }
   scanRange(start, load<u32>(meta + (slot << 2)), 0, size);
+  return size;
+}
+
+/**
+ * scanObject for a small object of a shared heap. It may have been freed since it was queued, and another may stand there,
+ * or none: any word that is read may be shaded, but nothing else may be made of what is read.
+ */
+function scanSmall(p: u32): u64 {
+  const r = pageRecord(p >> PAGE_SHIFT);
+  const row = r.row;
+  const groups = r.groups;
+  const base = r.base;
+  const magic = r.divMagic;
+  if (!isScanRow(row) || groups == 0) return 8;
+  const span = changetype<MSpan>(<usize>(groups - MSPAN_SIZE));
+  const size = rowAt(row).elemsize;
+  const slot = <u32>((<u64>(p - base) * <u64>magic) >> 32);
+  const meta = metaOf(span);
+  if (meta == 0 || slot >= <u32>span.nelems) return 8;
+  if (size <= BITS_MAX_SIZE) {
+    for (let bits = readBits(meta, (p - base) >> 2, size >> 2); bits != 0; bits &= bits - 1) {
+      const value = load<u32>(p + ((<u32>ctz(bits)) << 2));
+      if (value) shade(value);
+    }
+  } else scanRange(p, load<u32>(meta + (slot << 2)), 0, size);
   return size;
 }
 

@@ -16,10 +16,11 @@
  * Owner: the P that owns the span. Cost: O(1) a small object.
  */
 
-import { PAGE_SHIFT } from "../base/config";
+import { PAGE_SHIFT, SHARED } from "../base/config";
 import { MSPAN_SIZE, MSpan, frontSize } from "../base/layout";
 import { gcState } from "../base/gcstate";
-import { recordSpace } from "../heap/mheap";
+import { syncMemory } from "../base/state";
+import { newRecord } from "../heap/mheap";
 import { pageRecord } from "../heap/arena";
 import { addressOf } from "../heap/mspan";
 
@@ -63,7 +64,7 @@ function maskWord(type: u32, word: u32): u32 {
 export function newType(size: u32, ptrBytes: u32): u32 {
   if (size - 4 > MAX_TYPE_SIZE - 4 || ((size | ptrBytes) & 3) != 0 || ptrBytes > size) return 0;
   const words = (ptrBytes + 127) >> 7;
-  const at = recordSpace(MASK_AT + (words << 2));
+  const at = newRecord(MASK_AT + (words << 2));
   if (at == 0) return 0;
   const t = typeAt(at);
   t.size = size;
@@ -94,8 +95,10 @@ export function needMeta(p: u32): u32 {
   if (meta) return meta;
   const bytes = <u32>span.ngroups * META_PER_GROUP;
   // A slot's bits are read and written by eight bytes.
-  meta = recordSpace(bytes + 8);
+  meta = newRecord(bytes + 8);
   if (meta == 0) return 0;
+  // A slot without an object may be looked at: any word of it may be a pointer then.
+  syncMemory();
   memory.fill(meta, 0, bytes + 8);
   store<u32>(metaWord(span), meta);
   return meta;

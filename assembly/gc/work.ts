@@ -8,17 +8,17 @@
  * the heap for nothing. When there is no memory for another page the object stays marked and unqueued, and `overflow`
  * tells: mark.ts then looks through all marked objects for such. So a full heap can still be collected.
  *
- * Owner: the thread that marks. Cost: a store and an add. Lock: none with one thread.
+ * Owner: the thread that marks, which in a shared heap has M. Cost: a store and an add. Lock: H for a page.
  */
 
-import { PAGE_SHIFT, PAGE_SIZE } from "../base/config";
+import { PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
 import { gcState } from "../base/gcstate";
 import { clearMoving, mheap } from "../base/state";
-import { allocRun } from "../heap/mheap";
+import { allocRun, allocTable, freeTable } from "../heap/mheap";
 import { freePages } from "../heap/pagealloc";
 
-@inline const HEADER: u32 = 8;
-@inline const MASK: u32 = PAGE_SIZE - 1;
+@inline export const HEADER: u32 = 8;
+@inline export const MASK: u32 = PAGE_SIZE - 1;
 
 /** Queue an object that has just been marked. */
 // @ts-ignore: decorator
@@ -68,15 +68,15 @@ function nextBuffer(top: u32): u32 {
   if (page) {
     g.spare = 0;
   } else {
-    page = allocRun(1, false) << PAGE_SHIFT;
+    page = (SHARED ? allocTable(1) : allocRun(1, false)) << PAGE_SHIFT;
     if (page == 0) {
       if (g.overflow == 0) g.overflows += 1;
       g.overflow = 1;
       return 0;
     }
-    mheap().metaPages += 1;
+    if (!SHARED) mheap().metaPages += 1;
     g.buffers += 1;
-    clearMoving();
+    if (!SHARED) clearMoving();
   }
   store<u32>(page, top ? top - PAGE_SIZE : 0);
   return page + HEADER;
@@ -88,15 +88,18 @@ function lastBuffer(top: u32): u32 {
   const page = top - HEADER;
   const prev = load<u32>(page);
   if (prev == 0) return 0;
+  // If the thread dies nobody may find a page that is free.
+  if (SHARED) g.top = prev + PAGE_SIZE;
   if (g.spare) freeBuffer(page);
   else g.spare = page;
   return prev + PAGE_SIZE;
 }
 
-function freeBuffer(page: u32): void {
-  mheap().metaPages -= 1;
+export function freeBuffer(page: u32): void {
+  if (!SHARED) mheap().metaPages -= 1;
   gcState().buffers -= 1;
-  freePages(page >> PAGE_SHIFT, 1);
+  if (SHARED) freeTable(page >> PAGE_SHIFT, 1);
+  else freePages(page >> PAGE_SHIFT, 1);
 }
 
 /**
@@ -105,6 +108,15 @@ function freeBuffer(page: u32): void {
  */
 export function freeBuffers(): void {
   const g = gcState();
+  if (SHARED) {
+    const spare = g.spare;
+    const top = g.top;
+    g.spare = 0;
+    g.top = 0;
+    if (spare) freeBuffer(spare);
+    if (top) freeBuffer(top - HEADER);
+    return;
+  }
   if (g.top == 0) return;
   if (g.spare) freeBuffer(g.top - HEADER);
   else g.spare = g.top - HEADER;

@@ -10,7 +10,7 @@
  * Lock: H to write; reading is free for addresses of live blocks. Cost: O(1); from inside a large span O(pages / 64).
  */
 
-import { ARENA_SHIFT, PAGE_SHIFT } from "../base/config";
+import { ARENA_SHIFT, PAGE_SHIFT, SHARED_GC } from "../base/config";
 import {
   ARENA_BITS,
   ARENA_IN_USE,
@@ -90,6 +90,8 @@ export function spanOf(p: u32): MSpan | null {
     }
     page = (word << 6) + 63 - <u32>clz(bits);
     groups = pageRecord(page).groups;
+    // The span may be on its way out.
+    if (SHARED_GC && groups == 0) return null;
   }
   const span = changetype<MSpan>(<usize>(groups - MSPAN_SIZE));
   if (p - span.startAddr >= span.npages << PAGE_SHIFT) return null;

@@ -12,16 +12,27 @@
 import {
   ADDRESS_END,
   ARENA_PAGES,
+  FIRST_GC_ROW,
   HOST,
   NUM_ROWS,
   PAGE_CACHE_MAX,
   PAGE_SHIFT,
   PAGE_SIZE,
   SHARED,
+  SHARED_GC,
   WASM_PAGE_PAGES,
   WASM_PAGE_SHIFT,
 } from "../base/config";
-import { ARENA_RECORD_SIZE, FLAG_NEEDZERO, MSPAN_SIZE, MSpan, SPAN_DEAD, SPAN_IN_USE } from "../base/layout";
+import {
+  ARENA_RECORD_SIZE,
+  FLAG_NEEDZERO,
+  HEAP_ROWS,
+  MSPAN_SIZE,
+  MSpan,
+  ROW_SHIFT,
+  SPAN_DEAD,
+  SPAN_IN_USE,
+} from "../base/layout";
 import {
   STAT_PAGE_ALLOCS,
   STAT_PAGE_CACHE_HITS,
@@ -32,6 +43,8 @@ import {
   count,
   countBy,
 } from "../base/counters";
+import { isCollected } from "../base/gcstate";
+import { lock, unlock } from "../base/locks";
 import { softLimit } from "../base/options";
 import {
   arenaIndex,
@@ -40,6 +53,7 @@ import {
   centralOf,
   clearMoving,
   clearRow,
+  heap,
   local,
   mheap,
   mlocal,
@@ -253,7 +267,9 @@ export function giveBack(): bool {
 /** Free the spans of the mcache that have no live slot; pages freed. O(rows). */
 function reclaimCached(): u32 {
   let pages: u32 = 0;
-  for (let row: u32 = 1; row < NUM_ROWS; row++) {
+  // Those of the collector's are touched inside of the gate only.
+  const end: u32 = SHARED_GC ? FIRST_GC_ROW : NUM_ROWS;
+  for (let row: u32 = 1; row < end; row++) {
     const r = rowAt(rowAddress(row));
     if (r.span == 0) continue;
     const span = spanAt(r.span);
@@ -291,6 +307,38 @@ export function recordSpace(size: u32): u32 {
   const at = persistentAlloc(size);
   if (at || !refillPersistent()) return at;
   return persistentAlloc(size);
+}
+
+/** recordSpace for who does not hold H. */
+// @ts-ignore: decorator
+@inline
+export function newRecord(size: u32): u32 {
+  return SHARED_GC ? recordSpaceLocked(size) : recordSpace(size);
+}
+
+function recordSpaceLocked(size: u32): u32 {
+  if (!lock(0)) return 0;
+  const at = recordSpace(size);
+  unlock(0);
+  return at;
+}
+
+/** `npages` pages for a table of the collector's: page index, 0 when there is no memory. Without H. */
+export function allocTable(npages: u32): u32 {
+  if (SHARED_GC && !lock(0)) return 0;
+  const page = allocRun(npages, false);
+  if (page) mheap().metaPages += npages;
+  clearMoving();
+  if (SHARED_GC) unlock(0);
+  return page;
+}
+
+/** The way back. Who cannot have H loses the pages. */
+export function freeTable(page: u32, npages: u32): void {
+  if (SHARED_GC && !lock(0)) return;
+  mheap().metaPages -= npages;
+  freePages(page, npages);
+  if (SHARED_GC) unlock(0);
 }
 
 /**
@@ -344,7 +392,8 @@ export function allocSpan(row: u32, npages: u32, nelems: u32, divMagic: u32): MS
     r.base = base;
     r.divMagic = divMagic;
     r.groups = record + MSPAN_SIZE;
-    r.row = rowAddress(row);
+    // A shared heap's collected spans are all entered as nobody's: no free takes them for a P's own (central/collected.ts).
+    r.row = SHARED_GC && isCollected(row) ? heap + HEAP_ROWS + (row << ROW_SHIFT) : rowAddress(row);
   }
   return span;
 }
@@ -431,15 +480,15 @@ export function dropSpan(record: u32, span: MSpan): void {
   const c = centralOf(record, span.row);
   c.nspans -= 1;
   c.npagesInUse -= span.npages;
-  pAt(record).ownedPages -= span.npages;
+  if (!SHARED_GC || !isCollected(span.row)) pAt(record).ownedPages -= span.npages;
 }
 
-/** The other way round. */
+/** The other way round. The pages of collected spans, which the P has for a moment only, are not counted. */
 export function addSpan(record: u32, span: MSpan): void {
   const c = centralOf(record, span.row);
   c.nspans += 1;
   c.npagesInUse += span.npages;
-  pAt(record).ownedPages += span.npages;
+  if (!SHARED_GC || !isCollected(span.row)) pAt(record).ownedPages += span.npages;
 }
 
 /**

@@ -5,15 +5,7 @@
  * The thread that makes the heap has token 1 and takes a P at once, for the control block. A thread that attaches takes
  * its P at its first operation.
  */
-import {
-  bindExports,
-  type HostExports,
-  instantiate,
-  M_MISUSE,
-  MAX_WASM_PAGES,
-  MISUSE_RETURN,
-  WASM_PAGE_SIZE,
-} from "../abi.js";
+import { bindExports, type HostExports, M_MISUSE, MAX_WASM_PAGES, MISUSE_RETURN, WASM_PAGE_SIZE } from "../abi.js";
 import { within } from "../check.js";
 import { AttachError, OutOfMemoryError, SharedMemoryUnavailableError } from "../errors.js";
 import { type AsyncWasmSource, loadModule, loadModuleAsync, type WasmSource } from "../module.js";
@@ -21,6 +13,7 @@ import { applyLimits, placeHeap, setOption } from "../options.js";
 import { MemoryViews } from "../views.js";
 import { bindShared, LOCK_BYTES, M_CAN_BLOCK, M_LOCK_WAIT, MAX_PROCS, type SharedExports } from "./abi.js";
 import { CONTROL_BYTES, Control } from "./control.js";
+import { bindCollector, soloCollector } from "./gcabi.js";
 import { type Seat, SharedHeap } from "./heap.js";
 import { checkMessage, claimMessage, type Settings, type SharedHeapMessage } from "./message.js";
 import { loadSharedModule, loadSharedModuleAsync } from "./module.js";
@@ -224,7 +217,7 @@ function start(
   if (shared.procs() === 0) throw new OutOfMemoryError(HEAP_BYTES);
   shared.setProcs(procs);
   const views = new SharedMemoryViews(memory);
-  return made(exports, shared, { memory, heapBase, module, views }, checked);
+  return made(exports, shared, { memory, heapBase, module, views, collector: bindCollector(instance) }, checked);
 }
 
 /** A heap of one thread, where memory cannot be shared or is not to be. */
@@ -232,16 +225,18 @@ function startSolo(module: WebAssembly.Module, options: SharedHeapOptions, check
   const { memory: given, heapBase, initialPages: initial, maximumPages: maximum } = options;
   const place = placeHeap({ memory: given, heapBase, initial, maximum });
   const { memory } = place;
-  const exports = instantiate(module, memory);
+  const instance = new WebAssembly.Instance(module, { env: { memory } });
+  const exports = bindExports(instance);
   configure(exports, checked, false);
   if (place.heapBase !== null) exports.init(place.heapBase);
   exports.memstats();
   const views = new MemoryViews<ArrayBufferLike>(memory);
   const shared = soloExports(exports, () => views.current.i32);
-  return made(exports, shared, { memory, heapBase: place.heapBase ?? 0, module: null, views }, checked);
+  const ground = { memory, heapBase: place.heapBase ?? 0, module: null, views, collector: soloCollector(instance) };
+  return made(exports, shared, ground, checked);
 }
 
-type Ground = Pick<Seat, "memory" | "heapBase" | "module" | "views">;
+type Ground = Pick<Seat, "memory" | "heapBase" | "module" | "views" | "collector">;
 
 /** The heap of the thread that made it. */
 function made(exports: HostExports, shared: SharedExports, ground: Ground, checked: Checked): SharedHeap {
@@ -268,7 +263,17 @@ function join(instance: WebAssembly.Instance, message: SharedHeapMessage, checke
     configure(exports, checked, true);
     exports.init(heapBase);
     if (shared.procs() === 0) throw new AttachError("there is no heap at the message's address");
-    const ground = { exports, shared, memory, module, views, heapBase, token, control };
+    const ground = {
+      exports,
+      shared,
+      memory,
+      module,
+      views,
+      heapBase,
+      token,
+      control,
+      collector: bindCollector(instance),
+    };
     return new SharedHeap({ ...ground, message, letGo: hold.release, ...checked });
   } catch (error) {
     hold.release();

@@ -20,6 +20,8 @@ import type { HeapType } from "../types.js";
 import type { MemoryViews } from "../views.js";
 import { disposedShared, MAX_TOKEN, type SharedExports } from "./abi.js";
 import { Control } from "./control.js";
+import { SharedCollector } from "./gc.js";
+import { type CollectorExports, disposedCollector } from "./gcabi.js";
 import { HeapLock, type LockHost } from "./lock.js";
 import {
   CLAIM_FRESH,
@@ -44,6 +46,7 @@ const RETRIES = 20;
 export interface Seat {
   readonly exports: HostExports;
   readonly shared: SharedExports;
+  readonly collector: CollectorExports;
   readonly memory: WebAssembly.Memory;
   /** Null in a heap of one thread. */
   readonly module: WebAssembly.Module | null;
@@ -67,6 +70,8 @@ export interface Seat {
 export class SharedHeap extends Heap<ArrayBufferLike> {
   /** The Ps of the heap, and this thread's. */
   readonly ps: Ps;
+  /** The collector, of the objects that `gc.newObject` and `mallocgc` make. */
+  readonly gc: SharedCollector;
   /** This thread's name among the heap's, 1 to 0xffffff; the thread that made the heap has 1. */
   readonly token: number;
   readonly #seat: Seat;
@@ -77,6 +82,7 @@ export class SharedHeap extends Heap<ArrayBufferLike> {
   /** Dead threads whose Ps could not be recovered yet. */
   readonly #unrepaired = new Set<number>();
   #shared: SharedExports;
+  #collector: CollectorExports;
   #limits: HeapLimits;
 
   /** For createSharedHeap and attachHeap, which see that everything belongs together. */
@@ -86,12 +92,15 @@ export class SharedHeap extends Heap<ArrayBufferLike> {
     const words = () => views.current.i32;
     this.#seat = seat;
     this.#shared = shared;
+    this.#collector = seat.collector;
     this.#limits = seat.settings;
     this.#control = new Control(seat.control, words);
     this.token = token;
     const maySleep = seat.module !== null && canBlock();
     const host = { shared, control: this.#control, token, words, maySleep, lockWait, turnWait };
     this.ps = new Ps(host);
+    const lastStuck = () => this.#shared.lastStuck() >>> 0;
+    this.gc = new SharedCollector(() => this.#collector, { ps: this.ps, words, lastStuck });
     this.#host = { ...host, ps: this.ps, counters: () => views.current.u64 };
     this.#hostLock = new HeapLock(this.#host, -1, seat.control);
   }
@@ -269,6 +278,7 @@ export class SharedHeap extends Heap<ArrayBufferLike> {
     if (this.#shared !== this.#seat.shared) return;
     this.ps.close();
     this.#shared = disposedShared();
+    this.#collector = disposedCollector();
     const { message } = this.#seat;
     if (message !== null) raiseClaim(message.claim, CLAIM_OVER);
     this.#seat.letGo();

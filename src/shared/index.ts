@@ -30,8 +30,10 @@ export {
   createSharedHeapAsync,
   type SharedHeapOptions,
 } from "./create.js";
+export type { CollectorStats, SharedCollector } from "./gc.js";
 export type { SharedHeap } from "./heap.js";
 export type { HeapLock, LockCounters } from "./lock.js";
+export { type CycleRecord, formatCycle, type MarkerOptions } from "./marker.js";
 export type { Settings, SharedHeapMessage } from "./message.js";
 export type { Monitor, MonitorOptions } from "./monitor.js";
 export type { Ps } from "./procs.js";

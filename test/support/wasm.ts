@@ -126,8 +126,49 @@ export interface SharedMallocExports extends MallocExports {
   gomalloc_thread_exit(): void;
 }
 
+/** The collector of a shared heap: assembly/abi/collectorshared.ts. */
+export interface SharedCollectorExports {
+  newType(size: number, ptrBytes: number): number;
+  newObject(type: number, n: number): number;
+  isObject(p: number): number;
+  objectOf(p: number): number;
+  freeObject(p: number): number;
+  handleNew(p: number): number;
+  handleGet(i: number): number;
+  handleSet(i: number, p: number): number;
+  handleFree(i: number): number;
+  pin(p: number): number;
+  unpin(p: number): number;
+  pins(p: number): number;
+  addRoots(start: number, bytes: number, pointer: number): number;
+  removeRoots(start: number): number;
+  writePointer(slot: number, value: number): void;
+  typedMove(type: number, to: number, from: number, n: number): void;
+  typedClear(type: number, to: number, n: number): void;
+  setCollecting(on: number): void;
+  setGCPercent(percent: number): number;
+  setMemoryLimit(bytes: number): number;
+  setHeapMinimum(bytes: number): number;
+  setCheckmark(on: number): void;
+  gcEnter(): number;
+  gcLeave(): void;
+  gcBegin(forced: number, now: number): number;
+  gcMark(budget: number): number;
+  gcEnd(now: number): number;
+  gcSweep(pages: number): number;
+  gc(): number;
+  gcFinish(): number;
+  gcPhase(): number;
+  gcDue(): number;
+  gcWakeAddress(): number;
+  gcWake(): void;
+  gcTimes(begin: number, end: number, procs: number): void;
+  gcStat(i: number): number;
+  marked(p: number): number;
+}
+
 /** What build/gomalloc-host-shared.wasm exports beyond the host ABI. Ps are 1..255, a result of 0 is none or no. */
-export interface HostSharedExports extends HostExports, SharedMallocExports, SharedExports {}
+export interface HostSharedExports extends HostExports, SharedMallocExports, SharedExports, SharedCollectorExports {}
 
 interface ExportsOf {
   malloc: MallocExports;

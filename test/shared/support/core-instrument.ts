@@ -80,7 +80,7 @@ export function instrumented(flavour: SharedFlavour): { module: WebAssembly.Modu
   const added = [
     " (global $countdown (mut i32) (i32.const 0))",
     ` (export "${COUNTDOWN}" (global $countdown))`,
-    ...["i32", "i64"].map(tick),
+    ...["i32", "i64", "f32", "f64"].map(tick),
   ].join("\n");
   const module = binaryen.parseText(`${text.slice(0, end)}${added}\n)`);
   module.setFeatures(binaryen.Features.All);

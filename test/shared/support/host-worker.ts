@@ -42,7 +42,75 @@ function tell(index: number, value: number): void {
   Atomics.notify(signal, index);
 }
 
+const list = (heap: SharedHeap, type: number, n: number): number => {
+  const { gc } = heap;
+  return gc.inside(() => {
+    const handle = gc.handle(gc.newObject(type));
+    let last = gc.get(handle);
+    for (let i = 1; i < n; i++) {
+      const next = gc.newObject(type);
+      gc.writePointer(last, next);
+      last = next;
+    }
+    return handle;
+  });
+};
+
 const TASKS = {
+  /** Marks until signal 1 is set. The records of its cycles. */
+  mark(heap: SharedHeap) {
+    const stop = new AbortController();
+    const timer = setInterval(() => Atomics.load(signal, 1) !== 0 && stop.abort(), 5);
+    return heap.gc.runMarker({ signal: stop.signal }).finally(() => clearInterval(timer));
+  },
+  /** Cycles without end. */
+  async markForever(heap: SharedHeap) {
+    heap.gc.setHeapMinimum(0);
+    heap.gc.setPercent(0);
+    heap.gc.collecting = true;
+    await heap.gc.runMarker({ onCycle: () => Atomics.add(signal, 0, 1) });
+  },
+  /** Lists that are made, cut in two, put together the other way round, counted and dropped. The type is in signal 3. */
+  lists(heap: SharedHeap) {
+    const { gc } = heap;
+    const type = signal[3]!;
+    let good = 0;
+    for (let round = 0; round < rounds; round++) {
+      const [a, b] = [list(heap, type, 60), list(heap, type, 40)];
+      const middle = gc.inside(() => {
+        let p = gc.get(a);
+        for (let i = 0; i < 29; i++) p = heap.u32[p >>> 2]!;
+        const rest = gc.handle(heap.u32[p >>> 2]);
+        gc.writePointer(p, gc.get(b));
+        gc.set(b, 0);
+        return rest;
+      });
+      for (let i = 0; i < 20; i++) gc.inside(() => gc.newObject(type, 10));
+      const count = (handle: number): number =>
+        gc.inside(() => {
+          let n = 0;
+          for (let p = gc.get(handle); p !== 0; p = heap.u32[p >>> 2]!) n += gc.isObject(p) ? 1 : 1000;
+          return n;
+        });
+      if (count(a) === 70 && count(middle) === 30) good++;
+      for (const handle of [a, b, middle]) gc.release(handle);
+    }
+    return good;
+  },
+  /** Makes objects, then sleeps with its P in its hands. */
+  sleepWithObjects(heap: SharedHeap) {
+    const handle = list(heap, heap.gc.newType(8, [0]), 100);
+    Atomics.store(signal, 2, handle);
+    tell(0, 1);
+    Atomics.wait(signal, 1, 0);
+  },
+  /** Does not come out again. */
+  stayInside(heap: SharedHeap) {
+    heap.gc.inside(() => {
+      tell(0, 1);
+      Atomics.wait(signal, 1, 0);
+    });
+  },
   /** Works with the heap and leaves it. */
   churn(heap: SharedHeap) {
     return churn(heap, rounds);

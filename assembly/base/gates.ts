@@ -1,0 +1,239 @@
+/**
+ * Gates: how the world is stopped. Shared heaps with the collector only.
+ *
+ * A thread passes its P's gate around every call that touches what the collector has: allocation, write barriers, roots,
+ * frees of objects, sweeping. malloc and free know nothing of gates; a thread that is inside of them, or outside of wasm,
+ * need not be waited for.
+ *
+ *   gate      a word in the form of a lock's (base/locks.ts), in the record of the P: 0, or the number of the P inside
+ *   stopped   one word for all (SharedGc): the P that has stopped the world
+ *
+ *   enter     gate 0 -> self; then look at stopped: if it is another's, leave again and sleep there
+ *   stop      stopped = self; then wait until each gate has been seen 0, but one's own
+ *   start     stopped = 0, and wake all
+ *
+ * Both sides write and then read, atomically: either the one who enters sees `stopped`, or the one who stops sees the gate
+ * taken. A P that is made meanwhile enters after its record is known, so it sees `stopped`. One word holds the stop, not
+ * as many as there are Ps: a recovery has one word to look at, and the stop costs no write to the others' lines. To flush
+ * what a P has shaded its gate is taken like a lock, for a moment: the ragged barrier.
+ *
+ * Who has M may stop the world, nobody else. Cost: two atomic operations and a load a call.
+ */
+
+import { MAX_PS, SHARED_GC } from "./config";
+import { P_GATE } from "./layout";
+import { SPINS, WAITERS, hurried, lockSlow, pause, self, setStuck } from "./locks";
+import { sharedGc } from "./gcstate";
+import { lockPatience } from "./options";
+import { heap, local, recordOf } from "./state";
+import { P_DEAD, stateOf } from "../alloc/procs";
+
+/** Naps of a recovery that waits for somebody to come out. */
+@inline const HURRIED_NAPS: u32 = 50;
+/** Milliseconds of a nap: see pause. */
+@inline const NAP: u32 = 20;
+
+/** Calls of this thread inside of its gate: one may make use of another. */
+let depth: u32 = 0;
+/** The gate that this thread is inside of: its P's, or a dead P's that it recovers. */
+let passed: u32 = 0;
+
+/** Bytes that this thread has marked and not yet told (gc/mark.ts). */
+export let markedBytes: u64 = 0;
+// @ts-ignore: decorator
+@inline
+export function addMarked(bytes: u64): void {
+  markedBytes += bytes;
+}
+export function clearMarked(): void {
+  markedBytes = 0;
+}
+
+/** Whether this thread is inside of its gate. */
+// @ts-ignore: decorator
+@inline
+export function isInside(): bool {
+  return depth != 0;
+}
+
+/** Whether it is so for more than the call that asks: no cycle may begin or end by it then. */
+// @ts-ignore: decorator
+@inline
+export function isNested(): bool {
+  return depth > 1;
+}
+
+// @ts-ignore: decorator
+@inline
+export function gateOf(record: u32): u32 {
+  return record + P_GATE;
+}
+
+// @ts-ignore: decorator
+@inline
+function stoppedWord(): usize {
+  return changetype<usize>(sharedGc());
+}
+
+/** Looks that stand for this thread's patience, 0: for ever. */
+function patience(): u32 {
+  const naps = (lockPatience + NAP - 1) / NAP;
+  return hurried && naps - 1 >= HURRIED_NAPS ? HURRIED_NAPS : naps;
+}
+
+/** Give a gate back that this thread has taken. */
+function open(at: u32): void {
+  if (atomic.xchg<u32>(at, 0) & WAITERS) atomic.notify(at, 1);
+}
+
+/** Take the gate of any record as a lock, for a moment. False: patience ran out. */
+export function holdGate(record: u32): bool {
+  const at = gateOf(record);
+  return atomic.cmpxchg<u32>(at, 0, self) == 0 || lockSlow(at);
+}
+
+export function dropGate(record: u32): void {
+  open(gateOf(record));
+}
+
+/** Pass the gate of this thread's P, and wait outside while the world is stopped. False: patience ran out. */
+export function enterGate(): bool {
+  if (!SHARED_GC) return true;
+  if (depth == 0) {
+    if (atomic.cmpxchg<u32>(gateOf(local), 0, self) != 0 || atomic.load<u32>(stoppedWord()) != 0) return enterSlow();
+  }
+  if (depth++ == 0) passed = gateOf(local);
+  return true;
+}
+
+function enterSlow(): bool {
+  const at = gateOf(local);
+  const most = patience();
+  let n: u32 = 0;
+  while (true) {
+    // Either this thread has the gate, or somebody who flushes it, for a moment.
+    if ((atomic.load<u32>(at) & ~WAITERS) != self && atomic.cmpxchg<u32>(at, 0, self) != 0 && !lockSlow(at))
+      return false;
+    const stopped = atomic.load<u32>(stoppedWord());
+    if (stopped == 0 || stopped == self) {
+      depth++;
+      passed = at;
+      return true;
+    }
+    open(at);
+    if (most != 0 && n++ == most) {
+      setStuck(stopped);
+      return false;
+    }
+    pause(<u32>stoppedWord(), stopped);
+  }
+}
+
+/** enterGate for calls that cannot say no. */
+export function enterSure(): void {
+  while (!enterGate()) {}
+}
+
+export function leaveGate(): void {
+  if (!SHARED_GC || --depth != 0) return;
+  open(passed);
+}
+
+/** Wait until the gate of the record has been seen open. False: patience ran out. */
+function awaitGate(record: u32): bool {
+  const at = gateOf(record);
+  const most = patience();
+  let n: u32 = 0;
+  let looks: u32 = 0;
+  let word = atomic.load<u32>(at);
+  while (word != 0) {
+    if (looks++ >= SPINS) {
+      if ((word & WAITERS) != 0 || atomic.cmpxchg<u32>(at, word, word | WAITERS) == word) {
+        if (most != 0 && n++ == most) {
+          setStuck(word & ~WAITERS);
+          return false;
+        }
+        pause(at, word | WAITERS);
+      }
+    }
+    word = atomic.load<u32>(at);
+  }
+  return true;
+}
+
+/** Stop the world: nobody is inside of a gate when it returns, but perhaps this thread. False: it runs, for want of patience. */
+export function stopWorld(): bool {
+  const done = haltWorld();
+  if (!done) startWorld();
+  return done;
+}
+
+/** stopWorld that leaves the world as it is when patience runs out: those who want in are kept out. */
+export function haltWorld(): bool {
+  atomic.store<u32>(stoppedWord(), self);
+  for (let id: u32 = 0; id <= MAX_PS; id++) {
+    const record = id ? recordOf(id) : heap;
+    if (record == 0 || (depth != 0 && gateOf(record) == passed)) continue;
+    if (!awaitGate(record)) return false;
+  }
+  return true;
+}
+
+export function startWorld(): void {
+  atomic.store<u32>(stoppedWord(), 0);
+  atomic.notify(stoppedWord(), -1);
+}
+
+/** The P that has stopped the world, 0: it runs. */
+export function stopper(): u32 {
+  return atomic.load<u32>(stoppedWord());
+}
+
+/** Take a stop over from P `dead`, whose thread is gone: the world stays stopped. False: that P has not stopped it. */
+export function takeStop(dead: u32): bool {
+  return atomic.cmpxchg<u32>(stoppedWord(), dead, self) == dead;
+}
+
+/** The stop is P `dead`'s again. */
+export function returnStop(dead: u32): void {
+  atomic.store<u32>(stoppedWord(), dead);
+}
+
+/**
+ * To recover P `dead`, whose thread has died inside of its gate: the gate is this thread's from now on, until leaveGate. So the
+ * world cannot be stopped meanwhile, not even by who waits for that gate. False: it was not inside.
+ */
+export function takeGate(dead: u32): bool {
+  const record = recordOf(dead);
+  if (record == 0 || depth != 0) return false;
+  const at = gateOf(record);
+  const word = atomic.load<u32>(at);
+  if ((word & ~WAITERS) != dead) return false;
+  // Only the bit of those who wait can have been set meanwhile.
+  if (atomic.cmpxchg<u32>(at, word, self | WAITERS) != word) return takeGate(dead);
+  depth = 1;
+  passed = at;
+  return true;
+}
+
+/** Undo takeGate: the dead one is inside again, for the next try. */
+export function returnGate(dead: u32): void {
+  depth = 0;
+  atomic.store<u32>(passed, dead | WAITERS);
+}
+
+/**
+ * Open the gates that P `dead` has taken, its own or another's. How many. That of a dead P which it was recovering itself is
+ * its P's again.
+ */
+export function openGatesOf(dead: u32): u32 {
+  let n: u32 = 0;
+  for (let id: u32 = 0; id <= MAX_PS; id++) {
+    const record = id ? recordOf(id) : heap;
+    if (record == 0 || (atomic.load<u32>(gateOf(record)) & ~WAITERS) != dead) continue;
+    n++;
+    if (id != 0 && id != dead && (stateOf(id) & 0xff) == P_DEAD) atomic.store<u32>(gateOf(record), id | WAITERS);
+    else open(gateOf(record));
+  }
+  return n;
+}

@@ -1,0 +1,349 @@
+/**
+ * The collector's spans in a shared heap.
+ *
+ * malloc's spans are a P's for as long as it lives; a collected span is one only while it is in the P's mcache, as in Go.
+ * All others are nobody's: those with free slots stand in the mcentral of their row, full ones in no list. So the sweeper
+ * needs no P to let go of anything, and when the marking ends there are as many spans to be taken away from a P as it has rows.
+ *
+ *   owner != 0   in that P's mcache, or in the hands of its thread, which sweeps or frees it
+ *   unswept      mspan.sweepgen is 2 behind the heap's; nobody's for sure. A cycle's end makes all spans so by one store
+ *
+ * Their page records name the heap's rows whoever the owner is, so that free's fast half, which knows no gates, takes none of
+ * them for its own. A free by the owner, inside of its gate, sets the slot's bit in `freed`; any other sets one in the
+ * group's remote word and pushes the record on a stack that all collected spans share. A refill settles that stack.
+ *
+ * Law: a remote record with bits is on the stack, or its span has an owner, which takes the bits before it gives the span
+ * up, or a thread is between its OR and its push.
+ *
+ * Inside of the gate. Lock: C; H for a span that goes back. Cost: O(groups) a span.
+ */
+
+import { HOST, NUM_ROWS, PAGE_SHIFT } from "../base/config";
+import { STAT_CENTRAL_HITS, STAT_LARGE_FREES, count } from "../base/counters";
+import { enterSure, leaveGate } from "../base/gates";
+import { GcState, SharedGc, clearMarks, gcState, isCollected, markWord, sharedGc } from "../base/gcstate";
+import {
+  FLAG_DEFERRED,
+  FLAG_LISTED,
+  FULL,
+  HEAP_DUMMY,
+  HEAP_ROWS,
+  MSPAN_SIZE,
+  MSpan,
+  REMOTE_SPAN,
+  ROW_SHIFT,
+  Row,
+  SPAN_IN_USE,
+} from "../base/layout";
+import { lock, lockSure, unlock } from "../base/locks";
+import { centralOf, heap, local, mheap, pAt, rowAt, slotSize } from "../base/state";
+import { pageRecord } from "../heap/arena";
+import { addSpan, dropSpan, freeSpan, nextSpanPage } from "../heap/mheap";
+import {
+  addressOf,
+  groupAt,
+  groupIndex,
+  groupOf,
+  isEmptyUncached,
+  liveBits,
+  remoteBits,
+  remoteIndex,
+  remoteOf,
+  reopenFree,
+  spanAt,
+  validBits,
+} from "../heap/mspan";
+import { pushPartial, unlinkPartial } from "./mcentral";
+import { announce, freeRemote, giveBits, takeNext } from "./remote";
+import { adopt, listShared, setOwner } from "./shared";
+import { SWEPT_EMPTY, SWEPT_FULL, SWEPT_PARTIAL } from "./sweep";
+import { isUnswept } from "./sweepsets";
+
+/** Listed spans that one refill goes through, and spans that it sweeps before it takes a new one. */
+@inline const TAKE_BUDGET: u32 = 100;
+@inline const SWEEP_BUDGET: u32 = 16;
+/** sweepSome: all is swept. */
+@inline export const ALL_SWEPT: u32 = 0;
+
+/** Take over what others have freed in a span of this P's, or under C in nobody's; `cached`: the group in the mcache. */
+export function takeRemoteBits(span: MSpan, cached: u32): bool {
+  let some = false;
+  for (let i: u32 = 0; i < span.ngroups; i++) {
+    if (remoteBits(span, i) == 0) continue;
+    const bits = atomic.xchg<u64>(remoteOf(span, i), 0);
+    giveBits(pAt(local), span, i, bits, <u32>changetype<usize>(groupOf(span, i)) == cached);
+    some = true;
+  }
+  return some;
+}
+
+/** What others have freed in the span of this P's row. False: nothing. */
+export function takeOwnRemote(row: Row): bool {
+  return row.span != 0 && takeRemoteBits(spanAt(row.span), row.group);
+}
+
+/** A span of the P at `record`, in no row any more, becomes nobody's. False: a recovery could not have the lock. */
+export function giveCollected(record: u32, span: MSpan): bool {
+  const row = <u32>span.row;
+  if (!lockSure(row)) return false;
+  takeRemoteBits(span, 0);
+  dropSpan(record, span);
+  addSpan(heap, span);
+  if (span.partialMask) pushPartial(centralOf(heap, row), span);
+  setOwner(span, heap);
+  unlock(row);
+  return true;
+}
+
+/** The row at index `row` of the P at `record` gives its span up. The world is stopped, or it is this thread's P. */
+export function uncacheCollected(record: u32, index: u32): void {
+  const row = rowAt(record + HEAP_ROWS + (index << ROW_SHIFT));
+  if (row.span == 0) return;
+  const span = spanAt(row.span);
+  const g = groupAt(row.group);
+  const i = groupIndex(span, row.group);
+  const some = (g.allocCache | (g.freed & ~row.tail)) != 0;
+  if (HOST) centralOf(record, index).taken -= popcnt(g.allocCache);
+  if (some) span.partialMask = <u16>((<u32>span.partialMask) | (1 << i));
+  // A full group must not be the row's when it is marked.
+  row.group = record + HEAP_DUMMY;
+  row.span = 0;
+  row.tail = 0;
+  if (!some) g.freed = FULL;
+  else reopenFree(span, i);
+  giveCollected(record, span);
+}
+
+/** A span of `row` with free slots for the mcache, swept; null: a new one has to be made. */
+export function cacheCollected(row: u32): MSpan | null {
+  let span = takeListed(row);
+  if (span == null && gcState().sweeping != 0) {
+    for (let n: u32 = 0; n < SWEEP_BUDGET && centralOf(heap, row).head == 0; n++) if (sweepSome() == ALL_SWEPT) break;
+    span = takeListed(row);
+  }
+  if (span != null) count(STAT_CENTRAL_HITS);
+  return span;
+}
+
+function takeListed(row: u32): MSpan | null {
+  const c = centralOf(heap, row);
+  for (let n: u32 = 0; n < TAKE_BUDGET && c.head != 0; n++) {
+    if (!lockSure(row)) return null;
+    const head = c.head;
+    if (head == 0) {
+      unlock(row);
+      return null;
+    }
+    const span = spanAt(head);
+    adopt(span);
+    unlinkPartial(c, span);
+    takeRemoteBits(span, 0);
+    unlock(row);
+    if (!isUnswept(span) || sweepOwned(span) != SWEPT_FULL) return span;
+    giveCollected(local, span);
+  }
+  return null;
+}
+
+/**
+ * Sweep an unswept small span in this thread's hands: what is left of it. If the thread dies in between, what was done can be
+ * done again: marks are cleared when sweepgen says that they are not needed, and a group's words never say less than is live.
+ */
+function sweepOwned(span: MSpan): u32 {
+  const was = <u32>span.partialMask;
+  let partial: u32 = 0;
+  let dirty = <u32>span.dirtyMask;
+  let dead: u32 = 0;
+  let left: u64 = 0;
+  for (let i: u32 = 0; i < span.ngroups; i++) {
+    const g = groupOf(span, i);
+    const valid = validBits(span, i);
+    const live = liveBits(span, i);
+    const keep = live & load<u64>(markWord(span, i));
+    left |= keep;
+    if (keep == valid) continue;
+    const bit: u32 = 1 << i;
+    if (keep != live || ((was & bit) != 0 && (g.freed & valid) != 0)) dirty |= bit;
+    dead += <u32>popcnt(live ^ keep);
+    span.dirtyMask = <u16>dirty;
+    g.freed = ~valid;
+    g.allocCache = valid & ~keep;
+    partial |= bit;
+  }
+  span.partialMask = <u16>partial;
+  span.sweepgen = mheap().sweepgen;
+  clearMarks(span);
+  account(span.npages, dead, <u64>dead * <u64>slotSize(span.row));
+  if (left == 0) return SWEPT_EMPTY;
+  return partial ? SWEPT_PARTIAL : SWEPT_FULL;
+}
+
+function account(pages: u32, dead: u32, bytes: u64): void {
+  const g = changetype<usize>(gcState());
+  atomic.add<u32>(g, pages, offsetof<GcState>("pagesSwept"));
+  atomic.add<u64>(g, dead, offsetof<GcState>("freedSlots"));
+  atomic.add<u64>(g, bytes, offsetof<GcState>("freedBytes"));
+}
+
+/** A swept span in this thread's hands goes where it belongs. */
+function settleSwept(span: MSpan): void {
+  if (isEmptyUncached(span) && lock(0)) {
+    freeSpan(span);
+    unlock(0);
+  } else giveCollected(local, span);
+}
+
+/** Sweep some span, of any row. Its pages; ALL_SWEPT: none was left, but perhaps in the hands of others inside their gates. */
+export function sweepSome(): u32 {
+  const g = gcState();
+  if (!g.sweeping) return ALL_SWEPT;
+  const at = changetype<usize>(sharedGc());
+  while (true) {
+    const from = atomic.load<u32>(at, offsetof<SharedGc>("cursor"));
+    const page = nextSpanPage(max<u32>(from, 1));
+    if (page == 0) {
+      g.sweeping = 0;
+      if (atomic.load<u32>(at, offsetof<SharedGc>("cursor")) == from) return ALL_SWEPT;
+      // See sweepAgain.
+      g.sweeping = 1;
+      continue;
+    }
+    // Whoever moves the cursor has the span to himself, but for refills of its row, which sweep it too.
+    if (atomic.cmpxchg<u32>(at, from, page + 1, offsetof<SharedGc>("cursor")) != from) continue;
+    const groups = pageRecord(page).groups;
+    const span = spanAt(groups - MSPAN_SIZE);
+    if (groups == 0 || !isUnswept(span)) continue;
+    const swept = span.ngroups ? sweepSmall(span) : sweepLarge(span, page);
+    if (swept) return swept;
+  }
+}
+
+/** Pages; 0: it was swept by another. */
+function sweepSmall(span: MSpan): u32 {
+  const row = <u32>span.row;
+  if (!isCollected(row) || !lockSure(row)) return 0;
+  // Under the lock of its row it is sure what it is.
+  const mine = <u32>span.row == row && span.state == SPAN_IN_USE && span.owner == 0 && isUnswept(span);
+  if (mine) {
+    adopt(span);
+    if (span.flags & FLAG_LISTED) unlinkPartial(centralOf(heap, row), span);
+    takeRemoteBits(span, 0);
+  }
+  unlock(row);
+  if (!mine) return 0;
+  const npages = span.npages;
+  sweepOwned(span);
+  settleSwept(span);
+  return npages;
+}
+
+/** The large span that begins at a page, under H. */
+function sweepLarge(span: MSpan, page: u32): u32 {
+  if (!lockSure(0)) return 0;
+  let npages: u32 = 0;
+  const here = pageRecord(page).groups == addressOf(span) + MSPAN_SIZE && span.ngroups == 0;
+  if (here && isUnswept(span) && (span.flags & FLAG_DEFERRED) == 0) {
+    npages = span.npages;
+    const marked = load<u64>(markWord(span, 0)) != 0;
+    account(npages, marked ? 0 : 1, marked ? 0 : (<u64>npages) << PAGE_SHIFT);
+    if (marked) {
+      span.sweepgen = mheap().sweepgen;
+      clearMarks(span);
+    } else {
+      count(STAT_LARGE_FREES);
+      freeSpan(span);
+    }
+  }
+  unlock(0);
+  return npages;
+}
+
+/** Begin to sweep: the heap's sweepgen has gone up. */
+export function startSharedSweep(): void {
+  const g = gcState();
+  atomic.store<u32>(changetype<usize>(sharedGc()), 0, offsetof<SharedGc>("cursor"));
+  g.pagesSwept = 0;
+  g.freedSlots = 0;
+  g.freedBytes = 0;
+  g.sweeping = 1;
+}
+
+/** There may be unswept spans behind the cursor: a dead thread had them. */
+export function sweepAgain(): void {
+  atomic.store<u32>(changetype<usize>(sharedGc()), 0, offsetof<SharedGc>("cursor"));
+  gcState().sweeping = 1;
+}
+
+/** Free a slot of a collected span, whoever has it. False: it is free. A thread without a P may do it too. */
+export function freeCollected(span: MSpan, slot: u32): bool {
+  if (local == 0 || <u32>span.owner != pAt(local).id) return freeRemote(span, slot);
+  enterSure();
+  let freed: bool;
+  // The collector may have taken it away in the meantime.
+  if (<u32>span.owner == pAt(local).id) freed = freeOwn(span, slot);
+  else freed = freeRemote(span, slot);
+  leaveGate();
+  return freed;
+}
+
+/** Free a slot of the span that stands in this P's row. */
+function freeOwn(span: MSpan, slot: u32): bool {
+  const i = slot >> 6;
+  const g = groupOf(span, i);
+  const bit = (<u64>1) << slot;
+  const row = rowAt(local + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT));
+  const cached = row.group == <u32>changetype<usize>(g);
+  const mask = <u32>span.partialMask;
+  if (remoteBits(span, i) & bit) return false;
+  if (cached || (mask >> i) & 1) {
+    if ((g.allocCache | g.freed) & bit) return false;
+    g.freed |= bit;
+  } else {
+    g.freed = ~validBits(span, i) | bit;
+    span.partialMask = <u16>(mask | (1 << i));
+  }
+  if (!cached) reopenFree(span, i);
+  return true;
+}
+
+/** Take over what was freed in nobody's collected spans: they are listed, or go back to the heap when empty. */
+export function settleCollected(): void {
+  const at = changetype<usize>(sharedGc()) + offsetof<SharedGc>("freed");
+  if (load<u32>(at) == 0) return;
+  const p = pAt(local);
+  p.taking = atomic.xchg<u32>(at, 0);
+  for (let remote = p.taking; remote != 0; remote = p.taking) {
+    p.freeing = remote;
+    p.taking = takeNext(remote);
+    settleRecord(remote);
+  }
+  p.freeing = 0;
+}
+
+/** What was freed in one group of a collected span. Whose span has an owner is left to the owner. */
+export function settleRecord(remote: u32): void {
+  const span = spanAt(load<u32>(remote, REMOTE_SPAN));
+  const row = <u32>span.row;
+  if (!lockSure(row)) {
+    announce(remote);
+    return;
+  }
+  let empty = false;
+  if (span.owner == 0) {
+    const bits = atomic.xchg<u64>(remote, 0);
+    if (bits) giveBits(pAt(local), span, remoteIndex(span, remote), bits, false);
+    // Without a P there is nobody to have it until it is freed.
+    empty = local != heap && isEmptyUncached(span);
+    if (empty) {
+      adopt(span);
+      if (span.flags & FLAG_LISTED) unlinkPartial(centralOf(heap, row), span);
+    } else if (span.partialMask) listShared(span);
+  }
+  unlock(row);
+  if (empty) settleSwept(span);
+}
+
+/** Let go of all collected spans that the P at `record` has in its mcache. The world is stopped. */
+export function uncacheAll(record: u32, from: u32): void {
+  for (let row = from; row < NUM_ROWS; row++) uncacheCollected(record, row);
+}

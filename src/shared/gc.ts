@@ -1,0 +1,229 @@
+/**
+ * SharedCollector: one thread's end of the collector of a shared heap.
+ *
+ * Objects live while a root reaches them: a handle, a pin, a registered range, an object that lives. An address in a variable
+ * is no root, and on a shared heap a cycle may begin and end between any two calls: whatever uses addresses does so in
+ * `inside`, during which no cycle begins or ends. Stores of pointers go by writePointer, typedMove and typedClear.
+ *
+ * Marking is done beside the program by a worker that runs `runMarker`. Without one, threads that allocate do it step by step.
+ *
+ * For the heap's own thread. Cost: a call takes the gate of the thread's P, two atomic operations; inside of `inside` none.
+ */
+import { u32, within } from "../check.js";
+import { HeapLockError, OutOfMemoryError } from "../errors.js";
+import { type CollectorExports, DONE, STATS } from "./gcabi.js";
+import { type CycleRecord, type MarkerOptions, runMarker } from "./marker.js";
+import type { Ps } from "./procs.js";
+import type { Words } from "./support.js";
+
+const MAX_TYPE_BYTES = 131_072;
+const TYPE_MASK = 16;
+
+/** What the collector needs of its heap. */
+export interface CollectorHost {
+  readonly ps: Ps;
+  readonly words: () => Words;
+  /** What the heap knows of the thread that this one gave up waiting for: forgotten when asked. */
+  readonly lastStuck: () => number;
+}
+
+/** Figures of the collector, over all threads; bytes but where a name says otherwise. */
+export type CollectorStats = Readonly<Record<keyof typeof STATS, number>>;
+
+export class SharedCollector {
+  readonly #exports: () => CollectorExports;
+  readonly #host: CollectorHost;
+  #inside = 0;
+
+  /** For SharedHeap, whose `gc` it is. */
+  constructor(exports: () => CollectorExports, host: CollectorHost) {
+    this.#exports = exports;
+    this.#host = host;
+  }
+
+  // Objects
+
+  /**
+   * A type of `size` bytes, 4 to 131072 and a multiple of 4, with pointers at the byte offsets `pointers`. Its number is good
+   * in all threads and never freed. Throws RangeError, OutOfMemoryError.
+   */
+  newType(size: number, pointers: readonly number[]): number {
+    within(size, 4, MAX_TYPE_BYTES, "size");
+    if (size % 4 !== 0) throw new RangeError("size must be a multiple of 4");
+    let last = 0;
+    for (const at of pointers) {
+      if (within(at, 0, size - 4, "pointers[]") % 4 !== 0) throw new RangeError("pointers must be multiples of 4");
+      last = Math.max(last, at + 4);
+    }
+    const type = this.#had(this.#ready().newType(size, last) >>> 0, size);
+    const words = this.#host.words();
+    for (const at of pointers) Atomics.or(words, (type + TYPE_MASK + ((at >>> 7) << 2)) >>> 2, 1 << ((at >>> 2) & 31));
+    return type;
+  }
+
+  /** A zeroed array of `n` elements of `type`; call it inside. Throws OutOfMemoryError. */
+  newObject(type: number, n = 1): number {
+    return this.#had(this.#ready().newObject(u32(type, "type"), within(n, 1, 0x3fffffff, "n")) >>> 0, n);
+  }
+
+  /** True when `ptr` is the start of a live object of the collector's. */
+  isObject(ptr: number): boolean {
+    return this.#ready().isObject(u32(ptr, "ptr")) === 1;
+  }
+
+  /** Start of the live object that `ptr` points to or into, 0 when there is none. */
+  objectOf(ptr: number): number {
+    return this.#ready().objectOf(u32(ptr, "ptr")) >>> 0;
+  }
+
+  /** Frees an object by hand, of whichever thread: nothing may point to it any more. False: it is no live object. */
+  free(ptr: number): boolean {
+    return this.#ready().freeObject(u32(ptr, "ptr")) === 0;
+  }
+
+  /**
+   * Runs `fn`, during which no cycle begins or ends: addresses in variables stay good. It must not wait for anybody, and be
+   * short: whoever collects waits for it. May be nested.
+   */
+  inside<T>(fn: () => T): T {
+    if (this.#ready().gcEnter() !== DONE) throw this.#stuck("the world is stopped");
+    this.#inside++;
+    try {
+      return fn();
+    } finally {
+      this.#inside--;
+      this.#exports().gcLeave();
+    }
+  }
+
+  // Roots
+
+  /** A handle for the object at `ptr`, or for none yet: a root with a number, good in all threads. Throws OutOfMemoryError. */
+  handle(ptr = 0): number {
+    return this.#had(this.#ready().handleNew(u32(ptr, "ptr")), 4);
+  }
+
+  /** The object of a handle, 0 for none. */
+  get(handle: number): number {
+    return this.#ready().handleGet(u32(handle, "handle")) >>> 0;
+  }
+
+  /** Lets a handle hold another object. Throws RangeError when it is no handle. */
+  set(handle: number, ptr: number): void {
+    if (this.#ready().handleSet(u32(handle, "handle"), u32(ptr, "ptr")) !== 1) throw new RangeError("no such handle");
+  }
+
+  /** Gives a handle back. Throws RangeError when it is none. */
+  release(handle: number): void {
+    if (this.#ready().handleFree(u32(handle, "handle")) !== 1) throw new RangeError("no such handle");
+  }
+
+  /** Pins the object at `ptr` once more: how often it is pinned. Throws RangeError when there is none. */
+  pin(ptr: number): number {
+    const n = this.#ready().pin(u32(ptr, "ptr"));
+    if (n === 0) throw new RangeError("ptr is in no object of the collector's, or there is no memory for a pin");
+    return n;
+  }
+
+  /** Undoes one pin: how many are left. Throws RangeError when it was not pinned. */
+  unpin(ptr: number): number {
+    const n = this.#ready().unpin(u32(ptr, "ptr"));
+    if (n < 0) throw new RangeError("the object is not pinned");
+    return n;
+  }
+
+  /**
+   * Registers [start, start + bytes), multiples of 4, as roots; `pointer`: address of a word with the lowest address in use, for
+   * stacks. Stores into it go by writePointer, or happen inside.
+   */
+  addRoots(start: number, bytes: number, pointer = 0): void {
+    this.#had(this.#ready().addRoots(u32(start, "start"), u32(bytes, "bytes"), u32(pointer, "pointer")), 16);
+  }
+
+  /** Undoes addRoots. False: no range begins there. */
+  removeRoots(start: number): boolean {
+    return this.#ready().removeRoots(u32(start, "start")) === 1;
+  }
+
+  // Stores
+
+  /** Stores a pointer, 0 too, into an object or a registered range. */
+  writePointer(slot: number, value: number): void {
+    this.#ready().writePointer(slot, value);
+  }
+
+  /** Copies `n` elements of `type`, which may overlap. */
+  move(type: number, to: number, from: number, n = 1): void {
+    this.#ready().typedMove(type, to, from, n);
+  }
+
+  /** Clears `n` elements of `type`. */
+  clear(type: number, to: number, n = 1): void {
+    this.#ready().typedClear(type, to, n);
+  }
+
+  // Cycles
+
+  /** True: cycles begin by themselves, in all threads, when the heap has grown to the trigger. */
+  set collecting(on: boolean) {
+    this.#ready().setCollecting(on ? 1 : 0);
+  }
+
+  /** GOGC: percent by which the heap may grow between cycles, -1 for off. The old value. */
+  setPercent(percent: number): number {
+    return this.#ready().setGCPercent(within(percent, -1, 0x7fffffff, "percent"));
+  }
+
+  /** Bytes in use that cycles keep to, Infinity for no limit. The old one. */
+  setMemoryLimit(bytes: number): number {
+    return this.#ready().setMemoryLimit(bytes);
+  }
+
+  /** Least size that cycles aim at, bytes, at 100 percent. The old one. */
+  setHeapMinimum(bytes: number): number {
+    return this.#ready().setHeapMinimum(bytes);
+  }
+
+  /**
+   * A whole cycle by this thread, begun now and swept: what no root reached when it was called is free when it returns. Not
+   * inside. Throws HeapLockError when a thread does not come out of `inside`, or is dead and not yet reaped.
+   */
+  collect(): void {
+    const exports = this.#ready();
+    if (this.#inside > 0) throw new RangeError("collect() inside of inside() would wait for itself");
+    if (exports.gc() !== DONE) throw this.#stuck("a cycle could not be run");
+  }
+
+  /**
+   * Marks for all threads from here on, until `signal` is aborted: sleeps until a cycle is due, marks while the others go on,
+   * and sweeps. For a worker that does little else. Cycles that are not due are not begun; `collect()` needs no marker.
+   */
+  async runMarker(options: MarkerOptions = {}): Promise<CycleRecord[]> {
+    return runMarker(this.#exports, this.#host, options);
+  }
+
+  stats(): CollectorStats {
+    const exports = this.#ready();
+    return Object.fromEntries(
+      Object.entries(STATS).map(([name, i]) => [name, exports.gcStat(i)]),
+    ) as unknown as CollectorStats;
+  }
+
+  /** The exports, with a P in this thread's hands: inside it has one for sure, and keeps it. */
+  #ready(): CollectorExports {
+    if (this.#inside === 0) this.#host.ps.check();
+    return this.#exports();
+  }
+
+  #had(result: number, size: number): number {
+    if (result !== 0) return result;
+    const stuck = this.#host.lastStuck();
+    if (stuck !== 0) throw new HeapLockError(-1, this.#host.ps.holder(stuck), "keeps the collector from going on");
+    throw new OutOfMemoryError(size);
+  }
+
+  #stuck(what: string): HeapLockError {
+    const p = this.#host.lastStuck();
+    return new HeapLockError(-1, p === 0 ? null : this.#host.ps.holder(p), `is waited for: ${what}`);
+  }
+}

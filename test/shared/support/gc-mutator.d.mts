@@ -1,0 +1,35 @@
+/** Types of gc-mutator.mjs. */
+import type { HostSharedExports } from "../../support/wasm.ts";
+
+export const MAIL_WORDS: number;
+export interface GcType {
+  type: number;
+  n: number;
+}
+export function makeTypes(e: HostSharedExports, memory: WebAssembly.Memory): GcType[];
+export interface MutatorOptions {
+  e: HostSharedExports;
+  memory: WebAssembly.Memory;
+  types: GcType[];
+  mail: Int32Array;
+  seed: number;
+  index: number;
+  most: number;
+}
+export class Mutator {
+  constructor(options: MutatorOptions);
+  readonly steps: number;
+  readonly taken: number;
+  readonly freed: number;
+  step(): void;
+  inside<T>(play: () => T): T;
+  check(): void;
+  drop(): void;
+}
+export interface Memory {
+  nodes: Map<number, object>;
+  roots: Map<number, number>;
+  loose: Map<number, number>;
+}
+export function remember(mutator: Mutator): Memory;
+export function recall(options: MutatorOptions, memory: Memory): Mutator;
