@@ -1,4 +1,4 @@
-/** The examples of docs/collector.md run as printed, as one script, and print what their comments say. */
+/** The examples of docs/collector.md, as one script, and the README's run as printed and print what their comments say. */
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,15 +10,19 @@ import { expect, it } from "vitest";
 
 const INDEX = fileURLToPath(new URL("../../src/index.ts", import.meta.url));
 
-it("docs/collector.md", async () => {
-  const page = await readFile(new URL("../../docs/collector.md", import.meta.url), "utf8");
+it.each([
+  { file: "docs/collector.md", from: "", to: undefined, least: 11 },
+  { file: "README.md", from: "## Start: collected objects", to: "## Start: C, C++", least: 2 },
+])("$file", async ({ file, from, to, least }) => {
+  const text = await readFile(new URL(`../../${file}`, import.meta.url), "utf8");
+  const page = text.slice(text.indexOf(from), to && text.indexOf(to));
   const script = [...page.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code]) => code!).join("\n");
   // "16016: 1001 objects" prints 16016.
   const expected = script
     .split("\n")
     .map((line) => /(?:console\.log\(.*\)|collect\(\)); \/\/ ([^:]*)/.exec(line)?.[1])
     .filter((text) => text !== undefined);
-  expect(expected.length).toBeGreaterThan(10);
+  expect(expected.length).toBeGreaterThanOrEqual(least);
   const folder = await mkdtemp(join(tmpdir(), "gomalloc-docs-"));
   try {
     const bundle = await build({
