@@ -117,12 +117,14 @@ async function runCycle(collector: () => CollectorExports, host: CollectorHost):
   let stopEnd = 0;
   let ended = started;
   let retries = -1;
+  let after = before;
   for (let state = MORE; state !== DONE; ) {
     const work = collector().gcMark(STEP_BYTES);
     if (work !== MORE) {
       await breathe(work === BUSY ? RETRY_MS : 0);
       continue;
     }
+    after = collector().gcStat(STATS.heapLive);
     ended = now();
     state = collector().gcEnd(clock());
     stopEnd = now() - ended;
@@ -130,7 +132,6 @@ async function runCycle(collector: () => CollectorExports, host: CollectorHost):
     if (state === BUSY) await breathe(RETRY_MS);
   }
   const stat = (i: number): number => collector().gcStat(i);
-  const after = stat(STATS.heapLive);
   const mine = stat(STATS.cycles) === cycle;
   const record = { cycle, stopBegin, stopEnd, retries, mark: ended - started, before, after };
   const whole: CycleRecord = { ...record, marked: stat(STATS.heapMarked), goal: stat(STATS.goal) };
