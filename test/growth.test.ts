@@ -124,11 +124,14 @@ function play(o: Opened<MallocExports>, note: string): number {
   }
   const again = request(o, `${note}, again`);
   for (const b of again.live) verify(o, b, `${note}, again`);
-  // What went well up to the first refusal goes well again, but for a page or two that became records meanwhile.
+  // What went well up to the first refusal goes well again, but for a page or two that became records meanwhile, and one
+  // that the first object of the collector's takes for its queue.
   const ok = first.met.indexOf(false);
   const prefix = ok < 0 ? first.met.length : ok;
   const lost = again.met.slice(0, prefix).filter((m) => !m).length;
-  expect(lost, `${note}: refused of ${prefix} requests met before`).toBeLessThanOrEqual(Math.ceil(prefix / 20));
+  expect(lost, `${note}: refused of ${prefix} requests met before`).toBeLessThanOrEqual(
+    Math.ceil(prefix / 20) + (isHost(o) ? 1 : 0),
+  );
   for (const b of again.live) o.e.free(b.p);
   expectValid(o, `${note}, at the end`);
   return first.met.filter((m) => !m).length;

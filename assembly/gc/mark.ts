@@ -143,7 +143,8 @@ export function shade(p: u32): void {
 // @ts-ignore: decorator
 @inline
 function shadeSmall(r: PageRecord, magic: u32, p: u32): void {
-  const row = r.row;
+  // The row was written last, when the span's record was complete: see allocSpan.
+  const row = atomic.load<u32>(changetype<usize>(r), offsetof<PageRecord>("row"));
   const groups = r.groups;
   const base = r.base;
   if (!isCollectedRow(row) || groups == 0) return;

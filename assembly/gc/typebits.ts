@@ -100,7 +100,9 @@ export function needMeta(p: u32): u32 {
   // A slot without an object may be looked at: any word of it may be a pointer then.
   syncMemory();
   memory.fill(meta, 0, bytes + 8);
-  store<u32>(metaWord(span), meta);
+  // For a marker that finds its way here by chance: zeros first.
+  if (SHARED) atomic.store<u32>(metaWord(span), meta);
+  else store<u32>(metaWord(span), meta);
   return meta;
 }
 

@@ -26,6 +26,7 @@ import {
 import {
   ARENA_RECORD_SIZE,
   FLAG_NEEDZERO,
+  PageRecord,
   HEAP_ROWS,
   MSPAN_SIZE,
   MSpan,
@@ -392,8 +393,12 @@ export function allocSpan(row: u32, npages: u32, nelems: u32, divMagic: u32): MS
     r.base = base;
     r.divMagic = divMagic;
     r.groups = record + MSPAN_SIZE;
-    // A shared heap's collected spans are all entered as nobody's: no free takes them for a P's own (central/collected.ts).
-    r.row = SHARED_GC && isCollected(row) ? heap + HEAP_ROWS + (row << ROW_SHIFT) : rowAddress(row);
+    if (SHARED_GC && isCollected(row)) {
+      // All entered as nobody's: no free takes them for a P's own (central/collected.ts). Last, for a marker that looks here.
+      atomic.store<u32>(changetype<usize>(r), heap + HEAP_ROWS + (row << ROW_SHIFT), offsetof<PageRecord>("row"));
+    } else {
+      r.row = rowAddress(row);
+    }
   }
   return span;
 }
