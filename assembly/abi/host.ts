@@ -12,7 +12,7 @@ import { releaseAll as releaseRows } from "../alloc/mcache";
 import { MISUSE_FOREIGN, MISUSE_NONE } from "../alloc/misuse";
 import { reallocChecked } from "../alloc/realloc";
 import { isReady } from "../alloc/procs";
-import { GC, SHARED, SHARED_GC } from "../base/config";
+import { GC, SHARED, SHARED_GC, TINY_SIZE } from "../base/config";
 import { lock, unlock } from "../base/locks";
 import { STAT_MISUSES, count } from "../base/counters";
 import { isCollected } from "../base/gcstate";
@@ -72,7 +72,8 @@ function reallocObject(p: u32, size: u32): u32 {
   const old = blockSize(span);
   // The allocation may run a cycle, and nobody else need hold the object.
   if (pinObject(p) == 0) return 0;
-  const q = mallocgcImpl(max<u32>(size, 1), (span.spanclass & 1) == 0, true);
+  // A slot of its own: a piece of a tiny block could not be freed by hand.
+  const q = mallocgcImpl(max<u32>(size, TINY_SIZE), (span.spanclass & 1) == 0, true);
   unpinObject(p);
   if (q == 0) return 0;
   memory.copy(q, p, min(size, old));
