@@ -15,7 +15,7 @@ it.each([
   { file: "README.md", from: "## Start: collected objects", to: "## Start: C, C++", least: 2 },
 ])("$file", async ({ file, from, to, least }) => {
   const text = await readFile(new URL(`../../${file}`, import.meta.url), "utf8");
-  const page = text.slice(text.indexOf(from), to && text.indexOf(to));
+  const page = text.slice(text.indexOf(from), to === undefined ? undefined : text.indexOf(to));
   const script = [...page.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code]) => code!).join("\n");
   // "16016: 1001 objects" prints 16016.
   const expected = script
