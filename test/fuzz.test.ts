@@ -187,7 +187,9 @@ describe("host flavour", () => {
     const { driver, opened } = play(module, profile, OPS * 0.8, SEED + i);
     const stats = readStats(opened as Opened<HostExports>);
     expect(stats.largeLiveBytes).toBe(0);
-    expect(stats.mallocs - stats.frees, "live objects: blocks of the tiny allocator").toBe(driver.at(8) - stats.tinyAllocs);
+    expect(stats.mallocs - stats.frees, "live objects: blocks of the tiny allocator").toBe(
+      driver.at(8) - stats.tinyAllocs,
+    );
     expect(stats.heapAlloc, "blocks of the tiny allocator").toBe((driver.at(8) - stats.tinyAllocs) * 16);
     if (profile.favourites !== undefined) expect(driver.at(9), "blocks of fitted classes").toBeGreaterThan(0);
     expect(driver.at(6), "misuse probes").toBeGreaterThan(0);
