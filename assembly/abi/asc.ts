@@ -32,6 +32,7 @@ import { bootstrap } from "../alloc/init";
 import { freeChecked } from "../alloc/free";
 import { isDirty } from "../alloc/mcache";
 import { collect, pacer, readyGC, repace, startGC, stepGC } from "../gc/cycle";
+import { gcFigure } from "../gc/figures";
 import { classOfSize, liveGrows, mallocgcLarge, nextFreeGC } from "../gc/mallocgc";
 import { shade } from "../gc/mark";
 import { setGCPercent as pacerPercent, setHeapMinimum, setMemoryLimit as pacerLimit } from "../gc/pacer";
@@ -285,20 +286,11 @@ export function __gcStep(budget: u32): u32 {
 @global @unsafe
 export function __gcStat(i: u32): f64 {
   if (heap == 0) return 0;
-  const g = gcState();
-  const p = pacer();
-  if (i == 0) return g.cycles;
-  if (i == 1) return g.forced;
-  if (i == 2) return g.phase;
-  if (i == 3) return <f64>p.heapLive;
-  if (i == 4) return <f64>p.heapMarked;
-  if (i == 5) return <f64>p.goal;
-  if (i == 6) return <f64>p.trigger;
+  if (i <= 6 || i == 9) return gcFigure(i);
   if (i == 7) return mheap().inUsePages;
   if (i == 8) return mheap().metaPages;
-  if (i == 9) return g.pinCount;
-  if (i == 10) return <f64>g.freedBytes;
-  if (i == 11) return g.steps;
-  if (i == 12) return <f64>g.overflows;
+  if (i == 10) return <f64>gcState().freedBytes;
+  if (i == 11) return gcState().steps;
+  if (i == 12) return <f64>gcState().overflows;
   return 0;
 }

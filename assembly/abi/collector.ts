@@ -11,14 +11,13 @@
 import { checkPointer, checkedSpan, findObject, freeChecked } from "../alloc/free";
 import { MISUSE_NONE } from "../alloc/misuse";
 import { isReady } from "../alloc/procs";
-import { FLAG_FULL } from "../base/layout";
-import { gcState, isCollected, isMarking } from "../base/gcstate";
-import { heap, mheap } from "../base/state";
+import { gcState, isCollectedSpan, isMarking } from "../base/gcstate";
+import { heap } from "../base/state";
 import { SWEPT_EMPTY, sweepSpan } from "../central/sweep";
 import { isUnswept } from "../central/sweepsets";
-import { checkFailedAt, checked, unchecked } from "../check/checkmark";
 import { typedClear as clearTyped, typedMove as moveTyped, writePointer as writeSlot } from "../gc/barrier";
 import { collect, finishMark, pacer, readyGC, repace, startGC, stepGC, sweepPages } from "../gc/cycle";
+import { gcFigure } from "../gc/figures";
 import { newObject as allocate } from "../gc/mallocgc";
 import { isMarked, shade } from "../gc/mark";
 import {
@@ -60,7 +59,7 @@ export function newObject(type: u32, n: u32): u32 {
 export function isObject(p: u32): i32 {
   if (heap == 0 || checkPointer(p) != MISUSE_NONE) return 0;
   const span = checkedSpan;
-  return span.ngroups ? <i32>isCollected(span.row) : (span.flags & FLAG_FULL) != 0 ? 1 : 0;
+  return <i32>isCollectedSpan(span);
 }
 
 /**
@@ -69,7 +68,7 @@ export function isObject(p: u32): i32 {
  */
 export function objectOf(p: u32): u32 {
   const span = heap ? spanOf(p) : null;
-  if (span == null || !(span.ngroups ? isCollected(span.row) : (span.flags & FLAG_FULL) != 0)) return 0;
+  if (span == null || !isCollectedSpan(span)) return 0;
   return isUnswept(span) && sweepSpan(span) == SWEPT_EMPTY ? 0 : findObject(p);
 }
 
@@ -80,7 +79,7 @@ function wordOf(p: u32): u32 {
   return p & 1 ? objectOf(p) : p;
 }
 
-/** A handle for the object at `p` or 0. Its number, 1 and up; 0: no memory. */
+/** A handle for the object at `p` or 0; at an odd address, for the block it is in. Its number, 1 and up; 0: no memory. */
 export function handleNew(p: u32): u32 {
   return ready() ? newHandle(wordOf(p)) : 0;
 }
@@ -246,38 +245,5 @@ export function setCheckmark(on: i32): void {
 
 /** Figures, by number; see src/gc/abi.ts. */
 export function gcStat(i: u32): f64 {
-  if (!ready()) return 0;
-  const g = gcState();
-  const p = pacer();
-  if (i == 0) return g.cycles;
-  if (i == 1) return g.forced;
-  if (i == 2) return g.phase;
-  if (i == 3) return <f64>p.heapLive;
-  if (i == 4) return <f64>p.heapMarked;
-  if (i == 5) return <f64>p.goal;
-  if (i == 6) return <f64>p.trigger;
-  if (i == 7) return g.sweeping;
-  if (i == 8) return g.steps;
-  if (i == 9) return g.pinCount;
-  if (i == 10) return g.handleCount;
-  if (i == 11) return <f64>g.freedSlots;
-  if (i == 12) return <f64>g.freedBytes;
-  if (i == 13) return <f64>g.overflows;
-  if (i == 14) return <f64>p.heapScanWork;
-  if (i == 15) return <f64>p.heapScan;
-  if (i == 16) return <f64>p.triggered;
-  if (i == 17) return <f64>p.assistBytes;
-  if (i == 18) return g.pagesSwept;
-  if (i == 19) return <f64>g.bytesMarked;
-  if (i == 20) return g.types;
-  if (i == 21) return g.looks;
-  if (i == 22) return p.assistWorkPerByte;
-  if (i == 23) return mheap().inUsePages;
-  if (i == 24) return g.buffers;
-  if (i == 25) return checked;
-  if (i == 26) return unchecked;
-  if (i == 27) return checkFailedAt;
-  if (i == 28) return <f64>p.globalsScanWork;
-  if (i == 29) return <f64>p.lastHeapGoal;
-  return 0;
+  return ready() ? gcFigure(i) : 0;
 }

@@ -9,15 +9,15 @@
 import { checkPointer, checkedSpan, findObject, freeChecked } from "../alloc/free";
 import { MISUSE_NONE } from "../alloc/misuse";
 import { isReady } from "../alloc/procs";
-import { FLAG_FULL, LOCK_GC } from "../base/layout";
+import { LOCK_GC } from "../base/layout";
 import { enterGate, enterSure, isInside, leaveGate } from "../base/gates";
-import { SharedGc, gcState, isCollected, isMarking, sharedGc } from "../base/gcstate";
+import { SharedGc, gcState, isCollectedSpan, isMarking, sharedGc } from "../base/gcstate";
 import { lock, lockSure, unlock } from "../base/locks";
-import { heap, mheap } from "../base/state";
+import { heap } from "../base/state";
 import { isUnswept } from "../central/sweepsets";
-import { checkFailedAt } from "../check/checkmark";
 import { typedClear as clearTyped, typedMove as moveTyped, writePointer as writeSlot } from "../gc/barrier";
 import { pacer, repace } from "../gc/cycle";
+import { gcFigure } from "../gc/figures";
 import { isMarked, shade } from "../gc/mark";
 import {
   setGCPercent as pacerPercent,
@@ -60,8 +60,8 @@ function leaveTables(): void {
 
 /**
  * Stay inside of the gate until gcLeave: addresses in variables are good from here to there, for no cycle begins or ends
- * meanwhile, not by this thread either; what it owes is paid before. Calls of the collector's, and calls of this, may come between; who waits for another thread must not. 1; 0: no P,
- * or the world is stopped for longer than patience lasts.
+ * meanwhile, not by this thread either; what it owes is paid before. Calls of the collector's, and calls of this, may come
+ * between; who waits for another thread must not. 1; 0: no P, or the world is stopped for longer than patience lasts.
  */
 export function gcEnter(): i32 {
   if (!isReady()) return 0;
@@ -93,7 +93,7 @@ export function newObject(type: u32, n: u32): u32 {
 export function isObject(p: u32): i32 {
   if (heap == 0 || checkPointer(p) != MISUSE_NONE) return 0;
   const span = checkedSpan;
-  return span.ngroups ? <i32>isCollected(span.row) : (span.flags & FLAG_FULL) != 0 ? 1 : 0;
+  return <i32>isCollectedSpan(span);
 }
 
 /** Start of the live object of the collector's that `p` points to or into; 0: none, or one that the last cycle found dead. */
@@ -102,7 +102,7 @@ export function objectOf(p: u32): u32 {
   enterSure();
   let base: u32 = 0;
   const span = spanOf(p);
-  if (span != null && (span.ngroups ? isCollected(span.row) : (span.flags & FLAG_FULL) != 0)) {
+  if (span != null && isCollectedSpan(span)) {
     base = findObject(p);
     // A mark that is gone by now was looked at by the sweep, which has left the object alive or not.
     if (base != 0 && isUnswept(span) && !isMarked(base)) base = isUnswept(span) ? 0 : findObject(p);
@@ -111,10 +111,18 @@ export function objectOf(p: u32): u32 {
   return base;
 }
 
-/** A handle for the object at `p` or 0. Its number, 1 and up; 0: no memory. */
-export function handleNew(p: u32): u32 {
+/** What a handle keeps for `p`: no odd word, for those are free handles. Inside of the gate. */
+// @ts-ignore: decorator
+@inline
+function wordOf(p: u32): u32 {
+  return p & 1 ? objectOf(p) : p;
+}
+
+/** A handle for the object at `p` or 0; at an odd address, for the block it is in. Its number, 1 and up; 0: no memory. */
+export function handleNew(ptr: u32): u32 {
   if (!isReady()) return 0;
   enterSure();
+  const p = wordOf(ptr);
   // Under G nothing is queued: here, too, what is shaded below.
   if (p != 0 && isMarking()) shade(p);
   let i: u32 = 0;
@@ -137,9 +145,10 @@ export function handleGet(i: u32): u32 {
 }
 
 /** Let a handle hold another object or 0, or with `drop` give it back. 1; 0: it is no handle. */
-function changeHandle(i: u32, p: u32, drop: bool): i32 {
+function changeHandle(i: u32, ptr: u32, drop: bool): i32 {
   if (heap == 0 || !isReady()) return 0;
   enterSure();
+  const p = wordOf(ptr);
   let shaded: u32 = 0;
   if (p != 0 && isMarking()) shade(p);
   while (true) {
@@ -374,44 +383,13 @@ export function setCheckmark(on: i32): void {
 /** Figures, by number: those of abi/collector.ts up to 29, and from 32 on those of a shared heap. */
 export function gcStat(i: u32): f64 {
   if (heap == 0) return 0;
-  const g = gcState();
-  const p = pacer();
+  if (i < 32) return gcFigure(i);
   const s = sharedGc();
-  if (i == 0) return g.cycles;
-  if (i == 1) return g.forced;
-  if (i == 2) return g.phase;
-  if (i == 3) return <f64>p.heapLive;
-  if (i == 4) return <f64>p.heapMarked;
-  if (i == 5) return <f64>p.goal;
-  if (i == 6) return <f64>p.trigger;
-  if (i == 7) return g.sweeping;
-  if (i == 8) return g.steps;
-  if (i == 9) return g.pinCount;
-  if (i == 10) return g.handleCount;
-  if (i == 11) return <f64>g.freedSlots;
-  if (i == 12) return <f64>g.freedBytes;
-  if (i == 13) return <f64>g.overflows;
-  if (i == 14) return <f64>p.heapScanWork;
-  if (i == 15) return <f64>p.heapScan;
-  if (i == 16) return <f64>p.triggered;
-  if (i == 17) return <f64>p.assistBytes;
-  if (i == 18) return g.pagesSwept;
-  if (i == 19) return <f64>g.bytesMarked;
-  if (i == 20) return g.types;
-  if (i == 21) return g.looks;
-  if (i == 22) return p.assistWorkPerByte;
-  if (i == 23) return mheap().inUsePages;
-  if (i == 24) return g.buffers;
-  if (i == 25) return s.checked;
-  if (i == 26) return s.unchecked;
-  if (i == 27) return checkFailedAt;
-  if (i == 28) return <f64>p.globalsScanWork;
-  if (i == 29) return <f64>p.lastHeapGoal;
   if (i == 32) return s.markTime;
   if (i == 33) return s.stopBegin;
   if (i == 34) return s.stopEnd;
   if (i == 35) return s.abandoned;
   if (i == 36) return s.carried;
-  if (i == 37) return p.consMark;
+  if (i == 37) return pacer().consMark;
   return 0;
 }

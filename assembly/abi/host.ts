@@ -15,8 +15,8 @@ import { isReady } from "../alloc/procs";
 import { GC, SHARED, SHARED_GC, TINY_SIZE } from "../base/config";
 import { lock, unlock } from "../base/locks";
 import { STAT_MISUSES, count } from "../base/counters";
-import { isCollected } from "../base/gcstate";
-import { FLAG_FULL, HEAP_MEMSTATS } from "../base/layout";
+import { isCollectedSpan } from "../base/gcstate";
+import { HEAP_MEMSTATS } from "../base/layout";
 import { heap } from "../base/state";
 import { giveOwn } from "../check/recover";
 import { fillMemStats } from "../check/memstats";
@@ -58,7 +58,7 @@ export function tryRealloc(ptr: u32, size: u32): u32 {
     lastKind = kind;
     return 0;
   }
-  if (GC && (checkedSpan.ngroups ? isCollected(checkedSpan.row) : (checkedSpan.flags & FLAG_FULL) != 0)) {
+  if (GC && isCollectedSpan(checkedSpan)) {
     if (!SHARED) return reallocObject(ptr, size);
     lastKind = MISUSE_FOREIGN;
     return 0;

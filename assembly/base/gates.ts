@@ -25,7 +25,7 @@ import { P_GATE } from "./layout";
 import { SPINS, WAITERS, hurried, lockSlow, pause, self, setStuck } from "./locks";
 import { sharedGc } from "./gcstate";
 import { lockPatience } from "./options";
-import { heap, local, recordOf } from "./state";
+import { local, recordOf } from "./state";
 import { P_DEAD, stateOf } from "../alloc/procs";
 
 /** Naps of a recovery that waits for somebody to come out. */
@@ -172,7 +172,7 @@ export function stopWorld(): bool {
 export function haltWorld(): bool {
   atomic.store<u32>(stoppedWord(), self);
   for (let id: u32 = 0; id <= MAX_PS; id++) {
-    const record = id ? recordOf(id) : heap;
+    const record = recordOf(id);
     if (record == 0 || (depth != 0 && gateOf(record) == passed)) continue;
     if (!awaitGate(record)) return false;
   }
@@ -229,7 +229,7 @@ export function returnGate(dead: u32): void {
 export function openGatesOf(dead: u32): u32 {
   let n: u32 = 0;
   for (let id: u32 = 0; id <= MAX_PS; id++) {
-    const record = id ? recordOf(id) : heap;
+    const record = recordOf(id);
     if (record == 0 || (atomic.load<u32>(gateOf(record)) & ~WAITERS) != dead) continue;
     n++;
     if (id != 0 && id != dead && (stateOf(id) & 0xff) == P_DEAD) atomic.store<u32>(gateOf(record), id | WAITERS);

@@ -10,7 +10,7 @@
  */
 
 import { FIRST_GC_ROW, GC, SHARED } from "./config";
-import { HEAP_GC, MSPAN_SIZE, MSpan } from "./layout";
+import { FLAG_FULL, HEAP_GC, MSPAN_SIZE, MSpan } from "./layout";
 import { heap } from "./state";
 
 /** GcState.phase */
@@ -153,6 +153,13 @@ export function isMarking(): bool {
 @inline
 export function isCollected(row: u32): bool {
   return GC && row >= FIRST_GC_ROW;
+}
+
+/** Whether a span is the collector's, small or large. */
+// @ts-ignore: decorator
+@inline
+export function isCollectedSpan(span: MSpan): bool {
+  return span.ngroups ? isCollected(span.row) : (span.flags & FLAG_FULL) != 0;
 }
 
 /** Address of the mark word of group `i` of a span; of a large span's with 0. */

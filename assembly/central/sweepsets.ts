@@ -12,7 +12,7 @@
 
 import { NUM_ROWS, FIRST_GC_ROW } from "../base/config";
 import { FLAG_EMPTY, FLAG_FULL, FLAG_LISTED, MCentral, MSpan, SweepSets } from "../base/layout";
-import { gcState, isCollected } from "../base/gcstate";
+import { gcState, isCollectedSpan } from "../base/gcstate";
 import { central, mheap } from "../base/state";
 import { addressOf, spanAt } from "../heap/mspan";
 
@@ -27,7 +27,7 @@ export function sweepSets(row: u32): SweepSets {
 @inline
 export function isUnswept(span: MSpan): bool {
   if (span.sweepgen == mheap().sweepgen || (span.flags & FLAG_EMPTY) != 0) return false;
-  return span.row ? isCollected(span.row) : (span.flags & FLAG_FULL) != 0;
+  return isCollectedSpan(span);
 }
 
 /** A collected span has left the mcache without a free slot. */

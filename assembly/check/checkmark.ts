@@ -11,11 +11,10 @@
 
 import { ARENA_PAGES, ARENA_SHIFT, ASC, NUM_ARENAS, PAGE_SHIFT, SHARED } from "../base/config";
 import { FLAG_FULL } from "../base/layout";
-import { clearMoving, mheap, rowAt, rowAddress, syncMemory } from "../base/state";
+import { rowAt, rowAddress, syncMemory } from "../base/state";
 import { gcState, isCollected, sharedGc } from "../base/gcstate";
 import { spanOf } from "../heap/arena";
-import { allocRun, allocTable, freeTable } from "../heap/mheap";
-import { freePages } from "../heap/pagealloc";
+import { allocTable, freeTable } from "../heap/mheap";
 import { liveBits } from "../heap/mspan";
 import { OBJECT_AT, drain, isMarked } from "../gc/mark";
 import { shadeRoots } from "../gc/roots";
@@ -40,15 +39,10 @@ function mapOf(arena: u32): u32 {
   const at = table + (arena << 2);
   let map = load<u32>(at);
   if (map) return map;
-  map = (SHARED ? allocTable(MAP_PAGES) : allocRun(MAP_PAGES, true)) << PAGE_SHIFT;
+  map = allocTable(MAP_PAGES) << PAGE_SHIFT;
   if (map == 0) return 0;
-  if (SHARED) {
-    syncMemory();
-    memory.fill(map, 0, MAP_PAGES << PAGE_SHIFT);
-  } else {
-    mheap().metaPages += MAP_PAGES;
-    clearMoving();
-  }
+  syncMemory();
+  memory.fill(map, 0, MAP_PAGES << PAGE_SHIFT);
   store<u32>(at, map);
   return map;
 }
@@ -92,17 +86,13 @@ function fail(p: u32): void {
 
 /** Check the marks of the cycle that ends. Its queue is empty. */
 export function checkMarks(): void {
-  table = (SHARED ? allocTable(1) : allocRun(1, false)) << PAGE_SHIFT;
+  table = allocTable(1) << PAGE_SHIFT;
   if (table == 0) {
     unchecked++;
     if (SHARED) sharedGc().unchecked += 1;
     return;
   }
-  if (SHARED) syncMemory();
-  else {
-    mheap().metaPages += 1;
-    clearMoving();
-  }
+  syncMemory();
   memory.fill(table, 0, NUM_ARENAS << 2);
   failed = false;
   gcState().passes += 1;
@@ -121,17 +111,8 @@ export function checkMarks(): void {
   }
   for (let arena: u32 = 0; arena < NUM_ARENAS; arena++) {
     const map = load<u32>(table + (arena << 2));
-    if (map == 0) continue;
-    if (SHARED) freeTable(map >> PAGE_SHIFT, MAP_PAGES);
-    else {
-      mheap().metaPages -= MAP_PAGES;
-      freePages(map >> PAGE_SHIFT, MAP_PAGES);
-    }
+    if (map) freeTable(map >> PAGE_SHIFT, MAP_PAGES);
   }
-  if (SHARED) freeTable(table >> PAGE_SHIFT, 1);
-  else {
-    mheap().metaPages -= 1;
-    freePages(table >> PAGE_SHIFT, 1);
-  }
+  freeTable(table >> PAGE_SHIFT, 1);
   table = 0;
 }

@@ -2,7 +2,8 @@
  * The collector's cycle on one thread: it begins, is paid for by allocation or stepped by the host, ends, and is swept.
  *
  *   off   heapLive reaches the trigger (gc/pacer.ts), or somebody asks: what is unswept is swept, what the mcache holds
- *         will be born black (but see isBornBlack), the roots are shaded                                                        -> mark
+ *         will be born black (but see isBornBlack), the roots are
+ *         shaded                                                                                          -> mark
  *   mark  assists at refills and steps of the host drain the queue. When it is empty the roots are looked at again; what
  *         that brings is drained on the spot while it is little, else left to further steps, a few times
  *         at most. Then the mcache gives its spans back, the swept sets become the unswept one            -> off
@@ -14,14 +15,16 @@
  * the rows of the mcache.
  */
 
-import { ASC, CHECKMARK, FIRST_GC_ROW, HOST, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
+import { ASC, CHECKMARK, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
 import { PHASE_MARK, PHASE_OFF, PHASE_TERMINATION, HEAP_PACER, blacken, gcState } from "../base/gcstate";
-import { heap, mheap, mlocal, rowAt, rowAddress } from "../base/state";
+import { HEAP_ROWS, ROW_SHIFT } from "../base/layout";
+import { heap, mheap, rowAt, rowAddress } from "../base/state";
 import { uncacheRow } from "../alloc/mcache";
 import { finishSweep, startSweep, sweepOne } from "../central/sweep";
 import { switchSets } from "../central/sweepsets";
 import { groupAt, groupIndex, spanAt } from "../heap/mspan";
 import { checkMarks } from "../check/checkmark";
+import { dropTiny } from "./mallocgc";
 import { drain, isBornBlack, rescanMarked } from "./mark";
 import {
   Pacer,
@@ -41,9 +44,9 @@ import {
 import { shadeRoots } from "./roots";
 import { freeBuffers, isWorkEmpty, reserveBuffer } from "./work";
 
-@inline const ALL: u64 = ~(<u64>0);
+@inline export const ALL: u64 = ~(<u64>0);
 /** Looks at the roots after which the rest is drained whatever it is. */
-@inline const MAX_LOOKS: u32 = 8;
+@inline export const MAX_LOOKS: u32 = 8;
 /** Bytes that one look may drain on the spot. */
 @inline const LOOK_BUDGET: u64 = 128 << 10;
 /** An assist is at most this long, bytes scanned, or a quarter of the debt: a large allocation pays in instalments. */
@@ -63,7 +66,7 @@ export function pacer(): Pacer {
 }
 
 /** Bytes of pages in spans and records: what a memory that never shrinks cannot count by its size. */
-export function memoryInUse(): u64 {
+function memoryInUse(): u64 {
   return (<u64>(mheap().inUsePages + mheap().metaPages)) << PAGE_SHIFT;
 }
 
@@ -85,12 +88,9 @@ export function readyGC(): void {
   if (!SHARED) reserveBuffer();
 }
 
-/** Begin a cycle. What is unswept is swept first. */
-export function startGC(forced: bool): void {
+/** The fields of a new cycle. */
+export function countCycle(forced: bool): void {
   const g = gcState();
-  readyGC();
-  if (g.phase != PHASE_OFF) return;
-  finishSweep();
   g.cycles += 1;
   if (forced) g.forced += 1;
   g.looks = 0;
@@ -99,21 +99,42 @@ export function startGC(forced: bool): void {
   g.bytesMarked = 0;
   g.overflow = 0;
   startCycle(pacer());
-  g.phase = PHASE_MARK;
-  // A tiny block is held by whoever holds a piece of it, and filled up no more.
-  if (HOST) {
-    mlocal().tiny = 0;
-    mlocal().tinyOffset = 0;
-  }
-  // What the mcache hands out from now on is born black, as a rule.
+}
+
+/** What the mcache at `record` hands out from now on is born black, as a rule. */
+export function blackenRows(record: u32): void {
   for (let row: u32 = FIRST_GC_ROW; row < NUM_ROWS; row++) {
-    const r = rowAt(rowAddress(row));
-    if (r.span == 0 || !isBornBlack(rowAddress(row))) continue;
+    const address = record + HEAP_ROWS + (row << ROW_SHIFT);
+    const r = rowAt(address);
+    if (r.span == 0 || !isBornBlack(address)) continue;
     const span = spanAt(r.span);
     const unborn = groupAt(r.group).allocCache;
     blacken(span, groupIndex(span, r.group), unborn);
-    g.bytesMarked += popcnt(unborn) * <u64>r.elemsize;
+    gcState().bytesMarked += popcnt(unborn) * <u64>r.elemsize;
   }
+}
+
+/** The cycle ends: what the windows of the mcache at `record` have left was marked in advance. */
+export function forgetUnborn(record: u32): void {
+  for (let row: u32 = FIRST_GC_ROW; row < NUM_ROWS; row++) {
+    const address = record + HEAP_ROWS + (row << ROW_SHIFT);
+    const r = rowAt(address);
+    if (r.span != 0 && isBornBlack(address))
+      gcState().bytesMarked -= popcnt(groupAt(r.group).allocCache) * <u64>r.elemsize;
+  }
+}
+
+/** Begin a cycle. What is unswept is swept first. */
+export function startGC(forced: bool): void {
+  const g = gcState();
+  readyGC();
+  if (g.phase != PHASE_OFF) return;
+  finishSweep();
+  countCycle(forced);
+  g.phase = PHASE_MARK;
+  // A tiny block is held by whoever holds a piece of it, and filled up no more.
+  dropTiny();
+  blackenRows(heap);
   pacer().globalsScanWork += shadeRoots();
 }
 
@@ -157,13 +178,8 @@ function endMark(): void {
   const g = gcState();
   const p = pacer();
   g.phase = PHASE_TERMINATION;
-  for (let row: u32 = FIRST_GC_ROW; row < NUM_ROWS; row++) {
-    const r = rowAt(rowAddress(row));
-    if (r.span == 0) continue;
-    // What the window has left was marked in advance.
-    if (isBornBlack(rowAddress(row))) g.bytesMarked -= popcnt(groupAt(r.group).allocCache) * <u64>r.elemsize;
-    uncacheRow(rowAddress(row));
-  }
+  forgetUnborn(heap);
+  for (let row: u32 = FIRST_GC_ROW; row < NUM_ROWS; row++) uncacheRow(rowAddress(row));
   if (CHECKMARK && g.checkmark != 0) checkMarks();
   freeBuffers();
   endCycleUntimed(p);
@@ -219,18 +235,28 @@ export function gcPoll(bytes: u32): void {
     const due = sweepDebt(p, bytes, 0, g.pagesSwept);
     if (due) sweepPages(<u32>due);
   }
-  if (g.enabled != 0 && shouldStart(p)) {
-    const room = p.lastHeapScan >> (p.goal < p.percentGoal ? LIMIT_THRASH_SHIFT : THRASH_SHIFT);
-    if (p.heapLive - p.heapMarked >= room) startGC(false);
-  }
+  if (isDue(p)) startGC(false);
+}
+
+/** Whether the trigger is reached, by a program that does not thrash. */
+export function isDue(p: Pacer): bool {
+  if (gcState().enabled == 0 || !shouldStart(p)) return false;
+  return p.heapLive - p.heapMarked >= p.lastHeapScan >> (p.goal < p.percentGoal ? LIMIT_THRASH_SHIFT : THRASH_SHIFT);
+}
+
+/** Bytes that an assist is to scan for what is owed; 0: nothing is. */
+export function assistBudget(p: Pacer): u64 {
+  const used = memoryInUse();
+  noteMemory(p, used, 0, min(p.heapLive, used));
+  revise(p);
+  const credit = p.assistBytes;
+  if (credit >= 0) return 0;
+  const work = assistWork(p, <u64>-credit);
+  return min(work, max(ASSIST_MAX, work >> 2));
 }
 
 function assist(p: Pacer): void {
-  noteMemory(p, memoryInUse(), 0, min(p.heapLive, memoryInUse()));
-  revise(p);
-  const debt = <u64>-p.assistBytes;
-  const work = assistWork(p, debt);
-  const done = stepGC(min(work, max(ASSIST_MAX, work >> 2)));
+  const done = stepGC(assistBudget(p));
   // What it is worth is said by what is left now.
   revise(p);
   p.assistBytes += assistCredit(p, done);

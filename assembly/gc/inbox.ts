@@ -91,7 +91,7 @@ export function takeShaded(record: u32): void {
 /** takeShaded of all Ps. The world is stopped. */
 export function takeAllShaded(): void {
   for (let id: u32 = 0; id <= MAX_PS; id++) {
-    const record = id ? recordOf(id) : heap;
+    const record = recordOf(id);
     if (record) takeShaded(record);
   }
 }
@@ -100,7 +100,7 @@ export function takeAllShaded(): void {
 export function takeShadedRagged(inside: bool): bool {
   let all = true;
   for (let id: u32 = 0; id <= MAX_PS; id++) {
-    const record = id ? recordOf(id) : heap;
+    const record = recordOf(id);
     // A look without the gate: nobody is made to wait for nothing.
     if (record == 0 || load<u32>(record + P_SHADED) == 0) continue;
     if (inside && record == local) takeShaded(record);
@@ -117,7 +117,7 @@ export function dropQueues(): void {
   const g = gcState();
   const s = sharedGc();
   for (let id: u32 = 0; id <= MAX_PS; id++) {
-    const record = id ? recordOf(id) : heap;
+    const record = recordOf(id);
     if (record) store<u32>(record + P_SHADED, 0);
   }
   let top = g.top;

@@ -9,9 +9,8 @@
 
 import { PAGE_SHIFT, SHARED } from "../base/config";
 import { GcState, gcState } from "../base/gcstate";
-import { clearMoving, mheap, syncMemory } from "../base/state";
-import { allocRun, allocTable, freeTable, newRecord } from "../heap/mheap";
-import { freePages } from "../heap/pagealloc";
+import { syncMemory } from "../base/state";
+import { allocTable, freeTable, newRecord } from "../heap/mheap";
 import { shade } from "./mark";
 
 /** Slots of the first table, 8 bytes each. */
@@ -43,12 +42,8 @@ function newTable(slots: u32): u32 {
     return at;
   }
   const npages = (bytes + (1 << PAGE_SHIFT) - 1) >> PAGE_SHIFT;
-  const page = SHARED ? allocTable(npages) : allocRun(npages, false);
+  const page = allocTable(npages);
   if (page == 0) return 0;
-  if (!SHARED) {
-    mheap().metaPages += npages;
-    clearMoving();
-  }
   syncMemory();
   memory.fill(page << PAGE_SHIFT, 0, bytes);
   return page << PAGE_SHIFT;
@@ -73,11 +68,7 @@ function grow(): bool {
   if (SHARED) store<u64>(changetype<usize>(g), (<u64>table) | ((<u64>mask) << 32), offsetof<GcState>("pins"));
   if (oldSlots > FIRST_SLOTS) {
     const npages = ((oldSlots << 3) + (1 << PAGE_SHIFT) - 1) >> PAGE_SHIFT;
-    if (SHARED) freeTable(old >> PAGE_SHIFT, npages);
-    else {
-      mheap().metaPages -= npages;
-      freePages(old >> PAGE_SHIFT, npages);
-    }
+    freeTable(old >> PAGE_SHIFT, npages);
   }
   g.pins = table;
   g.pinMask = mask;

@@ -17,11 +17,10 @@
  * Cost: O(roots).
  */
 
-import { ASC, PAGE_SHIFT, SHARED } from "../base/config";
+import { ASC, PAGE_SHIFT } from "../base/config";
 import { gcState, isMarking } from "../base/gcstate";
-import { clearMoving, mheap, syncMemory } from "../base/state";
-import { allocRun, allocTable, freeTable, newRecord } from "../heap/mheap";
-import { freePages } from "../heap/pagealloc";
+import { syncMemory } from "../base/state";
+import { allocTable, freeTable, newRecord } from "../heap/mheap";
 import { shade } from "./mark";
 import { shadePins } from "./pins";
 
@@ -105,17 +104,12 @@ function growHandles(): bool {
   const g = gcState();
   const oldPages = (g.handleSlots << 2) >> PAGE_SHIFT;
   const npages = max<u32>(1, oldPages << 1);
-  const page = SHARED ? allocTable(npages) : allocRun(npages, false);
+  const page = allocTable(npages);
   if (page == 0) return false;
-  if (!SHARED) {
-    mheap().metaPages += npages - oldPages;
-    clearMoving();
-  }
   const table = page << PAGE_SHIFT;
   if (oldPages) {
     syncMemory();
     memory.copy(table, g.handles, oldPages << PAGE_SHIFT);
-    if (!SHARED) freePages(g.handles >> PAGE_SHIFT, oldPages);
   }
   const slots = (npages << PAGE_SHIFT) >> 2;
   let free = g.handleFree;
@@ -123,26 +117,14 @@ function growHandles(): bool {
     store<u32>(table + (i << 2), (free << 1) | 1);
     free = i;
   }
-  if (!SHARED) g.handleFree = free;
   if (g.handleSlots == 0) store<u32>(table, 1);
-  if (SHARED) {
-    publishHandles(table, slots, free);
-    return true;
-  }
-  g.handles = table;
-  g.handleSlots = slots;
-  return true;
-}
-
-/** A longer table takes the old one's place, in an order that a death leaves in order. */
-function publishHandles(table: u32, slots: u32, free: u32): void {
-  const g = gcState();
+  // The longer table takes the old one's place in an order that a death leaves in order.
   const old = g.handles;
-  const oldPages = (g.handleSlots << 2) >> PAGE_SHIFT;
   g.handles = table;
   g.handleSlots = slots;
   g.handleFree = free;
   if (oldPages) freeTable(old >> PAGE_SHIFT, oldPages);
+  return true;
 }
 
 /** A handle for the object at `p`, which may be 0. Its number, 1 and up; 0: no memory. */

@@ -24,7 +24,7 @@
  * Lock: M; the world is stopped by who has it. Cost: begin and end stop the world for the roots and the mcaches.
  */
 
-import { CHECKMARK, FIRST_GC_ROW, MAX_PS, NUM_ROWS, PAGE_SHIFT } from "../base/config";
+import { CHECKMARK, FIRST_GC_ROW, MAX_PS } from "../base/config";
 import {
   clearMarked,
   enterGate,
@@ -49,64 +49,58 @@ import {
   PHASE_OFF,
   PHASE_TERMINATION,
   SharedGc,
-  blacken,
   clearMarks,
   gcState,
-  isCollected,
+  isCollectedSpan,
   sharedGc,
 } from "../base/gcstate";
-import { FLAG_FULL, HEAP_ROWS, LOCK_GC, LOCK_MARK, MHeap, MSPAN_SIZE, MSpan, ROW_SHIFT } from "../base/layout";
+import { LOCK_GC, LOCK_MARK, MHeap, MSPAN_SIZE, MSpan } from "../base/layout";
 import { handOver, lock, self, takeOver, tryLock, unlock } from "../base/locks";
-import { heap, mheap, recordOf, rowAt } from "../base/state";
+import { heap, mheap, recordOf } from "../base/state";
 import { sweepAgain, startSharedSweep, sweepSome, uncacheAll } from "../central/collected";
 import { isUnswept } from "../central/sweepsets";
 import { checkMarks } from "../check/checkmark";
 import { emptyOrphans } from "../check/recover";
 import { pageRecord } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
-import { groupAt, groupIndex, spanAt } from "../heap/mspan";
-import { memoryInUse, pacer, readyGC, repace } from "./cycle";
+import { spanAt } from "../heap/mspan";
+import {
+  ALL,
+  MAX_LOOKS,
+  assistBudget,
+  blackenRows,
+  countCycle,
+  forgetUnborn,
+  isDue,
+  pacer,
+  readyGC,
+  repace,
+} from "./cycle";
 import { dropQueues, forget, takeAllShaded, takeShadedRagged } from "./inbox";
 import { drain, rescanMarked, setMarker, shade } from "./mark";
 import {
   Pacer,
   assistCredit,
-  assistWork,
   endCycle,
   endCycleUntimed,
-  noteMemory,
   resetLive,
   revise,
   shouldStart,
-  startCycle,
   sweepDebt,
   sweepFinished,
 } from "./pacer";
 import { shadeRoots } from "./roots";
 import { freeBuffers, isWorkEmpty } from "./work";
 
-@inline const ALL: u64 = ~(<u64>0);
-/** Stops at the end of a cycle after which all that is left is drained with the world stopped. */
-@inline const MAX_LOOKS: u32 = 8;
 /** Bytes that are drained on the spot while the world is stopped. */
 @inline const LOOK_BUDGET: u64 = 64 << 10;
-/** An assist is at most this long, bytes scanned, or a quarter of the debt. */
-@inline const ASSIST_MAX: u64 = 256 << 10;
 /** Spans swept with the gate taken once. */
 @inline const SWEEP_BATCH: u32 = 16;
-/** Thrashing: see gc/cycle.ts. */
-@inline const THRASH_SHIFT: u64 = 4;
 
 /** Results of stepShared and endShared. */
 @inline export const BUSY: i32 = -1;
 @inline export const MORE: i32 = 0;
 @inline export const DONE: i32 = 1;
-
-// @ts-ignore: decorator
-@inline
-function recordAt(id: u32): u32 {
-  return id ? recordOf(id) : heap;
-}
 
 // M
 
@@ -150,36 +144,22 @@ export function beginShared(forced: bool, now: f64): bool {
   while (sweepSome()) {}
   const s = sharedGc();
   s.starting = 1;
-  g.cycles += 1;
-  if (forced) g.forced += 1;
-  g.looks = 0;
-  g.steps = 0;
-  g.bytesMarked = 0;
-  g.overflow = 0;
+  countCycle(forced);
   s.began = now;
   s.markGen = mheap().sweepgen;
-  startCycle(pacer());
-  for (let id: u32 = 0; id <= MAX_PS; id++) if (recordAt(id)) blackenRows(recordAt(id));
+  for (let id: u32 = 0; id <= MAX_PS; id++) {
+    const record = recordOf(id);
+    if (record == 0) continue;
+    blackenRows(record);
+    const tiny = changetype<MHeap>(<usize>record).tiny;
+    if (tiny) shade(tiny);
+  }
   pacer().globalsScanWork += shadeRoots();
   tellMarked();
   g.phase = PHASE_MARK;
   s.starting = 0;
   startWorld();
   return true;
-}
-
-/** What the mcache of a P hands out from now on is black, and so is the rest of its tiny block. */
-function blackenRows(record: u32): void {
-  for (let row: u32 = FIRST_GC_ROW; row < NUM_ROWS; row++) {
-    const r = rowAt(record + HEAP_ROWS + (row << ROW_SHIFT));
-    if (r.span == 0) continue;
-    const span = spanAt(r.span);
-    const unborn = groupAt(r.group).allocCache;
-    blacken(span, groupIndex(span, r.group), unborn);
-    gcState().bytesMarked += popcnt(unborn) * <u64>r.elemsize;
-  }
-  const tiny = changetype<MHeap>(<usize>record).tiny;
-  if (tiny) shade(tiny);
 }
 
 // Mark
@@ -238,13 +218,9 @@ function endMark(now: f64): void {
   const s = sharedGc();
   g.phase = PHASE_TERMINATION;
   for (let id: u32 = 0; id <= MAX_PS; id++) {
-    const record = recordAt(id);
+    const record = recordOf(id);
     if (record == 0) continue;
-    for (let row: u32 = FIRST_GC_ROW; row < NUM_ROWS; row++) {
-      const r = rowAt(record + HEAP_ROWS + (row << ROW_SHIFT));
-      // What the window has left was marked in advance.
-      if (r.span) g.bytesMarked -= popcnt(groupAt(r.group).allocCache) * <u64>r.elemsize;
-    }
+    forgetUnborn(record);
     uncacheAll(record, FIRST_GC_ROW);
   }
   if (CHECKMARK && g.checkmark != 0) checkMarks();
@@ -371,8 +347,7 @@ export function pollShared(bytes: u32): void {
       n += swept;
     }
   }
-  if (isNested() || g.enabled == 0 || !shouldStart(p) || p.heapLive - p.heapMarked < p.lastHeapScan >> THRASH_SHIFT)
-    return;
+  if (isNested() || !isDue(p)) return;
   wakeMarkers();
   if (p.heapLive < p.trigger + ((p.goal - p.trigger) >> 1) || !takeMarker()) return;
   beginShared(false, 0);
@@ -390,11 +365,9 @@ export function pollOutside(): void {
 }
 
 function assist(p: Pacer): void {
-  noteMemory(p, memoryInUse(), 0, min(p.heapLive, memoryInUse()));
-  revise(p);
-  if (p.assistBytes >= 0) return;
-  const work = assistWork(p, <u64>-p.assistBytes);
-  markShared(min(work, max(ASSIST_MAX, work >> 2)));
+  const budget = assistBudget(p);
+  if (budget == 0) return;
+  markShared(budget);
   if (!isNested() && (nothingQueued() || gcState().overflow != 0)) endShared(0);
 }
 
@@ -463,7 +436,7 @@ function collectedAt(page: u32): MSpan | null {
   const groups = pageRecord(page).groups;
   if (groups == 0) return null;
   const span = spanAt(groups - MSPAN_SIZE);
-  return isCollected(span.row) || (span.row == 0 && (span.flags & FLAG_FULL) != 0) ? span : null;
+  return isCollectedSpan(span) ? span : null;
 }
 
 /** A cycle had begun by half. */

@@ -13,9 +13,7 @@
 
 import { PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
 import { gcState } from "../base/gcstate";
-import { clearMoving, mheap } from "../base/state";
-import { allocRun, allocTable, freeTable } from "../heap/mheap";
-import { freePages } from "../heap/pagealloc";
+import { allocTable, freeTable } from "../heap/mheap";
 
 @inline export const HEADER: u32 = 8;
 @inline export const MASK: u32 = PAGE_SIZE - 1;
@@ -68,15 +66,13 @@ function nextBuffer(top: u32): u32 {
   if (page) {
     g.spare = 0;
   } else {
-    page = (SHARED ? allocTable(1) : allocRun(1, false)) << PAGE_SHIFT;
+    page = allocTable(1) << PAGE_SHIFT;
     if (page == 0) {
       if (g.overflow == 0) g.overflows += 1;
       g.overflow = 1;
       return 0;
     }
-    if (!SHARED) mheap().metaPages += 1;
     g.buffers += 1;
-    if (!SHARED) clearMoving();
   }
   store<u32>(page, top ? top - PAGE_SIZE : 0);
   return page + HEADER;
@@ -96,10 +92,8 @@ function lastBuffer(top: u32): u32 {
 }
 
 export function freeBuffer(page: u32): void {
-  if (!SHARED) mheap().metaPages -= 1;
   gcState().buffers -= 1;
-  if (SHARED) freeTable(page >> PAGE_SHIFT, 1);
-  else freePages(page >> PAGE_SHIFT, 1);
+  freeTable(page >> PAGE_SHIFT, 1);
 }
 
 /**

@@ -103,7 +103,7 @@ export class SharedCollector {
     return this.#had(this.#ready().handleNew(u32(ptr, "ptr")), 4);
   }
 
-  /** The object of a handle, 0 for none. */
+  /** The object of a handle, 0 for none; of one at an odd address, the block that it is in. */
   get(handle: number): number {
     return this.#ready().handleGet(u32(handle, "handle")) >>> 0;
   }

@@ -5,6 +5,7 @@
  * Numbers come signed out of wasm. For the instance's own thread.
  */
 import { HeapDisposedError } from "../errors.js";
+import { COLLECTOR_NAMES as SOLO_NAMES, type CollectorExports as SoloExports } from "../gc/abi.js";
 
 /** Results of gcBegin and gcEnd, and of gcMark for the last. */
 export const MORE = 0;
@@ -35,82 +36,48 @@ export const STATS = {
   carriedOn: 36,
 } as const;
 
-export interface CollectorExports {
-  newType(size: number, ptrBytes: number): number;
-  newObject(type: number, n: number): number;
-  isObject(p: number): number;
-  objectOf(p: number): number;
-  freeObject(p: number): number;
-  handleNew(p: number): number;
+/** The functions of the flavour of one thread that this one does not have: its cycle has other steps. */
+type SoloStep = "pins" | "gcStart" | "gcStep" | "gcPhase";
+
+interface SharedSteps {
   handleGet(i: number): number;
-  handleSet(i: number, p: number): number;
-  handleFree(i: number): number;
-  pin(p: number): number;
-  unpin(p: number): number;
-  addRoots(start: number, bytes: number, pointer: number): number;
-  removeRoots(start: number): number;
-  writePointer(slot: number, value: number): void;
-  typedMove(type: number, to: number, from: number, n: number): void;
-  typedClear(type: number, to: number, n: number): void;
-  setCollecting(on: number): void;
-  setGCPercent(percent: number): number;
-  setMemoryLimit(bytes: number): number;
-  setHeapMinimum(bytes: number): number;
   gcEnter(): number;
   gcLeave(): void;
   gcBegin(forced: number, now: number): number;
   gcMark(budget: number): number;
   gcEnd(now: number): number;
-  gcSweep(pages: number): number;
   gc(): number;
-  gcDue(): number;
   gcWakeAddress(): number;
   gcWake(): void;
   gcTimes(begin: number, end: number, procs: number): void;
-  gcStat(i: number): number;
 }
 
-const NAMES = Object.keys({
-  newType: 0,
-  newObject: 0,
-  isObject: 0,
-  objectOf: 0,
-  freeObject: 0,
-  handleNew: 0,
+export interface CollectorExports extends Omit<SoloExports, SoloStep>, SharedSteps {}
+
+/** The names of two types; the compiler keeps them in step. */
+const SOLO_STEPS = Object.keys({ pins: 0, gcStart: 0, gcStep: 0, gcPhase: 0 } satisfies Record<SoloStep, 0>);
+const SHARED_STEPS = Object.keys({
   handleGet: 0,
-  handleSet: 0,
-  handleFree: 0,
-  pin: 0,
-  unpin: 0,
-  addRoots: 0,
-  removeRoots: 0,
-  writePointer: 0,
-  typedMove: 0,
-  typedClear: 0,
-  setCollecting: 0,
-  setGCPercent: 0,
-  setMemoryLimit: 0,
-  setHeapMinimum: 0,
   gcEnter: 0,
   gcLeave: 0,
   gcBegin: 0,
   gcMark: 0,
   gcEnd: 0,
-  gcSweep: 0,
   gc: 0,
-  gcDue: 0,
   gcWakeAddress: 0,
   gcWake: 0,
   gcTimes: 0,
-  gcStat: 0,
-} satisfies Record<keyof CollectorExports, 0>) as (keyof CollectorExports)[];
+} satisfies Record<keyof SharedSteps, 0>);
 
 /** The names that a shared host flavour must export. */
-export const COLLECTOR_NAMES: readonly string[] = NAMES;
+export const COLLECTOR_NAMES: readonly string[] = [
+  ...SOLO_NAMES.filter((name) => !SOLO_STEPS.includes(name)),
+  ...SHARED_STEPS,
+];
 
 /** The exports of an instance of a checked module as one plain object. */
 export function bindCollector({ exports }: Pick<WebAssembly.Instance, "exports">): CollectorExports {
-  return Object.fromEntries(NAMES.map((name) => [name, exports[name]])) as unknown as CollectorExports;
+  return Object.fromEntries(COLLECTOR_NAMES.map((name) => [name, exports[name]])) as unknown as CollectorExports;
 }
 
 /** In a disposed heap: every function throws. */
@@ -118,15 +85,11 @@ export function disposedCollector(): CollectorExports {
   const refuse = (): never => {
     throw new HeapDisposedError();
   };
-  return Object.fromEntries(NAMES.map((name) => [name, refuse])) as unknown as CollectorExports;
+  return Object.fromEntries(COLLECTOR_NAMES.map((name) => [name, refuse])) as unknown as CollectorExports;
 }
 
 /** What the flavour of one thread has for the steps of a cycle. */
-interface SoloSteps {
-  gcStart(): number;
-  gcStep(budget: number): number;
-  gcPhase(): number;
-  gcDue(): number;
+interface SoloSteps extends Pick<SoloExports, SoloStep | "gcDue"> {
   gc(): void;
 }
 

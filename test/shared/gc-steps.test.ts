@@ -63,6 +63,28 @@ describe("a cycle", () => {
     main.valid();
   });
 
+  it("keeps what a handle holds at an odd address", () => {
+    const { a, main } = start(1);
+    const pieces = Array.from({ length: 64 }, () => a.e.mallocgc(3, 0, 1));
+    const odd = pieces.filter((p) => p % 2 !== 0);
+    expect(odd.length).toBeGreaterThan(8);
+    const handles = odd.map((p) => a.e.handleNew(p));
+    const last = a.e.handleNew(0);
+    expect(a.e.handleSet(last, odd[0]!)).toBe(1);
+    expect(new Set([...handles, last]).size).toBe(odd.length + 1);
+    main.e.gc();
+    for (const p of odd) expect(main.e.objectOf(p) >>> 0).toBe(p - (p % 16));
+    handles.forEach((handle, i) => {
+      expect(main.e.handleGet(handle) >>> 0).toBe(odd[i]! - (odd[i]! % 16));
+    });
+    for (const handle of [...handles, last]) expect(a.e.handleFree(handle)).toBe(1);
+    main.e.gc();
+    // The block that the next tiny object goes into stays.
+    const open = pieces.at(-1)! >>> 4;
+    for (const p of odd) if (p >>> 4 !== open) expect(main.e.objectOf(p)).toBe(0);
+    main.valid();
+  });
+
   it("leaves malloc's blocks alone, and stops nobody who is inside of malloc only", () => {
     const { a, b, main, world } = start(2);
     const blocks = [...a.mallocs(300, 100), ...b.mallocs(10, 50_000)];

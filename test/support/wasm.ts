@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BUILD_DIR } from "../../scripts/build-tools.ts";
 import type { SharedExports } from "../../src/shared/abi.ts";
+import type { CollectorExports } from "../../src/shared/gcabi.ts";
 
 export const WASM_PAGE = 65536;
 export const PAGE = 8192;
@@ -127,43 +128,11 @@ export interface SharedMallocExports extends MallocExports {
 }
 
 /** The collector of a shared heap: assembly/abi/collectorshared.ts. */
-export interface SharedCollectorExports {
-  newType(size: number, ptrBytes: number): number;
-  newObject(type: number, n: number): number;
-  isObject(p: number): number;
-  objectOf(p: number): number;
-  freeObject(p: number): number;
-  handleNew(p: number): number;
-  handleGet(i: number): number;
-  handleSet(i: number, p: number): number;
-  handleFree(i: number): number;
-  pin(p: number): number;
-  unpin(p: number): number;
+export interface SharedCollectorExports extends CollectorExports {
   pins(p: number): number;
-  addRoots(start: number, bytes: number, pointer: number): number;
-  removeRoots(start: number): number;
-  writePointer(slot: number, value: number): void;
-  typedMove(type: number, to: number, from: number, n: number): void;
-  typedClear(type: number, to: number, n: number): void;
-  setCollecting(on: number): void;
-  setGCPercent(percent: number): number;
-  setMemoryLimit(bytes: number): number;
-  setHeapMinimum(bytes: number): number;
   setCheckmark(on: number): void;
-  gcEnter(): number;
-  gcLeave(): void;
-  gcBegin(forced: number, now: number): number;
-  gcMark(budget: number): number;
-  gcEnd(now: number): number;
-  gcSweep(pages: number): number;
-  gc(): number;
   gcFinish(): number;
   gcPhase(): number;
-  gcDue(): number;
-  gcWakeAddress(): number;
-  gcWake(): void;
-  gcTimes(begin: number, end: number, procs: number): void;
-  gcStat(i: number): number;
   marked(p: number): number;
 }
 

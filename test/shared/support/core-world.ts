@@ -243,6 +243,20 @@ export class World {
     return ids;
   }
 
+  /** `t` recovers the Ps of a thread that is gone, none of which it may miss. The bits that recoverP gave. */
+  recoverAll(t: Thread, token: number): number {
+    let bits = 0;
+    for (const id of this.heldBy(t, token)) {
+      const found = t.e.recoverP(id);
+      const state = this.stateWord(t, id);
+      expect(found & 1, `P ${id} recovered (stuck: ${t.e.lastStuck()}, state ${state.toString(16)})`).toBe(1);
+      // Idle, unless one of the living has taken it since.
+      if ((state & 0xff) !== IDLE) expect(state >>> 8).not.toBe(token);
+      bits |= found;
+    }
+    return bits;
+  }
+
   /** `t` gives all back that it and the idle Ps cache; no lock is held then. */
   flush(t: Thread): void {
     for (let round = 0; round < 2; round++) {

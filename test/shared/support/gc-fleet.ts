@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { expect } from "vitest";
 import { M_LOCK_WAIT, type SharedFlavour, wasmModule } from "../../support/wasm.ts";
-import { IDLE, type Thread, World } from "./core-world.ts";
+import { type Thread, World } from "./core-world.ts";
 import { type GcType, MAIL_WORDS, makeTypes } from "./gc-mutator.mjs";
 
 const PAUSE = 0;
@@ -149,16 +149,7 @@ export class GcFleet {
     await worker.terminate();
     await exited;
     this.members[slot] = undefined;
-    let bits = 0;
-    for (const id of world.heldBy(main, token)) {
-      const found = main.e.recoverP(id);
-      const state = world.stateWord(main, id);
-      expect(found & 1, `P ${id} recovered (stuck: ${main.e.lastStuck()}, state ${state.toString(16)})`).toBe(1);
-      // Idle, unless one of the living has taken it since.
-      if ((state & 0xff) !== IDLE) expect(state >>> 8).not.toBe(token);
-      bits |= found;
-    }
-    return bits;
+    return world.recoverAll(main, token);
   }
 
   async dispose(): Promise<void> {

@@ -1,0 +1,47 @@
+/**
+ * The collector's figures, by the numbers that src/gc/abi.ts names: one table for all ABIs. Byte counts are estimates between
+ * cycles. Any thread; O(1).
+ */
+
+import { SHARED } from "../base/config";
+import { gcState, sharedGc } from "../base/gcstate";
+import { mheap } from "../base/state";
+import { checkFailedAt, checked, unchecked } from "../check/checkmark";
+import { pacer } from "./cycle";
+
+/** Figure `i` of a heap that is there; 0 for a number that has none. */
+export function gcFigure(i: u32): f64 {
+  const g = gcState();
+  const p = pacer();
+  if (i == 0) return g.cycles;
+  if (i == 1) return g.forced;
+  if (i == 2) return g.phase;
+  if (i == 3) return <f64>p.heapLive;
+  if (i == 4) return <f64>p.heapMarked;
+  if (i == 5) return <f64>p.goal;
+  if (i == 6) return <f64>p.trigger;
+  if (i == 7) return g.sweeping;
+  if (i == 8) return g.steps;
+  if (i == 9) return g.pinCount;
+  if (i == 10) return g.handleCount;
+  if (i == 11) return <f64>g.freedSlots;
+  if (i == 12) return <f64>g.freedBytes;
+  if (i == 13) return <f64>g.overflows;
+  if (i == 14) return <f64>p.heapScanWork;
+  if (i == 15) return <f64>p.heapScan;
+  if (i == 16) return <f64>p.triggered;
+  if (i == 17) return <f64>p.assistBytes;
+  if (i == 18) return g.pagesSwept;
+  if (i == 19) return <f64>g.bytesMarked;
+  if (i == 20) return g.types;
+  if (i == 21) return g.looks;
+  if (i == 22) return p.assistWorkPerByte;
+  if (i == 23) return mheap().inUsePages;
+  if (i == 24) return g.buffers;
+  if (i == 25) return SHARED ? sharedGc().checked : checked;
+  if (i == 26) return SHARED ? sharedGc().unchecked : unchecked;
+  if (i == 27) return checkFailedAt;
+  if (i == 28) return <f64>p.globalsScanWork;
+  if (i == 29) return <f64>p.lastHeapGoal;
+  return 0;
+}
