@@ -3,7 +3,7 @@
  * The tables are never edited by hand.
  *
  *   npm start -- --full --allocators gomalloc,dlmalloc,tlsf && npx tsx scripts/readme-figures.ts bench
- *   npm run bench:programs -- --rounds 9 && npx tsx scripts/readme-figures.ts programs
+ *   npm run bench:programs -- --rounds 15 && npx tsx scripts/readme-figures.ts programs
  */
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -42,10 +42,12 @@ interface Programs {
 
 interface ProgramCell {
   /** Milliseconds. */
-  readonly median: number;
+  readonly milliseconds: number;
   /** Bytes. */
   readonly peak: number;
-  readonly medianTime: number;
+  readonly time: number;
+  /** Standard error of the time. */
+  readonly error: number;
   readonly memory: number;
 }
 
@@ -80,10 +82,15 @@ async function benchLines({ machine, clock, rows }: Bench): Promise<string[]> {
 
 async function programsLines({ machine, scale, reference, rows }: Programs): Promise<string[]> {
   if (scale === "quick") throw new Error("the figures are of a smoke test; run the benchmark without --quick");
-  const at = (name: string, of: "medianTime" | "memory") => rows.map(({ cells }) => cells[name]?.[of]);
-  const columns = (i: number, of: "medianTime" | "memory") =>
-    ["gomalloc", "emmalloc"].map((name) => ratio(at(name, of)[i])).join(" | ");
-  const means = (of: "medianTime" | "memory") =>
+  const at = (name: string, of: "time" | "memory") => rows.map(({ cells }) => cells[name]?.[of]);
+  const columns = (i: number, of: "time" | "memory") =>
+    ["gomalloc", "emmalloc"]
+      .map((name) => {
+        const cell = rows[i]!.cells[name];
+        return `${ratio(cell?.[of])}${cell && of === "time" ? ` ±${cell.error.toFixed(2)}` : ""}`;
+      })
+      .join(" | ");
+  const means = (of: "time" | "memory") =>
     ["gomalloc", "emmalloc"].map((name) => ratio(mean(at(name, of)))).join(" | ");
   return [
     `| program | workload | in malloc | ${reference}, ms | gomalloc | emmalloc | ${reference}, peak MiB | gomalloc | emmalloc |`,
@@ -92,9 +99,9 @@ async function programsLines({ machine, scale, reference, rows }: Programs): Pro
       const stock = cells[reference]!;
       const peak = (stock.peak / 2 ** 20).toFixed(1);
       const part = `${(share * 100).toFixed(0)} %`;
-      return `| ${program} | ${workload} | ${part} | ${stock.median.toFixed(0)} | ${columns(i, "medianTime")} | ${peak} | ${columns(i, "memory")} |`;
+      return `| ${program} | ${workload} | ${part} | ${stock.milliseconds.toFixed(0)} | ${columns(i, "time")} | ${peak} | ${columns(i, "memory")} |`;
     }),
-    `| geometric mean | | | | ${means("medianTime")} | | ${means("memory")} |`,
+    `| geometric mean | | | | ${means("time")} | | ${means("memory")} |`,
     "",
     `${machine.cpu}, node ${machine.node}, processor time, medians of ${rows[0]!.rounds} rounds; only the ratios travel.`,
   ];

@@ -7,7 +7,7 @@ import { chart } from "../../bench/lib/chart.ts";
 import { FLOOR } from "../../bench/lib/floor.ts";
 import { readOptions } from "../../bench/lib/options.ts";
 import type { Outcome } from "../../bench/lib/rounds.ts";
-import { geometricMean, median, spread } from "../../bench/lib/statistics.ts";
+import { geometricMean, median, medianError, spread } from "../../bench/lib/statistics.ts";
 import { fastestPeer, netRatio, type Row, ratio, summarize } from "../../bench/lib/summary.ts";
 import { table, timeTable } from "../../bench/lib/tables.ts";
 import { judge } from "../../bench/lib/targets.ts";
@@ -88,6 +88,14 @@ describe("statistics", () => {
   it("spread of quartiles", () => {
     expect(spread([10, 10, 10, 10, 10])).toBe(0);
     expect(spread([8, 9, 10, 11, 12])).toBeCloseTo(0.1, 12);
+  });
+
+  it("errors of medians, smaller with more values and unmoved by one that is far off", () => {
+    expect(medianError([3])).toBe(0);
+    const error = medianError([8, 9, 10, 11, 12]);
+    expect(error).toBeCloseTo(((0.2 / 1.349) * 1.2533) / Math.sqrt(5), 12);
+    expect(medianError([8, 9, 10, 11, 1200])).toBe(error);
+    expect(medianError(Array.from({ length: 20 }, (_, i) => 8 + (i % 5)))).toBeLessThan(error * 0.6);
   });
 });
 

@@ -4,7 +4,7 @@
 
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { median, spread } from "../../lib/statistics.ts";
+import { median, medianError, spread } from "../../lib/statistics.ts";
 import { REFERENCE } from "./allocators.ts";
 import type { Program, Scale, Workload } from "./catalog.ts";
 import { execute, type Sample } from "./run.ts";
@@ -20,17 +20,19 @@ export interface Contender {
 
 /** What one allocator needed. */
 export interface Cell {
-  /** Milliseconds of processor time in the fastest round, and the median of the rounds. */
+  /** Milliseconds of processor time: the median of the rounds, and the fastest. */
   readonly milliseconds: number;
-  readonly median: number;
+  readonly fastest: number;
   /** Half the distance between the quartiles over the median. */
   readonly spread: number;
   /** Bytes of memory at the end. */
   readonly peak: number;
-  /** Time over the reference's, by the fastest rounds: what else the machine does can only add to a time. */
+  /** Time over the reference's: the median of the rounds' own ratios. */
   readonly time: number;
-  /** The same by the median of the rounds' own ratios. */
-  readonly medianTime: number;
+  /** Standard error of that median, as a part of it. */
+  readonly error: number;
+  /** The ratio of the two fastest rounds. */
+  readonly fastestTime: number;
   /** Peak over the reference's. */
   readonly memory: number;
 }
@@ -108,13 +110,15 @@ function row(
       throw new Error(`${program.name}, ${workload.name}: ${allocator} wrote something else than ${REFERENCE}`);
     }
     const times = taken.map(({ cpu }) => cpu);
+    const ratios = taken.map(({ cpu }, round) => cpu / others[round]!.cpu);
     const cell = {
-      milliseconds: Math.min(...times),
-      median: median(times),
+      milliseconds: median(times),
+      fastest: Math.min(...times),
       spread: spread(times),
       peak: peak(taken),
-      time: Math.min(...times) / Math.min(...others.map(({ cpu }) => cpu)),
-      medianTime: median(taken.map(({ cpu }, round) => cpu / others[round]!.cpu)),
+      time: median(ratios),
+      error: medianError(ratios),
+      fastestTime: Math.min(...times) / Math.min(...others.map(({ cpu }) => cpu)),
       memory: peak(taken) / peak(others),
     };
     return [allocator, cell];

@@ -9,7 +9,7 @@ import { RESULTS, ROOT } from "../../lib/paths.ts";
 import { geometricMean } from "../../lib/statistics.ts";
 import { type Allocator, OURS, REFERENCE } from "./allocators.ts";
 import type { Program, Scale } from "./catalog.ts";
-import type { Row } from "./measure.ts";
+import type { Cell, Row } from "./measure.ts";
 
 /** Everything a run found. */
 export interface Findings {
@@ -65,6 +65,11 @@ function markdown(head: readonly string[], body: readonly (readonly string[])[])
   return [show(head), rule, ...body.map(show)].join("\n");
 }
 
+/** A ratio of times and its standard error. */
+function withError(cell: Cell | undefined): string {
+  return cell === undefined ? "-" : `${cell.time.toFixed(2)}x ±${cell.error.toFixed(2)}`;
+}
+
 /** Times and peaks of what others are measured against, ratios of the others. */
 function timeTable({ rows, allocators }: Findings): string {
   const ratio = (value: number | undefined) => (value === undefined ? "-" : `${value.toFixed(2)}x`);
@@ -75,7 +80,7 @@ function timeTable({ rows, allocators }: Findings): string {
     workload,
     percent(share),
     ...allocators.map(({ name, reference }) =>
-      name === reference ? (cells[name]?.milliseconds.toFixed(0) ?? "-") : ratio(cells[name]?.time),
+      name === reference ? (cells[name]?.milliseconds.toFixed(0) ?? "-") : withError(cells[name]),
     ),
     ...kept.map(({ name }) => (name === REFERENCE ? (cells[name]!.peak / MIB).toFixed(1) : ratio(cells[name]?.memory))),
   ]);
@@ -134,7 +139,7 @@ function verdict({ rows, scale }: Findings): string | undefined {
     const limit = share >= HEAVY ? LIMITS.heavy : LIMITS.light;
     return [
       ...(cell.time > limit
-        ? [`${program} ${workload}: time ${cell.time.toFixed(3)}x, limit ${limit}x; ${percent(share)} in malloc`]
+        ? [`${program} ${workload}: time ${withError(cell)}, limit ${limit}x; ${percent(share)} in malloc`]
         : []),
       ...(cell.memory > LIMITS.memory
         ? [`${program} ${workload}: memory ${cell.memory.toFixed(3)}x, limit ${LIMITS.memory}x`]
