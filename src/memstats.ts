@@ -92,20 +92,20 @@ export interface Stages {
  * used.
  */
 export interface GCMemStats {
-  /** Cycles whose marking has ended; those that collect() and start() asked for. */
+  /** Cycles whose marking has ended, since the collector was made; those that collect() and start() asked for. */
   readonly numGC: number;
   readonly numForcedGC: number;
-  /** The goal of the running or next cycle, bytes; Infinity: none. */
+  /** The goal: bytes live that the running or next cycle is meant to end with. Infinity: none. */
   readonly nextGC: number;
-  /** End of the last cycle, milliseconds of Unix time. */
+  /** End of the last cycle, milliseconds of Unix time; 0: none. */
   readonly lastGC: number;
   /** Time in calls that began cycles, marked, or paid for marking as they allocated. */
   readonly pauseTotalNs: number;
-  /** The same of the last 256 cycles; that of the last one is at (numGC + 255) % 256. */
+  /** The same of the last 256 cycles, one figure a cycle: the one of the last cycle is at (numGC + 255) % 256. */
   readonly pauseNs: readonly number[];
   /** Ends of these cycles, milliseconds of Unix time. */
   readonly pauseEnd: readonly number[];
-  /** Share of the time since the collector was made that went into it, 0 to 1. */
+  /** Share of the time since the collector was made that went into it, sweeping included: 0 to 1. */
   readonly gcCPUFraction: number;
 }
 

@@ -11,8 +11,8 @@
  * The heap begins at __heap_base at the first allocation and grows by need. Out of memory is an abort with that message,
  * after a cycle was run for it, and leaves the heap as it was.
  *
- * Constants of --use: GOMALLOC_GOGC (percent), GOMALLOC_GC_OFF (cycles only when asked for), GOMALLOC_MEMORY_LIMIT (bytes), GOMALLOC_HEAP_MINIMUM
- * (bytes, the least goal), GOMALLOC_CHECKMARK (check each cycle's marks). One thread.
+ * Constants of --use: GOMALLOC_GOGC (percent), GOMALLOC_GC_OFF (cycles only when asked for), GOMALLOC_MEMORY_LIMIT
+ * (bytes), GOMALLOC_HEAP_MINIMUM (bytes, the least goal), GOMALLOC_CHECKMARK (check each cycle's marks). One thread.
  */
 
 import {

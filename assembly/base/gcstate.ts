@@ -6,7 +6,8 @@
  *   768..     SharedGc, in a shared heap
  *
  * Owner: the thread that works on the heap. In a shared one the words of GcState are written by whoever has M, while the
- * world is stopped where mutators look at them; those of the roots under G; counts of bytes by atomic additions. Read at every refill of a collected row; no fast path looks here.
+ * world is stopped where mutators look at them; those of the roots under G; counts of bytes by atomic additions. Read at
+ * every refill of a collected row; no fast path looks here.
  */
 
 import { FIRST_GC_ROW, GC, SHARED } from "./config";

@@ -10,8 +10,8 @@
  *   to give when its turn comes; last in, first out would reload windows of one slot over and over.
  *   empty: last in, first out, and only while little is retained; mheap.reclaim takes them all before memory grows.
  *
- * In a shared heap the collector's rows go by central/collected.ts, and for the others these lists are the P's own, of the spans that it owns, and no lock is needed; beside them stand the
- * mcentrals of nobody's spans, which all Ps share (central/shared.ts).
+ * In a shared heap these lists are the P's own, of the spans that it owns, and no lock is needed; beside them stand the
+ * mcentrals of nobody's spans, which all Ps share (central/shared.ts). The collector's rows go by central/collected.ts.
  *
  * Lock: P; H for a new span and for one that goes back. Cost: O(1); a new span costs O(its groups + pages).
  */

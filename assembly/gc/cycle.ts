@@ -2,8 +2,7 @@
  * The collector's cycle on one thread: it begins, is paid for by allocation or stepped by the host, ends, and is swept.
  *
  *   off   heapLive reaches the trigger (gc/pacer.ts), or somebody asks: what is unswept is swept, what the mcache holds
- *         will be born black (but see isBornBlack), the roots are
- *         shaded                                                                                          -> mark
+ *         will be born black (but see isBornBlack), the roots are shaded                                  -> mark
  *   mark  assists at refills and steps of the host drain the queue. When it is empty the roots are looked at again; what
  *         that brings is drained on the spot while it is little, else left to further steps, a few times
  *         at most. Then the mcache gives its spans back, the swept sets become the unswept one            -> off

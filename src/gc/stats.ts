@@ -31,31 +31,16 @@ const NS_PER_MS = 1e6;
 export type GCPhase = "off" | "mark" | "sweep";
 
 /** Statistics of a collector. Sizes are bytes, times as their names say. */
-export interface GCStats {
+export interface GCStats extends GCMemStats {
   readonly phase: GCPhase;
-  /** Cycles whose marking has ended, since the collector was made; those that collect() and start() asked for. */
-  readonly numGC: number;
-  readonly numForcedGC: number;
   /** Bytes marked by the last cycle and allocated since, in slots and pages. */
   readonly heapLive: number;
   /** Bytes marked by the last cycle. */
   readonly heapMarked: number;
-  /** The goal: heapLive that the running or next cycle is meant to end with. Infinity: none. */
-  readonly nextGC: number;
   /** heapLive at which the next cycle is due. Infinity: none. */
   readonly trigger: number;
-  /** End of the last cycle, milliseconds of Unix time; 0: none. */
-  readonly lastGC: number;
-  /** Time in calls that began cycles, marked, or paid for marking as they allocated. */
-  readonly pauseTotalNs: number;
-  /** The same of the last 256 cycles, one figure a cycle: the one of the last cycle is at (numGC + 255) % 256. */
-  readonly pauseNs: readonly number[];
-  /** Ends of these cycles, milliseconds of Unix time. */
-  readonly pauseEnd: readonly number[];
   /** The longest single such call. */
   readonly maxPauseNs: number;
-  /** Share of the time since the collector was made that went into it, sweeping included: 0 to 1. */
-  readonly gcCPUFraction: number;
   /** True while the limiter holds cycles back. */
   readonly limited: boolean;
   /** Objects and bytes that the sweep behind the last cycle has found dead so far. A tiny block is one. */

@@ -5,30 +5,46 @@
  * Numbers come signed out of wasm. For the instance's own thread.
  */
 import { HeapDisposedError } from "../errors.js";
-import { COLLECTOR_NAMES as SOLO_NAMES, type CollectorExports as SoloExports } from "../gc/abi.js";
+import {
+  COLLECTOR_NAMES as SOLO_NAMES,
+  type CollectorExports as SoloExports,
+  STAT_CYCLES,
+  STAT_FREED_BYTES,
+  STAT_FREED_OBJECTS,
+  STAT_GOAL,
+  STAT_HANDLES,
+  STAT_HEAP_LIVE,
+  STAT_HEAP_MARKED,
+  STAT_OVERFLOWS,
+  STAT_PINS,
+  STAT_SCAN_WORK,
+  STAT_STEPS,
+  STAT_SWEEPING,
+  STAT_TRIGGER,
+} from "../gc/abi.js";
 
 /** Results of gcBegin and gcEnd, and of gcMark for the last. */
 export const MORE = 0;
 export const DONE = 1;
 export const BUSY = -1;
 
-/** Numbers of gcStat. */
+/** Numbers of gcStat: those of gc/abi.ts, and from 32 on those of a shared heap. */
 export const STATS = {
-  cycles: 0,
+  cycles: STAT_CYCLES,
   forced: 1,
   phase: 2,
-  heapLive: 3,
-  heapMarked: 4,
-  goal: 5,
-  trigger: 6,
-  sweeping: 7,
-  steps: 8,
-  pins: 9,
-  handles: 10,
-  freedObjects: 11,
-  freedBytes: 12,
-  overflows: 13,
-  scanned: 14,
+  heapLive: STAT_HEAP_LIVE,
+  heapMarked: STAT_HEAP_MARKED,
+  goal: STAT_GOAL,
+  trigger: STAT_TRIGGER,
+  sweeping: STAT_SWEEPING,
+  steps: STAT_STEPS,
+  pins: STAT_PINS,
+  handles: STAT_HANDLES,
+  freedObjects: STAT_FREED_OBJECTS,
+  freedBytes: STAT_FREED_BYTES,
+  overflows: STAT_OVERFLOWS,
+  scanned: STAT_SCAN_WORK,
   markTime: 32,
   stopBegin: 33,
   stopEnd: 34,

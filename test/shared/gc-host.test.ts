@@ -2,24 +2,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { createSharedHeap, formatCycle, HeapLockError, type SharedHeap } from "../../src/shared/index.ts";
+import { list } from "./support/host-list.ts";
 import { reached, signals, startThread } from "./support/host-workers.ts";
 
 let heap: SharedHeap;
 afterEach(() => heap.dispose());
-
-/** A list of `n` objects of two words, and its handle. */
-function list({ gc }: SharedHeap, type: number, n: number): number {
-  return gc.inside(() => {
-    const handle = gc.handle(gc.newObject(type));
-    let last = gc.get(handle);
-    for (let i = 1; i < n; i++) {
-      const next = gc.newObject(type);
-      gc.writePointer(last, next);
-      last = next;
-    }
-    return handle;
-  });
-}
 
 /** Objects from a handle on. */
 function length(heap: SharedHeap, handle: number): number {

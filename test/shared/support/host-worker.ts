@@ -2,6 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { attachHeap, type SharedHeap } from "../../../src/shared/index.ts";
 import { random } from "../../support/random.ts";
+import { list } from "./host-list.ts";
 import type { Job } from "./host-workers.ts";
 
 const { message, task, seed, rounds, signal } = workerData as Job;
@@ -41,20 +42,6 @@ function tell(index: number, value: number): void {
   Atomics.store(signal, index, value);
   Atomics.notify(signal, index);
 }
-
-const list = (heap: SharedHeap, type: number, n: number): number => {
-  const { gc } = heap;
-  return gc.inside(() => {
-    const handle = gc.handle(gc.newObject(type));
-    let last = gc.get(handle);
-    for (let i = 1; i < n; i++) {
-      const next = gc.newObject(type);
-      gc.writePointer(last, next);
-      last = next;
-    }
-    return handle;
-  });
-};
 
 const TASKS = {
   /** Marks until signal 1 is set. The records of its cycles. */
