@@ -40,10 +40,9 @@ it(`${DEATHS} random terminations, seed ${SEED}`, { timeout: LONG ? 1_800_000 : 
   const seen = { none: 0, heapLock: 0, centralLock: 0, pagesMoving: 0, freePending: 0 };
   for (let n = 0; n < DEATHS; n++) {
     const slot = r() % WORKERS;
-    const word = 16 + 8 * slot + 1;
     // It is at work again by then.
-    const ops = fleet.control[word]! + between(r, 1, 60);
-    await fleet.until(() => fleet!.control[word]! >= ops);
+    const ops = fleet.operationsOf(slot) + between(r, 1, 60);
+    await fleet.until(() => fleet!.operationsOf(slot) >= ops);
     const bits = await fleet.kill(slot, () => {
       fleet!.check(false);
     });

@@ -2,21 +2,17 @@
  * Workers over one shared heap, and the main thread that watches them: starts them, makes them quiet, checks the heap and
  * the accounts, buries the dead.
  *
- * The main thread holds a P of its own from the start. control words: 0 pause, 1 stop, and 8 for each worker from 16 on:
- * quiet, operations, left. Every worker's blocks stand in a table of its own, in shared memory.
+ * The main thread holds a P of its own from the start. Every worker's blocks stand in a table of its own, in shared memory.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { expect } from "vitest";
 import { M_LOCK_WAIT, type SharedFlavour, type Stats, WASM_PAGE, wasmModule } from "../../support/wasm.ts";
 import { type Thread, World } from "./core-world.ts";
+import { ask, askToStop, clearWords, hasLeft, isQuiet, makeControl, OPS, release, wordOf } from "./quiet.mjs";
 
-const PAUSE = 0;
-const STOP = 1;
-const SLOTS = 16;
-const QUIET = 0;
-const OPS = 1;
-const LEFT = 2;
+/** Milliseconds without an operation of anybody after which a wait is a hang. */
+const HANGS = 100_000;
 
 /** The token of the main thread; workers have higher ones. */
 const MAIN = 1;
@@ -72,15 +68,11 @@ export class Fleet {
     // Nobody waits that long for a lock whose holder lives.
     this.main.e.mallopt(M_LOCK_WAIT, 20_000);
     if (options.procs) this.main.e.setProcs(options.procs + 1);
-    this.control = new Int32Array(new SharedArrayBuffer(4 * (SLOTS + 8 * options.slots)));
+    this.control = makeControl(options.slots);
     this.tables = Array.from({ length: options.slots }, () => {
       return new Int32Array(new SharedArrayBuffer(4 * ((options.blocks ?? 1000) + 64)));
     });
     this.members = Array.from({ length: options.slots }, () => undefined);
-  }
-
-  #word(slot: number, i: number): number {
-    return SLOTS + 8 * slot + i;
   }
 
   /** Starts a worker in a free slot. Its table is empty. */
@@ -89,7 +81,7 @@ export class Fleet {
     const token = ++this.#tokens;
     const table = this.tables[slot]!;
     table.fill(0);
-    for (let i = 0; i < 8; i++) control[this.#word(slot, i)] = 0;
+    clearWords(control, slot);
     const seed = Math.imul(options.seed * 1000 + token, 0x9e3779b1) >>> 0;
     const worker = new Worker(new URL("./core-worker.mjs", import.meta.url), {
       workerData: {
@@ -129,18 +121,43 @@ export class Fleet {
     if (this.errors.length > 0) throw new Error(`seed ${this.options.seed}: ${this.errors.slice(0, 3).join("\n")}`);
   }
 
-  /** Operations of all workers that are there. */
-  operations(): number {
-    return this.members.reduce((n, _, slot) => n + this.control[this.#word(slot, OPS)]!, 0);
+  /** Operations of a worker. */
+  operationsOf(slot: number): number {
+    return this.control[wordOf(slot, OPS)]!;
   }
 
-  /** Until `done`, or a worker complains. */
+  /** Operations of all workers that are there. */
+  operations(): number {
+    return this.members.reduce((n, _, slot) => n + this.operationsOf(slot), 0);
+  }
+
+  /** Until `done`, or a worker complains, or nobody does anything for so long that something hangs. */
   async until(done: () => boolean): Promise<void> {
+    let seen = -1;
+    let end = 0;
     while (!done()) {
       this.expectNoErrors();
+      if (this.operations() !== seen) {
+        seen = this.operations();
+        end = Date.now() + HANGS;
+      } else if (Date.now() > end) throw new Error(`seed ${this.options.seed} hangs: ${this.#where()}`);
       await sleep(1);
     }
     this.expectNoErrors();
+  }
+
+  /** Where everybody is: words of control, holders of locks, states of the Ps. */
+  #where(): string {
+    const { world, main, control } = this;
+    const locks: string[] = [];
+    for (let i = 0; i < main.e.lockCount(); i++) {
+      const word = world.lockWord(main, i);
+      if (word !== 0) locks.push(`${i}: ${(word >>> 0).toString(16)}`);
+    }
+    const states: string[] = [];
+    for (let id = 1; id <= main.e.numPs(); id++) states.push(world.stateWord(main, id).toString(16));
+    const tokens = this.members.map((m) => m?.token);
+    return `control [${control}], locks taken [${locks.join(", ")}], Ps [${states}], tokens [${tokens}]`;
   }
 
   async untilOperations(n: number): Promise<void> {
@@ -149,23 +166,17 @@ export class Fleet {
 
   /** Whether the worker of a slot has come to its end by itself. */
   gone(slot: number): boolean {
-    return this.members[slot] === undefined || this.control[this.#word(slot, LEFT)] === 1;
+    return this.members[slot] === undefined || hasLeft(this.control, slot);
   }
 
   /** All workers between two operations, their blocks checked by themselves. */
   async pause(): Promise<void> {
-    Atomics.store(this.control, PAUSE, 1);
-    await this.until(() =>
-      this.members.every((m, s) => m === undefined || Atomics.load(this.control, this.#word(s, QUIET)) === 1),
-    );
+    ask(this.control);
+    await this.until(() => this.members.every((m, slot) => m === undefined || isQuiet(this.control, slot)));
   }
 
   resume(): void {
-    for (const [slot, m] of this.members.entries()) {
-      if (m !== undefined && !this.gone(slot)) Atomics.store(this.control, this.#word(slot, QUIET), 0);
-    }
-    Atomics.store(this.control, PAUSE, 0);
-    Atomics.notify(this.control, PAUSE);
+    release(this.control);
   }
 
   /** Addresses of all blocks that are known: in tables and in the ring. */
@@ -189,9 +200,8 @@ export class Fleet {
 
   /** Workers come to their end; their blocks stay in the tables. */
   async stop(): Promise<void> {
-    Atomics.store(this.control, STOP, 1);
-    Atomics.store(this.control, PAUSE, 0);
-    for (const i of [STOP, PAUSE]) Atomics.notify(this.control, i);
+    askToStop(this.control);
+    await this.until(() => this.members.every((_, slot) => this.gone(slot)));
     await Promise.all(this.members.map((m) => m?.exited));
     this.members.fill(undefined);
     this.expectNoErrors();

@@ -4,20 +4,13 @@
  *
  * A block tells what it is: its size, a word that goes with its address and size, and a byte that fills the rest. The
  * worker's live blocks stand in a shared table, so that whoever buries it can have them; a block is out of the table
- * while a call is about it. Between two operations the worker looks at the flags of `control` (core-fleet.ts).
+ * while a call is about it. Between two operations the worker looks whether it is to be quiet (quiet.mjs).
  */
 import { parentPort, workerData } from "node:worker_threads";
+import { leave, OPS, obey, STOP, wordOf } from "./quiet.mjs";
 
 const { module, memory, base, control, ring, table, slot, token, seed, options } = workerData;
-/** Words of `control`: what all are to do, and from SLOTS on 8 words a worker. */
-const PAUSE = 0;
-const STOP = 1;
-const SLOTS = 16;
-const mine = SLOTS + slot * 8;
-const QUIET = mine;
-const OPS = mine + 1;
-const LEFT = mine + 2;
-
+const ops = wordOf(slot, OPS);
 const M_MISUSE = 1;
 const M_LOCK_WAIT = 5;
 const M_RESERVE = 4;
@@ -36,7 +29,7 @@ function reach(end) {
 }
 
 function fail(what) {
-  throw new Error(`worker ${slot}, seed ${seed}, operation ${control[OPS]}: ${what}`);
+  throw new Error(`worker ${slot}, seed ${seed}, operation ${control[ops]}: ${what}`);
 }
 
 let state = seed | 1;
@@ -171,21 +164,15 @@ function exchange() {
   }
 }
 
-/** Quiet while the others are asked to be. */
-function obey() {
-  while (control[PAUSE] !== 0 && control[STOP] === 0) {
-    for (let i = 0; i < count; i++) check(table[i] >>> 0);
-    Atomics.store(control, QUIET, 1);
-    Atomics.notify(control, QUIET);
-    Atomics.wait(control, PAUSE, 1);
-    Atomics.store(control, QUIET, 0);
-  }
+/** Its blocks are whole. */
+function checkMine() {
+  for (let i = 0; i < count; i++) check(table[i] >>> 0);
 }
 
 /** A P, however long it takes: there may be fewer than workers. */
 function acquire() {
   while (e.acquireP(token) === 0 && control[STOP] === 0) {
-    obey();
+    obey(control, slot, checkMine);
     Atomics.wait(control, STOP, 0, 1);
   }
 }
@@ -238,7 +225,7 @@ try {
   e.mallopt(M_LOCK_WAIT, 0);
   acquire();
   for (let n = options.ops; n !== 0 && control[STOP] === 0; n--) {
-    if (control[PAUSE] !== 0) obey();
+    obey(control, slot, checkMine);
     // A turn is over: with fewer Ps than workers somebody waits.
     if (options.turn !== 0 && n % options.turn === 0) {
       e.releaseP();
@@ -246,12 +233,11 @@ try {
       acquire();
     }
     step();
-    control[OPS]++;
+    control[ops]++;
   }
-  for (let i = 0; i < count; i++) check(table[i] >>> 0);
+  checkMine();
   e.releaseP();
-  Atomics.store(control, LEFT, 1);
-  Atomics.store(control, QUIET, 1);
+  leave(control, slot);
   parentPort.postMessage({ done: true });
 } catch (error) {
   parentPort.postMessage({ error: error.stack ?? String(error) });

@@ -8,13 +8,7 @@ import { expect } from "vitest";
 import { M_LOCK_WAIT, type SharedFlavour, wasmModule } from "../../support/wasm.ts";
 import { type Thread, World } from "./core-world.ts";
 import { type GcType, MAIL_WORDS, makeTypes } from "./gc-mutator.mjs";
-
-const PAUSE = 0;
-const STOP = 1;
-const SLOTS = 16;
-const QUIET = 0;
-const STEPS = 1;
-const LEFT = 2;
+import { ask, askToStop, clearWords, hasLeft, isQuiet, makeControl, OPS, release, wordOf } from "./quiet.mjs";
 
 /** What a worker does: mutate, run cycle after cycle, or run cycles when they are due. */
 export type Role = "mutator" | "marker" | "due";
@@ -51,18 +45,14 @@ export class GcFleet {
     this.main.e.setCheckmark(1);
     this.main.e.setHeapMinimum(512 << 10);
     this.types = makeTypes(this.main.e, this.world.memory);
-    this.control = new Int32Array(new SharedArrayBuffer(4 * (SLOTS + 8 * roles.length)));
+    this.control = makeControl(roles.length);
     this.members = roles.map(() => undefined);
-  }
-
-  word(slot: number, i: number): number {
-    return SLOTS + 8 * slot + i;
   }
 
   start(slot: number): void {
     const { world, control, mail, types, options, roles } = this;
     const token = ++this.#tokens;
-    for (let i = 0; i < 8; i++) control[this.word(slot, i)] = 0;
+    clearWords(control, slot);
     const seed = Math.imul(this.seed * 1000 + token, 0x9e3779b1) >>> 0;
     const worker = new Worker(new URL("./gc-worker.mjs", import.meta.url), {
       workerData: {
@@ -109,31 +99,31 @@ export class GcFleet {
   }
 
   steps(slot: number): number {
-    return Atomics.load(this.control, this.word(slot, STEPS));
+    return Atomics.load(this.control, wordOf(slot, OPS));
+  }
+
+  /** Whether the worker of a slot has come to its end by itself. */
+  gone(slot: number): boolean {
+    return hasLeft(this.control, slot);
   }
 
   async pause(): Promise<void> {
-    Atomics.store(this.control, PAUSE, 1);
-    await this.until(() =>
-      this.members.every((m, slot) => m === undefined || Atomics.load(this.control, this.word(slot, QUIET)) === 1),
-    );
+    ask(this.control);
+    await this.until(() => this.members.every((m, slot) => m === undefined || isQuiet(this.control, slot)));
   }
 
   resume(): void {
-    Atomics.store(this.control, PAUSE, 0);
-    Atomics.notify(this.control, PAUSE);
+    release(this.control);
   }
 
   /** All leave by themselves when their steps are over; markers are told to. */
   async join(): Promise<void> {
     const mutators = this.roles.flatMap((role, slot) => (role === "mutator" ? [slot] : []));
     if (this.options.steps > 0) {
-      await this.until(() => mutators.every((slot) => Atomics.load(this.control, this.word(slot, LEFT)) === 1));
+      await this.until(() => mutators.every((slot) => this.gone(slot)));
     }
-    Atomics.store(this.control, STOP, 1);
-    this.resume();
-    Atomics.notify(this.control, STOP);
-    await this.until(() => this.members.every((m, i) => m === undefined || this.control[this.word(i, LEFT)] === 1));
+    askToStop(this.control);
+    await this.until(() => this.members.every((m, i) => m === undefined || this.gone(i)));
     await Promise.all(this.members.map((m) => m?.exited));
     this.expectNoErrors();
     for (let i = 0; i < MAIL_WORDS; i++) {

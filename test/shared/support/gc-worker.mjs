@@ -1,39 +1,23 @@
 /**
  * A worker on a collected shared heap: a mutator (gc-mutator.mjs), or the marker, which does cycles one after the other.
- *
- * control: 0 pause, 1 stop, and 8 words a worker from 16 on: quiet, steps or cycles, left. core-fleet's workers have the same.
+ * Its operations in `control` (quiet.mjs) are steps or cycles.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { Mutator } from "./gc-mutator.mjs";
+import { leave, OPS, obey, STOP, wordOf } from "./quiet.mjs";
 
 const { module, memory, base, control, mail, types, slot, token, seed, role, most, steps } = workerData;
-const PAUSE = 0;
-const STOP = 1;
-const QUIET = 16 + 8 * slot;
-const STEPS = QUIET + 1;
-const LEFT = QUIET + 2;
+const ops = wordOf(slot, OPS);
 const M_LOCK_WAIT = 5;
 
 const e = new WebAssembly.Instance(module, { env: { memory } }).exports;
 
-function obey() {
-  while (control[PAUSE] !== 0 && control[STOP] === 0) {
-    Atomics.store(control, QUIET, 1);
-    Atomics.notify(control, QUIET);
-    Atomics.wait(control, PAUSE, 1);
-    Atomics.store(control, QUIET, 0);
-  }
-}
-
 function mutate() {
   const mutator = new Mutator({ e, memory, types, mail, seed, index: token, most });
   while (control[STOP] === 0 && mutator.steps !== steps) {
-    if (control[PAUSE] !== 0) {
-      mutator.inside(() => mutator.check());
-      obey();
-    }
+    obey(control, slot, () => mutator.inside(() => mutator.check()));
     mutator.step();
-    control[STEPS]++;
+    control[ops]++;
   }
   mutator.inside(() => mutator.check());
   mutator.drop();
@@ -45,10 +29,7 @@ function mark() {
   const wake = new Int32Array(memory.buffer, e.gcWakeAddress() >>> 0, 1);
   let state = seed | 1;
   while (control[STOP] === 0) {
-    if (control[PAUSE] !== 0) {
-      e.gcFinish();
-      obey();
-    }
+    obey(control, slot, () => e.gcFinish());
     state = (Math.imul(state, 1664525) + 1013904223) | 0;
     if (role === "due" && e.gcDue() === 0) {
       Atomics.wait(wake, 0, Atomics.load(wake, 0), 5);
@@ -63,7 +44,7 @@ function mark() {
     // Some sweep is left to the others.
     if (state & 64) e.gcSweep(1_000_000);
     else e.gcSweep(20);
-    control[STEPS]++;
+    control[ops]++;
   }
   return {};
 }
@@ -74,9 +55,7 @@ try {
   if ((e.acquireP(token) & 0xff) === 0) throw new Error("no P");
   const told = role === "mutator" ? mutate() : mark();
   e.releaseP();
-  Atomics.store(control, LEFT, 1);
-  Atomics.store(control, QUIET, 1);
-  Atomics.notify(control, QUIET);
+  leave(control, slot);
   parentPort.postMessage({ done: true, ...told });
 } catch (error) {
   parentPort.postMessage({ error: `${role} ${slot}, seed ${seed}: ${error.stack ?? error}` });
