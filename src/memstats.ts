@@ -75,7 +75,7 @@ export interface StageStats {
 export interface Stages {
   /** A tiny object found room in the current 16-byte block; a miss opens a new block. */
   readonly tiny: StageStats;
-  /** A slot was in the mcache's window; a miss is a refill. */
+  /** A slot was in the mcache's group; a miss is a refill. */
   readonly mcache: StageStats;
   /** A refill found slots in the span at hand, from frees of the same group or in another of its groups. */
   readonly span: StageStats;
@@ -157,9 +157,9 @@ export interface MemStats extends GCMemStats {
   readonly mspanInuse: number;
   /** Bytes of all other metadata. */
   readonly otherSys: number;
-  /** Mallocs for which the mcache had no slot. */
+  /** Mallocs for which the mcache's group had no slot. */
   readonly refills: number;
-  /** Refills from frees of the same group of slots. */
+  /** Windows that the mcache made of frees into its own group, without a refill. */
   readonly groupRefills: number;
   /** Refills from another group of the same span. */
   readonly spanRefills: number;
@@ -217,14 +217,13 @@ export function readMemStats(view: DataView, address: number, gc: GCMemStats = N
 }
 
 function stagesOf(counts: Record<(typeof WORDS)[number], number>): Stages {
-  const fromSpan = counts.groupRefills + counts.spanRefills;
-  const refilled = fromSpan + counts.centralHits + counts.centralGrows;
+  const refilled = counts.spanRefills + counts.centralHits + counts.centralGrows;
   // Mallocs that took a slot; those of a refill that found no memory are not among them.
   const slots = counts.mallocs - counts.tinyAllocs - counts.largeMallocs;
   return {
     tiny: { hits: counts.tinyAllocs, misses: counts.tinyBlocks },
     mcache: { hits: slots - refilled, misses: counts.refills },
-    span: { hits: fromSpan, misses: counts.refills - fromSpan },
+    span: { hits: counts.spanRefills, misses: counts.refills - counts.spanRefills },
     mcentral: { hits: counts.centralHits, misses: counts.centralGrows },
     pageCache: { hits: counts.pageCacheHits, misses: counts.pageCacheRefills },
     pageHeap: { hits: counts.pageAllocs, misses: counts.sysGrows + counts.sysGrowFailures },

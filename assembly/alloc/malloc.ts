@@ -41,18 +41,21 @@ function takeSlot(row: Row, g: Group, cache: u64): u32 {
   return row.base + <u32>ctz(cache) * row.elemsize;
 }
 
-/** nextFreeFast for a request of 1..1024 bytes: the block, or 0 when the row has no slot or there is no heap yet. */
+/**
+ * nextFreeFast for a request of 1..1024 bytes: the block, or 0 when the row has no slot or there is no heap yet. Of a window
+ * that is used up the frees into the same group become the next: in a full heap it is that every few calls.
+ */
 // @ts-ignore: decorator
 @inline
 export function mallocFast(size: u32): u32 {
   const h = here();
-  if (size - 1 < SMALL_SIZE_MAX && h != 0) {
-    const row = rowAt(load<u32>(h + (((size + 7) >> 3) << 2), HEAP_TABLE8));
-    const g = changetype<Group>(<usize>row.group);
-    const cache = g.allocCache;
-    if (cache) return takeSlot(row, g, cache);
-  }
-  return 0;
+  if (size - 1 >= SMALL_SIZE_MAX || h == 0) return 0;
+  const row = rowAt(load<u32>(h + (((size + 7) >> 3) << 2), HEAP_TABLE8));
+  const g = changetype<Group>(<usize>row.group);
+  const cache = g.allocCache;
+  if (cache) return takeSlot(row, g, cache);
+  const back = g.freed ^ row.tail;
+  return reloadRow(row, g) ? takeSlot(row, g, back) : 0;
 }
 
 /** Row address of a request of 1025..32768 bytes: the class's row, or a fitted one that is wide enough. */

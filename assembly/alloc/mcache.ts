@@ -3,8 +3,8 @@
  * group: 64 slots of one span. This file is the slow half: what happens when allocCache is empty, and how all of it is
  * given back.
  *
- *   refill, cheapest first: the frees that came into the same group; another group of the same span; a span of the
- *   mcentral; a new span.
+ *   reload, inlined in malloc: the frees that came into the same group.
+ *   refill, cheapest first: another group of the same span; a span of the mcentral; a new span.
  *
  * Law: the cached group's bit is clear in its span's partialMask, and its span is in no list. Owner: the P. Cost: O(1),
  * but for a new span.
@@ -23,23 +23,21 @@ import { giveBack } from "../heap/mheap";
 import { addressOf, groupAt, groupIndex, groupOf, spanAt, validBits } from "../heap/mspan";
 
 /**
- * The cheapest refill: the frees of the row's group become its window, dirty ones. False when there were none.
- * With the dummy both words are 0, as tail is.
+ * The frees of the row's group become its window, dirty ones. False when there were none. With the dummy both words are 0,
+ * as tail is.
  */
 // @ts-ignore: decorator
 @inline
 export function reloadRow(row: Row, g: Group): bool {
   const tail = row.tail;
-  const back = g.freed & ~tail;
+  const back = g.freed ^ tail;
   if (back == 0) return false;
   g.allocCache = back;
   g.freed = tail;
-  const span = spanAt(row.span);
-  span.dirtyMask = <u16>((<u32>span.dirtyMask) | (1 << groupIndex(span, row.group)));
+  row.dirty = 1;
   if (HOST) {
-    count(STAT_REFILLS);
     count(STAT_GROUP_REFILLS);
-    central(span.row).taken += popcnt(back);
+    central(rowIndex(<u32>changetype<usize>(row))).taken += popcnt(back);
   }
   return true;
 }
@@ -97,8 +95,8 @@ export function refill(address: u32): u32 {
   if (back) {
     g.allocCache |= back;
     g.freed = tail;
-    span.dirtyMask = <u16>((<u32>span.dirtyMask) | (1 << i));
   }
+  row.dirty = back != 0 ? 1 : ((<u32>span.dirtyMask) >> i) & 1;
   if (HOST) central(index).taken += popcnt(g.allocCache);
   row.tail = tail;
   row.base = span.startAddr + (i << 6) * row.elemsize;
@@ -111,8 +109,7 @@ export function refill(address: u32): u32 {
 // @ts-ignore: decorator
 @inline
 export function isDirty(row: Row): bool {
-  const span = spanAt(row.span);
-  return (((<u32>span.dirtyMask) >> groupIndex(span, row.group)) & 1) != 0;
+  return row.dirty != 0;
 }
 
 /** Give the row's group and span back to the mcentral. */
@@ -125,6 +122,7 @@ export function uncacheRow(address: u32): void {
   if (HOST) central(rowIndex(address)).taken -= popcnt(g.allocCache);
   if ((g.allocCache | (g.freed & ~row.tail)) != 0) span.partialMask = <u16>((<u32>span.partialMask) | (1 << i));
   else g.freed = FULL;
+  span.dirtyMask = <u16>((<u32>span.dirtyMask) | (row.dirty << i));
   clearRow(row);
   uncacheSpan(span);
 }

@@ -77,7 +77,7 @@ export function reallocChecked(p: u32, size: u32): u32 {
         return p;
       }
     }
-  } else if (size <= old && (size > old >> 1 || old == MIN_SLOT)) {
+  } else if (size <= old && (size >= old >> 1 || old == MIN_SLOT)) {
     count(STAT_REALLOC_IN_PLACE);
     return p;
   }

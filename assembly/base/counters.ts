@@ -7,8 +7,8 @@ import { HOST, MAX_PS, SHARED } from "./config";
 import { HEAP_STATS } from "./layout";
 import { heap, here, local, recordOf } from "./state";
 
-@inline export const STAT_REFILLS: u32 = 0; // malloc found its allocCache empty
-@inline export const STAT_GROUP_REFILLS: u32 = 1; // reloaded from the same group's frees
+@inline export const STAT_REFILLS: u32 = 0; // malloc found no slot in its group
+@inline export const STAT_GROUP_REFILLS: u32 = 1; // windows of the same group's frees, no refill
 @inline export const STAT_SPAN_REFILLS: u32 = 2; // went on to another group of the span
 @inline export const STAT_CENTRAL_HITS: u32 = 3; // took a span from the mcentral
 @inline export const STAT_CENTRAL_GROWS: u32 = 4; // took a new span from the heap

@@ -166,7 +166,9 @@ export class Row {
   span: u32;
   /** The bits of `freed` that are no slots of the group: what it reads when nothing was freed. */
   tail: u64;
-  pad: u64;
+  /** 1 when the slots of the group's window may be dirty. The span's dirtyMask hears of it when the group leaves the row. */
+  dirty: u32;
+  pad: u32;
 }
 @inline export const ROW_SHIFT: u32 = 5;
 

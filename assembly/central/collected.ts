@@ -105,6 +105,7 @@ export function uncacheCollected(record: u32, index: u32): void {
   const some = (g.allocCache | (g.freed & ~row.tail)) != 0;
   if (HOST) centralOf(record, index).taken -= popcnt(g.allocCache);
   if (some) span.partialMask = <u16>((<u32>span.partialMask) | (1 << i));
+  span.dirtyMask = <u16>((<u32>span.dirtyMask) | (row.dirty << i));
   // A full group must not be the row's when it is marked.
   row.group = record + HEAP_DUMMY;
   row.span = 0;

@@ -97,7 +97,7 @@ function tidySpan(span: MSpan, record: u32): void {
     if (free == 0 && <u32>changetype<usize>(g) == cached) clearRowOf(record, row);
     g.allocCache = free;
     g.freed = free ? ~valid : FULL;
-    if (back) span.dirtyMask = <u16>((<u32>span.dirtyMask) | (1 << i));
+    if (back != 0 || <u32>changetype<usize>(g) == cached) span.dirtyMask = <u16>((<u32>span.dirtyMask) | (1 << i));
     if (free) partial |= 1 << i;
   }
   if (cached) clearRowOf(record, row);

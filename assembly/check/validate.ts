@@ -284,7 +284,8 @@ function validateGroups(span: MSpan, deep: bool): u32 {
     }
     if ((g.allocCache & ~valid) != 0 || (~g.freed & ~valid) != 0) return bad(BIT_OUTSIDE, where);
     if ((g.allocCache & g.freed) != 0) return bad(BIT_TWICE, where);
-    if (deep && (((<u32>span.dirtyMask) >> i) & 1) == 0) {
+    const dirty = row.group == where ? row.dirty : ((<u32>span.dirtyMask) >> i) & 1;
+    if (deep && dirty == 0) {
       for (let bits = g.allocCache; bits != 0; bits &= bits - 1) {
         const slot = span.startAddr + ((i << 6) + <u32>ctz(bits)) * size;
         for (let b: u32 = 0; b < size; b += 8) if (load<u64>(slot + b) != 0) return bad(DIRTY_SLOT, slot + b);
