@@ -77,7 +77,7 @@ export interface Stages {
   readonly tiny: StageStats;
   /** A slot was in the mcache's group; a miss is a refill. */
   readonly mcache: StageStats;
-  /** A refill found slots in the span at hand, from frees of the same group or in another of its groups. */
+  /** A refill found slots in the span at hand, in another of its groups. */
   readonly span: StageStats;
   /** The mcentral had a span with free slots; a miss takes a new span from the page heap. */
   readonly mcentral: StageStats;

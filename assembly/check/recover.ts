@@ -85,19 +85,20 @@ function tidySpan(span: MSpan, record: u32): void {
   for (let i: u32 = 0; i < span.ngroups; i++) {
     const g = groupOf(span, i);
     const valid = validBits(span, i);
-    const known = <u32>changetype<usize>(g) == cached || ((<u32>span.partialMask) >> i) & 1;
+    const mine = <u32>changetype<usize>(g) == cached;
+    const known = mine || ((<u32>span.partialMask) >> i) & 1;
     // A full group, or one with a single slot whose first free was under way.
     const full = !known && g.allocCache == 0 && g.freed == FULL;
     const back = full ? 0 : g.freed & valid;
     const free = (g.allocCache & valid) | back;
-    if (HOST && <u32>changetype<usize>(g) == cached) {
+    if (HOST && mine) {
       centralOf(record, span.row).taken -= popcnt(g.allocCache);
     }
     // A full group must not be the row's when it is marked: in a row, all ones mean all free.
-    if (free == 0 && <u32>changetype<usize>(g) == cached) clearRowOf(record, row);
+    if (free == 0 && mine) clearRowOf(record, row);
     g.allocCache = free;
     g.freed = free ? ~valid : FULL;
-    if (back != 0 || <u32>changetype<usize>(g) == cached) span.dirtyMask = <u16>((<u32>span.dirtyMask) | (1 << i));
+    if (back != 0 || mine) span.dirtyMask = <u16>((<u32>span.dirtyMask) | (1 << i));
     if (free) partial |= 1 << i;
   }
   if (cached) clearRowOf(record, row);

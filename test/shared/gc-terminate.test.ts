@@ -28,8 +28,8 @@ it(`${DEATHS} random terminations, seed ${SEED}`, { timeout: LONG ? 1_800_000 : 
   for (let n = 0; n < DEATHS; n++) {
     // The marker as often as all others.
     const slot = r() % 2 === 0 ? 1 : (r() % 2) * 2;
-    const steps = fleet.steps(slot) + (slot === 1 ? between(r, 1, 3) : between(r, 1, 300));
-    await fleet.until(() => fleet!.steps(slot) >= steps);
+    const steps = fleet.operationsOf(slot) + (slot === 1 ? between(r, 1, 3) : between(r, 1, 300));
+    await fleet.until(() => fleet!.operationsOf(slot) >= steps);
     const bits = await fleet.kill(slot);
     if (bits & ~1) seen.inside++;
     else seen.outside++;

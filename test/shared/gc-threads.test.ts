@@ -29,7 +29,7 @@ describe(`workers that change a graph, seed ${SEED}`, { timeout: LONG ? 1_800_00
     for (let slot = 0; slot < roles.length; slot++) fleet.start(slot);
     for (let i = 1; i <= 3; i++) {
       const steps = (STEPS * i) / 4;
-      await fleet.until(() => fleet!.steps(0) >= steps || fleet!.gone(0));
+      await fleet.until(() => fleet!.operationsOf(0) >= steps || fleet!.gone(0));
       await fleet.pause();
       main.e.gcFinish();
       main.valid(`in pause ${i}`);

@@ -1,21 +1,11 @@
 /**
- * Workers over one shared heap, and the main thread that watches them: starts them, makes them quiet, checks the heap and
- * the accounts, buries the dead.
- *
- * The main thread holds a P of its own from the start. Every worker's blocks stand in a table of its own, in shared memory.
+ * A crew of workers that play with malloc (core-worker.mjs), and the accounts of their blocks: every worker's stand in a
+ * table of its own, in shared memory.
  */
-import { setTimeout as sleep } from "node:timers/promises";
-import { Worker } from "node:worker_threads";
 import { expect } from "vitest";
-import { M_LOCK_WAIT, type SharedFlavour, type Stats, WASM_PAGE, wasmModule } from "../../support/wasm.ts";
-import { type Thread, World } from "./core-world.ts";
-import { ask, askToStop, clearWords, hasLeft, isQuiet, makeControl, OPS, release, wordOf } from "./quiet.mjs";
-
-/** Milliseconds without an operation of anybody after which a wait is a hang. */
-const HANGS = 100_000;
-
-/** The token of the main thread; workers have higher ones. */
-const MAIN = 1;
+import { type SharedFlavour, type Stats, WASM_PAGE, wasmModule } from "../../support/wasm.ts";
+import { World } from "./core-world.ts";
+import { Crew } from "./crew.ts";
 
 export interface FleetOptions {
   flavour: SharedFlavour;
@@ -43,140 +33,30 @@ export interface FleetOptions {
   maximum?: number;
 }
 
-interface Member {
-  worker: Worker;
-  token: number;
-  exited: Promise<number>;
-}
-
-export class Fleet {
-  readonly world: World;
-  readonly main: Thread;
-  readonly control: Int32Array;
+export class Fleet extends Crew {
   readonly ring = new Int32Array(new SharedArrayBuffer(4 * 512));
   readonly tables: Int32Array[];
-  readonly members: (Member | undefined)[];
-  readonly errors: string[] = [];
-  #tokens = MAIN;
-  #module: WebAssembly.Module;
+  /** Of a million operations each. */
+  protected override readonly patient = true;
 
   constructor(readonly options: FleetOptions) {
-    this.#module = wasmModule(options.flavour);
-    this.world = new World(this.#module, 4, options.maximum || 16384);
-    this.main = this.world.thread(MAIN);
-    expect(this.main.acquire()).toBe(1);
-    // Nobody waits that long for a lock whose holder lives.
-    this.main.e.mallopt(M_LOCK_WAIT, 20_000);
+    super(new World(wasmModule(options.flavour), 4, options.maximum || 16384), options.seed, options.slots);
     if (options.procs) this.main.e.setProcs(options.procs + 1);
-    this.control = makeControl(options.slots);
     this.tables = Array.from({ length: options.slots }, () => {
       return new Int32Array(new SharedArrayBuffer(4 * ((options.blocks ?? 1000) + 64)));
     });
-    this.members = Array.from({ length: options.slots }, () => undefined);
   }
 
   /** Starts a worker in a free slot. Its table is empty. */
   start(slot: number): void {
-    const { world, control, ring, options } = this;
-    const token = ++this.#tokens;
     const table = this.tables[slot]!;
     table.fill(0);
-    clearWords(control, slot);
-    const seed = Math.imul(options.seed * 1000 + token, 0x9e3779b1) >>> 0;
-    const worker = new Worker(new URL("./core-worker.mjs", import.meta.url), {
-      workerData: {
-        ...{
-          module: this.#module,
-          memory: world.memory,
-          base: world.heapBase,
-          control,
-          ring,
-          table,
-          slot,
-          token,
-          seed,
-        },
-        options: {
-          blocks: 1000,
-          bytes: 4 << 20,
-          large: 100_000,
-          turn: 0,
-          stay: 4,
-          foreign: false,
-          maximum: 0,
-          ...options,
-        },
-      },
-    });
-    worker.on("message", (m: { error?: string }) => {
-      if (m.error !== undefined) this.errors.push(m.error);
-    });
-    worker.on("error", (error) => this.errors.push(String(error.stack)));
-    const exited = new Promise<number>((resolve) => worker.on("exit", resolve));
-    this.members[slot] = { worker, token, exited };
-  }
-
-  /** Fails with what the workers have complained of. */
-  expectNoErrors(): void {
-    if (this.errors.length > 0) throw new Error(`seed ${this.options.seed}: ${this.errors.slice(0, 3).join("\n")}`);
-  }
-
-  /** Operations of a worker. */
-  operationsOf(slot: number): number {
-    return this.control[wordOf(slot, OPS)]!;
-  }
-
-  /** Operations of all workers that are there. */
-  operations(): number {
-    return this.members.reduce((n, _, slot) => n + this.operationsOf(slot), 0);
-  }
-
-  /** Until `done`, or a worker complains, or nobody does anything for so long that something hangs. */
-  async until(done: () => boolean): Promise<void> {
-    let seen = -1;
-    let end = 0;
-    while (!done()) {
-      this.expectNoErrors();
-      if (this.operations() !== seen) {
-        seen = this.operations();
-        end = Date.now() + HANGS;
-      } else if (Date.now() > end) throw new Error(`seed ${this.options.seed} hangs: ${this.#where()}`);
-      await sleep(1);
-    }
-    this.expectNoErrors();
-  }
-
-  /** Where everybody is: words of control, holders of locks, states of the Ps. */
-  #where(): string {
-    const { world, main, control } = this;
-    const locks: string[] = [];
-    for (let i = 0; i < main.e.lockCount(); i++) {
-      const word = world.lockWord(main, i);
-      if (word !== 0) locks.push(`${i}: ${(word >>> 0).toString(16)}`);
-    }
-    const states: string[] = [];
-    for (let id = 1; id <= main.e.numPs(); id++) states.push(world.stateWord(main, id).toString(16));
-    const tokens = this.members.map((m) => m?.token);
-    return `control [${control}], locks taken [${locks.join(", ")}], Ps [${states}], tokens [${tokens}]`;
+    const defaults = { blocks: 1000, bytes: 4 << 20, large: 100_000, turn: 0, stay: 4, foreign: false, maximum: 0 };
+    this.launch(slot, "./core-worker.mjs", { ring: this.ring, table, options: { ...defaults, ...this.options } });
   }
 
   async untilOperations(n: number): Promise<void> {
     await this.until(() => this.operations() >= n || this.members.every((_, slot) => this.gone(slot)));
-  }
-
-  /** Whether the worker of a slot has come to its end by itself. */
-  gone(slot: number): boolean {
-    return this.members[slot] === undefined || hasLeft(this.control, slot);
-  }
-
-  /** All workers between two operations, their blocks checked by themselves. */
-  async pause(): Promise<void> {
-    ask(this.control);
-    await this.until(() => this.members.every((m, slot) => m === undefined || isQuiet(this.control, slot)));
-  }
-
-  resume(): void {
-    release(this.control);
   }
 
   /** Addresses of all blocks that are known: in tables and in the ring. */
@@ -199,17 +79,9 @@ export class Fleet {
   }
 
   /** Workers come to their end; their blocks stay in the tables. */
-  async stop(): Promise<void> {
-    askToStop(this.control);
-    await this.until(() => this.members.every((_, slot) => this.gone(slot)));
-    await Promise.all(this.members.map((m) => m?.exited));
+  override async stop(): Promise<void> {
+    await super.stop();
     this.members.fill(undefined);
-    this.expectNoErrors();
-  }
-
-  /** Whatever happened, no worker stays. */
-  async dispose(): Promise<void> {
-    await Promise.all(this.members.map((m) => m?.worker.terminate()));
   }
 
   /** The main thread frees all that is known and flushes; what is left then. */
@@ -228,12 +100,8 @@ export class Fleet {
    * are freed by the main thread when `then` has looked at the heap with all others quiet.
    */
   async kill(slot: number, then: () => void): Promise<number> {
-    const { world, main } = this;
-    const { worker, token, exited } = this.members[slot]!;
-    await worker.terminate();
-    await exited;
-    this.members[slot] = undefined;
-    const bits = world.recoverAll(main, token);
+    const { main } = this;
+    const bits = await this.bury(slot);
     await this.pause();
     then();
     // A block in the table twice was about to leave it.

@@ -1,7 +1,6 @@
 /** Types of quiet.mjs, which workers run as it is. */
 export const STOP: number;
 export const OPS: number;
-export const LEFT: number;
 export function makeControl(slots: number): Int32Array;
 export function wordOf(slot: number, i: number): number;
 export function clearWords(control: Int32Array, slot: number): void;

@@ -11,7 +11,7 @@
 const ROUND = 0;
 export const STOP = 1;
 export const OPS = 1;
-export const LEFT = 2;
+const LEFT = 2;
 
 const WORKERS = 16;
 const WORDS = 8;
@@ -21,7 +21,7 @@ export function makeControl(slots) {
   return new Int32Array(new SharedArrayBuffer(4 * (WORKERS + WORDS * slots)));
 }
 
-/** Index of word `i` of a worker: 0, OPS or LEFT. */
+/** Index of word `i` of a worker: for others than this file, OPS. */
 export function wordOf(slot, i) {
   return WORKERS + WORDS * slot + i;
 }
