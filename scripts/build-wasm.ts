@@ -109,10 +109,10 @@ export const FLAVOURS: readonly Flavour[] = [
 /** The features that asc enables by default, as wasm-opt calls them. */
 const FEATURES = ["bulk-memory", "mutable-globals", "nontrapping-float-to-int", "sign-ext"].map((f) => `--enable-${f}`);
 /**
- * What is to be inlined for speed is so in the source (@inline). Beyond that, functions of up to 10 nodes rather than
- * wasm-opt's 20: a hundred bytes and more, all in slow paths.
+ * What is to be inlined for speed is so in the source (@inline). Beyond that, functions of up to 8 nodes rather than
+ * wasm-opt's 20: a hundred bytes and more, all in slow paths. -O4 would be 40 bytes more and no faster.
  */
-const OPTIMISE = ["-O4", "--converge", "--flexible-inline-max-function-size=10"];
+const OPTIMISE = ["-O3", "--converge", "--flexible-inline-max-function-size=8"];
 
 /** Builds NAME.wasm and NAME.debug.wasm and returns the bytes of the first. Throws when a tool or the check fails. */
 export async function buildFlavour(flavour: Flavour): Promise<number> {

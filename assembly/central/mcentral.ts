@@ -54,6 +54,8 @@ import { addressOf, groupOf, isEmptyUncached, remoteOf, spanAt, validBits } from
 /** Spans of slots up to this many bytes grow with their class, up to 1/2^LONG_SHIFT of it. */
 @inline const LONG_MAX_SIZE: u32 = 2048;
 @inline const LONG_SHIFT: u32 = 4;
+/** The shortest span's tail is at most 1/2^SHORT_WASTE_SHIFT of it, or memory grows rather for a longer one. */
+@inline const SHORT_WASTE_SHIFT: u32 = 2;
 /** Pages of empty spans that are retained whatever the heap's size; in a shared heap by each P, for the way costs H. */
 @inline const RETAIN_MIN_PAGES: u32 = SHARED ? 64 : 16;
 /** And beyond: one page in this many in use (a power of two's log). */
@@ -122,6 +124,13 @@ export function cacheSpan(row: u32): MSpan | null {
   return growSpan(row);
 }
 
+/** Pages of the shortest span: of one slot. */
+// @ts-ignore: decorator
+@inline
+function shortest(elemsize: u32): u32 {
+  return (elemsize + PAGE_SIZE - 1) >> PAGE_SHIFT;
+}
+
 /**
  * Pages of the next span. Go's length holds its tail waste down, and is where a class starts from, with two exceptions.
  * A class that is hardly used would pay for a span of several large slots with one live: until it has as many slots as
@@ -135,23 +144,31 @@ function spanPages(c: MCentral, elemsize: u32): u32 {
     const long = min(min((elemsize << GROUP_SLOTS_SHIFT) >> PAGE_SHIFT, MAX_SPAN_PAGES), c.npagesInUse >> LONG_SHIFT);
     if (long > full) return long;
   }
-  const short = (elemsize + PAGE_SIZE - 1) >> PAGE_SHIFT;
+  const short = shortest(elemsize);
   if (short == full) return full;
   return c.nspans * ((short << PAGE_SHIFT) / elemsize) < slots ? short : full;
 }
 
-/** mcentral.grow: a new span, all of its groups full of free slots. */
+/**
+ * mcentral.grow: a new span, all of its groups full of free slots. Where free pages lie apart it is a shortest one before
+ * memory grows, if that wastes little; and when there is no memory for more.
+ */
 function growSpan(row: u32): MSpan | null {
   const c = SHARED_GC && isCollected(row) ? centralOf(heap, row) : central(row);
   const elemsize = rowAt(rowAddress(row)).elemsize;
-  const npages = spanPages(c, elemsize);
-  const nelems = (npages << PAGE_SHIFT) / elemsize;
+  let npages = spanPages(c, elemsize);
+  const short = shortest(elemsize);
+  const fits = ((short << PAGE_SHIFT) % elemsize) << SHORT_WASTE_SHIFT <= short << PAGE_SHIFT;
   // A tiny block is not freed by hand: its page records refuse every address.
   const magic = row == ROW_TINY ? 0 : c.divMagic;
   if (SHARED) {
     if (!lock(0)) return null;
   }
-  const span = allocSpan(row, npages, nelems, magic);
+  let span = allocSpan(row, npages, magic, fits && npages > short ? short : 0);
+  if (span == null && npages > short) {
+    npages = short;
+    span = allocSpan(row, npages, magic, 0);
+  }
   if (span == null) {
     if (SHARED) unlock(0);
     return null;

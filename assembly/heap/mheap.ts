@@ -208,10 +208,11 @@ function allocTree(npages: u32, zero: bool): u32 {
 }
 
 /**
- * A run of `npages` pages, allocated; page index, 0 when there is no memory. lastScav tells how many of them read as
- * zero; with `zero` all of them do.
+ * A run of `npages` pages, allocated; page index, 0 when there is no memory. Also when memory would have to grow and a
+ * run of `short` pages is free: 0 if the caller has no use for that. lastScav tells how many of the pages read as zero;
+ * with `zero` all of them do.
  */
-export function allocRun(npages: u32, zero: bool): u32 {
+export function allocRun(npages: u32, zero: bool, short: u32 = 0): u32 {
   const h = mlocal();
   if (npages < PAGE_CACHE_MAX) {
     let page = pageCacheAlloc(npages);
@@ -224,7 +225,7 @@ export function allocRun(npages: u32, zero: bool): u32 {
     if (page != 0) return page;
   }
   const page = allocTree(npages, zero);
-  return page ? page : allocRunSlow(npages, zero);
+  return page ? page : allocRunSlow(npages, zero, short);
 }
 
 /** Longest cluster of pages for records. */
@@ -237,7 +238,7 @@ export function allocRun(npages: u32, zero: bool): u32 {
  * After the tree had no such run: have back what is held, unless that was just done, then grow. From the soft limit on
  * it is had back each time.
  */
-function allocRunSlow(npages: u32, zero: bool): u32 {
+function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
   const h = mheap();
   const l = SHARED ? mlocal() : h;
   const soft = softLimit != 0 && h.sys >= softLimit;
@@ -247,6 +248,10 @@ function allocRunSlow(npages: u32, zero: bool): u32 {
       const page = allocTree(npages, zero);
       if (page) return page;
     }
+  }
+  if (short != 0) {
+    pageCacheFlush();
+    if (findPages(short)) return 0;
   }
   // Again when more came than was asked for, and its records parted it from the free pages that were counted in.
   while (grow(npages)) {
@@ -370,14 +375,15 @@ function spanRecord(ngroups: u32): u32 {
 
 /**
  * A small span for `row`: record, pages, page records; groups are the caller's to set up. flags has NEEDZERO unless all
- * of its pages read as zero. Null when there is no memory.
+ * of its pages read as zero. Null when there is no memory, or with `short` as allocRun has it.
  */
-export function allocSpan(row: u32, npages: u32, nelems: u32, divMagic: u32): MSpan | null {
+export function allocSpan(row: u32, npages: u32, divMagic: u32, short: u32): MSpan | null {
+  const nelems = (npages << PAGE_SHIFT) / rowAt(rowAddress(row)).elemsize;
   const ngroups = (nelems + 63) >> 6;
   const record = spanRecord(ngroups);
   if (record == 0) return null;
   const span = changetype<MSpan>(<usize>record);
-  const page = allocRun(npages, false);
+  const page = allocRun(npages, false, short);
   span.ngroups = <u8>ngroups;
   if (page == 0) {
     spanRecordFree(span);
