@@ -5,6 +5,7 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { median, medianError, spread } from "../../lib/statistics.ts";
+import { onOneProcessor } from "./affinity.ts";
 import { REFERENCE } from "./allocators.ts";
 import type { Program, Scale, Workload } from "./catalog.ts";
 import { execute, type Sample } from "./run.ts";
@@ -90,8 +91,11 @@ export async function measure(
       }
     }
     const stock = contenders.find(({ allocator }) => allocator === REFERENCE)!;
-    const shares: number[] = [];
-    while (shares.length < Math.min(rounds, SAMPLED)) shares.push((await run(stock, true)).share!);
+    const shares = await onOneProcessor(async () => {
+      const taken: number[] = [];
+      while (taken.length < Math.min(rounds, SAMPLED)) taken.push((await run(stock, true)).share!);
+      return taken;
+    });
     return row(program, workload, contenders, samples, median(shares));
   } finally {
     await rm(folder, { recursive: true, force: true });

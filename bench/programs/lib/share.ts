@@ -1,7 +1,8 @@
 /**
  * How much of a run its allocator takes, by sampling where the thread is: the most that a better one could save.
  *
- * For wasi-libc's malloc only, whose functions are known by name and too large to be inlined.
+ * For wasi-libc's malloc only, whose functions are known by name and too large to be inlined. The process is to be on one
+ * processor meanwhile (affinity.ts).
  */
 
 import { Session } from "node:inspector";
