@@ -20,6 +20,7 @@ import {
   GROUP_SHIFT,
   Group,
   HEAP_ARENA_MAP,
+  HEAP_P,
   HEAP_ZEROBASE,
   MSPAN_SIZE,
   MSpan,
@@ -83,9 +84,9 @@ export function freeIfAtLeast(p: u32, size: u32): bool {
   const magic = r.divMagic;
   const product = <u64>(p - r.base) * <u64>magic;
   if (<u32>product >= magic) return false;
-  // In a shared heap the row tells whose span it is: here only one's own.
-  // If others have freed anything of this P's, that comes first.
-  if (SHARED && (r.row - local >= P_RECORD_SIZE || pAt(local).remote != 0)) return false;
+  // In a shared heap the row tells whose span it is: here only one's own. If others have freed anything of this P's, that
+  // comes first; what they write is an address above every record of a P, so that one comparison sees both.
+  if (SHARED && ((r.row - local) | load<u32>(local, HEAP_P)) >= P_RECORD_SIZE) return false;
   if (size != 0 && size > rowAt(r.row).elemsize) return false;
   const slot = <u32>(product >> 32);
   const g = changetype<Group>(<usize>(r.groups + ((slot >> 6) << GROUP_SHIFT)));

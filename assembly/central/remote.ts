@@ -23,7 +23,7 @@
 
 import { SHARED_GC } from "../base/config";
 import { SharedGc, isCollected, sharedGc } from "../base/gcstate";
-import { FLAG_LISTED, FULL, Group, MSpan, PRecord, REMOTE_NEXT, REMOTE_SPAN } from "../base/layout";
+import { FLAG_LISTED, FULL, Group, HEAP_P, MSpan, PRecord, REMOTE_NEXT, REMOTE_SPAN } from "../base/layout";
 import { lock, self, unlock } from "../base/locks";
 import { centralOf, heap, local, pAt, recordOf, rowAt, rowAddress } from "../base/state";
 import { freeSpan } from "../heap/mheap";
@@ -130,7 +130,7 @@ export function giveBits(p: PRecord, span: MSpan, i: u32, bits: u64, cached: boo
 // @ts-ignore: decorator
 @inline
 export function hasRemote(): bool {
-  return pAt(local).remote != 0;
+  return load<u32>(local, HEAP_P) != 0;
 }
 
 /** The owner takes over what others have freed. Groups of spans that are not its own any more are handed on. */
