@@ -25,9 +25,9 @@ import {
   chunkBits,
   chunkScav,
   coverArenas,
-  currentSum,
   freePages,
   growPages,
+  sumAddress,
   rebuildSums,
 } from "../heap/pagealloc";
 import { pageCacheAlloc, pageCacheFlush, pageCacheRefill } from "../heap/pagecache";
@@ -110,8 +110,8 @@ export function pagesScav(chunk: u32): u64 {
 }
 
 export function pagesSum(level: i32, index: u32): u64 {
-  if (level == 3 && arenaOf(index >> 3) == 0) return 0;
-  return currentSum(level, index);
+  if (level == 2 && arenaOf(index >> 3) == 0) return 0;
+  return load<u64>(sumAddress(level, index));
 }
 
 export function pagesRootLevel(): i32 {

@@ -29,9 +29,8 @@
 @inline export const ARENA_PAGES: u32 = 512;
 @inline export const NUM_ARENAS: u32 = 1024;
 
-/** Entries of the two upper levels of the summary tree: 32 MiB and 256 MiB each. */
-@inline export const L1_ENTRIES: u32 = 128;
-@inline export const L0_ENTRIES: u32 = 16;
+/** Entries of the uppermost level of the summary tree: 32 MiB each. */
+@inline export const L0_ENTRIES: u32 = 128;
 
 /** The heap never manages memory from here up: base + size must not wrap (the last wasm page is given away). */
 @inline export const ADDRESS_END: u32 = 0xffff0000;

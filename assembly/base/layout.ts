@@ -231,7 +231,7 @@ export class MHeap {
   rootLevel: u32;
   /** Every page below this page index is allocated. */
   searchPage: u32;
-  /** Address of the summaries of levels 2, 1 and 0: u64[1024], u64[128], u64[16]; 0 while one arena is all. */
+  /** Address of the summaries of levels 1 and 0: u64[1024], u64[128]; 0 while the root is the leaves. */
   sums: u32;
   /** Bump chunk of persistentalloc. */
   persistCur: u32;

@@ -62,7 +62,7 @@ import {
   spanAt,
   validBits,
 } from "../heap/mspan";
-import { chunkBits, chunkScav, countFreePages, currentSum, expectedSum, levelFor, sumAddress } from "../heap/pagealloc";
+import { LEAF, chunkBits, chunkScav, countFreePages, expectedSum, levelFor, sumAddress } from "../heap/pagealloc";
 
 /** 10: a summary differs from what its children say. */
 @inline export const BAD_SUMMARY: u32 = 10;
@@ -167,17 +167,17 @@ function validatePages(): u32 {
       const bits = chunkBits(c);
       const at = c << CHUNK_SHIFT;
       if ((chunkScav(c) & bits) != 0) return bad(BAD_SCAVENGED, at);
-      if (load<u64>(sumAddress(3, c)) != expectedSum(3, c)) return bad(BAD_SUMMARY, at);
+      if (load<u64>(sumAddress(LEAF, c)) != expectedSum(LEAF, c)) return bad(BAD_SUMMARY, at);
       const first = c << 6;
       if (first < search && ~bits != 0 && first + <u32>ctz(~bits) < search) return bad(BAD_SEARCH, at);
     }
   }
   let lo = h.arenaLo;
   let hi = h.arenaHi;
-  for (let level: u32 = 3; level > h.rootLevel;) {
+  for (let level = LEAF; level > h.rootLevel;) {
     level--;
     for (let i = lo; i <= hi; i++) {
-      if (currentSum(level, i) != expectedSum(level, i)) return bad(BAD_SUMMARY, (level << 28) | i);
+      if (load<u64>(sumAddress(level, i)) != expectedSum(level, i)) return bad(BAD_SUMMARY, (level << 28) | i);
     }
     lo >>= 3;
     hi >>= 3;

@@ -67,6 +67,7 @@ import {
 } from "../base/state";
 import { arenaInit, clearInUse, clearRecord, inUseBits, pageRecord, setInUse } from "./arena";
 import {
+  LEAF,
   SUMS_SIZE,
   clearDirtyPages,
   coverArenas,
@@ -96,7 +97,7 @@ function recordsNeeded(first: u32, last: u32): u32 {
   for (let a = first; a <= last; a++) {
     if (arenaOf(a) == 0) bytes += ARENA_RECORD_SIZE;
   }
-  if (h.sums == 0 && levelFor(min(h.arenaLo, first), max(h.arenaHi, last)) < 3) bytes += SUMS_SIZE;
+  if (h.sums == 0 && levelFor(min(h.arenaLo, first), max(h.arenaHi, last)) != LEAF) bytes += SUMS_SIZE;
   return bytes;
 }
 
@@ -130,7 +131,7 @@ export function addRegion(base: u32, bytes: u32, zero: bool): void {
     }
     const lo = min(h.arenaLo, first);
     const hi = max(h.arenaHi, last);
-    if (h.sums == 0 && levelFor(lo, hi) < 3) {
+    if (h.sums == 0 && levelFor(lo, hi) != LEAF) {
       syncMemory();
       memory.fill(cur, 0, SUMS_SIZE);
       h.sums = cur;

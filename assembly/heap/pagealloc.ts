@@ -1,42 +1,33 @@
 /**
  * The page allocator: which 8 KiB pages are free, in a bitmap per chunk under a radix tree of pallocSums.
  *
- * Policy: address-ordered first fit. Tree: level 3 has an entry per chunk (64 pages, stored with its arena), level 2 per
- * arena, level 1 per 32 MiB, level 0 per 256 MiB; each inner node has eight children. Only the levels that the heap's
- * address range needs are kept: `rootLevel` is 3 while one arena is all, 2 up to 128 MiB, 1 up to 1 GiB, and the walk
- * starts there. A small heap pays for neither the tables nor the updates of the levels above.
+ * Policy: address-ordered first fit. Tree: level 2 has an entry per chunk (64 pages, stored with its arena), level 1 per
+ * arena, level 0 per 32 MiB; each inner node has eight children. The walk starts at `rootLevel`: at the chunks up to 64
+ * MiB of addresses, and then the levels above are not kept at all; at level 0 beyond.
  *
- * Invariants (validate checks them): sum(level 3) = summarize(pallocBits); a parent is the merge of its children, from
- * rootLevel down, or marked stale; every page below searchPage is allocated; a scavenged page is free. A page that the heap was never
- * given reads as allocated. Page 0 is never given, so that page index 0 can mean "none".
+ * Invariants (validate checks them): sum(level 2) = summarize(pallocBits); a parent is the merge of its children, from
+ * rootLevel down; every page below searchPage is allocated; a scavenged page is free. A page that the heap was never given
+ * reads as allocated. Page 0 is never given, so that page index 0 can mean "none".
  *
  * "Scavenged" means on wasm: never handed out since memory.grow brought it, so it reads as zero. It stands for Go's
  * zeroedBase too, exact to the page.
  *
- * Lock: H. Cost: find and take O(levels * 8 + chunks touched), free the same.
+ * Lock: H. Cost: find O(entries at the root + levels * 8), take and free O(chunks touched + levels * 8).
  */
 
-import {
-  ARENA_CHUNKS,
-  CHUNK_PAGES,
-  CHUNK_PAGES_SHIFT,
-  L0_ENTRIES,
-  L1_ENTRIES,
-  NUM_ARENAS,
-  PAGE_SHIFT,
-} from "../base/config";
+import { ARENA_CHUNKS, CHUNK_PAGES, CHUNK_PAGES_SHIFT, L0_ENTRIES, NUM_ARENAS, PAGE_SHIFT } from "../base/config";
 import { ARENA_BITS, ARENA_SCAV, ARENA_SUMS } from "../base/layout";
 import { bitRange, findBitRange64 } from "../base/bits";
 import { arenaOf, mheap, syncMemory } from "../base/state";
-import { mergeSums, rawEnd, rawMax, rawStart, summarize, sumEnd, sumMax, sumStart } from "./pallocsum";
+import { mergeSums, summarize, sumEnd, sumMax, sumStart } from "./pallocsum";
 
-/** Bytes of the tables of levels 2, 1 and 0. */
-@inline export const SUMS_SIZE: u32 = (NUM_ARENAS + L1_ENTRIES + L0_ENTRIES) << 3;
-@inline const LEAF: u32 = 3;
-/** As many entries are walked at the root before a level is put above them: a walk is cheaper than its upkeep. */
-@inline const ROOT_ENTRIES: u32 = 32;
+/** Bytes of the table of levels 1 and 0. */
+@inline export const SUMS_SIZE: u32 = (NUM_ARENAS + L0_ENTRIES) << 3;
+@inline export const LEAF: u32 = 2;
+/** Up to so many arenas the chunks are the root: a walk along 128 of them is cheaper than the upkeep of what is above. */
+@inline const LEAF_ARENAS: u32 = 16;
 
-/** log2 of the pages that an entry of a level stands for: 6, 9, 12, 15 from the leaves up. */
+/** log2 of the pages that an entry of a level stands for: 6, 9, 12 from the leaves up. */
 // @ts-ignore: decorator
 @inline
 function logPages(level: u32): u32 {
@@ -53,8 +44,7 @@ function chunkWord(chunk: u32): usize {
 /** Address of a summary. Entries of one parent lie side by side. */
 export function sumAddress(level: u32, index: u32): usize {
   if (level == LEAF) return chunkWord(index) + ARENA_SUMS;
-  const table = level == 2 ? 0 : level == 1 ? NUM_ARENAS << 3 : (NUM_ARENAS + L1_ENTRIES) << 3;
-  return mheap().sums + table + (index << 3);
+  return mheap().sums + ((level ? index : NUM_ARENAS + index) << 3);
 }
 
 /** Allocation bits of a chunk; all ones where the heap owns nothing. */
@@ -67,48 +57,25 @@ export function chunkScav(chunk: u32): u64 {
   return arenaOf(chunk >> 3) ? load<u64>(chunkWord(chunk), ARENA_SCAV) : 0;
 }
 
-/** A summary of level 2 that is to be made anew when somebody wants to know it. */
-@inline const STALE: u64 = ~(<u64>0);
-
-/** Merge the chunks of an arena that the heap owns something of. */
-function refresh(arena: u32): u64 {
-  const sum = mergeSums(arenaOf(arena) + ARENA_SUMS, ARENA_CHUNKS, CHUNK_PAGES);
-  store<u64>(mheap().sums + (arena << 3), sum);
-  return sum;
+/** What the summary of an entry must be: of a leaf by its bits, else by its children. */
+export function expectedSum(level: u32, index: u32): u64 {
+  if (level == LEAF) return summarize(chunkBits(index));
+  if (level == 1 && arenaOf(index) == 0) return 0;
+  return mergeSums(sumAddress(level + 1, index << 3), 8, 1 << logPages(level + 1));
 }
 
-/**
- * The summaries above the chunks first..last are out of date. With level 2 as the root they are only marked: find merges
- * an arena when it comes by, which is seldom, for it stops at the first fit. Above 128 MiB they are recomputed.
- */
+/** The chunks first..last have changed: the summaries above them, from the lowest up. */
 function propagate(first: u32, last: u32): void {
-  const h = mheap();
-  const root = h.rootLevel;
-  if (root == LEAF) return;
-  first >>= 3;
-  last >>= 3;
-  for (let a = first; a <= last; a++) {
-    if (root == 2) store<u64>(h.sums + (a << 3), STALE);
-    else refresh(a);
-  }
-  for (let level: u32 = 2; level > root;) {
-    const pages = 1 << logPages(level);
+  const root = mheap().rootLevel;
+  for (let level = LEAF; level > root;) {
     level--;
     first >>= 3;
     last >>= 3;
-    for (let i = first; i <= last; i++) {
-      store<u64>(sumAddress(level, i), mergeSums(sumAddress(level + 1, i << 3), 8, pages));
-    }
+    for (let i = first; i <= last; i++) store<u64>(sumAddress(level, i), expectedSum(level, i));
   }
 }
 
-/** The summary at an address, brought up to date. For checks. */
-export function currentSum(level: u32, index: u32): u64 {
-  const sum = load<u64>(sumAddress(level, index));
-  return level == 2 && sum == STALE ? refresh(index) : sum;
-}
-
-/** Recompute all of the tree from rootLevel down to the chunks' bits. O(arenas). */
+/** Recompute all of the tree from the chunks' bits up. O(arenas). */
 export function rebuildSums(): void {
   const h = mheap();
   for (let a = h.arenaLo; a <= h.arenaHi; a++) {
@@ -117,30 +84,12 @@ export function rebuildSums(): void {
       store<u64>(chunkWord(c), summarize(load<u64>(chunkWord(c), ARENA_BITS)), ARENA_SUMS);
     }
   }
-  raiseLevels(LEAF);
+  propagate(h.arenaLo << 3, h.arenaHi << 3);
 }
 
-/** Build the levels from `above` - 1 up to rootLevel out of the level `above`. */
-function raiseLevels(above: u32): void {
-  const h = mheap();
-  while (above > h.rootLevel) {
-    const pages = 1 << logPages(above);
-    above--;
-    const log = logPages(above);
-    const last = (((h.arenaHi + 1) << 9) - 1) >> log;
-    for (let i = (h.arenaLo << 9) >> log; i <= last; i++) {
-      let sum: u64 = 0;
-      if (above != 2 || arenaOf(i) != 0) sum = mergeSums(sumAddress(above + 1, i << 3), 8, pages);
-      store<u64>(sumAddress(above, i), sum);
-    }
-  }
-}
-
-/** The level at which find starts for the arenas lo..hi: the lowest that has few entries for them. */
+/** The level at which find starts for the arenas lo..hi. */
 export function levelFor(lo: u32, hi: u32): u32 {
-  if (lo == hi) return 3;
-  if (hi - lo < ROOT_ENTRIES) return 2;
-  return (hi >> 3) - (lo >> 3) < ROOT_ENTRIES ? 1 : 0;
+  return hi - lo < LEAF_ARENAS ? LEAF : 0;
 }
 
 /**
@@ -152,20 +101,11 @@ export function coverArenas(lo: u32, hi: u32): void {
   h.arenaLo = lo;
   h.arenaHi = hi;
   h.rootLevel = levelFor(lo, hi);
-  raiseLevels(LEAF);
+  propagate(lo << 3, hi << 3);
 }
 
 /** What find learnt: no page below is free. */
 let firstFree: u32 = 0;
-
-/**
- * The entries before `first` have no free page: a lower bound of the first free one. Whether that entry is `j`, into
- * which the search descends, so that its children can say more.
- */
-function noteFirst(first: u32, j: u32, log: u32): bool {
-  firstFree = max(firstFree, first << log);
-  return first == j;
-}
 
 /**
  * Page index of the first run of `npages` free pages, 0 when there is none. Nothing is taken.
@@ -173,47 +113,56 @@ function noteFirst(first: u32, j: u32, log: u32): bool {
  */
 export function findPages(npages: u32): u32 {
   const h = mheap();
+  const searchPage = h.searchPage;
   let level = h.rootLevel;
   let log = logPages(level);
   let j = (h.arenaLo << 9) >> log;
-  let end = ((((h.arenaHi + 1) << 9) - 1) >> log) + 1;
+  let end = (((h.arenaHi << 9) | 511) >> log) + 1;
   let refine = true;
-  const searchPage = h.searchPage;
   firstFree = searchPage;
-  while (true) {
-    const full: u32 = 1 << log;
-    const from = searchPage >> log;
-    if (from > j) j = from;
-    if (j >= end) return 0;
-    let at = sumAddress(level, j);
+  for (; log != CHUNK_PAGES_SHIFT; log -= 3) {
     // Free pages right before entry j.
     let size: u32 = 0;
-    let first = j;
+    let first = (j = max(j, searchPage >> log));
+    let at = sumAddress(level, j);
     for (; j < end; j++, at += 8) {
-      let sum = load<u64>(at);
-      if (sum == STALE) sum = refresh(j);
-      const start = level ? rawStart(sum) : sumStart(sum);
+      const sum = load<u64>(at);
+      const start = sumStart(sum);
       const joined = size + start;
-      if (joined >= npages || (level ? rawMax(sum) : sumMax(sum)) >= npages) {
-        if (refine) refine = noteFirst(first, j, log);
+      if (joined >= npages || sumMax(sum) >= npages) {
+        if (refine) {
+          // The entries before `first` have no free page. If that is j, its children can say more.
+          firstFree = max(firstFree, first << log);
+          refine = first == j;
+        }
         if (joined >= npages) return (j << log) - size;
         break;
       }
       // Entries without a free page so far: the first free page is beyond.
       if (refine && sum == 0 && first == j) first = j + 1;
-      size = start == full ? joined : level ? rawEnd(sum) : sumEnd(sum);
+      size = start == 1 << log ? joined : sumEnd(sum);
     }
-    if (j == end) return 0;
+    if (j >= end) return 0;
     // The run lies inside entry j.
-    if (level == LEAF) {
-      const free = ~load<u64>(chunkWord(j), ARENA_BITS);
-      if (refine) firstFree = (j << CHUNK_PAGES_SHIFT) + <u32>ctz(free);
-      return (j << CHUNK_PAGES_SHIFT) + findBitRange64(free, npages);
-    }
     level++;
-    log = logPages(level);
     j <<= 3;
     end = j + 8;
+  }
+  // Chunks, without a branch that cannot be guessed. Of an arena that is missing none is free.
+  let size: u32 = 0;
+  for (j = max(j, searchPage >> CHUNK_PAGES_SHIFT); j < end; j++) {
+    const sum = arenaOf(j >> 3) ? load<u64>(chunkWord(j), ARENA_SUMS) : 0;
+    if (refine) {
+      if (sum == 0) continue;
+      refine = false;
+      firstFree = (j << CHUNK_PAGES_SHIFT) + <u32>ctz(~chunkBits(j));
+    }
+    const start = sumStart(sum);
+    const last = sumEnd(sum);
+    const joined = size + start;
+    if (joined >= npages) return (j << CHUNK_PAGES_SHIFT) - size;
+    if (sumMax(sum) >= npages) return (j << CHUNK_PAGES_SHIFT) + findBitRange64(~chunkBits(j), npages);
+    size = last + ((joined - last) & -(<u32>(start == CHUNK_PAGES)));
   }
   return 0;
 }
@@ -385,11 +334,4 @@ export function countFreePages(): u32 {
   let n: u32 = 0;
   for (let c = h.arenaLo << 3; c < (h.arenaHi + 1) << 3; c++) n += <u32>popcnt(~chunkBits(c));
   return n;
-}
-
-/** What a leaf must read, for checks. */
-export function expectedSum(level: u32, index: u32): u64 {
-  if (level == LEAF) return summarize(chunkBits(index));
-  if (level == 2 && arenaOf(index) == 0) return 0;
-  return mergeSums(sumAddress(level + 1, index << 3), 8, 1 << logPages(level + 1));
 }
