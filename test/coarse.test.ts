@@ -5,6 +5,8 @@ import { random } from "./support/random.ts";
 import { open, readStats } from "./support/wasm.ts";
 
 const COARSE = [8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024];
+/** A class opens when the coarse one would have to grow for it so often: the coarse one has as many spans then. */
+const ASKED = 3;
 /** Slots that the C entry points use up to 1024 bytes. */
 const FINE = SIZE_CLASSES.map(({ size }) => size).filter(
   (size) => size > 0 && size <= 1024 && (size <= 16 || size % 16 === 0),
@@ -39,17 +41,20 @@ describe("coarse classes", () => {
 });
 
 describe("a class opens", () => {
-  it.each(FINE.filter((size) => !COARSE.includes(size)))("of %i bytes, when the coarse one is used up", (size) => {
-    const o = open("host");
-    const coarse = slotOf(COARSE, size);
-    const shared = Math.floor(8192 / coarse);
-    const usable = Array.from({ length: 3 * shared }, () => o.e.malloc_usable_size(o.e.malloc(size)));
-    expect(usable.slice(0, shared)).toEqual(Array(shared).fill(coarse));
-    expect(usable.slice(shared)).toEqual(Array(2 * shared).fill(size));
-    // Other sizes of the coarse class stay with it until they need room themselves.
-    expect(o.e.malloc_usable_size(o.e.malloc(coarse))).toBe(coarse);
-    expect(o.e.validate()).toBe(0);
-  });
+  it.each(FINE.filter((size) => !COARSE.includes(size)))(
+    "of %i bytes, when the coarse one would grow for it a third time",
+    (size) => {
+      const o = open("host");
+      const coarse = slotOf(COARSE, size);
+      const shared = ASKED * Math.floor(8192 / coarse);
+      const usable = Array.from({ length: 2 * shared }, () => o.e.malloc_usable_size(o.e.malloc(size)));
+      expect(usable.slice(0, shared)).toEqual(Array(shared).fill(coarse));
+      expect(usable.slice(shared)).toEqual(Array(shared).fill(size));
+      // Other sizes of the coarse class stay with it until they need room themselves.
+      expect(o.e.malloc_usable_size(o.e.malloc(coarse))).toBe(coarse);
+      expect(o.e.validate()).toBe(0);
+    },
+  );
 
   it("for calloc too, whose blocks are zero wherever they lie", () => {
     const o = open("host");
@@ -69,7 +74,19 @@ describe("a class opens", () => {
     for (const p of first) o.e.free(p);
     for (let i = 0; i < 8192 / 256; i++) expect(o.e.malloc_usable_size(o.e.malloc(200))).toBe(256);
     expect(readStats(o).spansInUse).toBe(1);
+    for (let i = 0; i < ((ASKED - 1) * 8192) / 256; i++) expect(o.e.malloc_usable_size(o.e.malloc(200))).toBe(256);
+    expect(readStats(o).spansInUse).toBe(ASKED);
     expect(o.e.malloc_usable_size(o.e.malloc(200))).toBe(208);
+  });
+
+  it("each for itself: who has few blocks of each class pays for no span of theirs", () => {
+    const o = open("host");
+    // 32 blocks of the coarse class are a span. Each of the three narrower ones asks for itself.
+    const blocks = Array.from({ length: 96 }, (_, i) => o.e.malloc([200, 220, 240][i % 3]!));
+    for (const p of blocks) expect(o.e.malloc_usable_size(p)).toBe(256);
+    expect(readStats(o).spansInUse).toBe(3);
+    for (const p of blocks) o.e.free(p);
+    expect(o.e.validate()).toBe(0);
   });
 });
 

@@ -295,6 +295,30 @@ describe("memory that came back", () => {
   });
 });
 
+describe.each(FLAVOURS)("%s: before a small heap grows", (flavour) => {
+  it("it has the rest of its page cache back", () => {
+    const o = open(flavour, { initial: 8, heapBase: 1024 });
+    // The first small block fills the page cache: with all free pages of the chunk, which is all of this heap.
+    const small = o.e.malloc(16);
+    const large = o.e.malloc(6 * WASM_PAGE);
+    expect(o.mem.pages).toBe(8);
+    o.e.free(large);
+    o.e.free(small);
+  });
+
+  it("it has its empty spans back", () => {
+    const o = open(flavour, { initial: 8, heapBase: 1024 });
+    // Buffers that grew through the classes: a span of each is retained.
+    for (const size of [1792, 3456, 6784, 13_568, 27_264]) o.e.free(o.e.malloc(size));
+    for (let round = 0; round < 20; round++) {
+      const large = o.e.malloc(6 * WASM_PAGE);
+      expect(o.mem.pages, `round ${round}`).toBe(8);
+      o.e.free(large);
+      for (const size of [3456, 13_568, 32_768]) o.e.free(o.e.malloc(size));
+    }
+  });
+});
+
 describe("memory that is partly fresh", () => {
   it("is cleared where it was used", () => {
     for (const used of [33_000, 40_000, 60_000]) {

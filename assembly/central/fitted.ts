@@ -70,7 +70,7 @@ export function maybeFit(row: u32): void {
   }
 }
 
-/** Shortest span whose tail wastes at most 1/64, else the one that wastes least. */
+/** Shortest span whose tail wastes at most 1/256, else the one that wastes least. */
 export function fittedPages(size: u32): u32 {
   let best: u32 = 0;
   let bestWaste: u32 = 0xffffffff;
@@ -82,7 +82,7 @@ export function fittedPages(size: u32): u32 {
       best = pages;
       bestWaste = waste;
     }
-    if (tail << 6 <= pages << PAGE_SHIFT) break;
+    if (tail << 8 <= pages << PAGE_SHIFT) break;
   }
   return best;
 }

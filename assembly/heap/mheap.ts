@@ -231,29 +231,33 @@ export function allocRun(npages: u32, zero: bool, short: u32 = 0): u32 {
 
 /** Longest cluster of pages for records. */
 @inline const MAX_RECORD_PAGES: u32 = 16;
-/** A reclaim takes what may be wanted again at once: only after this many pages for spans, and 1/16 of the heap's. */
-@inline const RECLAIM_MIN_PAGES: u32 = 32;
+/**
+ * A reclaim takes what may be wanted again at once: only after as many pages for spans as the least growth brings, and
+ * 1/64 of the heap's.
+ */
+@inline const RECLAIM_MIN_PAGES: u32 = WASM_PAGE_PAGES;
 @inline const RECLAIM_SHIFT: u32 = 6;
 
 /**
- * After the tree had no such run: have back what is held, unless that was just done, then grow. From the soft limit on
- * it is had back each time.
+ * After the tree had no such run: have back the page cache's rest, and empty spans unless that was just done, then grow.
+ * From the soft limit on they are had back each time.
  */
 function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
   const h = mheap();
   const l = SHARED ? mlocal() : h;
   const soft = softLimit != 0 && h.sys >= softLimit;
+  let some: bool;
   if (soft || l.sinceReclaim >= RECLAIM_MIN_PAGES + (h.inUsePages >> RECLAIM_SHIFT)) {
     l.sinceReclaim = 0;
-    if (giveBack()) {
-      const page = allocTree(npages, zero);
-      if (page) return page;
-    }
+    some = giveBack();
+  } else {
+    some = pageCacheFlush();
   }
-  if (short != 0) {
-    pageCacheFlush();
-    if (findPages(short)) return 0;
+  if (some) {
+    const page = allocTree(npages, zero);
+    if (page) return page;
   }
+  if (short != 0 && findPages(short) != 0) return 0;
   // Again when more came than was asked for, and its records parted it from the free pages that were counted in.
   while (grow(npages)) {
     const page = allocTree(npages, zero);
@@ -265,10 +269,8 @@ function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
 
 /** All that is held without a live slot back to the tree: spans and the page cache's rest. True if that was any page. */
 export function giveBack(): bool {
-  const some = mlocal().pcCache != 0;
   const pages = reclaim() + reclaimCached();
-  pageCacheFlush();
-  return some || pages != 0;
+  return pageCacheFlush() || pages != 0;
 }
 
 /** Free the spans of the mcache that have no live slot; pages freed. O(rows). */

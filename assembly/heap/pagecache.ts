@@ -45,12 +45,13 @@ export function pageCacheRefill(): bool {
   return true;
 }
 
-/** Give all cached pages back. */
-export function pageCacheFlush(): void {
+/** Give all cached pages back. True if there were any. */
+export function pageCacheFlush(): bool {
   const h = mlocal();
-  if (h.pcCache == 0) return;
+  if (h.pcCache == 0) return false;
   returnPages(h.pcBase >> CHUNK_PAGES_SHIFT, h.pcCache, h.pcScav);
   h.pcCache = 0;
   h.pcScav = 0;
   h.pcBase = 0;
+  return true;
 }
