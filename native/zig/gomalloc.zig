@@ -1,15 +1,24 @@
 //! gomalloc as a std.mem.Allocator, for wasm32 and Zig 0.13 to 0.15 (the vtable has `remap` since 0.14).
 //!
-//!     const gomalloc = @import("gomalloc.zig");
-//!     var list = std.ArrayList(u8).init(gomalloc.allocator);
+//!     const allocator = @import("gomalloc").allocator;
+//!     const buffer = try allocator.alloc(u8, 100);
 //!
-//!     zig build-exe main.zig -target wasm32-wasi -O ReleaseFast --export=__heap_base -femit-bin=main.wasm
+//!     zig build-exe -target wasm32-wasi -O ReleaseFast --export=__heap_base \
+//!       --dep gomalloc -Mroot=main.zig -Mgomalloc=node_modules/gomalloc/native/zig/gomalloc.zig --name main
 //!     npx gomalloc link main.wasm -o main.out.wasm
 //!
-//! Not compiled by the package's tests, which have no Zig. A program that links libc takes native/gomalloc.c as well, or
-//! libc would bring its own allocator for its own calls.
+//! Or in build.zig, for an `exe` made by addExecutable:
 //!
-//! Blocks are 16-aligned from 16 bytes up and 8-aligned below; other alignments go to aligned_alloc. One thread.
+//!     exe.root_module.addAnonymousImport("gomalloc", .{
+//!         .root_source_file = b.path("node_modules/gomalloc/native/zig/gomalloc.zig"),
+//!     });
+//!     exe.root_module.export_symbol_names = &.{"__heap_base"};
+//!
+//! Without that export the heap takes only memory that it grows itself. A program that links libc (`-lc`) leaves the
+//! export out: Zig's libc keeps its own allocator for its own calls, and that one takes what lies above __heap_base.
+//!
+//! Blocks are 16-aligned from 16 bytes up and 8-aligned below; other alignments go to aligned_alloc. A free hands its
+//! size on: a size above the block's is found (misuse kind 5). One thread.
 
 const std = @import("std");
 const Allocator = std.mem.Allocator;
@@ -35,8 +44,15 @@ fn bytesOf(alignment: Alignment) usize {
     return if (has_remap) alignment.toByteUnits() else @as(usize, 1) << @intCast(alignment);
 }
 
+/// Whether malloc aligns a block of `size` bytes to `alignment` by itself.
 fn isNatural(alignment: usize, size: usize) bool {
     return alignment <= 8 or (alignment == 16 and size >= 16);
+}
+
+/// Whether `size` bytes may stay in the block at `ptr`: it has them, and at least half of it stays in use.
+fn fits(ptr: [*]u8, size: usize) bool {
+    const usable = malloc_usable_size(ptr);
+    return size <= usable and size >= usable / 2;
 }
 
 fn alloc(_: *anyopaque, len: usize, alignment: Alignment, _: usize) ?[*]u8 {
@@ -44,15 +60,15 @@ fn alloc(_: *anyopaque, len: usize, alignment: Alignment, _: usize) ?[*]u8 {
     return if (isNatural(bytes, len)) malloc(len) else aligned_alloc(bytes, len);
 }
 
-/// In place or not at all: while the block has the bytes. It keeps them, so that a later resize may grow again.
+/// In place or not at all. A block that has become far too large is left to the caller to move.
 fn resize(_: *anyopaque, memory: []u8, _: Alignment, new_len: usize, _: usize) bool {
-    return new_len <= malloc_usable_size(memory.ptr);
+    return fits(memory.ptr, new_len);
 }
 
-/// Resize, moved if need be; null leaves it to the caller to allocate and copy.
+/// Resized, and moved if need be. Null leaves it to the caller to allocate and copy.
 fn remap(_: *anyopaque, memory: []u8, alignment: Alignment, new_len: usize, _: usize) ?[*]u8 {
     if (isNatural(bytesOf(alignment), new_len)) return realloc(memory.ptr, new_len);
-    return if (new_len <= malloc_usable_size(memory.ptr)) memory.ptr else null;
+    return if (fits(memory.ptr, new_len)) memory.ptr else null;
 }
 
 fn free(_: *anyopaque, memory: []u8, _: Alignment, _: usize) void {

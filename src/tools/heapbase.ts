@@ -54,6 +54,29 @@ export function findHeapBase(
   return found;
 }
 
+/** Functions of the allocators in the libcs of WebAssembly: these begin at __heap_base too, or at the memory's end. */
+const OTHERS: ReadonlyMap<string, string> = new Map([
+  ["dlmalloc", "dlmalloc"],
+  ["try_init_allocator", "dlmalloc"],
+  ["emmalloc_memalign", "emmalloc"],
+  ["emmalloc_malloc", "emmalloc"],
+]);
+
+/** What may be amiss when the heap takes all from `base` on: an allocator that the program has kept. By names only. */
+export function heapBaseWarnings(info: ModuleInfo, base: number | undefined): string[] {
+  if (base === undefined) return [];
+  for (const [index, name] of info.functionNames) {
+    const other = index < info.importedFunctions ? undefined : OTHERS.get(name);
+    if (other === undefined) continue;
+    return [
+      `the program has kept an allocator of its own, ${other} (function ${name}): should that begin at ${GLOBAL} too, ` +
+        "the two spoil each other's memory. Compile native/gomalloc.c in, in the place of libc's malloc, or do not " +
+        `export ${GLOBAL}: gomalloc then takes only memory that it grows`,
+    ];
+  }
+  return [];
+}
+
 function fromGlobal(info: ModuleInfo): Found | undefined {
   const exported = info.exports.find(({ name, kind }) => kind === "global" && name === GLOBAL);
   if (exported !== undefined) {

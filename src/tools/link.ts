@@ -46,7 +46,7 @@ import {
 } from "./edit.js";
 import { ToolError } from "./errors.js";
 import { ENV, EXTRAS, FAMILY, GOMALLOC, sameType, typeText } from "./family.js";
-import { findHeapBase, HEAP_BASE_EXPORT } from "./heapbase.js";
+import { findHeapBase, HEAP_BASE_EXPORT, heapBaseWarnings } from "./heapbase.js";
 import { type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "./module.js";
 import type { LinkReport } from "./report.js";
 import { restoreSources, shiftSourceMap } from "./sourcemap.js";
@@ -109,7 +109,7 @@ export async function link(program: Uint8Array, options: LinkOptions = {}): Prom
   const base = findHeapBase(program, info, memory, options.heapBase, bound);
   refuseMixedSharing(info, memory, base.value);
   const ends = findThreadEnds(info, memory);
-  warnings.push(...threadWarnings(info, memory, ends));
+  warnings.push(...heapBaseWarnings(info, base.value), ...threadWarnings(info, memory, ends));
   const hook = findMisuseHook(info);
   const needed = [...new Set([...bound.map(({ name }) => name), ...(options.exportFamily ? Object.keys(FAMILY) : [])])];
   const allocator = await chooseFlavour(needed, options.flavour, memory.shared);

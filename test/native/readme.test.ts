@@ -8,7 +8,7 @@ const blocks = (text: string) =>
   [...text.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block!.replace(/ \\\n\s*/g, " ").trim());
 
 describe("README.md's recipe", () => {
-  it.each(["c", "cpp", "rust", "emscripten"])("of %s is the one of its example", (name) => {
+  it.each(["c", "cpp", "rust", "emscripten", "zig"])("of %s is the one of its example", (name) => {
     const [recipe] = blocks(read(`native/examples/${name}/README.md`));
     expect(recipe!.split("\n").length).toBeLessThanOrEqual(10);
     expect(blocks(read("README.md"))).toContain(recipe!.replaceAll("node_modules/gomalloc/native", "$G"));

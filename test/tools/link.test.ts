@@ -195,6 +195,15 @@ describe("where the heap begins", () => {
     exercise(familyOf(instance.exports), memoryOf(instance), 2 * 65536, 1000);
   });
 
+  it.each(["dlmalloc", "emmalloc_memalign"])("warns of a libc's allocator that begins there too: %s", async (name) => {
+    const rest = `(func $${name} (export "other") (param i32) (result i32) (i32.const 0))`;
+    const named = await linked(programText({ rest }), {}, true);
+    expect(named.report.warnings).toEqual([expect.stringMatching(new RegExp(`function ${name}.*native/gomalloc\\.c`))]);
+    // Without a heap base gomalloc takes no memory that the program has.
+    const text = programText({ rest }).replace(/\(global \(export "__heap_base"\).*/, "");
+    expect((await linked(text, {}, true)).report).toMatchObject({ heapBaseFrom: "none", warnings: [] });
+  });
+
   it("the program may call init itself", async () => {
     const text = withoutBase.replace(
       "(memory",
