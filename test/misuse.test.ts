@@ -175,9 +175,9 @@ describe("host flavour: misuse is told", () => {
   });
 
   it("of every slot of a span that was never given out", () => {
-    const o = open("host");
     for (const { size, objects } of SIZE_CLASSES.slice(1)) {
       if (size % 16 !== 0 || objects < 2) continue;
+      const o = open("host");
       const p = o.e.malloc(size);
       const slot = o.e.malloc_usable_size(p);
       const kind = o.e.tryFree(p + slot);
@@ -185,8 +185,8 @@ describe("host flavour: misuse is told", () => {
       if (size <= 4096) expect(kind, `the next slot of ${size} bytes`).toBe(DOUBLE_FREE);
       else expect([DOUBLE_FREE, FOREIGN], `behind a slot of ${size} bytes`).toContain(kind);
       expect(o.e.objectBase(p + slot)).toBe(0);
+      expect(o.e.validate()).toBe(0);
     }
-    expect(o.e.validate()).toBe(0);
   });
 
   it("of every byte in a span with one live block: one address is right", () => {

@@ -122,14 +122,9 @@ describe("classOf", () => {
   });
 });
 
-/** The narrowest class for n bytes that keeps C's alignment. */
-function fineClass(n: number): number {
-  return SIZE_CLASSES.findIndex((row) => row.size >= n && (n < 16 || row.size % 16 === 0) && row.size > 0);
-}
-
-/** The narrowest of 2^k or 3 * 2^k bytes. */
+/** The narrowest of 2^k bytes, from 16 up. */
 function coarseClass(n: number): number {
-  return SIZE_CLASSES.findIndex((row) => row.size >= n && /^11?0*$/.test(row.size.toString(2)) && row.size !== 24);
+  return SIZE_CLASSES.findIndex(({ size }) => size >= Math.max(n, 16) && (size & (size - 1)) === 0);
 }
 
 describe("classes in wasm", () => {
@@ -161,12 +156,12 @@ describe("classes in wasm", () => {
     expect(e.malloc_usable_size(p)).toBe(1408);
   });
 
-  it("are 16-aligned from 16 bytes up for the C entry points, and coarse up to 1024 bytes at first", () => {
+  it("are coarse for the C entry points at first", () => {
     const { e } = open("test");
     for (let n = 1; n <= MAX_SMALL_SIZE; n++) {
       const c = e.cClassOfSize(n);
       const size = SIZE_CLASSES[c]?.size ?? 0;
-      const want = n <= 1024 ? coarseClass(n) : fineClass(n);
+      const want = coarseClass(n);
       if (c !== want) expect({ n, c, size }).toEqual({ n, c: want, size });
     }
   });

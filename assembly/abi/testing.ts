@@ -15,7 +15,7 @@ import { ARENA_SHIFT, MAX_SMALL_SIZE, PAGE_SHIFT, SMALL_SIZE_MAX } from "../base
 import { ARENA_BITS, ARENA_RECORD_SIZE, ARENA_SCAV, HEAP_ARENA_MAP, HEAP_TABLE8 } from "../base/layout";
 import { arenaOf, central, heap, mheap, mlocal, rowIndex } from "../base/state";
 import { bootstrap } from "../alloc/init";
-import { mediumRow } from "../alloc/malloc";
+import { tableRow } from "../alloc/malloc";
 import { fittedPages } from "../central/fitted";
 import { arenaInit } from "../heap/arena";
 import { recordSpace } from "../heap/mheap";
@@ -186,7 +186,6 @@ export function classMagic(c: u32): u32 {
 
 /** Class that the C entry points use for 1..32768 bytes. */
 export function cClassOfSize(size: u32): u32 {
-  const address: u32 =
-    size <= SMALL_SIZE_MAX ? load<u32>(heap + (((size + 7) >> 3) << 2), HEAP_TABLE8) : mediumRow(size);
+  const address = tableRow(size);
   return size > MAX_SMALL_SIZE ? 0 : central(rowIndex(address)).sizeclass;
 }

@@ -33,6 +33,7 @@ import {
 } from "../base/config";
 import {
   ARENA_RECORD_SIZE,
+  HEAP_CLASS128,
   HEAP_CLASS8,
   HEAP_CLASS_PAGES,
   HEAP_CLASS_SIZE,
@@ -41,7 +42,6 @@ import {
   HEAP_RECORD_SIZE,
   HEAP_SETUP,
   P_RECORD_SIZE,
-  HEAP_TABLE128,
   HEAP_TABLE8,
 } from "../base/layout";
 import { startCoarse } from "../central/coarse";
@@ -80,6 +80,20 @@ function alignRecord(base: u32): u32 {
   return SHARED ? (base + 63) & ~63 : (base + 15) & ~15;
 }
 
+/** The lookup tables of mallocgc. */
+function initClasses(): void {
+  let c: u32 = 1;
+  for (let i: u32 = 0; i <= SMALL_SIZE_MAX >> 3; i++) {
+    if (i << 3 > classSize(c)) c++;
+    // AssemblyScript: the address of an object of no bytes is its header's end, and must lie in its slot.
+    store<u8>(here() + i, <u8>(ASC ? max<u32>(c, 2) : c), HEAP_CLASS8);
+  }
+  for (let i: u32 = 0; i <= (MAX_SMALL_SIZE - SMALL_SIZE_MAX) >> 7; i++) {
+    if (SMALL_SIZE_MAX + (i << 7) > classSize(c)) c++;
+    store<u8>(here() + i, <u8>c, HEAP_CLASS128);
+  }
+}
+
 /** The lookup tables and the rows, out of the size classes. */
 export function initTables(): void {
   fillSizeClasses(here() + HEAP_CLASS_SIZE, here() + HEAP_CLASS_PAGES);
@@ -94,21 +108,8 @@ export function initTables(): void {
   if (HOST) initRow(ROW_TINY, TINY_CLASS, classSize(TINY_CLASS), classPages(TINY_CLASS), 1);
   mheap().nextFitted = ROW_FITTED;
 
-  let c: u32 = 1;
-  for (let i: u32 = 0; i <= SMALL_SIZE_MAX >> 3; i++) {
-    if (i << 3 > classSize(c)) c++;
-    // AssemblyScript: the address of an object of no bytes is its header's end, and must lie in its slot.
-    if (TYPED) store<u8>(here() + i, <u8>(ASC ? max<u32>(c, 2) : c), HEAP_CLASS8);
-    if (ASC) continue;
-    // C: 16-byte alignment from 16 bytes up, so 17..24 go to the class of 32.
-    const aligned = classSize(c) > 16 && (classSize(c) & 15) != 0 ? c + 1 : c;
-    store<u32>(here() + (i << 2), rowAddress(aligned), HEAP_TABLE8);
-  }
+  if (TYPED) initClasses();
   if (!ASC) startCoarse();
-  for (let i: u32 = 0; i <= (MAX_SMALL_SIZE - SMALL_SIZE_MAX) >> 7; i++) {
-    if (SMALL_SIZE_MAX + (i << 7) > classSize(c)) c++;
-    store<u8>(here() + i, <u8>c, HEAP_TABLE128);
-  }
 }
 
 /**

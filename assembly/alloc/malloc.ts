@@ -59,19 +59,25 @@ export function mallocFast(size: u32): u32 {
   return reloadRow(row, g) ? takeSlot(row, g, back) : 0;
 }
 
-/** Row address of a request of 1025..32768 bytes: the class's row, or a fitted one that is wide enough. */
-export function mediumRow(size: u32): u32 {
+/** The table's row for a request of 1025..32768 bytes: its class's, a coarse one, or a fitted one that is wide enough. */
+function mediumRow(size: u32): u32 {
   let row = <u32>load<u8>(here() + ((size - SMALL_SIZE_MAX + 127) >> 7), HEAP_TABLE128);
   while (rowAt(rowAddress(row)).elemsize < size) row = central(row).wider;
   return rowAddress(row);
+}
+
+/** The same of 0..32768 bytes. */
+// @ts-ignore: decorator
+@inline
+export function tableRow(size: u32): u32 {
+  return size > SMALL_SIZE_MAX ? mediumRow(size) : load<u32>(here() + (((size + 7) >> 3) << 2), HEAP_TABLE8);
 }
 
 /** Row address of a request of 0..32768 bytes, whose class is opened if now is the time (central/coarse.ts). */
 // @ts-ignore: decorator
 @inline
 function slowRow(size: u32): u32 {
-  if (size > SMALL_SIZE_MAX) return mediumRow(size);
-  const address = load<u32>(here() + (((size + 7) >> 3) << 2), HEAP_TABLE8);
+  const address = tableRow(size);
   const row = rowAt(address);
   const g = changetype<Group>(<usize>row.group);
   return (g.allocCache | (g.freed & ~row.tail)) == 0 ? openRow(address, size) : address;

@@ -10,12 +10,12 @@ import { MAX_SMALL_SIZE, NUM_CLASSES, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../b
 import { STAT_REALLOC_IN_PLACE, STAT_REALLOC_MOVES, count } from "../base/counters";
 import { lock, unlock } from "../base/locks";
 import { MSpan } from "../base/layout";
-import { clearMoving } from "../base/state";
+import { clearMoving, rowAddress } from "../base/state";
 import { classFor, classSlot } from "../central/rows";
 import { resizeLargeSpan } from "../heap/mheap";
 import { blockSize, setRequestSize } from "../heap/mspan";
 import { checkPointer, checkedSpan, free, freeSlow } from "./free";
-import { copyWords, malloc, mallocLarge, mallocSlow } from "./malloc";
+import { copyWords, malloc, mallocLarge, nextFree } from "./malloc";
 import { MISUSE_NONE, MISUSE_SIZE, misuse } from "./misuse";
 import { isReady } from "./procs";
 
@@ -100,7 +100,7 @@ export function mallocAligned(align: u32, size: u32): u32 {
   if (align <= 16) return malloc(size);
   if (align <= PAGE_SIZE && size <= MAX_SMALL_SIZE) {
     const c = classFor(size, align);
-    if (c < NUM_CLASSES) return mallocSlow(classSlot(c));
+    if (c < NUM_CLASSES) return nextFree(rowAddress(c), classSlot(c));
   }
   return mallocLarge(size, align <= PAGE_SIZE ? 1 : align >> PAGE_SHIFT, false, 1);
 }

@@ -1,42 +1,55 @@
 /**
- * Coarse start: up to 1024 bytes, a size class opens when it is worth a span.
+ * Coarse start: a size class opens when it is worth a span.
  *
- * A span is a page of 8 KiB at least, and Go has some thirty classes up to 1024 bytes: a program with a few blocks of each
- * would hold 8 KiB for each. So the lookup table starts with every size at a coarse class, the next of 2^n or 3 * 2^n
- * bytes. When a coarse class has used up what it has, and the request has a class of its own, that class is asked for. At
- * the third time it is opened: its requests go to it from then on, and it grows instead. So who has few blocks of a class
- * pays for the rounding, not for a span; blocks of narrower classes in a coarse one's spans are freed like any other, for
- * free goes by the page record.
+ * A span is a page of 8 KiB at least, and Go has some thirty classes up to 1024 bytes and as many beyond: a program with a
+ * few blocks of each would hold a page and more for each. So the lookup tables start with every size at a coarse class,
+ * the next power of two from 16 up. When a coarse class has used up what it has, and the request has a class of its own,
+ * that class is asked for. At the second time it is opened: its requests go to it from then on, and it grows instead. So
+ * who has few blocks of a class pays for the rounding, not for a span; blocks of narrower classes in a coarse one's spans
+ * are freed like any other, for free goes by the page record.
  *
- * A coarse class's size is a multiple of every power of two that divides a class which it stands for: who needs
- * alignment may go through the table (realloc.ts, mallocAligned).
+ * All slots of 16 bytes and more are at multiples of 16. Who needs more than that takes a class's own row (realloc.ts,
+ * mallocAligned).
  *
- * Lock: H. Cost: a comparison per slow path; opening a class a walk of the classes, once for each.
+ * Lock: P. Cost: a comparison per slow path; opening a class a walk of the classes, once for each.
  */
 
 import { NUM_CLASSES, SMALL_SIZE_MAX } from "../base/config";
-import { HEAP_TABLE8 } from "../base/layout";
+import { HEAP_TABLE128, HEAP_TABLE8 } from "../base/layout";
 import { central, here, rowAt, rowIndex, rowAddress } from "../base/state";
 import { spanAt } from "../heap/mspan";
 import { classFor, classSlot } from "./rows";
 
 /** A class is opened when a coarse one would have grown for it so often. */
-@inline const ASKED: u32 = 3;
+@inline const ASKED: u32 = 2;
 
-/** Send every size of the table, which is that of the classes, to its coarse class. */
+/** Fill the lookup tables: the sizes of each class go to its coarse class. */
 export function startCoarse(): void {
   let coarse: u32 = 0;
-  for (let at = here() + ((SMALL_SIZE_MAX >> 3) << 2); at >= here(); at -= 4) {
-    const address = load<u32>(at, HEAP_TABLE8);
-    const size = rowAt(address).elemsize;
-    // Two leading bits and nothing below them.
-    if ((size & ~(3 << (30 - clz(size)))) == 0) coarse = address;
-    store<u32>(at, coarse, HEAP_TABLE8);
+  for (let c = NUM_CLASSES - 1; c > 0; c--) {
+    const size = classSlot(c);
+    if ((size & (size - 1)) == 0 && size > 8) coarse = c;
+    send(c, coarse);
+  }
+  // A request of 0 bytes.
+  store<u32>(here(), rowAddress(coarse), HEAP_TABLE8);
+}
+
+/** Send the sizes that have class `c` to the row of class `to`. */
+function send(c: u32, to: u32): void {
+  const least = classSlot(c - 1);
+  const most = classSlot(c);
+  for (let size = min(most, SMALL_SIZE_MAX); size > least; size -= 8) {
+    store<u32>(here() + ((size >> 3) << 2), rowAddress(to), HEAP_TABLE8);
+  }
+  // The classes beyond are multiples of 128.
+  for (let size = most; size > max(least, SMALL_SIZE_MAX); size -= 128) {
+    store<u8>(here() + ((size - SMALL_SIZE_MAX) >> 7), <u8>to, HEAP_TABLE128);
   }
 }
 
 /**
- * The row for a request of `size` bytes, 0..1024, whose row at `address` has no slot in the mcache: another one if this
+ * The row for a request of `size` bytes, 0..32768, whose row at `address` has no slot in the mcache: another one if this
  * row would have to grow for it and its class is a narrower one that is opened now.
  */
 export function openRow(address: u32, size: u32): u32 {
@@ -51,8 +64,6 @@ export function openRow(address: u32, size: u32): u32 {
   asked.seen += 1;
   if (asked.seen < ASKED) return address;
   asked.seen = 0;
-  const opened = rowAddress(own);
-  for (let i = classSlot(own) >> 3; i << 3 > classSlot(own - 1); i--)
-    store<u32>(here() + (i << 2), opened, HEAP_TABLE8);
-  return opened;
+  send(own, own);
+  return rowAddress(own);
 }

@@ -25,7 +25,7 @@ import {
 } from "../base/config";
 import { HEAP_TABLE128, HEAP_TABLE8 } from "../base/layout";
 import { central, heap, mheap, rowAt, rowAddress } from "../base/state";
-import { initRow } from "./rows";
+import { classSlot, initRow } from "./rows";
 
 /** A class is watched from this many pages on. */
 @inline const MIN_PAGES: u32 = 16;
@@ -43,7 +43,8 @@ export function noteSize(row: u32, size: u32): void {
 }
 
 /**
- * Called when the class of row `row` needs another span: fit a row to what was seen, if that saves at least 1/16.
+ * Called when the class of row `row` needs another span: fit a row to what was seen, if that saves at least 1/16. What
+ * has a narrower class of its own waits for that to be opened (coarse.ts).
  * The span at hand is still one of the class.
  */
 export function maybeFit(row: u32): void {
@@ -54,7 +55,7 @@ export function maybeFit(row: u32): void {
   c.seen = 0;
   c.seenMax = 0;
   const fitted = mheap().nextFitted;
-  if (size > classSize - (classSize >> 4) || fitted >= ROW_FITTED + NUM_FITTED) return;
+  if (size > classSize - (classSize >> 4) || size <= classSlot(row - 1) || fitted >= ROW_FITTED + NUM_FITTED) return;
   mheap().nextFitted = fitted + 1;
   c.fittedRow = <u8>fitted;
   initRow(fitted, row, size, fittedPages(size), 1).wider = <u16>row;
@@ -63,7 +64,7 @@ export function maybeFit(row: u32): void {
     const at = heap + (i << 2);
     if (load<u32>(at, HEAP_TABLE8) == rowAddress(row)) store<u32>(at, rowAddress(fitted), HEAP_TABLE8);
   }
-  // Above, a step of 128 bytes may reach beyond `size`; mediumRow goes on to the wider row then.
+  // Above, a step of 128 bytes may reach beyond `size`; tableRow goes on to the wider row then.
   for (let i: u32 = 0; i <= (MAX_SMALL_SIZE - SMALL_SIZE_MAX) >> 7; i++) {
     if (SMALL_SIZE_MAX + (i << 7) >= size + 128) break;
     if (<u32>load<u8>(heap + i, HEAP_TABLE128) == row) store<u8>(heap + i, <u8>fitted, HEAP_TABLE128);

@@ -34,7 +34,7 @@ import {
   TINY_SIZE,
 } from "../base/config";
 import { addMarked } from "../base/gates";
-import { FLAG_FULL, HEAP_CLASS8, HEAP_TABLE128, HEAP_ZEROBASE, MSPAN_SIZE, Row } from "../base/layout";
+import { FLAG_FULL, HEAP_CLASS128, HEAP_CLASS8, HEAP_ZEROBASE, MSPAN_SIZE, Row } from "../base/layout";
 import { STAT_TINY_BLOCKS, STAT_ZERO_CLEARED, STAT_ZERO_SKIPPED, count, countBy } from "../base/counters";
 import { GcState, blacken, gcState, isMarking, markWord } from "../base/gcstate";
 import { central, heap, mlocal, rowAt, rowAddress } from "../base/state";
@@ -56,9 +56,7 @@ import { metaWord, needMeta, setSlotType } from "./typebits";
 export function classOfSize(size: u32): u32 {
   if (size <= SMALL_SIZE_MAX - 8) return load<u8>(heap + ((size + 7) >> 3), HEAP_CLASS8);
   if (size <= SMALL_SIZE_MAX) return load<u8>(heap + (SMALL_SIZE_MAX >> 3), HEAP_CLASS8);
-  if (ASC) return load<u8>(heap + ((size - SMALL_SIZE_MAX + 127) >> 7), HEAP_TABLE128);
-  // The table may name a fitted row: its class is the one it was fitted for.
-  return central(load<u8>(heap + ((size - SMALL_SIZE_MAX + 127) >> 7), HEAP_TABLE128)).sizeclass;
+  return load<u8>(heap + ((size - SMALL_SIZE_MAX + 127) >> 7), HEAP_CLASS128);
 }
 
 /** A noscan object of 1..15 bytes; `size` decides its alignment within the block. 0: no memory. */

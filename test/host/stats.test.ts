@@ -52,13 +52,12 @@ describe("stats", () => {
     const live: { ptr: number; sizeClass: number }[] = [];
     let alloc = 0;
     let total = 0;
-    // Of one class: up to 1024 bytes, the coarse classes serve the C calls from the start.
-    const coarse = new Set([8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024]);
-    const classes = SIZE_CLASSES.filter(({ size }) => (size > 1024 ? size % 16 === 0 : coarse.has(size)));
-    expect(classes).toHaveLength(13 + 35);
+    // Aligned to more than 16 bytes, a block is always of its own class: malloc begins with the coarse ones.
+    const classes = SIZE_CLASSES.filter(({ size }) => size > 0 && size % 32 === 0);
+    expect(classes.length).toBeGreaterThan(45);
     for (const { class: sizeClass, size } of classes) {
       const count = 3 + (sizeClass % 5);
-      for (let i = 0; i < count; i++) live.push({ ptr: heap.malloc(size), sizeClass });
+      for (let i = 0; i < count; i++) live.push({ ptr: heap.alignedAlloc(32, size), sizeClass });
       alloc += count * size;
     }
     total = alloc;
