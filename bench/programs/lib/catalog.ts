@@ -178,6 +178,35 @@ const JSON_CPP: Program = {
   ],
 };
 
+const CJSON: Program = {
+  name: "cjson",
+  about: "cJSON 1.7 (Debian cjson)",
+  language: "C",
+  sources: [{ kind: "debian", name: "cjson" }],
+  units: async ([folder]) => {
+    const read = (name: string) => readFile(join(folder!, name), "utf8");
+    const files = {
+      "cJSON.c": await read("cJSON.c"),
+      "cJSON.h": await read("cJSON.h"),
+      "driver.c": await native("cjson.c"),
+    };
+    return [{ compiler: "clang", files, sources: ["cJSON.c", "driver.c"], flags: ["-I."] }];
+  },
+  workloads: [
+    cjson("large", 4000, sized(1, 10, 40)),
+    // A heap of less than one MiB: what a span for each size class costs shows here.
+    cjson("small", 100, sized(4, 400, 1600)),
+  ],
+};
+
+function cjson(name: string, records: number, rounds: (scale: Scale) => string): Workload {
+  return {
+    name,
+    args: (scale) => ["input.json", rounds(scale)],
+    files: async () => ({ "input.json": inputs.json(records) }),
+  };
+}
+
 const TREE_SITTER: Program = {
   name: "tree-sitter",
   about: "tree-sitter 0.25 with its JavaScript grammar (npm)",
@@ -260,7 +289,7 @@ const ZLIB: Program = {
 };
 
 /** All programs, in the order of the table. */
-export const PROGRAMS: readonly Program[] = [LUA, QUICKJS, SQLITE, JSON_CPP, TREE_SITTER, CMARK, ZLIB];
+export const PROGRAMS: readonly Program[] = [LUA, QUICKJS, SQLITE, JSON_CPP, CJSON, TREE_SITTER, CMARK, ZLIB];
 
 /** A program's compilation units; throws Unavailable when a source cannot be had. */
 export async function unitsOf(program: Program): Promise<readonly Unit[]> {
