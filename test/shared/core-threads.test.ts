@@ -177,14 +177,14 @@ describe.each<SharedFlavour>(["host-shared", "test-shared"])("%s", (flavour) => 
 
     it("keep their caches for the next taker, which needs no lock", () => {
       const [world, a, b] = start(2) as [World, Thread, Thread];
-      const blocks = b.mallocs(170, 48);
+      const blocks = b.mallocs(128, 64);
       b.frees(blocks);
       b.e.releaseP();
       const before = world.lockCounters(a, 0).acquired;
       const c = world.thread(9);
       expect(c.acquire()).toBe(2);
       const old = new Set(blocks);
-      expect(c.mallocs(170, 48).every((p) => old.has(p))).toBe(true);
+      expect(c.mallocs(128, 64).every((p) => old.has(p))).toBe(true);
       expect(world.lockCounters(a, 0).acquired).toBe(before);
       expect(b.acquire(), "the first owner gets a new one").toBe(3);
       expectNothingLeft(world, a);
