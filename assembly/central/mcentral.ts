@@ -58,8 +58,11 @@ import { addressOf, groupOf, isEmptyUncached, remoteOf, spanAt, validBits } from
 @inline const SHORT_WASTE_SHIFT: u32 = 2;
 /** Pages of empty spans that are retained whatever the heap's size; in a shared heap by each P, for the way costs H. */
 @inline const RETAIN_MIN_PAGES: u32 = SHARED ? 64 : 16;
-/** And beyond: one page in this many in use (a power of two's log). */
-@inline const RETAIN_SHIFT: u32 = 3;
+/**
+ * And beyond: with one thread a quarter of the heap, for who frees all and begins again; they are had back before memory
+ * grows. In a shared heap an eighth of the P's own pages, for no other P can have them back.
+ */
+@inline const RETAIN_SHIFT: u32 = SHARED ? 3 : 2;
 
 /** Append to the partial list. */
 export function pushPartial(c: MCentral, span: MSpan): void {
@@ -222,9 +225,9 @@ export function retainOrFree(c: MCentral, span: MSpan): void {
   if (GC && isCollected(span.row)) clearMarks(span);
   const h = mlocal();
   const retained = h.retainedPages + span.npages;
-  const inUse = SHARED ? pAt(local).ownedPages : h.inUsePages;
+  const pages = SHARED ? pAt(local).ownedPages : h.grownPages;
   // Who cannot have the lock keeps the span.
-  if (retained <= RETAIN_MIN_PAGES + (inUse >> RETAIN_SHIFT) || (SHARED && !lock(0))) {
+  if (retained <= RETAIN_MIN_PAGES + (pages >> RETAIN_SHIFT) || (SHARED && !lock(0))) {
     h.retainedPages = retained;
     span.next = c.empty;
     c.empty = addressOf(span);

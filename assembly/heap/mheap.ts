@@ -224,6 +224,9 @@ export function allocRun(npages: u32, zero: bool, short: u32 = 0): u32 {
       count(STAT_PAGE_CACHE_HITS);
     }
     if (page != 0) return page;
+  } else if (isWorth()) {
+    // Long runs: empty spans all over the heap would part what could be whole.
+    giveBack();
   }
   const page = allocTree(npages, zero);
   return page ? page : allocRunSlow(npages, zero, short);
@@ -233,10 +236,18 @@ export function allocRun(npages: u32, zero: bool, short: u32 = 0): u32 {
 @inline const MAX_RECORD_PAGES: u32 = 16;
 /**
  * A reclaim takes what may be wanted again at once: only after as many pages for spans as the least growth brings, and
- * 1/64 of the heap's.
+ * 1/64 of the heap's; or when it brings an eighth of the heap.
  */
 @inline const RECLAIM_MIN_PAGES: u32 = WASM_PAGE_PAGES;
 @inline const RECLAIM_SHIFT: u32 = 6;
+@inline const RECLAIM_WORTH_SHIFT: u32 = 3;
+
+/** Whether the retained empty spans are an eighth of what is in use. */
+// @ts-ignore: decorator
+@inline
+function isWorth(): bool {
+  return mlocal().retainedPages > mheap().inUsePages >> RECLAIM_WORTH_SHIFT;
+}
 
 /**
  * After the tree had no such run: have back the page cache's rest, and empty spans unless that was just done, then grow.
@@ -247,7 +258,7 @@ function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
   const l = SHARED ? mlocal() : h;
   const soft = softLimit != 0 && h.sys >= softLimit;
   let some: bool;
-  if (soft || l.sinceReclaim >= RECLAIM_MIN_PAGES + (h.inUsePages >> RECLAIM_SHIFT)) {
+  if (soft || isWorth() || l.sinceReclaim >= RECLAIM_MIN_PAGES + (h.inUsePages >> RECLAIM_SHIFT)) {
     l.sinceReclaim = 0;
     some = giveBack();
   } else {
