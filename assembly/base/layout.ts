@@ -192,7 +192,9 @@ export class MCentral {
   /** Pages of a span as the size class has it; mcentral.spanPages may choose fewer or more. */
   npages: u8;
   spanclass: u8;
-  /** Largest and number of the requests noted: what fitting goes by. Before the class is open: how often it was asked for. */
+  /**
+   * Largest and number of the requests noted: what fitting goes by. Before the class is open: how often it was asked for.
+   */
   seenMax: u32;
   seen: u16;
   sizeclass: u8;
