@@ -11,8 +11,8 @@ export { classPages, classSize } from "../alloc/init";
 export { classOfSize } from "../gc/mallocgc";
 export { summarize as pallocSumOf } from "../heap/pallocsum";
 
-import { ARENA_SHIFT, MAX_SMALL_SIZE, PAGE_SHIFT, SMALL_SIZE_MAX } from "../base/config";
-import { ARENA_BITS, ARENA_RECORD_SIZE, ARENA_SCAV, HEAP_ARENA_MAP, HEAP_TABLE8 } from "../base/layout";
+import { ARENA_SHIFT, MAX_SMALL_SIZE, PAGE_SHIFT } from "../base/config";
+import { ARENA_BITS, ARENA_RECORD_SIZE, ARENA_SCAV, HEAP_ARENA_MAP } from "../base/layout";
 import { arenaOf, central, heap, mheap, mlocal, rowIndex } from "../base/state";
 import { bootstrap } from "../alloc/init";
 import { tableRow } from "../alloc/malloc";

@@ -42,7 +42,6 @@ import {
   HEAP_RECORD_SIZE,
   HEAP_SETUP,
   P_RECORD_SIZE,
-  HEAP_TABLE8,
 } from "../base/layout";
 import { startCoarse } from "../central/coarse";
 import { initRow } from "../central/rows";

@@ -96,7 +96,12 @@ const QUICKJS: Program = {
     return [
       {
         compiler: "clang",
-        files: { ...files, "driver.c": await native("quickjs.c"), "wasi.h": await native("wasi.h") },
+        files: {
+          ...files,
+          "driver.c": await native("quickjs.c"),
+          "file.h": await native("file.h"),
+          "wasi.h": await native("wasi.h"),
+        },
         sources: ["quickjs.c", "libregexp.c", "libunicode.c", "libbf.c", "cutils.c", "driver.c"],
         flags: [
           "-DCONFIG_BIGNUM",
@@ -189,6 +194,7 @@ const CJSON: Program = {
       "cJSON.c": await read("cJSON.c"),
       "cJSON.h": await read("cJSON.h"),
       "driver.c": await native("cjson.c"),
+      "file.h": await native("file.h"),
     };
     return [{ compiler: "clang", files, sources: ["cJSON.c", "driver.c"], flags: ["-I."] }];
   },
@@ -221,7 +227,7 @@ const TREE_SITTER: Program = {
     return [
       {
         compiler: "clang",
-        files: { ...core, "driver.c": await native("treesitter.c") },
+        files: { ...core, "driver.c": await native("treesitter.c"), "file.h": await native("file.h") },
         sources: ["src/lib.c", "driver.c"],
         flags: ["-Iinclude", "-Isrc", "-w"],
       },

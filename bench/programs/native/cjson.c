@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "cJSON.h"
+#include "file.h"
 
 /* Drops every third member of objects that is no object or array itself. */
 static void edit(cJSON *value, unsigned *count) {
@@ -32,15 +33,10 @@ static void report(char *text) {
 
 int main(int argc, char **argv) {
   if (argc != 3) return 2;
-  FILE *file = fopen(argv[1], "rb");
-  if (!file) return 1;
-  fseek(file, 0, SEEK_END);
-  size_t length = (size_t)ftell(file);
-  rewind(file);
-  char *text = malloc(length + 1);
-  if (!text || fread(text, 1, length, file) != length) return 1;
+  size_t length;
+  char *text = read_file(argv[1], 1, &length);
+  if (!text) return 1;
   text[length] = 0;
-  fclose(file);
   unsigned count = 0;
   for (int round = atoi(argv[2]); round > 0; round--) {
     cJSON *document = cJSON_Parse(text);

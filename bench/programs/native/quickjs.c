@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "file.h"
 #include "quickjs.h"
 
 static JSValue print(JSContext *context, JSValueConst self, int argc, JSValueConst *argv) {
@@ -23,23 +24,12 @@ static JSValue print(JSContext *context, JSValueConst self, int argc, JSValueCon
   return JS_UNDEFINED;
 }
 
-static char *read_file(const char *path, size_t *length) {
-  FILE *file = fopen(path, "rb");
-  if (!file) return NULL;
-  fseek(file, 0, SEEK_END);
-  *length = (size_t)ftell(file);
-  rewind(file);
-  char *text = malloc(*length + 1);
-  if (text && fread(text, 1, *length, file) == *length) text[*length] = 0;
-  fclose(file);
-  return text;
-}
-
 int main(int argc, char **argv) {
   if (argc != 3) return 2;
   size_t length;
-  char *text = read_file(argv[1], &length);
+  char *text = read_file(argv[1], 1, &length);
   if (!text) return 1;
+  text[length] = 0;
   JSRuntime *runtime = JS_NewRuntime();
   JS_SetMaxStackSize(runtime, 256 * 1024);
   JSContext *context = JS_NewContext(runtime);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "file.h"
 #include "tree_sitter/api.h"
 
 const TSLanguage *tree_sitter_javascript(void);
@@ -38,15 +39,11 @@ static void report(const char *what, const TSTree *tree) {
 
 int main(int argc, char **argv) {
   if (argc != 3) return 2;
-  FILE *file = fopen(argv[1], "rb");
-  if (!file) return 1;
-  fseek(file, 0, SEEK_END);
-  uint32_t length = (uint32_t)ftell(file);
-  rewind(file);
   int edits = atoi(argv[2]);
-  char *text = malloc(length + (size_t)edits);
-  if (!text || fread(text, 1, length, file) != length) return 1;
-  fclose(file);
+  size_t bytes;
+  char *text = read_file(argv[1], (size_t)edits, &bytes);
+  if (!text) return 1;
+  uint32_t length = (uint32_t)bytes;
 
   TSParser *parser = ts_parser_new();
   if (!ts_parser_set_language(parser, tree_sitter_javascript())) return 3;
