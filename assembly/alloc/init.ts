@@ -48,7 +48,7 @@ import { initRow } from "../central/rows";
 import { readyGC } from "../gc/cycle";
 import { fillSizeClasses } from "../base/sizeclasses";
 import { pause } from "../base/locks";
-import { dummyGroup, heap, here, mheap, rowAt, rowAddress, setHeap, setLocal } from "../base/state";
+import { dummyGroup, heap, here, isMade, mheap, rowAt, rowAddress, setHeap, setLocal } from "../base/state";
 import { addRegion } from "../heap/mheap";
 import { memoryEnd, sysGrow } from "../heap/sys";
 
@@ -116,7 +116,7 @@ export function initTables(): void {
  * record; without, it grows a region of its own. False when the memory cannot grow; the next call tries again.
  */
 export function bootstrap(given: bool, heapBase: u32): bool {
-  if (heap) return true;
+  if (isMade) return true;
   let end = memoryEnd();
   let start: u32 = given ? max(heapBase, LOWEST) : max(end, 16);
   if (start > ADDRESS_END - 64) return false;
@@ -157,7 +157,7 @@ export function bootstrap(given: bool, heapBase: u32): bool {
  * Without memory nothing happens: the next call tries again.
  */
 export function attachHeap(heapBase: u32): void {
-  if (heap != 0 || heapBase > ADDRESS_END - 2 * HEAP_RECORD_SIZE) return;
+  if (isMade || heapBase > ADDRESS_END - 2 * HEAP_RECORD_SIZE) return;
   const start = alignRecord(max(heapBase, LOWEST));
   const need = (start + HEAP_RECORD_SIZE + 0xffff) >> WASM_PAGE_SHIFT;
   const pages = <u32>memory.size();

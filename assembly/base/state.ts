@@ -22,10 +22,15 @@ import {
 } from "./layout";
 import { ARENA_SHIFT, SHARED } from "./config";
 
-/** Address of the heap's record; 0 before init. */
+/**
+ * Address of the heap's record; 0 before init. Where it is known beforehand and init runs before all else, `gomalloc link`
+ * makes a constant of it, and of each test for 0 nothing: init itself therefore goes by isMade.
+ */
 export let heap: u32 = 0;
+export let isMade: bool = false;
 export function setHeap(record: u32): void {
   heap = record;
+  isMade = true;
 }
 
 /** Shared heaps: address of the record of this thread's P, 0 without one. */

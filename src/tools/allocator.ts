@@ -7,6 +7,7 @@
  *   growth      memory.grow goes through the program's JavaScript where that must know (emscripten)
  *   misuse      gomalloc_misuse calls the program's hook, if it exports one
  *   start       init(heapBase), then the start function that the program had
+ *   heap        the address of the heap's record is a constant when that start function is sure to make it there
  *   threads     where a thread of the program ends, gomalloc_thread_exit gives its P up
  *   hints       malloc and free are to be inlined, gomalloc_misuse is not
  * Invariant: it has one memory and no data, table or start of its own (the build checks it).
@@ -124,6 +125,8 @@ export interface Fitting {
   readonly memory: string;
   /** When there is one, the module gets a start function that calls init with it. */
   readonly heapBase?: number;
+  /** init(heapBase) cannot fail: the memory has all pages that it needs from the beginning. */
+  readonly certain: boolean;
   /** The name of an export of the program's module for that start function to call afterwards. */
   readonly start?: string;
   readonly inline: boolean;
@@ -142,6 +145,8 @@ export const THREAD_END = `${PREFIX}end:`;
 /** Calls of these are worth their size in every caller. */
 export const INLINED: readonly string[] = ["malloc", "free", "free_sized", "realloc", "malloc_usable_size"];
 const MISUSE = "gomalloc_misuse";
+/** With the heap's address known nothing else keeps it out of malloc, which then would pay for its registers. */
+const MALLOC_SLOW = "$assembly/alloc/malloc/mallocSlow";
 const EXIT = "gomalloc_thread_exit";
 
 /** The allocator as `fitting` wants it, in the text format, which wasm-merge reads too. */
@@ -199,6 +204,10 @@ function changeText(built: string, { info, shared }: Allocator, fitting: Fitting
       calls.push("(call $gomalloc/program_start)");
     }
     functions.push(`(func $gomalloc/start ${calls.join(" ")}) (start $gomalloc/start)`);
+    if (fitting.certain) {
+      replace(`(global ${HEAP} (mut i32) (i32.const 0))`, `(global ${HEAP} i32 (i32.const ${recordAt(fitting.heapBase)}))`);
+      replace(`(global.set ${HEAP}`, "(drop");
+    }
   }
   for (const { name, type } of fitting.ends.exports) {
     const [params, gets] = [paramsText(type), type.params.map((_, i) => `(local.get ${i})`).join(" ")];
@@ -214,6 +223,7 @@ function changeText(built: string, { info, shared }: Allocator, fitting: Fitting
   }
 
   const hints: [string, string][] = fitting.inline ? INLINED.map((name) => [functionOf(name), "7f"]) : [];
+  hints.push([MALLOC_SLOW, "00"]);
   if (fitting.misuseHook === undefined) hints.push([functionOf(MISUSE), "00"]);
   for (const [name, hint] of hints) replace(`(func ${name} `, `(@binaryen.inline "\\${hint}") (func ${name} `);
 
@@ -225,6 +235,14 @@ function changeText(built: string, { info, shared }: Allocator, fitting: Fitting
     `${imports.join("\n")}\n(import "${PROGRAM}" "${fitting.memory}"`,
   );
   return `${text.slice(0, text.lastIndexOf(")"))}${functions.join("\n")}\n${kept.join("\n")}\n)\n`;
+}
+
+/** The global that holds the address of the heap's record: assembly/base/state.ts. */
+const HEAP = "$assembly/base/state/heap";
+
+/** Where init(heapBase) puts the record: alignRecord of assembly/alloc/init.ts. As i32. */
+function recordAt(heapBase: number): number {
+  return (Math.max(heapBase, 16) + 15) & ~15;
 }
 
 function paramsText({ params }: FunctionType): string {

@@ -2,13 +2,14 @@
  * Where a program's heap begins: the first address behind its static data and stack, which linkers call __heap_base.
  *
  * Asked in this order: the option, the exported global, the global of that name in the name section, the export by
- * which the shim of a program with threads tells it. O(exports + named globals).
+ * which the shim of a program with threads tells it; and if none of these is there, what the program's own code calls
+ * init with, if that is one constant. O(exports + named globals); a walk over the code for the last.
  */
 import { ToolError } from "./errors.js";
 import { sameType } from "./family.js";
 import type { ImportInfo, MemoryInfo, ModuleInfo } from "./module.js";
 import type { LinkReport } from "./report.js";
-import { UnknownInstruction, walk } from "./swap/instructions.js";
+import { type Operand, UnknownInstruction, type Visitor, walk } from "./swap/instructions.js";
 
 /** What gomalloc.c exports where there are threads: a function without parameters that returns &__heap_base. */
 export const HEAP_BASE_EXPORT = "gomalloc_heap_base";
@@ -31,11 +32,14 @@ export function findHeapBase(
 ): { value?: number; from: LinkReport["heapBaseFrom"] } {
   const known = fromGlobal(info) ?? fromShim(program, info);
   const found: Found | undefined = option === undefined ? known : { value: option, from: "option" };
-  if (found === undefined) return { from: bound.some(({ name }) => name === "init") ? "program" : "none" };
+  if (found === undefined) {
+    const init = bound.find(({ name }) => name === "init");
+    return init === undefined ? { from: "none" } : { ...fromCalls(program, info, memory, init.index), from: "program" };
+  }
 
   const { value } = found;
   const how = `Give the address behind all static data and the stack, which linkers call ${GLOBAL}.`;
-  const dataEnd = Math.max(0, ...info.data.map(({ offset, size }) => (offset === undefined ? 0 : offset + size)));
+  const dataEnd = endOfData(info);
   if (value < dataEnd) {
     throw new ToolError("heap-base", `the heap base ${value} lies in static data, which ends at ${dataEnd}`, how);
   }
@@ -90,6 +94,55 @@ function fromGlobal(info: ModuleInfo): Found | undefined {
   return undefined;
 }
 
+function endOfData(info: ModuleInfo): number {
+  return Math.max(0, ...info.data.map(({ offset, size }) => (offset === undefined ? 0 : offset + size)));
+}
+
+/**
+ * The address that the program calls init with, when all its calls have the same constant, which may be a heap's base.
+ * What starts a program with threads is not looked at: there every instance has to know.
+ */
+function fromCalls(program: Uint8Array, info: ModuleInfo, memory: MemoryInfo, init: number): { value?: number } {
+  const values = new Set<number | undefined>();
+  const look = {
+    ...IGNORE,
+    call: (callee: number, last: Operand | undefined) => {
+      if (callee === init) values.add(last?.kind === "const" ? last.value : undefined);
+    },
+    functionReference: (callee: number) => {
+      if (callee === init) values.add(undefined);
+    },
+  };
+  const known = !memory.shared && info.bodies.every(({ start, end }) => walked(program, start, end, info, look));
+  const [value, ...more] = values;
+  const fits = value !== undefined && value >= endOfData(info) && value <= memory.initial * PAGE;
+  return known && fits && more.length === 0 ? { value } : {};
+}
+
+/** A walk that takes no notice of anything. */
+const IGNORE: Visitor = {
+  call: () => {},
+  indirectCall: () => {},
+  access: () => {},
+  setLocal: () => {},
+  mask: () => {},
+  constant: () => {},
+  functionReference: () => {},
+  memorySize: () => {},
+  memoryGrow: () => {},
+};
+
+/** Walks a body; false when it has instructions that are not known. */
+function walked(bytes: Uint8Array, start: number, end: number, info: ModuleInfo, visitor: Visitor): boolean {
+  try {
+    walk(bytes, start, end, info, visitor);
+    return true;
+  } catch (error) {
+    if (error instanceof UnknownInstruction) return false;
+    throw error;
+  }
+}
+
 /** The one constant in the body of the shim's function, which does nothing but return it. */
 function fromShim(program: Uint8Array, info: ModuleInfo): Found | undefined {
   const entry = info.exports.find(({ name, kind }) => kind === "function" && name === HEAP_BASE_EXPORT);
@@ -101,22 +154,17 @@ function fromShim(program: Uint8Array, info: ModuleInfo): Found | undefined {
   const other = () => {
     others = true;
   };
-  try {
-    walk(program, body.start, body.end, info, {
-      call: other,
-      indirectCall: other,
-      access: other,
-      setLocal: () => {},
-      mask: other,
-      constant: (value) => constants.push(value >>> 0),
-      functionReference: other,
-      memorySize: other,
-      memoryGrow: other,
-    });
-  } catch (error) {
-    if (error instanceof UnknownInstruction) return undefined;
-    throw error;
-  }
+  const known = walked(program, body.start, body.end, info, {
+    ...IGNORE,
+    call: other,
+    indirectCall: other,
+    access: other,
+    mask: other,
+    constant: (value) => constants.push(value >>> 0),
+    functionReference: other,
+    memorySize: other,
+    memoryGrow: other,
+  });
   const [value, ...more] = new Set(constants);
-  return others || value === undefined || more.length > 0 ? undefined : { value, from: "shim" };
+  return !known || others || value === undefined || more.length > 0 ? undefined : { value, from: "shim" };
 }

@@ -15,7 +15,6 @@
  */
 import { acceptProgram } from "./accept.js";
 import {
-  type Allocator,
   chooseFlavour,
   type FlavourName,
   fitAllocator,
@@ -115,7 +114,8 @@ export async function link(program: Uint8Array, options: LinkOptions = {}): Prom
   const allocator = await chooseFlavour(needed, options.flavour, memory.shared);
   if (growth === "emscripten" && base.value !== undefined) await refuseSbrk(program, info);
 
-  const limits = memoryLimits(info, memory, allocator, base.value, warnings);
+  const need = base.value === undefined ? undefined : pagesAfterInit(allocator, memory.initial, base.value);
+  const limits = need === undefined ? undefined : memoryLimits(info, memory, need, warnings);
   const inline = options.inline ?? !(options.optimize === "Os" || options.optimize === "Oz");
   const wrappers = inline
     ? thinWrappers(program, info, new Set(bound.filter(({ name }) => INLINED.includes(name)).map(({ index }) => index)))
@@ -126,6 +126,7 @@ export async function link(program: Uint8Array, options: LinkOptions = {}): Prom
     growth,
     memory: `${PREFIX}memory`,
     inline,
+    certain: !memory.shared && need !== undefined && (limits?.initial ?? memory.initial) >= need,
     ends: {
       exports: ends.exports.map(({ name, index }) => ({ name, type: info.functions[index]! })),
       imports: ends.imports.map(({ name, type }) => ({ name, type: type! })),
@@ -302,16 +303,8 @@ interface Limits {
   readonly maximum?: number;
 }
 
-/** The limits that the memory needs for init not to fail, which are those it has or higher ones. */
-function memoryLimits(
-  info: ModuleInfo,
-  memory: MemoryInfo,
-  allocator: Allocator,
-  heapBase: number | undefined,
-  warnings: string[],
-): Limits | undefined {
-  if (heapBase === undefined) return undefined;
-  const need = pagesAfterInit(allocator, memory.initial, heapBase);
+/** The limits that the memory needs for init, which is to have `need` pages, not to fail; undefined: those it has. */
+function memoryLimits(info: ModuleInfo, memory: MemoryInfo, need: number, warnings: string[]): Limits | undefined {
   const maximum = memory.maximum ?? MAX_PAGES;
   if (memory.imported === undefined) {
     return need > memory.initial ? { initial: need, maximum: Math.max(need, maximum) } : undefined;

@@ -38,7 +38,8 @@ export function displaced(operand: Operand, by: number): Operand | undefined {
 
 /** What the walk tells. Operands arrive as they stood on the stack. */
 export interface Visitor {
-  call(callee: number): void;
+  /** `last`: the last argument, when there is one. */
+  call(callee: number, last: Operand | undefined): void;
   /** call_indirect, call_ref and their tail forms. */
   indirectCall(): void;
   /** A load or store of `size` bytes at `address` + `offset`. */
@@ -327,8 +328,9 @@ class Walk {
       case 0x12: {
         const callee = this.#u32();
         const { params, results } = arity(this.signatures.functions[callee]);
-        for (let i = 0; i < params; i++) this.#pop();
-        this.visitor.call(callee);
+        const last = params > 0 ? this.#pop() : undefined;
+        for (let i = 1; i < params; i++) this.#pop();
+        this.visitor.call(callee, last);
         if (op === 0x12) {
           this.#unreachable();
           return;
