@@ -4,7 +4,7 @@
 
 export * from "./libc";
 
-import { checkPointer, checkedSpan, findObject, freeChecked, freeFast } from "../alloc/free";
+import { TELL, checkPointer, checkedSpan, findObject, freeBy, freeChecked } from "../alloc/free";
 import { allocateShared } from "../gc/sharedabi";
 import { dropTiny, mallocgc as mallocgcImpl } from "../gc/mallocgc";
 import { malloc } from "../alloc/malloc";
@@ -38,8 +38,8 @@ export function mallocgc(size: u32, scan: i32, needzero: i32): u32 {
 
 /** free that tells: 0, or the kind of misuse, and then nothing has changed. Null is 0. */
 export function tryFree(ptr: u32): i32 {
-  if (freeFast(ptr) || ptr == 0) return MISUSE_NONE;
-  const kind = freeChecked(ptr);
+  if (ptr == 0) return MISUSE_NONE;
+  const kind = freeBy(ptr, 0, TELL);
   if (kind != MISUSE_NONE && heap != 0) count(STAT_MISUSES);
   return kind;
 }

@@ -9,8 +9,8 @@ import { setOption } from "../base/options";
 import { SHARED } from "../base/config";
 import { attachHeap, bootstrap } from "../alloc/init";
 import { malloc, mallocZeroed, takeBack } from "../alloc/malloc";
-import { free, freeIfAtLeast, smallBlockSize } from "../alloc/free";
-import { freeSizedSlow, mallocAligned, reallocBlock, usableSize } from "../alloc/realloc";
+import { REPORT, free, freeBy, smallBlockSize, usableSize } from "../alloc/free";
+import { mallocAligned, reallocBlock } from "../alloc/realloc";
 import { isReady } from "../alloc/procs";
 import { lock, unlock } from "../base/locks";
 import { heap } from "../base/state";
@@ -44,7 +44,7 @@ export { free };
 
 /** C23: free a block of which the caller knows that `size` bytes were asked for. More than the block has is a misuse. */
 export function free_sized(ptr: u32, size: u32): void {
-  if (!freeIfAtLeast(ptr, size)) freeSizedSlow(ptr, size);
+  freeBy(ptr, size, REPORT);
 }
 
 /** `count` elements of `size` bytes, all zero; NULL when there is no memory or the product exceeds 2^32 - 1. */

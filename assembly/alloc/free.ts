@@ -40,9 +40,9 @@ import { isUnswept, unlinkLarge } from "../central/sweepsets";
 import { isCollectedRow } from "../gc/mark";
 import { pageRecord, spanOf } from "../heap/arena";
 import { freeSpan } from "../heap/mheap";
-import { addressOf, groupAt, liveBits, remoteBits, reopenFree, spanAt, validBits } from "../heap/mspan";
+import { addressOf, blockSize, groupAt, liveBits, remoteBits, reopenFree, spanAt, validBits } from "../heap/mspan";
 import { isReady } from "./procs";
-import { MISUSE_DOUBLE_FREE, MISUSE_FOREIGN, MISUSE_INTERIOR, MISUSE_NONE, MISUSE_TINY, misuse } from "./misuse";
+import { MISUSE_DOUBLE_FREE, MISUSE_FOREIGN, MISUSE_INTERIOR, MISUSE_NONE, MISUSE_SIZE, MISUSE_TINY, misuse } from "./misuse";
 
 /** An address to its offset in the arena map (arena * 4), and in the arena to its record's (page * 16): shift and mask. */
 @inline const ARENA_MAP_SHIFT: u32 = ARENA_SHIFT - 2;
@@ -64,39 +64,65 @@ function recordAt(arena: u32, p: u32): PageRecord {
   return changetype<PageRecord>(<usize>(arena + ((p >> RECORD_SHIFT) & RECORD_MASK)));
 }
 
-/** The common case, small enough to be inlined. False: nothing was done, freeChecked must look. */
+/** What freeBy does with what is not the common case. */
+@inline export const REPORT: i32 = 0; // frees it, or reports the misuse
+@inline export const TELL: i32 = 1; // frees it, or tells what is wrong
+
+/**
+ * Whether the thread's P owns the page, always true with one thread. If others have freed anything of this P's, that comes
+ * first: what they write is an address above every record of a P, so that one comparison sees both.
+ */
 // @ts-ignore: decorator
 @inline
-export function freeFast(p: u32): bool {
-  return freeIfAtLeast(p, 0);
+function isOwn(r: PageRecord): bool {
+  return SHARED ? ((r.row - local) | load<u32>(local, HEAP_P)) < P_RECORD_SIZE : true;
 }
 
-/** freeFast for a block of at least `size` bytes; a literal 0 costs nothing. */
+/** Offset, from group 0, of the group of the slot that is the product's high half. */
 // @ts-ignore: decorator
 @inline
-export function freeIfAtLeast(p: u32, size: u32): bool {
-  // Before init there is no arena map; below the heap, and at null, the records are all zero or the arena is missing.
+function groupOffset(product: u64): u32 {
+  return <u32>(product >> (32 + 6 - GROUP_SHIFT)) & ~((1 << GROUP_SHIFT) - 1);
+}
+
+/**
+ * free of a block of at least `size` bytes; a literal 0 costs nothing. What is nested here is the common case, small enough
+ * to be inlined. With TELL: MISUSE_NONE or what is wrong.
+ */
+// @ts-ignore: decorator
+@inline
+export function freeBy(p: u32, size: u32, otherwise: i32): i32 {
   const h = heap;
-  if (h == 0) return false;
-  const arena = arenaAt(h, p);
-  if (arena == 0) return false;
-  const r = recordAt(arena, p);
-  const magic = r.divMagic;
-  const product = <u64>(p - r.base) * <u64>magic;
-  if (<u32>product >= magic) return false;
-  // In a shared heap the row tells whose span it is: here only one's own. If others have freed anything of this P's, that
-  // comes first; what they write is an address above every record of a P, so that one comparison sees both.
-  if (SHARED && ((r.row - local) | load<u32>(local, HEAP_P)) >= P_RECORD_SIZE) return false;
-  if (size != 0 && size > rowAt(r.row).elemsize) return false;
-  const slot = <u32>(product >> 32);
-  const g = changetype<Group>(<usize>(r.groups + ((slot >> 6) << GROUP_SHIFT)));
-  const freed = g.freed;
-  const live = ~(g.allocCache | freed);
-  const bit: u64 = (<u64>1) << slot;
-  if ((live & bit) == 0) return false;
-  if (live == bit && rowAt(r.row).group != <u32>changetype<usize>(g)) return false;
-  g.freed = freed | bit;
-  return true;
+  // Before init there is no arena map; below the heap, and at null, the records are all zero or the arena is missing.
+  if (h != 0) {
+    const arena = arenaAt(h, p);
+    if (arena != 0) {
+      const r = recordAt(arena, p);
+      const magic = r.divMagic;
+      const product = <u64>(p - r.base) * <u64>magic;
+      if (<u32>product < magic && isOwn(r) && (size == 0 || size <= rowAt(r.row).elemsize)) {
+        const g = changetype<Group>(<usize>(r.groups + groupOffset(product)));
+        const freed = g.freed;
+        const live = ~(g.allocCache | freed);
+        const bit: u64 = (<u64>1) << (product >> 32);
+        // The store stands here twice, for an engine makes a value of a condition with an "or" in it and tests that.
+        if ((live & bit) != 0) {
+          if (live != bit) {
+            g.freed = freed | bit;
+            return MISUSE_NONE;
+          }
+          if (rowAt(r.row).group == <u32>changetype<usize>(g)) {
+            g.freed = freed | bit;
+            return MISUSE_NONE;
+          }
+        }
+      }
+    }
+  }
+  if (otherwise == TELL) return freeChecked(p);
+  if (size != 0) freeSizedSlow(p, size);
+  else freeSlow(p);
+  return MISUSE_NONE;
 }
 
 /**
@@ -126,7 +152,16 @@ export function smallBlockSize(p: u32): u32 {
 
 /** free as C has it: null is nothing, misuse is reported. */
 export function free(ptr: u32): void {
-  if (!freeFast(ptr)) freeSlow(ptr);
+  freeBy(ptr, 0, REPORT);
+}
+
+/** free_sized beyond the common case. What is no live block is freeSlow's to report. */
+export function freeSizedSlow(p: u32, size: u32): void {
+  const n = usableSize(p);
+  if (n != 0 && size > n) misuse(MISUSE_SIZE, p);
+  else freeSlow(p);
+  // Never true, see mallocSlow.
+  if (n == 1) freeSizedSlow(n, n);
 }
 
 /** free beyond the common case. */
@@ -169,6 +204,13 @@ export function checkPointer(p: u32): i32 {
   if (magic == 0) return MISUSE_TINY;
   if (slot >= <u32>span.nelems) return MISUSE_FOREIGN;
   return liveBits(span, slot >> 6) & bit ? MISUSE_INTERIOR : MISUSE_DOUBLE_FREE;
+}
+
+/** Usable bytes of the live block at `p`, 0 when there is none (null, freed, foreign, interior). */
+export function usableSize(p: u32): u32 {
+  // Never true, see mallocSlow.
+  if (p == 1) return usableSize(p - 1);
+  return checkPointer(p) == MISUSE_NONE ? blockSize(checkedSpan) : 0;
 }
 
 /** findObject: start of the live block that `p` lies in, its tail included; 0 when there is none. */

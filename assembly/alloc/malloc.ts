@@ -29,7 +29,7 @@ import { hasRemote, settleNobodys, takeRemote } from "../central/remote";
 import { allocLargeSpan } from "../heap/mheap";
 import { getReady, isReady } from "./procs";
 import { freeDeferred } from "./free";
-import { isDirty, refill, reloadRow } from "./mcache";
+import { freedSlots, isDirty, loadFreed, refill, reloadRow } from "./mcache";
 
 /** Below this, a clear or a copy by words beats the engine's call. Bytes. */
 @inline const WORDS_MAX: u32 = 256;
@@ -40,23 +40,6 @@ import { isDirty, refill, reloadRow } from "./mcache";
 function takeSlot(row: Row, g: Group, cache: u64): u32 {
   g.allocCache = cache & (cache - 1);
   return row.base + <u32>ctz(cache) * row.elemsize;
-}
-
-/**
- * nextFreeFast for a request of 1..1024 bytes: the block, or 0 when the row has no slot or there is no heap yet. Of a window
- * that is used up the frees into the same group become the next: in a full heap it is that every few calls.
- */
-// @ts-ignore: decorator
-@inline
-export function mallocFast(size: u32): u32 {
-  const h = here();
-  if (size - 1 >= SMALL_SIZE_MAX || h == 0) return 0;
-  const row = rowAt(load<u32>(h + (((size + 7) >> 3) << 2), HEAP_TABLE8));
-  const g = changetype<Group>(<usize>row.group);
-  const cache = g.allocCache;
-  if (cache) return takeSlot(row, g, cache);
-  const back = g.freed ^ row.tail;
-  return reloadRow(row, g) ? takeSlot(row, g, back) : 0;
 }
 
 /** The table's row for a request of 1025..32768 bytes: its class's, a coarse one, or a fitted one that is wide enough. */
@@ -98,10 +81,27 @@ export function nextFree(address: u32, size: u32): u32 {
   return takeSlot(row, g, g.allocCache);
 }
 
-/** malloc as C has it: a block of at least `size` bytes, contents undefined. 0 when there is no memory. */
+/**
+ * malloc as C has it: a block of at least `size` bytes, contents undefined. 0 when there is no memory.
+ *
+ * All but the last line is nextFreeFast for a request of 1..1024 bytes, to be inlined into callers. Of a window that is
+ * used up the frees into the same group become the next: in a full heap it is that every few calls.
+ */
 export function malloc(size: u32): u32 {
-  const p = mallocFast(size);
-  return p ? p : mallocSlow(size);
+  const h = here();
+  const last = size - 1;
+  if (last < SMALL_SIZE_MAX && h != 0) {
+    const row = rowAt(load<u32>(h + ((last >> 3) << 2), HEAP_TABLE8 + 4));
+    const g = changetype<Group>(<usize>row.group);
+    const cache = g.allocCache;
+    if (cache) return takeSlot(row, g, cache);
+    const back = freedSlots(row, g);
+    if (back) {
+      loadFreed(row, g, back);
+      return takeSlot(row, g, back);
+    }
+  }
+  return mallocSlow(size);
 }
 
 /** malloc in full, for any size and any state of the heap. 0 when there is no memory. */

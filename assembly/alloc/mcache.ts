@@ -22,23 +22,33 @@ import { pushFull } from "../central/sweepsets";
 import { giveBack } from "../heap/mheap";
 import { addressOf, groupAt, groupIndex, groupOf, spanAt, validBits } from "../heap/mspan";
 
-/**
- * The frees of the row's group become its window, dirty ones. False when there were none. With the dummy both words are 0,
- * as tail is.
- */
+/** The slots that were freed while the row had the group. With the dummy both words are 0, as tail is. */
 // @ts-ignore: decorator
 @inline
-export function reloadRow(row: Row, g: Group): bool {
-  const tail = row.tail;
-  const back = g.freed ^ tail;
-  if (back == 0) return false;
-  g.allocCache = back;
-  g.freed = tail;
+export function freedSlots(row: Row, g: Group): u64 {
+  return g.freed ^ row.tail;
+}
+
+/** They, `back`, become its window, dirty ones; allocCache is left to the caller to write. */
+// @ts-ignore: decorator
+@inline
+export function loadFreed(row: Row, g: Group, back: u64): void {
+  g.freed = row.tail;
   row.dirty = 1;
   if (HOST) {
     count(STAT_GROUP_REFILLS);
     central(rowIndex(<u32>changetype<usize>(row))).taken += popcnt(back);
   }
+}
+
+/** The same in one. False when nothing was freed. */
+// @ts-ignore: decorator
+@inline
+export function reloadRow(row: Row, g: Group): bool {
+  const back = freedSlots(row, g);
+  if (back == 0) return false;
+  g.allocCache = back;
+  loadFreed(row, g, back);
   return true;
 }
 

@@ -1,5 +1,5 @@
 /**
- * realloc, aligned_alloc and the usable size: what needs the span of a block besides its address.
+ * realloc and aligned_alloc: what needs the span of a block besides its address.
  *
  * realloc stays in place while the block's slot fits and is not more than twice too large; a large block shrinks and
  * grows over the pages behind it, into new memory too when it is the last one. Otherwise it moves: a new block, a copy,
@@ -14,29 +14,13 @@ import { clearMoving, rowAddress } from "../base/state";
 import { classFor, classSlot } from "../central/rows";
 import { resizeLargeSpan } from "../heap/mheap";
 import { blockSize, setRequestSize } from "../heap/mspan";
-import { checkPointer, checkedSpan, free, freeSlow } from "./free";
+import { checkPointer, checkedSpan, free } from "./free";
 import { copyWords, malloc, mallocLarge, nextFree } from "./malloc";
-import { MISUSE_NONE, MISUSE_SIZE, misuse } from "./misuse";
+import { MISUSE_NONE, misuse } from "./misuse";
 import { isReady } from "./procs";
 
 /** The least slot: nothing is gained by moving out of it. */
 @inline const MIN_SLOT: u32 = 8;
-
-/** Usable bytes of the live block at `p`, 0 when there is none (null, freed, foreign, interior). */
-export function usableSize(p: u32): u32 {
-  // Never true, see mallocSlow.
-  if (p == 1) return usableSize(p - 1);
-  return checkPointer(p) == MISUSE_NONE ? blockSize(checkedSpan) : 0;
-}
-
-/** free_sized beyond the common case. What is no live block is freeSlow's to report. */
-export function freeSizedSlow(p: u32, size: u32): void {
-  const n = usableSize(p);
-  if (n != 0 && size > n) misuse(MISUSE_SIZE, p);
-  else freeSlow(p);
-  // Never true, see mallocSlow.
-  if (n == 1) freeSizedSlow(n, n);
-}
 
 /** realloc as C has it, for what is not null. */
 export function reallocBlock(p: u32, size: u32): u32 {
