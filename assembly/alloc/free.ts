@@ -126,6 +126,25 @@ export function freeBy(p: u32, size: u32, otherwise: i32): i32 {
 }
 
 /**
+ * Bytes of the live slot that starts at `p`, as far as its group's words tell: 0 for what is none, for slots of a full
+ * group that no mcache holds, and in a shared heap for other Ps' spans. Inlined.
+ */
+// @ts-ignore: decorator
+@inline
+export function liveSlotSize(p: u32): u32 {
+  const h = heap;
+  if (h == 0) return 0;
+  const arena = arenaAt(h, p);
+  if (arena == 0) return 0;
+  const r = recordAt(arena, p);
+  const magic = r.divMagic;
+  const product = <u64>(p - r.base) * <u64>magic;
+  if (<u32>product >= magic || !isOwn(r)) return 0;
+  const g = changetype<Group>(<usize>(r.groups + groupOffset(product)));
+  return ((~(g.allocCache | g.freed)) >> (product >> 32)) & 1 ? rowAt(r.row).elemsize : 0;
+}
+
+/**
  * Bytes of the slot that starts at `p`; 0 for what is no slot of a span, which large blocks are not either. Small enough
  * to be inlined, and a walk to the page record only: C programs ask it right after malloc, when the group has just been
  * written. The host flavours look at the group too, and give 0 for a slot that is free.

@@ -67,8 +67,6 @@ function slowRow(size: u32): u32 {
 }
 
 /** nextFree: a slot of the row for `size` bytes, refilling it; 0 when there is no memory. */
-// @ts-ignore: decorator
-@inline
 export function nextFree(address: u32, size: u32): u32 {
   const row = rowAt(address);
   let g = changetype<Group>(<usize>row.group);

@@ -14,7 +14,7 @@ import { clearMoving, rowAddress } from "../base/state";
 import { classFor, classSlot } from "../central/rows";
 import { resizeLargeSpan } from "../heap/mheap";
 import { blockSize, setRequestSize } from "../heap/mspan";
-import { checkPointer, checkedSpan, free } from "./free";
+import { checkPointer, checkedSpan, free, liveSlotSize } from "./free";
 import { copyWords, malloc, mallocLarge, nextFree } from "./malloc";
 import { MISUSE_NONE, misuse } from "./misuse";
 import { isReady } from "./procs";
@@ -24,6 +24,15 @@ import { isReady } from "./procs";
 
 /** realloc as C has it, for what is not null. */
 export function reallocBlock(p: u32, size: u32): u32 {
+  const old = liveSlotSize(p);
+  if (size <= old) {
+    if (size > old >> 1) {
+      count(STAT_REALLOC_IN_PLACE);
+      return p;
+    }
+  } else if (old) {
+    return move(p, old, size);
+  }
   const kind = checkPointer(p);
   if (kind == MISUSE_NONE) return reallocChecked(p, size);
   misuse(kind, p);
@@ -65,10 +74,16 @@ export function reallocChecked(p: u32, size: u32): u32 {
     count(STAT_REALLOC_IN_PLACE);
     return p;
   }
-  const q = malloc(size);
+  const q = move(p, min(size, old), size);
   // A shrink that found no memory to move to is still a success: the block is large enough.
-  if (q == 0) return size <= old ? p : 0;
-  copyWords(q, p, min(size, old));
+  return q == 0 && size <= old ? p : q;
+}
+
+/** The block's first `used` bytes in a new one of `size` bytes; 0, and nothing has changed, when there is no memory. */
+function move(p: u32, used: u32, size: u32): u32 {
+  const q = malloc(size);
+  if (q == 0) return 0;
+  copyWords(q, p, used);
   free(p);
   count(STAT_REALLOC_MOVES);
   return q;
