@@ -205,8 +205,11 @@ function changeText(built: string, { info, shared }: Allocator, fitting: Fitting
     }
     functions.push(`(func $gomalloc/start ${calls.join(" ")}) (start $gomalloc/start)`);
     if (fitting.certain) {
-      replace(`(global ${HEAP} (mut i32) (i32.const 0))`, `(global ${HEAP} i32 (i32.const ${recordAt(fitting.heapBase)}))`);
-      replace(`(global.set ${HEAP}`, "(drop");
+      replace(
+        `(global ${HEAP} (mut i32) (i32.const 0))`,
+        `(global ${HEAP} i32 (i32.const ${recordAt(fitting.heapBase)}))`,
+      );
+      replace(/\(global\.set \$assembly\/base\/state\/heap\b/g, "(drop");
     }
   }
   for (const { name, type } of fitting.ends.exports) {

@@ -9,7 +9,7 @@ import { ToolError } from "./errors.js";
 import { sameType } from "./family.js";
 import type { ImportInfo, MemoryInfo, ModuleInfo } from "./module.js";
 import type { LinkReport } from "./report.js";
-import { type Operand, UnknownInstruction, type Visitor, walk } from "./swap/instructions.js";
+import { IGNORE, type Operand, walkIfKnown } from "./swap/instructions.js";
 
 /** What gomalloc.c exports where there are threads: a function without parameters that returns &__heap_base. */
 export const HEAP_BASE_EXPORT = "gomalloc_heap_base";
@@ -113,34 +113,10 @@ function fromCalls(program: Uint8Array, info: ModuleInfo, memory: MemoryInfo, in
       if (callee === init) values.add(undefined);
     },
   };
-  const known = !memory.shared && info.bodies.every(({ start, end }) => walked(program, start, end, info, look));
+  const known = !memory.shared && info.bodies.every(({ start, end }) => walkIfKnown(program, start, end, info, look));
   const [value, ...more] = values;
   const fits = value !== undefined && value >= endOfData(info) && value <= memory.initial * PAGE;
   return known && fits && more.length === 0 ? { value } : {};
-}
-
-/** A walk that takes no notice of anything. */
-const IGNORE: Visitor = {
-  call: () => {},
-  indirectCall: () => {},
-  access: () => {},
-  setLocal: () => {},
-  mask: () => {},
-  constant: () => {},
-  functionReference: () => {},
-  memorySize: () => {},
-  memoryGrow: () => {},
-};
-
-/** Walks a body; false when it has instructions that are not known. */
-function walked(bytes: Uint8Array, start: number, end: number, info: ModuleInfo, visitor: Visitor): boolean {
-  try {
-    walk(bytes, start, end, info, visitor);
-    return true;
-  } catch (error) {
-    if (error instanceof UnknownInstruction) return false;
-    throw error;
-  }
 }
 
 /** The one constant in the body of the shim's function, which does nothing but return it. */
@@ -154,7 +130,7 @@ function fromShim(program: Uint8Array, info: ModuleInfo): Found | undefined {
   const other = () => {
     others = true;
   };
-  const known = walked(program, body.start, body.end, info, {
+  const known = walkIfKnown(program, body.start, body.end, info, {
     ...IGNORE,
     call: other,
     indirectCall: other,

@@ -5,7 +5,7 @@
  */
 import { sameType } from "./family.js";
 import type { ModuleInfo } from "./module.js";
-import { UnknownInstruction, walk } from "./swap/instructions.js";
+import { IGNORE, walkIfKnown } from "./swap/instructions.js";
 
 /** Bytes of a body. Passing three parameters on takes 10, a test for NULL with a store to errno some 20 more. */
 const MAX_SIZE = 48;
@@ -28,24 +28,12 @@ export function thinWrappers(bytes: Uint8Array, info: ModuleInfo, targets: Reado
 function directCalls(bytes: Uint8Array, start: number, end: number, info: ModuleInfo): number[] | undefined {
   const calls: number[] = [];
   let others = false;
-  const ignore = () => {};
-  try {
-    walk(bytes, start, end, info, {
-      call: (callee) => calls.push(callee),
-      indirectCall: () => {
-        others = true;
-      },
-      access: ignore,
-      setLocal: ignore,
-      mask: ignore,
-      constant: ignore,
-      functionReference: ignore,
-      memorySize: ignore,
-      memoryGrow: ignore,
-    });
-  } catch (error) {
-    if (error instanceof UnknownInstruction) return undefined;
-    throw error;
-  }
-  return others ? undefined : calls;
+  const known = walkIfKnown(bytes, start, end, info, {
+    ...IGNORE,
+    call: (callee) => calls.push(callee),
+    indirectCall: () => {
+      others = true;
+    },
+  });
+  return known && !others ? calls : undefined;
 }

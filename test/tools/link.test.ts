@@ -204,17 +204,46 @@ describe("where the heap begins", () => {
     expect((await linked(text, {}, true)).report).toMatchObject({ heapBaseFrom: "none", warnings: [] });
   });
 
-  it("the program may call init itself", async () => {
-    const text = withoutBase.replace(
+  const calls = (...init: string[]) =>
+    withoutBase.replace(
       "(memory",
       `(import "gomalloc" "init" (func $init (param i32)))
-       (func $begin (call $init (i32.const 4096))) (start $begin) (memory`,
+       (func $begin (local i32) ${init.map((value) => `(call $init ${value})`).join(" ")}) (start $begin) (memory`,
     );
-    const { wasm, report } = await linked(text);
+
+  it("the program may call init itself, with a constant that init then has before all else", async () => {
+    const { wasm, report } = await linked(calls("(i32.const 4096)", "(i32.const 4096)"));
+    expect(report).toMatchObject({ heapBaseFrom: "program", heapBase: 4096 });
+    expect(formatReport(report)).toContain("4096, the program calls init itself");
+    const instance = instantiate(wasm);
+    exercise(familyOf(instance.exports), memoryOf(instance), 4096, 300);
+  });
+
+  it.each([
+    ["two addresses", ["(i32.const 4096)", "(i32.const 8192)"]],
+    ["one that is computed", ["(i32.add (local.get 0) (i32.const 4096))"]],
+    ["one behind the memory", ["(i32.const 262144)"]],
+  ])("or with what only its code knows: %s", async (_what, init) => {
+    const { wasm, report } = await linked(calls(...init));
     expect(report.heapBaseFrom).toBe("program");
-    const first = familyOf(instantiate(wasm).exports).malloc(8);
+    expect(report.heapBase).toBeUndefined();
+    const instance = instantiate(wasm);
+    const first = familyOf(instance.exports).malloc(8);
     expect(first).toBeGreaterThan(4096);
-    expect(first).toBeLessThan(2 * 65536);
+    exercise(familyOf(instance.exports), memoryOf(instance), 4096, 300);
+  });
+
+  it("is a constant of the result where init cannot fail, and else a variable", async () => {
+    const heapOf = async (text: string) => {
+      const { info } = await linked(text, { optimize: "O3" }, true);
+      return [...info.globalNames.values()].filter((name) => name.endsWith("/heap"));
+    };
+    const imported = (pages: number) =>
+      programText({ memory: "", imports: `(import "host" "mem" (memory ${pages}))`, heapBase: 65_000 });
+    expect(await heapOf(programText())).toEqual([]);
+    expect(await heapOf(imported(2))).toEqual([]);
+    expect(await heapOf(imported(1))).toHaveLength(1);
+    expect(await heapOf(withoutBase)).toHaveLength(1);
   });
 
   it("the program's start function may allocate: init has run, once, before it", async () => {

@@ -76,6 +76,30 @@ interface Frame {
 /** Bytes that the accesses 0x28 (i32.load) to 0x3e (i64.store32) touch. */
 const ACCESS_SIZES = [4, 8, 4, 8, 1, 1, 2, 2, 1, 1, 2, 2, 4, 4, 4, 8, 4, 8, 1, 2, 1, 2, 4];
 
+/** A visitor that takes no notice of anything: what others begin with. */
+export const IGNORE: Visitor = {
+  call: () => {},
+  indirectCall: () => {},
+  access: () => {},
+  setLocal: () => {},
+  mask: () => {},
+  constant: () => {},
+  functionReference: () => {},
+  memorySize: () => {},
+  memoryGrow: () => {},
+};
+
+/** As walk; false when the body has an instruction that is not known, up to which it was walked. */
+export function walkIfKnown(...args: Parameters<typeof walk>): boolean {
+  try {
+    walk(...args);
+    return true;
+  } catch (error) {
+    if (error instanceof UnknownInstruction) return false;
+    throw error;
+  }
+}
+
 /** Walks the body at bytes[start, end): its local declarations and its instructions. */
 export function walk(bytes: Uint8Array, start: number, end: number, signatures: Signatures, visitor: Visitor): void {
   new Walk(bytes, start, end, signatures, visitor).run();
