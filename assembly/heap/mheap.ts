@@ -236,8 +236,11 @@ export function allocRun(npages: u32, zero: bool, short: u32 = 0): u32 {
 @inline const MAX_RECORD_PAGES: u32 = 16;
 /**
  * A reclaim takes what may be wanted again at once: only after as many pages for spans as the least growth brings, and
- * 1/64 of the heap's; or when it brings an eighth of the heap.
+ * 1/64 of the heap's; or when it brings an eighth of the heap; or while the heap is small, where it costs little. In
+ * one of few pages it would take one class's only span for the next, and back.
  */
+@inline const RECLAIM_TINY_PAGES: u32 = 64;
+@inline const RECLAIM_SMALL_PAGES: u32 = 512;
 @inline const RECLAIM_MIN_PAGES: u32 = WASM_PAGE_PAGES;
 @inline const RECLAIM_SHIFT: u32 = 6;
 @inline const RECLAIM_WORTH_SHIFT: u32 = 3;
@@ -258,7 +261,12 @@ function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
   const l = SHARED ? mlocal() : h;
   const soft = softLimit != 0 && h.sys >= softLimit;
   let some: bool;
-  if (soft || isWorth() || l.sinceReclaim >= RECLAIM_MIN_PAGES + (h.inUsePages >> RECLAIM_SHIFT)) {
+  if (
+    soft ||
+    isWorth() ||
+    (h.inUsePages >= RECLAIM_TINY_PAGES && h.inUsePages < RECLAIM_SMALL_PAGES) ||
+    l.sinceReclaim >= RECLAIM_MIN_PAGES + (h.inUsePages >> RECLAIM_SHIFT)
+  ) {
     l.sinceReclaim = 0;
     some = giveBack();
   } else {

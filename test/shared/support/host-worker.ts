@@ -44,11 +44,12 @@ function tell(index: number, value: number): void {
 }
 
 const TASKS = {
-  /** Marks until signal 1 is set. The records of its cycles. */
+  /** Marks until signal 1 is set, and counts its cycles in signal 0. Their records. */
   mark(heap: SharedHeap) {
     const stop = new AbortController();
     const timer = setInterval(() => Atomics.load(signal, 1) !== 0 && stop.abort(), 5);
-    return heap.gc.runMarker({ signal: stop.signal }).finally(() => clearInterval(timer));
+    const onCycle = () => Atomics.add(signal, 0, 1);
+    return heap.gc.runMarker({ signal: stop.signal, onCycle }).finally(() => clearInterval(timer));
   },
   /** Cycles without end. */
   async markForever(heap: SharedHeap) {
