@@ -42,7 +42,15 @@ import { pageRecord, spanOf } from "../heap/arena";
 import { freeSpan } from "../heap/mheap";
 import { addressOf, blockSize, groupAt, liveBits, remoteBits, reopenFree, spanAt, validBits } from "../heap/mspan";
 import { isReady } from "./procs";
-import { MISUSE_DOUBLE_FREE, MISUSE_FOREIGN, MISUSE_INTERIOR, MISUSE_NONE, MISUSE_SIZE, MISUSE_TINY, misuse } from "./misuse";
+import {
+  MISUSE_DOUBLE_FREE,
+  MISUSE_FOREIGN,
+  MISUSE_INTERIOR,
+  MISUSE_NONE,
+  MISUSE_SIZE,
+  MISUSE_TINY,
+  misuse,
+} from "./misuse";
 
 /** An address to its offset in the arena map (arena * 4), and in the arena to its record's (page * 16): shift and mask. */
 @inline const ARENA_MAP_SHIFT: u32 = ARENA_SHIFT - 2;
@@ -82,7 +90,7 @@ function isOwn(r: PageRecord): bool {
 // @ts-ignore: decorator
 @inline
 function groupOffset(product: u64): u32 {
-  return <u32>(product >> (32 + 6 - GROUP_SHIFT)) & ~((1 << GROUP_SHIFT) - 1);
+  return (<u32>(product >> (32 + 6 - GROUP_SHIFT))) & ~((1 << GROUP_SHIFT) - 1);
 }
 
 /**
@@ -141,7 +149,7 @@ export function liveSlotSize(p: u32): u32 {
   const product = <u64>(p - r.base) * <u64>magic;
   if (<u32>product >= magic || !isOwn(r)) return 0;
   const g = changetype<Group>(<usize>(r.groups + groupOffset(product)));
-  return ((~(g.allocCache | g.freed)) >> (product >> 32)) & 1 ? rowAt(r.row).elemsize : 0;
+  return (~(g.allocCache | g.freed) >> (product >> 32)) & 1 ? rowAt(r.row).elemsize : 0;
 }
 
 /**

@@ -95,8 +95,9 @@ export function malloc(size: u32): u32 {
     if (cache) return takeSlot(row, g, cache);
     const back = freedSlots(row, g);
     if (back) {
+      const p = takeSlot(row, g, back);
       loadFreed(row, g, back);
-      return takeSlot(row, g, back);
+      return p;
     }
   }
   return mallocSlow(size);

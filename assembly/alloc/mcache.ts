@@ -29,7 +29,10 @@ export function freedSlots(row: Row, g: Group): u64 {
   return g.freed ^ row.tail;
 }
 
-/** They, `back`, become its window, dirty ones; allocCache is left to the caller to write. */
+/**
+ * They, `back`, become its window, dirty ones. The caller has written allocCache, first: a thread that dies in between
+ * leaves a slot free twice over, not lost.
+ */
 // @ts-ignore: decorator
 @inline
 export function loadFreed(row: Row, g: Group, back: u64): void {
