@@ -3,7 +3,7 @@
  * The tables are never edited by hand.
  *
  *   npm start -- --full --allocators gomalloc,dlmalloc,tlsf && npx tsx scripts/readme-figures.ts bench
- *   npm run bench:programs -- --rounds 11 && npx tsx scripts/readme-figures.ts programs
+ *   npm run bench:programs -- --rounds 9 && npx tsx scripts/readme-figures.ts programs
  */
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";

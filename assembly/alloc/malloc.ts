@@ -2,7 +2,7 @@
  * malloc: from a size to a block. Four steps down, each reached when the one above is dry:
  *
  *   1. the mcache: table -> row -> group -> lowest bit of allocCache        (this file, inlined)
- *      or the frees of the same group                                      (reloadRow, inlined)
+ *      or the frees of the same group                                      (loadFreed, inlined)
  *   2. the mcentral: another group, another span                           (refill)
  *   3. the mheap: pages for a new span, or for a large block               (allocSpan, allocLargeSpan)
  *   4. linear memory: memory.grow                                          (mheap.grow)

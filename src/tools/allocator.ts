@@ -125,7 +125,7 @@ export interface Fitting {
   readonly memory: string;
   /** When there is one, the module gets a start function that calls init with it. */
   readonly heapBase?: number;
-  /** init(heapBase) cannot fail: the memory has all pages that it needs from the beginning. */
+  /** init(heapBase) cannot fail: the memory has all pages that it needs from the beginning, and no other thread makes it. */
   readonly certain: boolean;
   /** The name of an export of the program's module for that start function to call afterwards. */
   readonly start?: string;
@@ -209,7 +209,7 @@ function changeText(built: string, { info, shared }: Allocator, fitting: Fitting
         `(global ${HEAP} (mut i32) (i32.const 0))`,
         `(global ${HEAP} i32 (i32.const ${recordAt(fitting.heapBase)}))`,
       );
-      replace(/\(global\.set \$assembly\/base\/state\/heap\b/g, "(drop");
+      replace(SET_HEAP, "(drop");
     }
   }
   for (const { name, type } of fitting.ends.exports) {
@@ -242,6 +242,7 @@ function changeText(built: string, { info, shared }: Allocator, fitting: Fitting
 
 /** The global that holds the address of the heap's record: assembly/base/state.ts. */
 const HEAP = "$assembly/base/state/heap";
+const SET_HEAP = /\(global\.set \$assembly\/base\/state\/heap\b/g;
 
 /** Where init(heapBase) puts the record: alignRecord of assembly/alloc/init.ts. As i32. */
 function recordAt(heapBase: number): number {
