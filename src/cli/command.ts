@@ -50,7 +50,8 @@ export const WRITE_HELP = `  -o, --output FILE      where the result goes; its s
 
   -O LEVEL               wasm-opt's level for the whole program: 0 1 2 3 4 s z (default 3)
       --inline, --no-inline
-                         inline malloc and free into their callers (default: unless -Os or -Oz)
+                         inline malloc and free into their callers, and behind their
+                         pointers (default: at -O2 and above)
       --heap-base N      first address of the heap (default: the program's global __heap_base)
       --flavour NAME     malloc or host (default: the smallest that has what is imported)
       --export-family    export malloc, free and the others, for JavaScript

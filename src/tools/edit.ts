@@ -4,8 +4,9 @@
  * Each edit returns new bytes and by how much the code section moved, which is what a source map has to be shifted by.
  * Cost: one copy of the file an edit.
  */
-import type { ExportInfo, ExternKind, ImportInfo, ModuleInfo } from "./module.js";
-import { inspect, SECTION } from "./module.js";
+import type { ExportInfo, ExternKind, FunctionType, ImportInfo, ModuleInfo } from "./module.js";
+import { inspect, SECTION, VALUE_TYPES } from "./module.js";
+import { Reader } from "./reader.js";
 
 export interface Edited {
   readonly bytes: Uint8Array;
@@ -90,6 +91,73 @@ export function raiseMemory(bytes: Uint8Array, index: number, atLeast: { initial
   return replaceSection(bytes, info, section.id, contents);
 }
 
+export interface NewFunction {
+  /** For the name section, if the module has one. */
+  readonly name: string;
+  /** Of value types of one byte. */
+  readonly type: FunctionType;
+  /** Declarations of locals and instructions, the last `end` too. */
+  readonly body: Uint8Array;
+}
+
+/** Adds functions behind all others, in a module that has some. */
+export function addFunctions(bytes: Uint8Array, added: readonly NewFunction[]): Edited {
+  if (added.length === 0) return { bytes, shift: 0 };
+  const info = inspect(bytes);
+  const names = added.map(({ name }, i) => concat(encodeU32(info.functions.length + i), encodeName(name)));
+  const entries: [number, Uint8Array[]][] = [
+    [SECTION.code, added.map(({ body }) => concat(encodeU32(body.length), body))],
+    [SECTION.function, added.map((_, i) => encodeU32(info.types.length + i))],
+    [SECTION.type, added.map(({ type }) => encodeFunctionType(type))],
+  ];
+  // From the last section to the first: what `info` says of those in front goes on to hold.
+  const longer = entries.reduce(
+    (before, [id, more]) => {
+      const { body, end } = info.sections.find((section) => section.id === id)!;
+      return replaceSection(before, info, id, appended(before.subarray(body, end), more)).bytes;
+    },
+    addFunctionNames(bytes, info, names),
+  );
+  return { bytes: longer, shift: inspect(longer).bodies[0]!.start - info.bodies[0]!.start };
+}
+
+/** Adds entries to the list of functions' names, if there is one and it stands behind the code. */
+function addFunctionNames(bytes: Uint8Array, info: ModuleInfo, entries: readonly Uint8Array[]): Uint8Array {
+  const FUNCTIONS = 1;
+  const section = info.sections.filter(({ name }) => name === "name").at(-1);
+  if (section === undefined || info.sections.some(({ id, start }) => id === SECTION.code && start > section.start)) {
+    return bytes;
+  }
+  const r = new Reader(bytes, section.body, section.end);
+  const parts: Uint8Array[] = [];
+  while (!r.done) {
+    const id = r.byte();
+    const contents = r.take(r.u32());
+    const now = id === FUNCTIONS ? appended(contents, entries) : contents;
+    parts.push(Uint8Array.of(id), encodeU32(now.length), now);
+  }
+  const renamed = encodeSection(SECTION.custom, concat(encodeName("name"), ...parts));
+  return concat(bytes.subarray(0, section.start), renamed, bytes.subarray(section.end));
+}
+
+/** A vector with more entries. */
+function appended(list: Uint8Array, entries: readonly Uint8Array[]): Uint8Array {
+  const r = new Reader(list);
+  const count = r.u32();
+  return concat(encodeU32(count + entries.length), list.subarray(r.at), ...entries);
+}
+
+function encodeFunctionType({ params, results }: FunctionType): Uint8Array {
+  const FUNCTION = 0x60;
+  const types = (list: readonly string[]) => vector(list.map((name) => Uint8Array.of(valueTypeCode(name))));
+  return concat(Uint8Array.of(FUNCTION), types(params), types(results));
+}
+
+/** The byte of a value type that is one byte. */
+export function valueTypeCode(name: string): number {
+  return Number(Object.entries(VALUE_TYPES).find(([, text]) => text === name)![0]);
+}
+
 /** Adds a custom section at the end of the file. */
 export function addCustomSection(bytes: Uint8Array, name: string, contents: Uint8Array): Edited {
   const section = encodeSection(SECTION.custom, concat(encodeName(name), contents));
@@ -151,6 +219,17 @@ export function encodeU32(value: number): Uint8Array {
     bytes.push(left > 0 ? low | 0x80 : low);
   } while (left > 0);
   return Uint8Array.from(bytes);
+}
+
+/** Signed LEB128 of an i32. */
+export function encodeS32(value: number): Uint8Array {
+  const bytes: number[] = [];
+  for (let left = value | 0; ; left >>= 7) {
+    const low = left & 0x7f;
+    const last = left >> 6 === 0 || left >> 6 === -1;
+    bytes.push(last ? low : low | 0x80);
+    if (last) return Uint8Array.from(bytes);
+  }
 }
 
 /** A name as modules store it: length in bytes, then UTF-8. */

@@ -47,6 +47,7 @@ import { ToolError } from "./errors.js";
 import { ENV, EXTRAS, FAMILY, GOMALLOC, sameType, typeText } from "./family.js";
 import { findHeapBase, HEAP_BASE_EXPORT, heapBaseWarnings } from "./heapbase.js";
 import { type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "./module.js";
+import { findPointerCalls, type PointerCalls, redirectPointerCalls } from "./pointers.js";
 import type { LinkReport } from "./report.js";
 import { restoreSources, shiftSourceMap } from "./sourcemap.js";
 import { findThreadEnds, refuseMixedSharing, type ThreadEnds, threadWarnings } from "./threads.js";
@@ -66,7 +67,10 @@ export interface LinkOptions {
   readonly flavour?: FlavourName | undefined;
   /** Level of wasm-opt for the whole program. O0: not optimised at all. Default: O3. */
   readonly optimize?: OptimizeLevel | undefined;
-  /** Inline malloc, free, free_sized, realloc and malloc_usable_size into every caller. Default: true, but false for Os and Oz. */
+  /**
+   * Inline malloc, free, free_sized, realloc and malloc_usable_size into every caller, calls through pointers included.
+   * Default: true, but false for Os and Oz. At O0 and O1 nothing is inlined.
+   */
   readonly inline?: boolean | undefined;
   /** Keep function names. Default: when the program has them. */
   readonly names?: boolean | undefined;
@@ -116,11 +120,10 @@ export async function link(program: Uint8Array, options: LinkOptions = {}): Prom
 
   const need = base.value === undefined ? undefined : pagesAfterInit(allocator, memory.initial, base.value);
   const limits = need === undefined ? undefined : memoryLimits(info, memory, need, warnings);
-  const inline = options.inline ?? !(options.optimize === "Os" || options.optimize === "Oz");
-  const wrappers = inline
-    ? thinWrappers(program, info, new Set(bound.filter(({ name }) => INLINED.includes(name)).map(({ index }) => index)))
-    : [];
-  const edited = editProgram(program, info, { bound, base: base.value, limits, wrappers, ends, warnings });
+  const optimize = options.optimize ?? "O3";
+  const inline = inlines(optimize, options.inline);
+  const { wrappers, pointers } = inline ? findInlining(program, info, bound) : { wrappers: [], pointers: [] };
+  const edited = editProgram(program, info, { bound, base: base.value, limits, wrappers, pointers, ends, warnings });
   const fitted = await fitAllocator(allocator, {
     exports: needed,
     growth,
@@ -137,7 +140,6 @@ export async function link(program: Uint8Array, options: LinkOptions = {}): Prom
   });
 
   const names = options.names ?? info.named;
-  const optimize = options.optimize ?? "O3";
   const map = options.sourceMap;
   const made = await build(edited.bytes, fitted, {
     info,
@@ -155,6 +157,10 @@ export async function link(program: Uint8Array, options: LinkOptions = {}): Prom
       : made.wasm;
   const validated = checkResult(program, wasm);
 
+  const nameOf = (index: number) =>
+    info.functionNames.get(index) ??
+    info.imports.find((entry) => entry.kind === "function" && entry.index === index)?.name ??
+    `function ${index}`;
   const report: LinkReport = {
     bound: bound.map(({ module, name }) => ({ module, name })),
     flavour: allocator.flavour,
@@ -168,7 +174,11 @@ export async function link(program: Uint8Array, options: LinkOptions = {}): Prom
     ...(memory.shared ? { threadEnds: [...ends.exports, ...ends.imports].map(({ name }) => name) } : {}),
     growth,
     misuse: hook === undefined ? "trap" : "hook",
-    wrappers: wrappers.map((index) => info.functionNames.get(index) ?? `function ${index}`),
+    wrappers: wrappers.map(nameOf),
+    pointers: pointers.map(({ targets, sites }) => ({
+      functions: targets.map((one) => nameOf(one.index)),
+      calls: sites.length,
+    })),
     optimize,
     inline,
     size: { before: program.length, allocator: allocator.bytes.length, after: wasm.length },
@@ -241,6 +251,25 @@ function adviceFor(info: ModuleInfo): string {
   return own.includes("malloc")
     ? "It has an allocator of its own: replace that with gomalloc swap, or link the program against gomalloc's shim."
     : "Link the program against gomalloc's shim, or import malloc and free from module gomalloc.";
+}
+
+function inlines(level: OptimizeLevel, wanted: boolean | undefined): boolean {
+  if (level === "O0" || level === "O1") return false;
+  return wanted ?? !(level === "Os" || level === "Oz");
+}
+
+/** What of the program is inlined beside the allocator itself: its wrappers, and its calls through pointers. */
+function findInlining(program: Uint8Array, info: ModuleInfo, bound: readonly ImportInfo[]) {
+  const family = bound.filter(({ name }) => Object.hasOwn(FAMILY, name));
+  const indices = (entries: readonly ImportInfo[]) => new Set(entries.map(({ index }) => index));
+  const hot = indices(family.filter(({ name }) => INLINED.includes(name)));
+  const wrappers = thinWrappers(program, info, hot);
+  const all = indices(family);
+  const pointers = findPointerCalls(program, info, {
+    family: new Set([...all, ...thinWrappers(program, info, all)]),
+    inlined: new Set([...hot, ...wrappers]),
+  });
+  return { wrappers, pointers };
 }
 
 function chooseGrowth(info: ModuleInfo, wanted: "auto" | Growth): Growth {
@@ -339,6 +368,7 @@ interface ProgramEdits {
   readonly base: number | undefined;
   readonly limits: Limits | undefined;
   readonly wrappers: readonly number[];
+  readonly pointers: readonly PointerCalls[];
   readonly ends: ThreadEnds;
   readonly warnings: string[];
 }
@@ -354,6 +384,7 @@ function editProgram(program: Uint8Array, info: ModuleInfo, edits: ProgramEdits)
   }
   return editModule(
     program,
+    (bytes) => redirectPointerCalls(bytes, info, edits.pointers),
     (bytes) =>
       removeCustomSections(
         bytes,
@@ -378,17 +409,21 @@ function editProgram(program: Uint8Array, info: ModuleInfo, edits: ProgramEdits)
       edits.limits === undefined
         ? { bytes, shift: 0 }
         : raiseMemory(bytes, 0, { initial: edits.limits.initial, maximum: edits.limits.maximum ?? 0 }),
-    (bytes) =>
-      edits.wrappers.length === 0
-        ? { bytes, shift: 0 }
-        : addCustomSection(bytes, "binaryen.inline", inlineHints(edits.wrappers)),
+    (bytes) => addInlineHints(bytes, info, edits),
   );
 }
 
-/** binaryen's section of hints: each of these functions is to be inlined wherever it is called. */
-function inlineHints(functions: readonly number[]): Uint8Array {
-  // index, number of hints, offset 0: the whole function, size of the hint, always
-  return vector(functions.map((index) => concat(encodeU32(index), Uint8Array.of(1, 0, 1, 127))));
+/** binaryen's section of hints, for functions that are to be inlined wherever they are called, or never. */
+function addInlineHints(bytes: Uint8Array, info: ModuleInfo, { wrappers, pointers }: ProgramEdits): Edited {
+  const [ALWAYS, NEVER] = [127, 0];
+  const hints = [
+    ...wrappers.map((index) => [index, ALWAYS] as const),
+    ...pointers.map(({ inline }, i) => [info.functions.length + i, inline ? ALWAYS : NEVER] as const),
+  ];
+  if (hints.length === 0) return { bytes, shift: 0 };
+  // index, number of hints, offset 0: the whole function, size of the hint, the hint
+  const entries = hints.map(([index, hint]) => concat(encodeU32(index), Uint8Array.of(1, 0, 1, hint)));
+  return addCustomSection(bytes, "binaryen.inline", vector(entries));
 }
 
 interface BuildOptions {

@@ -85,6 +85,8 @@ export interface GlobalInfo {
   readonly mutable: boolean;
   /** The initial value when it is a plain i32 constant, unsigned. */
   readonly value?: number;
+  /** Functions that the initial value refers to. */
+  readonly functions: readonly number[];
   readonly imported?: { readonly module: string; readonly name: string };
 }
 
@@ -93,7 +95,20 @@ export interface DataSegment {
   readonly active: boolean;
   /** First address, when the segment is active and its offset is a plain i32 constant. */
   readonly offset?: number;
+  /** Where its bytes are in the file. */
+  readonly start: number;
   readonly size: number;
+}
+
+/** Functions for the slots of a table, from `offset` on. */
+export interface ElementSegment {
+  readonly table: number;
+  /** Passive and declarative segments have no place of their own. */
+  readonly active: boolean;
+  /** First slot, when the segment is active and its offset is a plain i32 constant. */
+  readonly offset?: number;
+  /** Their indices; undefined for null and what else is no plain reference to a function. */
+  readonly functions: readonly (number | undefined)[];
 }
 
 /** Offsets of one function's body in the code section, its size not included. */
@@ -120,6 +135,7 @@ export interface ModuleInfo {
   /** Index of the start function. */
   readonly start?: number;
   readonly data: readonly DataSegment[];
+  readonly elements: readonly ElementSegment[];
   readonly functionNames: ReadonlyMap<number, string>;
   readonly globalNames: ReadonlyMap<number, string>;
   /** Has a name section at all. */
@@ -158,6 +174,7 @@ export function inspect(bytes: Uint8Array): ModuleInfo {
     importedFunctions: 0,
     bodies: [],
     data: [],
+    elements: [],
     functionNames,
     globalNames,
     named: false,
@@ -197,14 +214,15 @@ const READERS: Record<number, (r: Reader, info: Mutable<ModuleInfo>) => void> = 
   [SECTION.global]: (r, info) =>
     each(r, () => {
       const type = { ...readGlobalType(r) };
-      const value = readConstant(r);
-      info.globals.push(value === undefined ? type : { ...type, value });
+      const { value, functions } = readConstant(r);
+      info.globals.push(value === undefined ? { ...type, functions } : { ...type, value, functions });
     }),
   [SECTION.export]: (r, info) =>
     each(r, () => info.exports.push({ name: r.name(), kind: readKind(r), index: r.u32() })),
   [SECTION.start]: (r, info) => {
     info.start = r.u32();
   },
+  [SECTION.element]: (r, info) => each(r, () => info.elements.push(readElements(r))),
   [SECTION.code]: (r, info) =>
     each(r, () => {
       const { at: start, end } = r.sub(r.u32());
@@ -254,7 +272,8 @@ function notWasm(bytes: Uint8Array): ToolError {
   return new ToolError("not-wasm", `the file is not a WebAssembly module but ${what}`, fix);
 }
 
-const VALUE_TYPES: Record<number, string> = {
+/** Those that are one byte and always the same type. */
+export const VALUE_TYPES: Record<number, string> = {
   127: "i32",
   126: "i64",
   125: "f32",
@@ -348,7 +367,7 @@ function readImports(r: Reader, info: Mutable<ModuleInfo>): void {
       readValueType(r);
       readLimits(r);
     } else if (kind === "memory") info.memories.push({ ...readMemory(r), imported });
-    else if (kind === "global") info.globals.push({ ...readGlobalType(r), imported });
+    else if (kind === "global") info.globals.push({ ...readGlobalType(r), functions: [], imported });
     else {
       r.byte();
       r.u32();
@@ -377,19 +396,28 @@ function readGlobalType(r: Reader): { type: string; mutable: boolean } {
   return { type, mutable: (r.byte() & 1) !== 0 };
 }
 
-/** The constant expression here: its value when it is one i32.const, unsigned. Leaves the reader behind its end. */
-function readConstant(r: Reader): number | undefined {
+interface Constant {
+  /** When it is one i32.const, unsigned. */
+  readonly value?: number;
+  /** Functions that it refers to. */
+  readonly functions: readonly number[];
+}
+
+/** The constant expression here. Leaves the reader behind its end. */
+function readConstant(r: Reader): Constant {
+  const functions: number[] = [];
   let value: number | undefined;
   for (let count = 0; ; count++) {
     const at = r.at;
     const op = r.byte();
-    if (op === 0x0b) return count === 1 ? value : undefined;
+    if (op === 0x0b) return count === 1 && value !== undefined ? { value, functions } : { functions };
     value = undefined;
     if (op === 0x41) value = r.s32() >>> 0;
     else if (op === 0x42) r.s64();
     else if (op === 0x43) r.take(4);
     else if (op === 0x44) r.take(8);
-    else if (op === 0x23 || op === 0xd2) r.u32();
+    else if (op === 0x23) r.u32();
+    else if (op === 0xd2) functions.push(r.u32());
     else if (op === 0xd0) readHeapType(r);
     else if (op === 0xfd) {
       if (r.u32() !== 12) throw malformed(at, "an unknown instruction in a constant");
@@ -414,16 +442,29 @@ function readGcConstant(r: Reader): void {
 
 function readData(r: Reader): DataSegment {
   const flags = r.u32();
-  if (flags === 1) {
-    const size = r.u32();
-    r.take(size);
-    return { active: false, size };
-  }
   if (flags === 2) r.u32();
-  const offset = readConstant(r);
+  const offset = flags === 1 ? undefined : readConstant(r).value;
   const size = r.u32();
+  const start = r.at;
   r.take(size);
-  return offset === undefined ? { active: true, size } : { active: true, offset, size };
+  return { active: flags !== 1, ...(offset === undefined ? {} : { offset }), start, size };
+}
+
+function readElements(r: Reader): ElementSegment {
+  const flags = r.u32();
+  if (flags > 7) throw malformed(r.at - 1, "an element segment of unknown kind");
+  const active = (flags & 1) === 0;
+  const expressions = (flags & 4) !== 0;
+  const table = active && flags & 2 ? r.u32() : 0;
+  const offset = active ? readConstant(r).value : undefined;
+  // All but the first form of each kind say what their elements are.
+  if (flags & 3) {
+    if (expressions) readValueType(r);
+    else r.byte();
+  }
+  const functions: (number | undefined)[] = [];
+  each(r, () => functions.push(expressions ? readConstant(r).functions[0] : r.u32()));
+  return { table, active, ...(offset === undefined ? {} : { offset }), functions };
 }
 
 function readCustom(

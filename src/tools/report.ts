@@ -27,6 +27,8 @@ export interface LinkReport {
   readonly misuse: "trap" | "hook";
   /** The program's own thin functions over the imported family, inlined with it. */
   readonly wrappers: readonly string[];
+  /** Calls through pointers that compare with these functions first, the program's own or imported ones, and call them directly. */
+  readonly pointers: readonly { readonly functions: readonly string[]; readonly calls: number }[];
   readonly optimize: string;
   readonly inline: boolean;
   /** In bytes: the program, the allocator as built, the result. */
@@ -63,6 +65,7 @@ export function formatReport(report: LinkReport): string {
       `-${report.optimize}${report.inline ? ", malloc and free inlined" : ""}` +
         (report.wrappers.length > 0 ? ` through ${report.wrappers.join(", ")}` : ""),
     ],
+    ...(report.pointers.length === 0 ? [] : [pointersLine(report.pointers)]),
     ["size", `${size.before} bytes and ${size.allocator} of the allocator -> ${size.after}`],
     ["names", report.names],
     ["source map", report.sourceMap ? "carried over" : "none"],
@@ -76,6 +79,13 @@ function threadLine(ends: readonly string[]): [string, string] {
     "threads",
     ends.length > 0 ? `give their P up at ${ends.join(", ")}` : "call gomalloc_thread_exit themselves",
   ];
+}
+
+function pointersLine(pointers: LinkReport["pointers"]): [string, string] {
+  const groups = pointers.map(
+    ({ functions, calls }) => `${functions.join(" or ")} (${calls} call${calls === 1 ? "" : "s"})`,
+  );
+  return ["pointers", groups.join(", ")];
 }
 
 /** Lines of a label and a value, then the warnings. */

@@ -168,7 +168,8 @@ describe("heap base and memory", () => {
 
 describe("inspect", () => {
   it("reads what a module has", () => {
-    const info = inspect(assemble(programText({ rest: "(func $begin) (start $begin)" }), true));
+    const program = assemble(programText({ rest: "(func $begin) (start $begin)" }), true);
+    const info = inspect(program);
     expect(info.imports[0]).toMatchObject({
       module: "gomalloc",
       name: "malloc",
@@ -178,7 +179,9 @@ describe("inspect", () => {
     });
     expect(info.memories).toMatchObject([{ initial: 2, shared: false, is64: false, pageSize: 65536 }]);
     expect(info.globals).toMatchObject([{ type: "i32", mutable: false, value: HEAP_BASE }]);
-    expect(info.data).toEqual([{ active: true, offset: 1024, size: 26 }]);
+    expect(info.data).toMatchObject([{ active: true, offset: 1024, size: 26 }]);
+    const { start, size } = info.data[0]!;
+    expect(new TextDecoder().decode(program.subarray(start, start + size))).toBe("static data of the program");
     expect(info.start).toBe(16);
     expect(info.functionNames.get(16)).toBe("begin");
     expect(info.exports.map(({ name }) => name)).toContain("do_malloc");
@@ -204,11 +207,47 @@ describe("inspect", () => {
       ...["i64", "f32", "f64", "v128", 4294967295, "funcref", "ref", "ref", "i32"],
     ]);
     expect(info.memories).toMatchObject([{ initial: 1, maximum: 5 }]);
-    expect(info.data).toEqual([
+    expect(info.data).toMatchObject([
       { active: false, size: 7 },
       { active: true, offset: 100, size: 6 },
     ]);
+    expect(info.data[0]!.offset).toBeUndefined();
+    expect(info.elements).toEqual([{ table: 0, active: false, functions: [0] }]);
+    expect(info.globals.map(({ functions }) => functions.length)).toEqual([0, 0, 0, 0, 0, 1, 0, 0, 0]);
     expect(info.imports.map(({ kind }) => kind).sort()).toEqual(["global", "table", "tag"]);
     expect(info.functions).toEqual([{ params: ["i64"], results: ["i64", "v128"] }]);
+  });
+
+  it("reads element segments of every form", () => {
+    // By hand, for binaryen chooses the form itself: a module of two functions, two tables and one segment.
+    const module = (segment: readonly number[]) =>
+      Uint8Array.of(
+        ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+        ...[1, 4, 1, 0x60, 0, 0, 3, 3, 2, 0, 0],
+        ...[4, 7, 2, 0x70, 0, 4, 0x70, 0, 4],
+        ...[9, segment.length + 1, 1, ...segment],
+        ...[10, 7, 2, 2, 0, 0x0b, 2, 0, 0x0b],
+      );
+    const [at2, ref1, none] = [
+      [0x41, 2, 0x0b],
+      [0xd2, 1, 0x0b],
+      [0xd0, 0x70, 0x0b],
+    ] as const;
+    const forms: [number[], object][] = [
+      [[0, ...at2, 2, 0, 1], { table: 0, active: true, offset: 2, functions: [0, 1] }],
+      [[1, 0, 1, 1], { table: 0, active: false, functions: [1] }],
+      [[2, 1, ...at2, 0, 1, 0], { table: 1, active: true, offset: 2, functions: [0] }],
+      [[3, 0, 1, 1], { table: 0, active: false, functions: [1] }],
+      [[4, ...at2, 2, ...ref1, ...none], { table: 0, active: true, offset: 2, functions: [1, undefined] }],
+      [[5, 0x70, 1, ...ref1], { table: 0, active: false, functions: [1] }],
+      [[6, 1, ...at2, 0x70, 1, ...ref1], { table: 1, active: true, offset: 2, functions: [1] }],
+      [[7, 0x70, 1, ...none], { table: 0, active: false, functions: [undefined] }],
+    ];
+    for (const [segment, expected] of forms) {
+      const bytes = module(segment);
+      expect(WebAssembly.validate(bytes), `form ${segment[0]}`).toBe(true);
+      expect(inspect(bytes).elements).toEqual([expected]);
+    }
+    expect(() => inspect(module([8, 0]))).toThrow(/element segment/);
   });
 });

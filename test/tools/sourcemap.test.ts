@@ -23,10 +23,21 @@ const LINES = [
   "export function shifted(n: i32): i32 {",
   "  return n + 104729;",
   "}",
+  "",
+  "function take(size: usize): usize { return malloc(size); }",
+  "let hook: (size: usize) => usize = take;",
+  "export function setHook(to: usize): void { hook = changetype<(size: usize) => usize>(to); }",
+  "export function hooked(n: i32): i32 {",
+  "  const p = hook(64);",
+  "  return p == 0 ? 0 : n * 15485863;",
+  "}",
 ];
 const SOURCE = LINES.join("\n");
 /** The constants in the source and the numbers, from 0, of the lines that they stand in. */
-const CONSTANTS: [number, number][] = [7919, 104729].map((n) => [n, LINES.findIndex((line) => line.includes(`${n}`))]);
+const CONSTANTS: [number, number][] = [7919, 104729, 15485863].map((n) => {
+  return [n, LINES.findIndex((line) => line.includes(`${n}`))];
+});
+const FUNCTIONS = ["scaled", "shifted", "hooked"];
 
 let program: Uint8Array<ArrayBuffer>;
 let map: string;
@@ -64,14 +75,12 @@ function origin(wasm: Uint8Array, text: string, name: string, value: number) {
 
 describe("a source map", () => {
   it.each(["O0", "O3"] as const)("holds after a link at -%s", async (optimize) => {
-    const before = CONSTANTS.map(([value], i) => origin(program, map, ["scaled", "shifted"][i]!, value));
+    const before = CONSTANTS.map(([value], i) => origin(program, map, FUNCTIONS[i]!, value));
     expect(before.map(({ line }) => line)).toEqual(CONSTANTS.map(([, line]) => line));
 
     const result = await link(program, { optimize, sourceMap: map, sourceMapUrl: "app.linked.map" });
     expect(result.report.sourceMap).toBe(true);
-    const after = CONSTANTS.map(([value], i) =>
-      origin(result.wasm, result.sourceMap!, ["scaled", "shifted"][i]!, value),
-    );
+    const after = CONSTANTS.map(([value], i) => origin(result.wasm, result.sourceMap!, FUNCTIONS[i]!, value));
     expect(after).toEqual(before);
 
     const info = inspect(result.wasm);
@@ -79,7 +88,10 @@ describe("a source map", () => {
     expect(info.named).toBe(true);
     const parsed = JSON.parse(result.sourceMap!) as { sources: string[]; sourcesContent: (string | null)[] };
     expect(parsed.sourcesContent[parsed.sources.indexOf(after[0]!.source)]).toBe(SOURCE);
-    const { scaled, shifted } = instantiate(result.wasm, { env: { abort: () => {} } }).exports;
+    // Its functions were added to by then, which moved the code.
+    expect(result.report.pointers).toHaveLength(optimize === "O0" ? 0 : 1);
+    const { scaled, shifted, hooked } = instantiate(result.wasm, { env: { abort: () => {} } }).exports;
+    expect((hooked as (n: number) => number)(2)).toBe(30971726);
     expect((scaled as (n: number) => number)(3)).toBe(23757);
     expect((shifted as (n: number) => number)(1)).toBe(104730);
   });

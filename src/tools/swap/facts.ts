@@ -7,7 +7,6 @@
  * local with no other value is certain. Cost: one walk over the code.
  */
 import type { ModuleInfo } from "../module.js";
-import { Reader } from "../reader.js";
 import { displaced, type Operand, walk } from "./instructions.js";
 
 /** An access whose address is known. */
@@ -105,6 +104,9 @@ class Collector {
   functionReference(callee: number): void {
     this.#references.add(callee);
   }
+
+  /** The analysis takes any function in a table for one that can be called. */
+  tableChange(): void {}
 
   memorySize(): void {
     this.#size = true;
@@ -210,59 +212,10 @@ class Collector {
   }
 }
 
-/** Functions that the element segments put into tables, or that globals and elements refer to. */
-export function referencedFunctions(bytes: Uint8Array, info: ModuleInfo): Set<number> {
-  const found = new Set<number>();
-  for (const { id, body, end } of info.sections) {
-    if (id === 9) readElements(new Reader(bytes, body, end), found);
-    if (id === 6) readGlobals(new Reader(bytes, body, end), found);
-  }
-  return found;
-}
-
-function readElements(r: Reader, found: Set<number>): void {
-  for (let left = r.u32(); left > 0; left--) {
-    const flags = r.u32();
-    if ((flags & 1) === 0) {
-      if (flags & 2) r.u32();
-      skipConstant(r, found);
-    }
-    const expressions = (flags & 4) !== 0;
-    // a passive, declared or explicitly typed segment names its kind
-    if (flags & 3) {
-      if (!expressions) r.byte();
-      else readReferenceType(r);
-    }
-    for (let count = r.u32(); count > 0; count--) {
-      if (expressions) skipConstant(r, found);
-      else found.add(r.u32());
-    }
-  }
-}
-
-function readGlobals(r: Reader, found: Set<number>): void {
-  for (let left = r.u32(); left > 0; left--) {
-    readReferenceType(r);
-    r.byte();
-    skipConstant(r, found);
-  }
-}
-
-function readReferenceType(r: Reader): void {
-  const code = r.byte();
-  if (code === 0x63 || code === 0x64) r.s64();
-}
-
-/** A constant expression: leaves the reader behind it, keeps the functions that it refers to. */
-function skipConstant(r: Reader, found: Set<number>): void {
-  for (let op = r.byte(); op !== 0x0b; op = r.byte()) {
-    if (op === 0xd2) found.add(r.u32());
-    else if (op === 0x23) r.u32();
-    else if (op === 0x41 || op === 0x42 || op === 0xd0) r.s64();
-    else if (op === 0x43) r.take(4);
-    else if (op === 0x44) r.take(8);
-    else if (op === 0xfd) r.take(17);
-  }
+/** The functions that tables and globals refer to. */
+export function referencedFunctions({ elements, globals }: ModuleInfo): Set<number> {
+  const functions = [...elements, ...globals].flatMap((holder): readonly (number | undefined)[] => holder.functions);
+  return new Set(functions.filter((index) => index !== undefined));
 }
 
 /** The active data segments at constant addresses. */
@@ -274,23 +227,15 @@ export class StaticData {
   readonly end: number;
 
   constructor(bytes: Uint8Array, info: ModuleInfo) {
-    const section = info.sections.find(({ id }) => id === 11);
     let partial = false;
     let end = 0;
-    if (section) {
-      const r = new Reader(bytes, section.body, section.end);
-      for (let left = r.u32(), i = 0; left > 0; left--, i++) {
-        const flags = r.u32();
-        if (flags === 2) r.u32();
-        if (flags !== 1) skipConstant(r, new Set());
-        const contents = r.take(r.u32());
-        const address = info.data[i]?.offset;
-        if (address === undefined) partial = true;
-        else {
-          this.#segments.push({ address, bytes: contents });
-          end = Math.max(end, address + contents.length);
-        }
+    for (const { offset: address, start, size } of info.data) {
+      if (address === undefined) {
+        partial = true;
+        continue;
       }
+      this.#segments.push({ address, bytes: bytes.subarray(start, start + size) });
+      end = Math.max(end, address + size);
     }
     this.partial = partial;
     this.end = end;

@@ -36,12 +36,23 @@ export function displaced(operand: Operand, by: number): Operand | undefined {
   }
 }
 
+/** A call_indirect or return_call_indirect. */
+export interface IndirectCall {
+  readonly type: number;
+  readonly table: number;
+  /** return_call_indirect. */
+  readonly tail: boolean;
+  /** Offsets of the instruction's first byte and of the one behind its last. */
+  readonly start: number;
+  readonly end: number;
+}
+
 /** What the walk tells. Operands arrive as they stood on the stack. */
 export interface Visitor {
   /** `last`: the last argument, when there is one. */
   call(callee: number, last: Operand | undefined): void;
-  /** call_indirect, call_ref and their tail forms. */
-  indirectCall(): void;
+  /** call_indirect, call_ref and their tail forms; `site` of the two that go through a table. */
+  indirectCall(site: IndirectCall | undefined): void;
   /** A load or store of `size` bytes at `address` + `offset`. */
   access(address: Operand, offset: number, size: number, store: boolean): void;
   setLocal(local: number, value: Operand): void;
@@ -50,6 +61,8 @@ export interface Visitor {
   /** An i32 constant that did more than be the address of a load or store: an argument, a sum, a value. */
   constant(value: number): void;
   functionReference(callee: number): void;
+  /** table.set, table.init, table.copy, table.fill: a slot may change. table.grow only adds some. */
+  tableChange(): void;
   memorySize(): void;
   memoryGrow(): void;
 }
@@ -85,6 +98,7 @@ export const IGNORE: Visitor = {
   mask: () => {},
   constant: () => {},
   functionReference: () => {},
+  tableChange: () => {},
   memorySize: () => {},
   memoryGrow: () => {},
 };
@@ -370,9 +384,12 @@ class Walk {
       case 0x13:
       case 0x14:
       case 0x15: {
-        const { params, results } = arity(this.signatures.types[this.#u32()]);
-        if (op < 0x14) this.#u32();
-        this.visitor.indirectCall();
+        const start = this.at - 1;
+        const type = this.#u32();
+        const { params, results } = arity(this.signatures.types[type]);
+        this.visitor.indirectCall(
+          op < 0x14 ? { type, table: this.#u32(), tail: op === 0x13, start, end: this.at } : undefined,
+        );
         this.#shape(params + 1, results);
         if (op === 0x13 || op === 0x15) this.#unreachable();
         return;
@@ -431,6 +448,7 @@ class Walk {
         this.#shape(1, 1);
         return;
       default:
+        this.visitor.tableChange();
         this.#shape(2, 0);
         return;
     }
@@ -489,6 +507,7 @@ class Walk {
       this.#shape(1, 1);
       return;
     }
+    if (op === 12 || op === 14 || op === 17) this.visitor.tableChange();
     switch (op) {
       case 8: // memory.init
       case 10: // memory.copy

@@ -29,7 +29,7 @@ export class Program {
   ) {
     this.facts = readFacts(bytes, info);
     this.data = new StaticData(bytes, info);
-    const roots = referencedFunctions(bytes, info);
+    const roots = referencedFunctions(info);
     for (const { references } of this.facts.values()) for (const index of references) roots.add(index);
     for (const { kind, index, name } of info.exports) {
       if (kind !== "function") continue;

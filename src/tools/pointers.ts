@@ -1,0 +1,221 @@
+/**
+ * Calls of the family through pointers: cJSON's hooks, Lua's and QuickJS's allocator functions, `xmlMalloc`. No optimiser
+ * sees through a table, so nothing of malloc is inlined there, and every call pays for the engine's checks of it.
+ *
+ * For a type of function of which the table has few, one of them the family's, every call_indirect becomes a call of a
+ * new function `pointer`, to be inlined, that takes the index as its last parameter:
+ *
+ *     index == slot of malloc ? malloc(...) : call_indirect (...) index
+ *
+ * That does what the program did as long as no slot that a segment has filled is ever overwritten. Programs whose code
+ * could do that, or whose table comes from outside, are left alone; a table that is exported counts as never overwritten,
+ * as it does for emscripten. A call takes no more bytes than the call_indirect had, so nothing moves within the code.
+ *
+ * Cost: one walk over the code.
+ */
+import { addFunctions, concat, type Edited, encodeS32, encodeU32, type NewFunction, valueTypeCode } from "./edit.js";
+import type { FunctionType, ModuleInfo } from "./module.js";
+import { IGNORE, type IndirectCall, walkIfKnown } from "./swap/instructions.js";
+
+/** Functions of one type in the table. With more a call through a pointer is rarely one of the family. */
+const MAX_FUNCTIONS = 8;
+/** Functions that a call's index is compared with. */
+const MAX_TARGETS = 3;
+/** Bytes that a call grows by, about: where malloc or free is inlined behind the comparison, and where it is called. */
+const INLINED_BYTES = 170;
+const CALLED_BYTES = 20;
+/** Bytes that all of them may add to the code: this much, or this part of what it has. More is not inlined. */
+const BUDGET = 8192;
+const BUDGET_PART = 10;
+
+/** Value types that can stand in any function type that is written anew here. */
+const PLAIN = ["i32", "i64", "f32", "f64", "v128"];
+
+interface Target {
+  /** In table 0. */
+  readonly slot: number;
+  readonly index: number;
+}
+
+/** The calls of one type through table 0, and what they are likely to call. */
+export interface PointerCalls {
+  readonly type: FunctionType;
+  /** A number of that type. */
+  readonly typeIndex: number;
+  /** First those of the family, then those that call it; at least one. */
+  readonly targets: readonly Target[];
+  readonly sites: readonly IndirectCall[];
+  /** The comparison is to be inlined at all of them. */
+  readonly inline: boolean;
+}
+
+export interface Callees {
+  /** Functions that are the family's, imported ones and thin wrappers of them. */
+  readonly family: ReadonlySet<number>;
+  /** Those of them that are inlined wherever they are called. */
+  readonly inlined: ReadonlySet<number>;
+}
+
+/** What can be redirected in the module, in the order of types. Empty when a slot might change. */
+export function findPointerCalls(bytes: Uint8Array, info: ModuleInfo, callees: Callees): PointerCalls[] {
+  const slots = readTable(info);
+  if (slots === undefined || ![...slots.values()].some((index) => info.functions[index] !== undefined)) return [];
+  const code = readCode(bytes, info, callees.family);
+  if (code === undefined) return [];
+
+  const found: Omit<PointerCalls, "inline">[] = [];
+  for (const [key, typeIndex] of plainTypes(info)) {
+    const ofType = [...slots].filter(([, index]) => typeKey(info.functions[index]) === key);
+    if (ofType.length > MAX_FUNCTIONS) continue;
+    const entries = ofType.map(([slot, index]) => ({ slot, index }));
+    const family = entries.filter(({ index }) => callees.family.has(index));
+    const callers = entries.filter(({ index }) => !callees.family.has(index) && code.callers.has(index));
+    const targets = [...family, ...callers].slice(0, MAX_TARGETS);
+    const sites = code.sites.filter((site) => typeKey(info.types[site.type]) === key);
+    if (targets.length > 0 && sites.length > 0) found.push({ type: info.types[typeIndex]!, typeIndex, targets, sites });
+  }
+  return withinBudget(found, info, callees.inlined);
+}
+
+/** The functions in the slots of table 0 once the module runs; undefined when that is not known. */
+function readTable(info: ModuleInfo): Map<number, number> | undefined {
+  if (info.imports.some(({ kind, index }) => kind === "table" && index === 0)) return undefined;
+  const slots = new Map<number, number>();
+  for (const { active, table, offset, functions } of info.elements) {
+    if (!active || table !== 0) continue;
+    if (offset === undefined) return undefined;
+    for (const [i, index] of functions.entries()) {
+      if (index === undefined) slots.delete(offset + i);
+      else slots.set(offset + i, index);
+    }
+  }
+  return slots;
+}
+
+interface Code {
+  /** Calls through table 0 that have room for a call of a new function. */
+  readonly sites: readonly IndirectCall[];
+  /** Functions that call one of the family. */
+  readonly callers: ReadonlySet<number>;
+}
+
+/** Undefined when the code changes a table, or may: an instruction is not known. */
+function readCode(bytes: Uint8Array, info: ModuleInfo, family: ReadonlySet<number>): Code | undefined {
+  const sites: IndirectCall[] = [];
+  const callers = new Set<number>();
+  let changes = false;
+  // Tail calls stay as they are: through another function they would not be such any more.
+  const fits = ({ table, tail, start, end }: IndirectCall) =>
+    table === 0 && !tail && encodeU32(info.functions.length + info.types.length).length <= end - start - 1;
+  const known = info.bodies.every(({ start, end }, i) =>
+    walkIfKnown(bytes, start, end, info, {
+      ...IGNORE,
+      call: (callee) => {
+        if (family.has(callee)) callers.add(info.importedFunctions + i);
+      },
+      indirectCall: (site) => {
+        if (site !== undefined && fits(site)) sites.push(site);
+      },
+      tableChange: () => {
+        changes = true;
+      },
+    }),
+  );
+  return known && !changes ? { sites, callers } : undefined;
+}
+
+/** For each different type that can be written anew, its key and its first number. */
+function plainTypes(info: ModuleInfo): Map<string, number> {
+  const types = new Map<string, number>();
+  // Types of the GC proposal can differ though they look alike.
+  if (info.gc) return types;
+  for (const [i, type] of info.types.entries()) {
+    if (type === undefined || type.results.length > 1) continue;
+    if (![...type.params, ...type.results].every((name) => PLAIN.includes(name))) continue;
+    const key = typeKey(type);
+    if (!types.has(key)) types.set(key, i);
+  }
+  return types;
+}
+
+function typeKey(type: FunctionType | undefined): string {
+  return type === undefined ? "" : `${type.params.join(" ")} -> ${type.results.join(" ")}`;
+}
+
+/** Which of them are inlined: those that add least first, as long as the code does not grow by too much. */
+function withinBudget(
+  found: readonly Omit<PointerCalls, "inline">[],
+  info: ModuleInfo,
+  inlined: ReadonlySet<number>,
+): PointerCalls[] {
+  const code = info.bodies.reduce((sum, { start, end }) => sum + end - start, 0);
+  let left = Math.max(BUDGET, code / BUDGET_PART);
+  const growth = ({ targets, sites }: Omit<PointerCalls, "inline">) =>
+    targets.reduce((sum, { index }) => sum + (inlined.has(index) ? INLINED_BYTES : CALLED_BYTES), 0) * sites.length;
+  const chosen = new Set<Omit<PointerCalls, "inline">>();
+  for (const calls of [...found].sort((a, b) => growth(a) - growth(b))) {
+    left -= growth(calls);
+    if (left >= 0) chosen.add(calls);
+  }
+  return found.map((calls) => ({ ...calls, inline: chosen.has(calls) }));
+}
+
+/**
+ * Puts calls of new functions in the place of the calls through pointers: one function for each of `pointers`, in their
+ * order, behind all that the module has.
+ */
+export function redirectPointerCalls(bytes: Uint8Array, info: ModuleInfo, pointers: readonly PointerCalls[]): Edited {
+  const patched = new Uint8Array(bytes);
+  for (const [i, { sites }] of pointers.entries()) {
+    for (const { start, end } of sites) {
+      const callee = encodeU32(info.functions.length + i);
+      patched.fill(OP.nop, start, end);
+      patched.set([OP.call, ...callee], start);
+    }
+  }
+  return addFunctions(
+    patched,
+    pointers.map((one) => newFunction(one, info)),
+  );
+}
+
+const OP = {
+  nop: 0x01,
+  if: 0x04,
+  else: 0x05,
+  end: 0x0b,
+  call: 0x10,
+  callIndirect: 0x11,
+  get: 0x20,
+  const: 0x41,
+  eq: 0x46,
+};
+const NO_RESULT = 0x40;
+
+/** Parameters of the type, then the index; see the file's header. */
+function newFunction({ type, typeIndex, targets }: PointerCalls, info: ModuleInfo): NewFunction {
+  const { params, results } = type;
+  const result = results[0] === undefined ? NO_RESULT : valueTypeCode(results[0]);
+  const get = (local: number) => concat(Uint8Array.of(OP.get), encodeU32(local));
+  const args = concat(...params.map((_, i) => get(i)));
+  const index = get(params.length);
+  const compared = targets.map(({ slot, index: callee }) =>
+    concat(
+      index,
+      Uint8Array.of(OP.const),
+      encodeS32(slot),
+      Uint8Array.of(OP.eq, OP.if, result),
+      args,
+      Uint8Array.of(OP.call),
+      encodeU32(callee),
+      Uint8Array.of(OP.else),
+    ),
+  );
+  const otherwise = concat(args, index, Uint8Array.of(OP.callIndirect), encodeU32(typeIndex), encodeU32(0));
+  const ends = new Uint8Array(targets.length + 1).fill(OP.end);
+  return {
+    name: `gomalloc/pointer:${targets.map(({ index: callee }) => info.functionNames.get(callee) ?? callee).join("|")}`,
+    type: { params: [...params, "i32"], results },
+    body: concat(Uint8Array.of(0), ...compared, otherwise, ends),
+  };
+}
