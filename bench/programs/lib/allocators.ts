@@ -86,7 +86,7 @@ async function withGomalloc(program: Program): Promise<Bytes> {
   const core = await readFile(join(BUILD, "gomalloc.debug.wasm"));
   // What link() is made of decides what it makes.
   const folder = join(ROOT, "src", "tools");
-  const names = (await readdir(folder)).filter((name) => name.endsWith(".ts")).sort();
+  const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".ts")).sort();
   const tools = await Promise.all(names.map((name) => readFile(join(folder, name))));
   return cached(`${program.name}-gomalloc`, [packageVersion("binaryen"), ...tools, core, app], async () => {
     const { link } = await import("../../../src/tools/index.ts");
