@@ -67,7 +67,9 @@ export function findPointerCalls(bytes: Uint8Array, info: ModuleInfo, callees: C
   for (const [key, typeIndex] of plainTypes(info)) {
     const ofType = [...slots].filter(([, index]) => typeKey(info.functions[index]) === key);
     if (ofType.length > MAX_FUNCTIONS) continue;
-    const entries = ofType.map(([slot, index]) => ({ slot, index }));
+    // A function in several slots is what an optimiser made of several alike, destructors for instance.
+    const once = ofType.filter(([, index]) => ofType.filter(([, other]) => other === index).length === 1);
+    const entries = once.map(([slot, index]) => ({ slot, index }));
     const family = entries.filter(({ index }) => callees.family.has(index));
     const callers = entries.filter(({ index }) => !callees.family.has(index) && code.callers.has(index));
     const targets = [...family, ...callers].slice(0, MAX_TARGETS);

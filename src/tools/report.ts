@@ -65,7 +65,7 @@ export function formatReport(report: LinkReport): string {
       `-${report.optimize}${report.inline ? ", malloc and free inlined" : ""}` +
         (report.wrappers.length > 0 ? ` through ${report.wrappers.join(", ")}` : ""),
     ],
-    ...(report.pointers.length === 0 ? [] : [pointersLine(report.pointers)]),
+    ...pointersLines(report.pointers),
     ["size", `${size.before} bytes and ${size.allocator} of the allocator -> ${size.after}`],
     ["names", report.names],
     ["source map", report.sourceMap ? "carried over" : "none"],
@@ -81,11 +81,13 @@ function threadLine(ends: readonly string[]): [string, string] {
   ];
 }
 
-function pointersLine(pointers: LinkReport["pointers"]): [string, string] {
-  const groups = pointers.map(
-    ({ functions, calls }) => `${functions.join(" or ")} (${calls} call${calls === 1 ? "" : "s"})`,
-  );
-  return ["pointers", groups.join(", ")];
+/** A line, or none when no call was redirected. */
+export function pointersLines(pointers: LinkReport["pointers"]): [string, string][] {
+  if (pointers.length === 0) return [];
+  const groups = pointers.map(({ functions, calls }) => {
+    return `${functions.join(" or ")} (${calls} call${calls === 1 ? "" : "s"})`;
+  });
+  return [["pointers", groups.join(", ")]];
 }
 
 /** Lines of a label and a value, then the warnings. */

@@ -188,6 +188,10 @@ describe("left as they are", () => {
     expect(redirected(many(8))).toEqual(["free"]);
   });
 
+  it("a function that stands in several slots", () => {
+    expect(redirected(hookText({ slots: "$malloc $free $odd $free" }))).toEqual(["malloc"]);
+  });
+
   it("tail calls", async () => {
     const call = "(return_call_indirect (type $take) (local.get 0) (global.get $hook))";
     expect(redirected(hookText({ call }))).toEqual(["free"]);
