@@ -262,11 +262,11 @@ function inlines(level: OptimizeLevel, wanted: boolean | undefined): boolean {
 function findInlining(program: Uint8Array, info: ModuleInfo, bound: readonly ImportInfo[]) {
   const family = bound.filter(({ name }) => Object.hasOwn(FAMILY, name));
   const indices = (entries: readonly ImportInfo[]) => new Set(entries.map(({ index }) => index));
-  const hot = indices(family.filter(({ name }) => INLINED.includes(name)));
-  const wrappers = thinWrappers(program, info, hot);
-  const all = indices(family);
+  const [all, hot] = [indices(family), indices(family.filter(({ name }) => INLINED.includes(name)))];
+  const thin = thinWrappers(program, info, all);
+  const wrappers = [...thin.keys()].filter((index) => hot.has(thin.get(index)!));
   const pointers = findPointerCalls(program, info, {
-    family: new Set([...all, ...thinWrappers(program, info, all)]),
+    family: new Set([...all, ...thin.keys()]),
     inlined: new Set([...hot, ...wrappers]),
   });
   return { wrappers, pointers };

@@ -13,7 +13,7 @@
  *
  * Cost: one walk over the code.
  */
-import { addFunctions, concat, type Edited, encodeS32, encodeU32, type NewFunction, valueTypeCode } from "./edit.js";
+import { addFunctions, type Edited, encodeS32, encodeU32, type NewFunction, valueTypeCode } from "./edit.js";
 import type { FunctionType, ModuleInfo } from "./module.js";
 import { IGNORE, type IndirectCall, walkIfKnown } from "./swap/instructions.js";
 
@@ -38,14 +38,17 @@ interface Target {
 }
 
 /** The calls of one type through table 0, and what they are likely to call. */
-export interface PointerCalls {
+interface Candidate {
   readonly type: FunctionType;
   /** A number of that type. */
   readonly typeIndex: number;
   /** First those of the family, then those that call it; at least one. */
   readonly targets: readonly Target[];
   readonly sites: readonly IndirectCall[];
-  /** The comparison is to be inlined at all of them. */
+}
+
+export interface PointerCalls extends Candidate {
+  /** The comparison is to be inlined at all of the calls. */
   readonly inline: boolean;
 }
 
@@ -59,22 +62,25 @@ export interface Callees {
 /** What can be redirected in the module, in the order of types. Empty when a slot might change. */
 export function findPointerCalls(bytes: Uint8Array, info: ModuleInfo, callees: Callees): PointerCalls[] {
   const slots = readTable(info);
-  if (slots === undefined || ![...slots.values()].some((index) => info.functions[index] !== undefined)) return [];
+  if (slots === undefined || slots.size === 0) return [];
   const code = readCode(bytes, info, callees.family);
   if (code === undefined) return [];
 
-  const found: Omit<PointerCalls, "inline">[] = [];
+  const targetsOf = byType(
+    [...slots].map(([slot, index]) => ({ slot, index })),
+    ({ index }) => info.functions[index],
+  );
+  const sitesOf = byType(code.sites, ({ type }) => info.types[type]);
+  const found: Candidate[] = [];
   for (const [key, typeIndex] of plainTypes(info)) {
-    const ofType = [...slots].filter(([, index]) => typeKey(info.functions[index]) === key);
-    if (ofType.length > MAX_FUNCTIONS) continue;
+    const [ofType, sites] = [targetsOf.get(key) ?? [], sitesOf.get(key) ?? []];
+    if (ofType.length > MAX_FUNCTIONS || sites.length === 0) continue;
     // A function in several slots is what an optimiser made of several alike, destructors for instance.
-    const once = ofType.filter(([, index]) => ofType.filter(([, other]) => other === index).length === 1);
-    const entries = once.map(([slot, index]) => ({ slot, index }));
-    const family = entries.filter(({ index }) => callees.family.has(index));
-    const callers = entries.filter(({ index }) => !callees.family.has(index) && code.callers.has(index));
+    const once = ofType.filter(({ index }) => ofType.filter((other) => other.index === index).length === 1);
+    const family = once.filter(({ index }) => callees.family.has(index));
+    const callers = once.filter(({ index }) => !callees.family.has(index) && code.callers.has(index));
     const targets = [...family, ...callers].slice(0, MAX_TARGETS);
-    const sites = code.sites.filter((site) => typeKey(info.types[site.type]) === key);
-    if (targets.length > 0 && sites.length > 0) found.push({ type: info.types[typeIndex]!, typeIndex, targets, sites });
+    if (targets.length > 0) found.push({ type: info.types[typeIndex]!, typeIndex, targets, sites });
   }
   return withinBudget(found, info, callees.inlined);
 }
@@ -144,17 +150,24 @@ function typeKey(type: FunctionType | undefined): string {
   return type === undefined ? "" : `${type.params.join(" ")} -> ${type.results.join(" ")}`;
 }
 
+function byType<T>(list: readonly T[], typeOf: (one: T) => FunctionType | undefined): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const one of list) {
+    const key = typeKey(typeOf(one));
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [one]);
+    else group.push(one);
+  }
+  return groups;
+}
+
 /** Which of them are inlined: those that add least first, as long as the code does not grow by too much. */
-function withinBudget(
-  found: readonly Omit<PointerCalls, "inline">[],
-  info: ModuleInfo,
-  inlined: ReadonlySet<number>,
-): PointerCalls[] {
+function withinBudget(found: readonly Candidate[], info: ModuleInfo, inlined: ReadonlySet<number>): PointerCalls[] {
   const code = info.bodies.reduce((sum, { start, end }) => sum + end - start, 0);
   let left = Math.max(BUDGET, code / BUDGET_PART);
-  const growth = ({ targets, sites }: Omit<PointerCalls, "inline">) =>
+  const growth = ({ targets, sites }: Candidate) =>
     targets.reduce((sum, { index }) => sum + (inlined.has(index) ? INLINED_BYTES : CALLED_BYTES), 0) * sites.length;
-  const chosen = new Set<Omit<PointerCalls, "inline">>();
+  const chosen = new Set<Candidate>();
   for (const calls of [...found].sort((a, b) => growth(a) - growth(b))) {
     left -= growth(calls);
     if (left >= 0) chosen.add(calls);
@@ -198,26 +211,19 @@ const NO_RESULT = 0x40;
 function newFunction({ type, typeIndex, targets }: PointerCalls, info: ModuleInfo): NewFunction {
   const { params, results } = type;
   const result = results[0] === undefined ? NO_RESULT : valueTypeCode(results[0]);
-  const get = (local: number) => concat(Uint8Array.of(OP.get), encodeU32(local));
-  const args = concat(...params.map((_, i) => get(i)));
+  const get = (local: number) => [OP.get, ...encodeU32(local)];
+  const args = params.flatMap((_, i) => get(i));
   const index = get(params.length);
-  const compared = targets.map(({ slot, index: callee }) =>
-    concat(
-      index,
-      Uint8Array.of(OP.const),
-      encodeS32(slot),
-      Uint8Array.of(OP.eq, OP.if, result),
-      args,
-      Uint8Array.of(OP.call),
-      encodeU32(callee),
-      Uint8Array.of(OP.else),
-    ),
-  );
-  const otherwise = concat(args, index, Uint8Array.of(OP.callIndirect), encodeU32(typeIndex), encodeU32(0));
-  const ends = new Uint8Array(targets.length + 1).fill(OP.end);
+  const compared = targets.flatMap(({ slot, index: callee }) => [
+    ...[...index, OP.const, ...encodeS32(slot), OP.eq],
+    ...[OP.if, result, ...args, OP.call, ...encodeU32(callee), OP.else],
+  ]);
+  const otherwise = [...args, ...index, OP.callIndirect, ...encodeU32(typeIndex), ...encodeU32(0)];
+  const ends = targets.map(() => OP.end);
   return {
     name: `gomalloc/pointer:${targets.map(({ index: callee }) => info.functionNames.get(callee) ?? callee).join("|")}`,
     type: { params: [...params, "i32"], results },
-    body: concat(Uint8Array.of(0), ...compared, otherwise, ends),
+    // no locals, and the end of the function behind those of the comparisons
+    body: Uint8Array.of(0, ...compared, ...otherwise, ...ends, OP.end),
   };
 }

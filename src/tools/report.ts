@@ -27,7 +27,10 @@ export interface LinkReport {
   readonly misuse: "trap" | "hook";
   /** The program's own thin functions over the imported family, inlined with it. */
   readonly wrappers: readonly string[];
-  /** Calls through pointers that compare with these functions first, the program's own or imported ones, and call them directly. */
+  /**
+   * Calls through pointers that compare with these functions first, the program's own or imported ones, and call them
+   * directly.
+   */
   readonly pointers: readonly { readonly functions: readonly string[]; readonly calls: number }[];
   readonly optimize: string;
   readonly inline: boolean;

@@ -10,16 +10,16 @@ import { IGNORE, walkIfKnown } from "./swap/instructions.js";
 /** Bytes of a body. Passing three parameters on takes 10, a test for NULL with a store to errno some 20 more. */
 const MAX_SIZE = 48;
 
-/** Indices of the functions that wrap one of the imported functions `targets`. */
-export function thinWrappers(bytes: Uint8Array, info: ModuleInfo, targets: ReadonlySet<number>): number[] {
-  const found: number[] = [];
+/** The functions that wrap one of the imported functions `targets`, each with the one that it wraps: indices. */
+export function thinWrappers(bytes: Uint8Array, info: ModuleInfo, targets: ReadonlySet<number>): Map<number, number> {
+  const found = new Map<number, number>();
   for (const [i, { start, end }] of info.bodies.entries()) {
     if (end - start > MAX_SIZE) continue;
     const index = info.importedFunctions + i;
     const [callee, ...more] = directCalls(bytes, start, end, info) ?? [];
     if (callee === undefined || more.length > 0 || !targets.has(callee)) continue;
     const [own, other] = [info.functions[index], info.functions[callee]];
-    if (own && other && sameType(own, other)) found.push(index);
+    if (own && other && sameType(own, other)) found.set(index, callee);
   }
   return found;
 }
