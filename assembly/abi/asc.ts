@@ -40,7 +40,7 @@ import { pinObject, unpinObject } from "../gc/pins";
 import { countVisit } from "../gc/scan";
 import { pushWork } from "../gc/work";
 import { pageRecord } from "../heap/arena";
-import { resizeLargeSpan } from "../heap/mheap";
+import { resizeLargeSpan } from "../heap/resize";
 import { blockSize, spanAt } from "../heap/mspan";
 
 @inline const HEADER: u32 = 8;

@@ -126,7 +126,7 @@ export function mallocLarge(size: u32, alignPages: u32, zero: bool, spanclass: u
     takeBack();
     if (!lock(0)) return 0;
   }
-  const span = allocLargeSpan(size, max(npages, 1), alignPages, zero, spanclass);
+  const span = allocLargeSpan(max(npages, 1), alignPages, zero, spanclass);
   if (SHARED) {
     clearMoving();
     unlock(0);

@@ -1,9 +1,9 @@
 /**
  * realloc and aligned_alloc: what needs the span of a block besides its address.
  *
- * realloc stays in place while the block's slot fits and is not more than twice too large; a large block shrinks and
- * grows over the pages behind it, into new memory too when it is the last one. Otherwise it moves: a new block, a copy,
- * a free. When there is no memory the old block stays as it was.
+ * realloc stays in place while the block's slot fits and is not more than twice too large; a large block, and one that is
+ * its span's only one, shrinks and grows over the pages behind it, into new memory too when it is the last one
+ * (heap/resize.ts). Otherwise it moves: a new block, a copy, a free. When there is no memory the old block stays as it was.
  */
 
 import { MAX_SMALL_SIZE, NUM_CLASSES, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
@@ -12,8 +12,8 @@ import { lock, unlock } from "../base/locks";
 import { MSpan } from "../base/layout";
 import { clearMoving, rowAddress } from "../base/state";
 import { classFor, classSlot } from "../central/rows";
-import { resizeLargeSpan } from "../heap/mheap";
-import { blockSize, setRequestSize } from "../heap/mspan";
+import { blockSize } from "../heap/mspan";
+import { resizeLargeSpan, widenSpan } from "../heap/resize";
 import { checkPointer, checkedSpan, free, liveSlotSize } from "./free";
 import { copyWords, malloc, mallocLarge, nextFree } from "./malloc";
 import { MISUSE_NONE, misuse } from "./misuse";
@@ -30,7 +30,7 @@ export function reallocBlock(p: u32, size: u32): u32 {
       count(STAT_REALLOC_IN_PLACE);
       return p;
     }
-  } else if (old) {
+  } else if (old && size <= PAGE_SIZE) {
     return move(p, old, size);
   }
   const kind = checkPointer(p);
@@ -59,18 +59,14 @@ function resizeLarge(span: MSpan, npages: u32): bool {
 export function reallocChecked(p: u32, size: u32): u32 {
   const span = checkedSpan;
   const old = blockSize(span);
+  if (size > 0xffff0000) return 0;
   size = max(size, 1);
-  if (span.ngroups == 0) {
-    if (size > MAX_SMALL_SIZE) {
-      if (size > 0xffff0000) return 0;
-      const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
-      if (resizeLarge(span, npages)) {
-        setRequestSize(span, size);
-        count(STAT_REALLOC_IN_PLACE);
-        return p;
-      }
-    }
-  } else if (size <= old && (size >= old >> 1 || old == MIN_SLOT)) {
+  const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+  let done: bool;
+  if (span.ngroups == 0) done = (size > MAX_SMALL_SIZE || size >= old >> 1) && resizeLarge(span, npages);
+  else if (size > old) done = widenSpan(span, npages);
+  else done = size >= old >> 1 || old == MIN_SLOT;
+  if (done) {
     count(STAT_REALLOC_IN_PLACE);
     return p;
   }

@@ -63,7 +63,7 @@ export class Group {
  *
  *   0 next | 4 prev | 8 startAddr | 12 npages | 16 partialMask u16 | 18 dirtyMask u16 | 20 sweepgen
  *   24 row u8 | 25 state u8 | 26 ngroups u8 | 27 owner u8 | 28 nelems u16 | 30 flags u8 | 31 spanclass u8
- *   32 Group[ngroups], 0..16; a large span has none, and its request's size in bytes at 16
+ *   32 Group[ngroups], 0..16; a large span has none, and at 16 as many as its record has room for: 0, or 1 once it was small
  *      in a shared heap ngroups records of what others freed
  *
  * With the collector the record has a front, which is written by it only:
@@ -103,6 +103,13 @@ export class MSpan {
 @inline
 export function frontSize(ngroups: u32): u32 {
   return GC ? ((max<u32>(ngroups, 1) << 3) + 8 + 15) & ~15 : 0;
+}
+
+/** Groups that the span's record has room for, which is not what it has when it was widened (heap/resize.ts). */
+// @ts-ignore: decorator
+@inline
+export function recordGroups(span: MSpan): u32 {
+  return span.ngroups == 0 ? span.partialMask : span.ngroups;
 }
 
 /** mspan.state */

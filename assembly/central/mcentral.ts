@@ -183,7 +183,7 @@ function growSpan(row: u32): MSpan | null {
     c.nspans += 1;
     c.npagesInUse += npages;
   }
-  span.spanclass = c.spanclass;
+  if (GC) span.spanclass = c.spanclass;
   const ngroups = <u32>span.ngroups;
   const all = <u16>lowBits(ngroups);
   span.partialMask = all;

@@ -11,7 +11,7 @@
  */
 
 import { LAST_P, NUM_CLASSES, NUM_ROWS, PAGE_SHIFT } from "../base/config";
-import { GROUP_RECORDS, HEAP_ROWS, MHeap, MSPAN_SIZE, MSpan, ROW_SHIFT, frontSize } from "../base/layout";
+import { GROUP_RECORDS, HEAP_ROWS, MHeap, MSPAN_SIZE, MSpan, ROW_SHIFT, frontSize, recordGroups } from "../base/layout";
 import {
   STAT_CENTRAL_GROWS,
   STAT_CENTRAL_HITS,
@@ -116,7 +116,7 @@ export function fillMemStats(at: u32): void {
   let spans: u64 = 0;
   for (let page = nextSpanPage(1); page != 0;) {
     const span = changetype<MSpan>(<usize>(pageRecord(page).groups - MSPAN_SIZE));
-    records += frontSize(span.ngroups) + MSPAN_SIZE + <u32>span.ngroups * GROUP_RECORDS;
+    records += frontSize(span.ngroups) + MSPAN_SIZE + recordGroups(span) * GROUP_RECORDS;
     spans++;
     if (span.ngroups == 0) {
       largeLive += (<u64>span.npages) << PAGE_SHIFT;

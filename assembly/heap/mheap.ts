@@ -13,6 +13,7 @@ import {
   ADDRESS_END,
   ARENA_PAGES,
   FIRST_GC_ROW,
+  GC,
   HOST,
   NUM_ROWS,
   PAGE_CACHE_MAX,
@@ -76,11 +77,10 @@ import {
   freePagesBefore,
   growPages,
   levelFor,
-  pagesFree,
   raiseSearch,
   takePages,
 } from "./pagealloc";
-import { groupAt, isEmpty, setRequestSize, spanAt } from "./mspan";
+import { addressOf, groupAt, isEmpty, spanAt } from "./mspan";
 import { pageCacheAlloc, pageCacheFlush, pageCacheRefill } from "./pagecache";
 import { persistChunk, persistentAlloc, persistentLeft, spanRecordAlloc, spanRecordFree } from "./persistent";
 import { grownAt, growthReserve, memoryEnd, sysGrow } from "./sys";
@@ -156,7 +156,7 @@ export function addRegion(base: u32, bytes: u32, zero: bool): void {
  * Grow the memory so that a run of `npages` free pages exists. The free pages at the heap's end count when the new
  * region continues them. False when the memory cannot grow that far.
  */
-function grow(npages: u32): bool {
+export function grow(npages: u32): bool {
   const h = mheap();
   const end = memoryEnd();
   let need = npages;
@@ -437,24 +437,27 @@ function initSpan(span: MSpan, page: u32, npages: u32): void {
   span.prev = 0;
   span.startAddr = page << PAGE_SHIFT;
   span.npages = npages;
-  span.sweepgen = h.sweepgen;
-  span.owner = SHARED ? <u8>pAt(local).id : 0;
   span.flags = h.lastScav == npages ? 0 : FLAG_NEEDZERO;
-  span.state = SPAN_IN_USE;
+  if (GC || SHARED) {
+    span.sweepgen = h.sweepgen;
+    span.owner = SHARED ? <u8>pAt(local).id : 0;
+    span.state = SPAN_IN_USE;
+  }
   setInUse(page);
   h.inUsePages += npages;
   (SHARED ? mlocal() : h).sinceReclaim += npages;
 }
 
 /**
- * A large span of `npages` pages for a request of `size` bytes, at a multiple of `alignPages` pages (a power of two).
+ * A large span of `npages` pages, at a multiple of `alignPages` pages (a power of two).
  * With `zero` it reads as zero. Null when there is no memory.
  */
-export function allocLargeSpan(size: u32, npages: u32, alignPages: u32, zero: bool, spanclass: u8): MSpan | null {
+export function allocLargeSpan(npages: u32, alignPages: u32, zero: bool, spanclass: u8): MSpan | null {
   const record = spanRecord(0);
   if (record == 0) return null;
   const span = changetype<MSpan>(<usize>record);
   span.ngroups = 0;
+  span.partialMask = 0;
   const slack = alignPages - 1;
   let page: u32 = 0;
   if (npages + slack <= ADDRESS_END >> PAGE_SHIFT) page = allocRun(npages + slack, zero);
@@ -470,26 +473,27 @@ export function allocLargeSpan(size: u32, npages: u32, alignPages: u32, zero: bo
     page = aligned;
   }
   initSpan(span, page, npages);
-  span.row = 0;
   span.nelems = 1;
-  setRequestSize(span, size);
-  span.spanclass = spanclass;
-  const r = pageRecord(page);
-  r.base = page << PAGE_SHIFT;
-  r.divMagic = 0;
-  r.groups = record + MSPAN_SIZE;
-  r.row = 0;
+  setLarge(span, page);
+  if (GC) span.spanclass = spanclass;
   return span;
 }
 
-/** Give a span's pages back to the tree and its record to the list. No live slot, in no list, cached nowhere. */
-export function freeSpan(span: MSpan): void {
-  const page = span.startAddr >> PAGE_SHIFT;
-  const npages = span.npages;
+/** The span at `page` is a large one. */
+export function setLarge(span: MSpan, page: u32): void {
+  span.row = 0;
+  span.ngroups = 0;
+  const r = pageRecord(page);
+  r.base = page << PAGE_SHIFT;
+  r.divMagic = 0;
+  r.groups = addressOf(span) + MSPAN_SIZE;
+  r.row = 0;
+}
+
+/** A span of `npages` pages that is to go: its page records, and its part in its row's counts. */
+export function unsetSpan(span: MSpan, page: u32, npages: u32): void {
   const records: u32 = span.ngroups == 0 ? 1 : npages;
-  setMoving(page, npages);
   for (let i: u32 = 0; i < records; i++) clearRecord(page + i);
-  clearInUse(page);
   if (SHARED) {
     if (span.row) dropSpan(recordOf(span.owner), span);
   } else if (span.row) {
@@ -497,7 +501,16 @@ export function freeSpan(span: MSpan): void {
     c.nspans -= 1;
     c.npagesInUse -= npages;
   }
-  span.state = SPAN_DEAD;
+}
+
+/** Give a span's pages back to the tree and its record to the list. No live slot, in no list, cached nowhere. */
+export function freeSpan(span: MSpan): void {
+  const page = span.startAddr >> PAGE_SHIFT;
+  const npages = span.npages;
+  setMoving(page, npages);
+  unsetSpan(span, page, npages);
+  clearInUse(page);
+  if (GC || SHARED) span.state = SPAN_DEAD;
   span.flags = 0;
   mheap().inUsePages -= npages;
   freePages(page, npages);
@@ -522,43 +535,6 @@ export function addSpan(record: u32, span: MSpan): void {
   c.nspans += 1;
   c.npagesInUse += span.npages;
   if (!SHARED_GC || !isCollected(span.row)) pAt(record).ownedPages += span.npages;
-}
-
-/**
- * Make a large span `npages` pages long where it stands: give pages at its end back, or take the free ones behind it,
- * growing the memory when it is the last block. False when others are in the way or there is no memory; then nothing
- * has changed.
- */
-export function resizeLargeSpan(span: MSpan, npages: u32): bool {
-  const h = mheap();
-  const old = span.npages;
-  const end = (span.startAddr >> PAGE_SHIFT) + old;
-  if (npages < old) {
-    if (SHARED) {
-      // The span lets go of them before they are free.
-      setMoving(end - (old - npages), old - npages);
-      span.npages = npages;
-    }
-    freePages(end - (old - npages), old - npages);
-    h.inUsePages -= old - npages;
-  } else if (npages > old) {
-    const more = npages - old;
-    if (!pagesFree(end, more)) {
-      if ((SHARED ? mlocal() : h).pcCache) pageCacheFlush();
-      if (!pagesFree(end, more)) {
-        // At the end of memory the block can go on into a new region.
-        const last = h.sysEnd >> PAGE_SHIFT;
-        if (memoryEnd() != h.sysEnd || freePagesBefore(last) != last - end) return false;
-        if (!grow(more) || !pagesFree(end, more)) return false;
-      }
-    }
-    setMoving(end, more);
-    takePages(end, more);
-    h.inUsePages += more;
-    if (h.lastScav != more) span.flags |= FLAG_NEEDZERO;
-  }
-  span.npages = npages;
-  return true;
 }
 
 /** Page index of the first span in use at or after page index `from`; 0 when there is none. The walk of allspans. */

@@ -140,10 +140,3 @@ export function blockSize(span: MSpan): u32 {
 export function isEmptyUncached(span: MSpan): bool {
   return <u32>span.partialMask == <u32>lowBits(span.ngroups) && isEmpty(span);
 }
-
-/** The size asked for of a large span, bytes. */
-// @ts-ignore: decorator
-@inline
-export function setRequestSize(span: MSpan, size: u32): void {
-  store<u32>(addressOf(span), size, offsetof<MSpan>("partialMask"));
-}

@@ -10,7 +10,7 @@
  */
 
 import { GC, SHARED } from "../base/config";
-import { HEAP_FREE_SPANS, GROUP_RECORDS, MHeap, MSPAN_SIZE, MSpan, frontSize } from "../base/layout";
+import { HEAP_FREE_SPANS, GROUP_RECORDS, MHeap, MSPAN_SIZE, MSpan, frontSize, recordGroups } from "../base/layout";
 import { here, mlocal } from "../base/state";
 
 /** `size` bytes, 16-aligned, contents undefined; 0 when the chunk is too short. */
@@ -70,7 +70,7 @@ export function spanRecordAlloc(ngroups: u32): u32 {
 
 /** Back to its list. The caller has set state to dead. */
 export function spanRecordFree(span: MSpan): void {
-  const list: usize = here() + ((<u32>span.ngroups) << 2);
+  const list: usize = here() + (recordGroups(span) << 2);
   span.next = load<u32>(list, HEAP_FREE_SPANS);
   store<u32>(list, <u32>changetype<usize>(span), HEAP_FREE_SPANS);
 }

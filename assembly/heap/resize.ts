@@ -1,0 +1,89 @@
+/**
+ * Spans that become longer or shorter where they stand: what realloc tries before it moves a block.
+ *
+ * A large span lets go of pages at its end, or takes the free ones behind it. A small span of one slot, as those of most
+ * classes from 8 KiB up are, is as good as a large one and becomes one as it grows: a buffer that is doubled again and
+ * again is not copied, and leaves no trail of holes that are too short for what it becomes. Where pages behind are not
+ * free, and no live block has the first of them, empty spans and the page cache's rest are had back: what has just stood
+ * next to this one is often among them. The last block of the heap grows into new memory, unless there is a hole for it.
+ *
+ * Lock: H. Cost: O(log heap), O(rows) when the pages behind are not free at once.
+ */
+
+import { GC, HOST, PAGE_SHIFT, SHARED } from "../base/config";
+import { STAT_LARGE_MALLOCS, STAT_LARGE_TOTAL, count, countBy } from "../base/counters";
+import { isCollected } from "../base/gcstate";
+import { FLAG_NEEDZERO, MSpan } from "../base/layout";
+import { central, clearRow, mheap, rowAddress, rowAt, setMoving } from "../base/state";
+import { spanOf } from "./arena";
+import { giveBack, grow, setLarge, unsetSpan } from "./mheap";
+import { addressOf, isEmpty } from "./mspan";
+import { findPages, freePages, freePagesBefore, pagesFree, takePages } from "./pagealloc";
+import { memoryEnd } from "./sys";
+
+/** Whether the page belongs to a span with a live slot: then nothing that is had back makes it free. */
+function isLiveAt(page: u32): bool {
+  const span = spanOf(page << PAGE_SHIFT);
+  return span != null && (span.ngroups == 0 || !isEmpty(span));
+}
+
+/**
+ * Make a large span `npages` pages long where it stands: give pages at its end back, or take the free ones behind it,
+ * growing the memory when it is the last block and no run of npages is free. False when others are in the way, there is
+ * such a run, or there is no memory; then nothing of it has changed.
+ */
+export function resizeLargeSpan(span: MSpan, npages: u32): bool {
+  const h = mheap();
+  const old = span.npages;
+  const end = (span.startAddr >> PAGE_SHIFT) + old;
+  if (npages < old) {
+    if (SHARED) {
+      // The span lets go of them before they are free.
+      setMoving(end - (old - npages), old - npages);
+      span.npages = npages;
+    }
+    freePages(end - (old - npages), old - npages);
+    h.inUsePages -= old - npages;
+  } else if (npages > old) {
+    const more = npages - old;
+    if (!pagesFree(end, more)) {
+      if (!isLiveAt(end)) giveBack();
+      if (!pagesFree(end, more)) {
+        // At the end of memory the block can go on into a new region.
+        const last = h.sysEnd >> PAGE_SHIFT;
+        if (memoryEnd() != h.sysEnd || freePagesBefore(last) != last - end) return false;
+        // Rather a hole elsewhere than more memory.
+        if (findPages(npages)) return false;
+        if (!grow(more) || !pagesFree(end, more)) return false;
+      }
+    }
+    setMoving(end, more);
+    takePages(end, more);
+    h.inUsePages += more;
+    if (h.lastScav != more) span.flags |= FLAG_NEEDZERO;
+  }
+  span.npages = npages;
+  return true;
+}
+
+/**
+ * Make a small span of one slot, which is live, a large one of `npages` pages, more than it has, where it stands. False,
+ * and nothing has changed, when it has more slots, or what is behind it is not to be had. In a shared heap, where others
+ * may look at its records in the same moment, never.
+ */
+export function widenSpan(span: MSpan, npages: u32): bool {
+  const old = span.npages;
+  if (SHARED || span.nelems != 1 || (GC && isCollected(span.row)) || !resizeLargeSpan(span, npages)) return false;
+  const row = rowAt(rowAddress(span.row));
+  if (row.span == addressOf(span)) clearRow(row);
+  const page = span.startAddr >> PAGE_SHIFT;
+  // It counts as a large block from the start.
+  if (HOST) central(span.row).taken -= 1;
+  unsetSpan(span, page, old);
+  setLarge(span, page);
+  span.partialMask = 1;
+  if (GC) span.spanclass = 1;
+  count(STAT_LARGE_MALLOCS);
+  countBy(STAT_LARGE_TOTAL, (<u64>npages) << PAGE_SHIFT);
+  return true;
+}
