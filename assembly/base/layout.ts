@@ -66,6 +66,8 @@ export class Group {
  *   32 Group[ngroups], 0..16; a large span has none, and at 16 as many as its record has room for: 0, or 1 once it was small
  *      in a shared heap ngroups records of what others freed
  *
+ * Without the collector and with one thread nobody reads sweepgen, state, owner and spanclass: they are not written.
+ *
  * With the collector the record has a front, which is written by it only:
  *
  *   -8 * (i + 1)  mark bits u64 of group i: they become what is live when the span is swept. One word for a large span

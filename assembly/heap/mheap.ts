@@ -449,8 +449,8 @@ function initSpan(span: MSpan, page: u32, npages: u32): void {
 }
 
 /**
- * A large span of `npages` pages, at a multiple of `alignPages` pages (a power of two).
- * With `zero` it reads as zero. Null when there is no memory.
+ * A large span of `npages` pages, at a multiple of `alignPages` pages (a power of two). With `zero` it reads as zero.
+ * Null when there is no memory.
  */
 export function allocLargeSpan(npages: u32, alignPages: u32, zero: bool, spanclass: u8): MSpan | null {
   const record = spanRecord(0);

@@ -68,7 +68,7 @@ export function spanRecordAlloc(ngroups: u32): u32 {
   return at + front;
 }
 
-/** Back to its list. The caller has set state to dead. */
+/** Back to its list. The caller has set state to dead, where there is one. */
 export function spanRecordFree(span: MSpan): void {
   const list: usize = here() + (recordGroups(span) << 2);
   span.next = load<u32>(list, HEAP_FREE_SPANS);
