@@ -5,10 +5,10 @@
  */
 import { describe, expect, it } from "vitest";
 import { between, type Random, random } from "./support/random.ts";
+import { expectValid, isHost } from "./support/valid.ts";
 import {
   ENOMEM,
   type Flavour,
-  type HostExports,
   indexOfOther,
   M_MAX_BYTES,
   M_RESERVE,
@@ -32,14 +32,6 @@ interface Outcome {
   live: Live[];
   /** Requests that were met, by index. */
   met: boolean[];
-}
-
-const isHost = (o: Opened<MallocExports>): o is Opened<HostExports> => "validate" in o.e;
-
-function expectValid(o: Opened<MallocExports>, note: string): void {
-  if (!isHost(o)) return;
-  const code = o.e.validateDeep();
-  if (code !== 0) expect.fail(`${note}: validate gives ${code} at ${o.e.validateInfo().toString(16)}`);
 }
 
 function verify(o: Opened<MallocExports>, { p, size, mark }: Live, note: string): void {

@@ -4,15 +4,13 @@
  */
 import { describe, expect, it } from "vitest";
 import { between, random } from "./support/random.ts";
+import { expectValid } from "./support/valid.ts";
 import {
   DOUBLE_FREE,
   type Flavour,
-  type HostExports,
   INTERIOR,
   indexOfOther,
   M_MAX_BYTES,
-  type MallocExports,
-  type Opened,
   open,
   PAGE,
   readStats,
@@ -21,13 +19,6 @@ import {
 
 const HOSTS: Flavour[] = ["host", "test"];
 const ALL: Flavour[] = ["malloc", ...HOSTS, "shared", "host-shared", "test-shared"];
-
-function expectValid(o: Opened<MallocExports>, note: string): void {
-  if (!("validateDeep" in o.e)) return;
-  const { validateDeep, validateInfo } = o.e as HostExports;
-  const code = validateDeep();
-  if (code !== 0) expect.fail(`${note}: validate gives ${code} at ${validateInfo().toString(16)}`);
-}
 
 describe.each<Flavour>(["malloc", ...HOSTS])("%s: a block of a page and more", (flavour) => {
   it("is doubled where it stands while the pages behind it are free", () => {

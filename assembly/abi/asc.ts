@@ -40,8 +40,8 @@ import { pinObject, unpinObject } from "../gc/pins";
 import { countVisit } from "../gc/scan";
 import { pushWork } from "../gc/work";
 import { pageRecord } from "../heap/arena";
-import { resizeLargeSpan } from "../heap/resize";
 import { blockSize, spanAt } from "../heap/mspan";
+import { resizeLargeSpan } from "../heap/resize";
 
 @inline const HEADER: u32 = 8;
 /** Largest object: sizes beyond would wrap. */
