@@ -27,6 +27,7 @@ import {
   THREAD_END,
 } from "./allocator.js";
 import { featureFlags, runBinaryen } from "./binaryen.js";
+import { type Crowd, crowdRedirects, findCrowds } from "./crowds.js";
 import {
   addCustomSection,
   addExports,
@@ -46,8 +47,9 @@ import {
 import { ToolError } from "./errors.js";
 import { ENV, EXTRAS, FAMILY, GOMALLOC, sameType, typeText } from "./family.js";
 import { findHeapBase, HEAP_BASE_EXPORT, heapBaseWarnings } from "./heapbase.js";
-import { type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "./module.js";
-import { findPointerCalls, type PointerCalls, redirectPointerCalls } from "./pointers.js";
+import { functionName, type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "./module.js";
+import { findPointerCalls, type PointerCalls, pointerRedirects } from "./pointers.js";
+import { redirectCalls } from "./redirect.js";
 import type { LinkReport } from "./report.js";
 import { restoreSources, shiftSourceMap } from "./sourcemap.js";
 import { findThreadEnds, refuseMixedSharing, type ThreadEnds, threadWarnings } from "./threads.js";
@@ -122,8 +124,11 @@ export async function link(program: Uint8Array, options: LinkOptions = {}): Prom
   const limits = need === undefined ? undefined : memoryLimits(info, memory, need, warnings);
   const optimize = options.optimize ?? "O3";
   const inline = inlines(optimize, options.inline);
-  const { wrappers, pointers } = inline ? findInlining(program, info, bound) : { wrappers: [], pointers: [] };
-  const edited = editProgram(program, info, { bound, base: base.value, limits, wrappers, pointers, ends, warnings });
+  const inlining = inline
+    ? findInlining(program, info, bound)
+    : { wrappers: new Map<number, number>(), pointers: [], crowds: [] };
+  const { wrappers, pointers } = inlining;
+  const edited = editProgram(program, info, { ...inlining, bound, base: base.value, limits, ends, warnings });
   const fitted = await fitAllocator(allocator, {
     exports: needed,
     growth,
@@ -157,10 +162,8 @@ export async function link(program: Uint8Array, options: LinkOptions = {}): Prom
       : made.wasm;
   const validated = checkResult(program, wasm);
 
-  const nameOf = (index: number) =>
-    info.functionNames.get(index) ??
-    info.imports.find((entry) => entry.kind === "function" && entry.index === index)?.name ??
-    `function ${index}`;
+  // A nameless wrapper goes by the name of what it wraps.
+  const nameOf = (index: number) => info.functionNames.get(index) ?? functionName(info, wrappers.get(index) ?? index);
   const report: LinkReport = {
     bound: bound.map(({ module, name }) => ({ module, name })),
     flavour: allocator.flavour,
@@ -174,11 +177,12 @@ export async function link(program: Uint8Array, options: LinkOptions = {}): Prom
     ...(memory.shared ? { threadEnds: [...ends.exports, ...ends.imports].map(({ name }) => name) } : {}),
     growth,
     misuse: hook === undefined ? "trap" : "hook",
-    wrappers: wrappers.map(nameOf),
+    wrappers: [...wrappers.keys()].map(nameOf),
     pointers: pointers.map(({ targets, sites }) => ({
       functions: targets.map((one) => nameOf(one.index)),
       calls: sites.length,
     })),
+    crowds: inlining.crowds.map(({ callee, sites }) => ({ function: nameOf(callee), calls: sites.length })),
     optimize,
     inline,
     size: { before: program.length, allocator: allocator.bytes.length, after: wasm.length },
@@ -258,18 +262,16 @@ function inlines(level: OptimizeLevel, wanted: boolean | undefined): boolean {
   return wanted ?? !(level === "Os" || level === "Oz");
 }
 
-/** What of the program is inlined beside the allocator itself: its wrappers, and its calls through pointers. */
-function findInlining(program: Uint8Array, info: ModuleInfo, bound: readonly ImportInfo[]) {
+/** What of the program is inlined beside the allocator itself: its wrappers and its calls through pointers; and what is not. */
+function findInlining(program: Uint8Array, info: ModuleInfo, bound: readonly ImportInfo[]): Inlining {
   const family = bound.filter(({ name }) => Object.hasOwn(FAMILY, name));
   const indices = (entries: readonly ImportInfo[]) => new Set(entries.map(({ index }) => index));
   const [all, hot] = [indices(family), indices(family.filter(({ name }) => INLINED.includes(name)))];
   const thin = thinWrappers(program, info, all);
-  const wrappers = [...thin.keys()].filter((index) => hot.has(thin.get(index)!));
-  const pointers = findPointerCalls(program, info, {
-    family: new Set([...all, ...thin.keys()]),
-    inlined: new Set([...hot, ...wrappers]),
-  });
-  return { wrappers, pointers };
+  const wrappers = new Map([...thin].filter(([, callee]) => hot.has(callee)));
+  const inlined = new Set([...hot, ...wrappers.keys()]);
+  const pointers = findPointerCalls(program, info, { family: new Set([...all, ...thin.keys()]), inlined });
+  return { wrappers, pointers, crowds: findCrowds(program, info, inlined) };
 }
 
 function chooseGrowth(info: ModuleInfo, wanted: "auto" | Growth): Growth {
@@ -363,12 +365,17 @@ function reportLimits(memory: MemoryInfo, limits: Limits | undefined): Limits & 
   return { ...after, before };
 }
 
-interface ProgramEdits {
+interface Inlining {
+  /** The program's thin functions over imported ones, each with that one. */
+  readonly wrappers: ReadonlyMap<number, number>;
+  readonly pointers: readonly PointerCalls[];
+  readonly crowds: readonly Crowd[];
+}
+
+interface ProgramEdits extends Inlining {
   readonly bound: readonly ImportInfo[];
   readonly base: number | undefined;
   readonly limits: Limits | undefined;
-  readonly wrappers: readonly number[];
-  readonly pointers: readonly PointerCalls[];
   readonly ends: ThreadEnds;
   readonly warnings: string[];
 }
@@ -384,7 +391,8 @@ function editProgram(program: Uint8Array, info: ModuleInfo, edits: ProgramEdits)
   }
   return editModule(
     program,
-    (bytes) => redirectPointerCalls(bytes, info, edits.pointers),
+    (bytes) =>
+      redirectCalls(bytes, info, [...pointerRedirects(edits.pointers, info), ...crowdRedirects(edits.crowds, info)]),
     (bytes) =>
       removeCustomSections(
         bytes,
@@ -414,11 +422,12 @@ function editProgram(program: Uint8Array, info: ModuleInfo, edits: ProgramEdits)
 }
 
 /** binaryen's section of hints, for functions that are to be inlined wherever they are called, or never. */
-function addInlineHints(bytes: Uint8Array, info: ModuleInfo, { wrappers, pointers }: ProgramEdits): Edited {
+function addInlineHints(bytes: Uint8Array, info: ModuleInfo, { wrappers, pointers, crowds }: ProgramEdits): Edited {
   const [ALWAYS, NEVER] = [127, 0];
+  const added = [...pointers.map(({ inline }) => (inline ? ALWAYS : NEVER)), ...crowds.map(() => NEVER)];
   const hints = [
-    ...wrappers.map((index) => [index, ALWAYS] as const),
-    ...pointers.map(({ inline }, i) => [info.functions.length + i, inline ? ALWAYS : NEVER] as const),
+    ...[...wrappers.keys()].map((index) => [index, ALWAYS] as const),
+    ...added.map((hint, i) => [info.functions.length + i, hint] as const),
   ];
   if (hints.length === 0) return { bytes, shift: 0 };
   // index, number of hints, offset 0: the whole function, size of the hint, the hint

@@ -467,6 +467,12 @@ function readElements(r: Reader): ElementSegment {
   return { table, active, ...(offset === undefined ? {} : { offset }), functions };
 }
 
+/** What to call a function by: its name, or the one that it is imported under, or its number. */
+export function functionName(info: ModuleInfo, index: number): string {
+  const imported = () => info.imports.find((entry) => entry.kind === "function" && entry.index === index);
+  return info.functionNames.get(index) ?? imported()?.name ?? `function ${index}`;
+}
+
 function readCustom(
   name: string,
   r: Reader,

@@ -13,8 +13,9 @@
  *
  * Cost: one walk over the code.
  */
-import { addFunctions, type Edited, encodeS32, encodeU32, type NewFunction, valueTypeCode } from "./edit.js";
-import type { FunctionType, ModuleInfo } from "./module.js";
+import { encodeS32, encodeU32, type NewFunction, valueTypeCode } from "./edit.js";
+import { type FunctionType, functionName, type ModuleInfo } from "./module.js";
+import { hasRoom, type Redirect } from "./redirect.js";
 import { IGNORE, type IndirectCall, walkIfKnown } from "./swap/instructions.js";
 
 /** Functions of one type in the table. With more a call through a pointer is rarely one of the family. */
@@ -113,8 +114,8 @@ function readCode(bytes: Uint8Array, info: ModuleInfo, family: ReadonlySet<numbe
   const callers = new Set<number>();
   let changes = false;
   // Tail calls stay as they are: through another function they would not be such any more.
-  const fits = ({ table, tail, start, end }: IndirectCall) =>
-    table === 0 && !tail && encodeU32(info.functions.length + info.types.length).length <= end - start - 1;
+  const last = info.functions.length + info.types.length;
+  const fits = (site: IndirectCall) => site.table === 0 && !site.tail && hasRoom(site, last);
   const known = info.bodies.every(({ start, end }, i) =>
     walkIfKnown(bytes, start, end, info, {
       ...IGNORE,
@@ -175,27 +176,12 @@ function withinBudget(found: readonly Candidate[], info: ModuleInfo, inlined: Re
   return found.map((calls) => ({ ...calls, inline: chosen.has(calls) }));
 }
 
-/**
- * Puts calls of new functions in the place of the calls through pointers: one function for each of `pointers`, in their
- * order, behind all that the module has.
- */
-export function redirectPointerCalls(bytes: Uint8Array, info: ModuleInfo, pointers: readonly PointerCalls[]): Edited {
-  const patched = new Uint8Array(bytes);
-  for (const [i, { sites }] of pointers.entries()) {
-    for (const { start, end } of sites) {
-      const callee = encodeU32(info.functions.length + i);
-      patched.fill(OP.nop, start, end);
-      patched.set([OP.call, ...callee], start);
-    }
-  }
-  return addFunctions(
-    patched,
-    pointers.map((one) => newFunction(one, info)),
-  );
+/** The calls with what takes their place, in order: calls of functions that compare, one for each of `pointers`. */
+export function pointerRedirects(pointers: readonly PointerCalls[], info: ModuleInfo): Redirect[] {
+  return pointers.map((one) => ({ sites: one.sites, to: newFunction(one, info) }));
 }
 
 const OP = {
-  nop: 0x01,
   if: 0x04,
   else: 0x05,
   end: 0x0b,
@@ -221,7 +207,7 @@ function newFunction({ type, typeIndex, targets }: PointerCalls, info: ModuleInf
   const otherwise = [...args, ...index, OP.callIndirect, ...encodeU32(typeIndex), ...encodeU32(0)];
   const ends = targets.map(() => OP.end);
   return {
-    name: `gomalloc/pointer:${targets.map(({ index: callee }) => info.functionNames.get(callee) ?? callee).join("|")}`,
+    name: `gomalloc/pointer:${targets.map(({ index: callee }) => functionName(info, callee)).join("|")}`,
     type: { params: [...params, "i32"], results },
     // no locals, and the end of the function behind those of the comparisons
     body: Uint8Array.of(0, ...compared, ...otherwise, ...ends, OP.end),

@@ -32,6 +32,8 @@ export interface LinkReport {
    * directly.
    */
   readonly pointers: readonly { readonly functions: readonly string[]; readonly calls: number }[];
+  /** Calls of functions that are inlined elsewhere, in functions that have many of them: they stay calls. */
+  readonly crowds: readonly { readonly function: string; readonly calls: number }[];
   readonly optimize: string;
   readonly inline: boolean;
   /** In bytes: the program, the allocator as built, the result. */
@@ -68,7 +70,7 @@ export function formatReport(report: LinkReport): string {
       `-${report.optimize}${report.inline ? ", malloc and free inlined" : ""}` +
         (report.wrappers.length > 0 ? ` through ${report.wrappers.join(", ")}` : ""),
     ],
-    ...pointersLines(report.pointers),
+    ...callLines(report),
     ["size", `${size.before} bytes and ${size.allocator} of the allocator -> ${size.after}`],
     ["names", report.names],
     ["source map", report.sourceMap ? "carried over" : "none"],
@@ -84,13 +86,22 @@ function threadLine(ends: readonly string[]): [string, string] {
   ];
 }
 
-/** A line, or none when no call was redirected. */
-export function pointersLines(pointers: LinkReport["pointers"]): [string, string][] {
-  if (pointers.length === 0) return [];
-  const groups = pointers.map(({ functions, calls }) => {
-    return `${functions.join(" or ")} (${calls} call${calls === 1 ? "" : "s"})`;
-  });
-  return [["pointers", groups.join(", ")]];
+/** Lines about calls through pointers and about those that stay calls, where there are any. */
+export function callLines({ pointers, crowds }: LinkReport): [string, string][] {
+  const listed = (label: string, groups: readonly { names: string; calls: number }[]): [string, string][] => {
+    const texts = groups.map(({ names, calls }) => `${names} (${calls} call${calls === 1 ? "" : "s"})`);
+    return texts.length === 0 ? [] : [[label, texts.join(", ")]];
+  };
+  return [
+    ...listed(
+      "pointers",
+      pointers.map(({ functions, calls }) => ({ names: functions.join(" or "), calls })),
+    ),
+    ...listed(
+      "not inlined",
+      crowds.map((crowd) => ({ names: crowd.function, calls: crowd.calls })),
+    ),
+  ];
 }
 
 /** Lines of a label and a value, then the warnings. */

@@ -1,5 +1,4 @@
 /** Calls through pointers: which are redirected, that they do what they did, that the rest is left alone. */
-import binaryen from "binaryen";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { encodeS32 } from "../../src/tools/edit.ts";
@@ -8,7 +7,7 @@ import { inspect } from "../../src/tools/module.ts";
 import { findPointerCalls } from "../../src/tools/pointers.ts";
 import { Reader } from "../../src/tools/reader.ts";
 import { formatReport } from "../../src/tools/report.ts";
-import { assemble, instantiate, programText } from "./support.ts";
+import { assemble, bodyOf, instantiate, programText } from "./support.ts";
 
 const TAKE = "(type $take (func (param i32) (result i32)))";
 const DROP = "(type $drop (func (param i32)))";
@@ -51,19 +50,6 @@ async function linked(text: string, options: LinkOptions = {}, names = true) {
   const program = assemble(text, names);
   const { wasm, report } = await link(program, { optimize: "O2", ...options });
   return { wasm, report, exports: instantiate(wasm).exports as Exports };
-}
-
-/** The text of the function that is exported as `name`. */
-function bodyOf(wasm: Uint8Array, name: string): string {
-  const module = binaryen.readBinary(wasm);
-  try {
-    const inner = binaryen.getExportInfo(module.getExport(name)).value;
-    const text = module.emitText();
-    const from = text.search(new RegExp(`\\(func \\$${inner.replaceAll(/[$.]/g, "\\$&")}[ \\n]`));
-    return text.slice(from, text.indexOf("\n (func ", from));
-  } finally {
-    module.dispose();
-  }
 }
 
 describe("a pointer to malloc", () => {

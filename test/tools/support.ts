@@ -36,6 +36,19 @@ export function assemble(text: string, names = false, features: number = COMMON)
   }
 }
 
+/** The text of the function that is exported as `name`. */
+export function bodyOf(wasm: Uint8Array, name: string): string {
+  const module = binaryen.readBinary(wasm);
+  try {
+    const inner = binaryen.getExportInfo(module.getExport(name)).value;
+    const text = module.emitText();
+    const from = text.search(new RegExp(`\\(func \\$${inner.replaceAll(/[$.]/g, "\\$&")}[ \\n]`));
+    return text.slice(from, text.indexOf("\n (func ", from));
+  } finally {
+    module.dispose();
+  }
+}
+
 export type Family = Pick<
   MallocExports,
   "malloc" | "free" | "calloc" | "realloc" | "aligned_alloc" | "memalign" | "posix_memalign" | "malloc_usable_size"

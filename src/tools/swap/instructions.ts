@@ -36,21 +36,24 @@ export function displaced(operand: Operand, by: number): Operand | undefined {
   }
 }
 
-/** A call_indirect or return_call_indirect. */
-export interface IndirectCall {
-  readonly type: number;
-  readonly table: number;
-  /** return_call_indirect. */
-  readonly tail: boolean;
-  /** Offsets of the instruction's first byte and of the one behind its last. */
+/** Where a call stands: offsets of the instruction's first byte and of the one behind its last. */
+export interface CallSite {
   readonly start: number;
   readonly end: number;
 }
 
+/** A call_indirect or return_call_indirect. */
+export interface IndirectCall extends CallSite {
+  readonly type: number;
+  readonly table: number;
+  /** return_call_indirect. */
+  readonly tail: boolean;
+}
+
 /** What the walk tells. Operands arrive as they stood on the stack. */
 export interface Visitor {
-  /** `last`: the last argument, when there is one. */
-  call(callee: number, last: Operand | undefined): void;
+  /** call and return_call. `last`: the last argument, when there is one. */
+  call(callee: number, last: Operand | undefined, site: CallSite): void;
   /** call_indirect, call_ref and their tail forms; `site` of the two that go through a table. */
   indirectCall(site: IndirectCall | undefined): void;
   /** A load or store of `size` bytes at `address` + `offset`. */
@@ -364,11 +367,13 @@ class Walk {
         return;
       case 0x10:
       case 0x12: {
+        const start = this.at - 1;
         const callee = this.#u32();
+        const site = { start, end: this.at };
         const { params, results } = arity(this.signatures.functions[callee]);
         const last = params > 0 ? this.#pop() : undefined;
         for (let i = 1; i < params; i++) this.#pop();
-        this.visitor.call(callee, last);
+        this.visitor.call(callee, last, site);
         if (op === 0x12) {
           this.#unreachable();
           return;

@@ -1,7 +1,7 @@
 /**
  * What a swap did, as data and as text.
  */
-import { type LinkReport, pointersLines, reportText } from "../report.js";
+import { callLines, type LinkReport, reportText } from "../report.js";
 import type { FoundBy } from "./members.js";
 import type { RoleName } from "./roles.js";
 
@@ -62,7 +62,7 @@ export function formatSwapReport(report: SwapReport): string {
     ["growth", link.growth],
     ["flavour", link.flavour],
     ["optimised", `-${link.optimize}${link.inline ? ", malloc and free inlined" : ""}`],
-    ...pointersLines(link.pointers),
+    ...callLines(link),
     ["size", `${size.before} bytes -> ${size.after}`],
     [
       "checked",
