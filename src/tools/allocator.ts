@@ -129,7 +129,8 @@ export interface Fitting {
   readonly certain: boolean;
   /** The name of an export of the program's module for that start function to call afterwards. */
   readonly start?: string;
-  readonly inline: boolean;
+  /** Functions that are to be inlined wherever they are called. */
+  readonly inline: readonly string[];
   /** Where threads end: exports of the program, and what it imports from env. None unless the memory is shared. */
   readonly ends: { readonly exports: readonly ThreadEnd[]; readonly imports: readonly ThreadEnd[] };
 }
@@ -225,7 +226,7 @@ function changeText(built: string, { info, shared }: Allocator, fitting: Fitting
       (call ${functionOf(EXIT)}) (call $gomalloc/of:${name} ${gets}))`);
   }
 
-  const hints: [string, string][] = fitting.inline ? INLINED.map((name) => [functionOf(name), "7f"]) : [];
+  const hints: [string, string][] = fitting.inline.map((name) => [functionOf(name), "7f"]);
   hints.push([MALLOC_SLOW, "00"]);
   if (fitting.misuseHook === undefined) hints.push([functionOf(MISUSE), "00"]);
   for (const [name, hint] of hints) replace(`(func ${name} `, `(@binaryen.inline "\\${hint}") (func ${name} `);

@@ -20,40 +20,33 @@ import {
   fitAllocator,
   GROWTH_IMPORTS,
   type Growth,
-  INLINED,
   PREFIX,
   PROGRAM,
   pagesAfterInit,
   THREAD_END,
 } from "./allocator.js";
 import { featureFlags, runBinaryen } from "./binaryen.js";
-import { type Crowd, crowdRedirects, findCrowds } from "./crowds.js";
 import {
   addCustomSection,
   addExports,
-  concat,
   type Edited,
   editModule,
   encodeName,
-  encodeU32,
   raiseMemory,
   removeCustomSections,
   removeExports,
   renameExports,
   renameImports,
   setStart,
-  vector,
 } from "./edit.js";
 import { ToolError } from "./errors.js";
 import { ENV, EXTRAS, FAMILY, GOMALLOC, sameType, typeText } from "./family.js";
 import { findHeapBase, HEAP_BASE_EXPORT, heapBaseWarnings } from "./heapbase.js";
+import { applyInlining, findInlining, type Inlining, NOTHING_INLINED } from "./inlining.js";
 import { functionName, type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "./module.js";
-import { findPointerCalls, type PointerCalls, pointerRedirects } from "./pointers.js";
-import { redirectCalls } from "./redirect.js";
 import type { LinkReport } from "./report.js";
 import { restoreSources, shiftSourceMap } from "./sourcemap.js";
 import { findThreadEnds, refuseMixedSharing, type ThreadEnds, threadWarnings } from "./threads.js";
-import { thinWrappers } from "./wrappers.js";
 
 const LEVELS = ["O0", "O1", "O2", "O3", "O4", "Os", "Oz"] as const;
 export type OptimizeLevel = (typeof LEVELS)[number];
@@ -124,16 +117,14 @@ export async function link(program: Uint8Array, options: LinkOptions = {}): Prom
   const limits = need === undefined ? undefined : memoryLimits(info, memory, need, warnings);
   const optimize = options.optimize ?? "O3";
   const inline = inlines(optimize, options.inline);
-  const inlining = inline
-    ? findInlining(program, info, bound)
-    : { wrappers: new Map<number, number>(), pointers: [], crowds: [] };
-  const { wrappers, pointers } = inlining;
-  const edited = editProgram(program, info, { ...inlining, bound, base: base.value, limits, ends, warnings });
+  const inlining = inline ? findInlining(program, info, bound) : NOTHING_INLINED;
+  const { wrappers, pointers, crowds, calledOnly } = inlining;
+  const edited = editProgram(program, info, { inlining, bound, base: base.value, limits, ends, warnings });
   const fitted = await fitAllocator(allocator, {
     exports: needed,
     growth,
     memory: `${PREFIX}memory`,
-    inline,
+    inline: inlining.functions,
     certain: !memory.shared && need !== undefined && (limits?.initial ?? memory.initial) >= need,
     ends: {
       exports: ends.exports.map(({ name, index }) => ({ name, type: info.functions[index]! })),
@@ -182,7 +173,7 @@ export async function link(program: Uint8Array, options: LinkOptions = {}): Prom
       functions: targets.map((one) => nameOf(one.index)),
       calls: sites.length,
     })),
-    crowds: inlining.crowds.map(({ callee, sites }) => ({ function: nameOf(callee), calls: sites.length })),
+    crowds: [...crowds, ...calledOnly].map(({ callee, sites }) => ({ function: nameOf(callee), calls: sites.length })),
     optimize,
     inline,
     size: { before: program.length, allocator: allocator.bytes.length, after: wasm.length },
@@ -260,18 +251,6 @@ function adviceFor(info: ModuleInfo): string {
 function inlines(level: OptimizeLevel, wanted: boolean | undefined): boolean {
   if (level === "O0" || level === "O1") return false;
   return wanted ?? !(level === "Os" || level === "Oz");
-}
-
-/** What of the program is inlined beside the allocator itself: its wrappers and its calls through pointers; and what is not. */
-function findInlining(program: Uint8Array, info: ModuleInfo, bound: readonly ImportInfo[]): Inlining {
-  const family = bound.filter(({ name }) => Object.hasOwn(FAMILY, name));
-  const indices = (entries: readonly ImportInfo[]) => new Set(entries.map(({ index }) => index));
-  const [all, hot] = [indices(family), indices(family.filter(({ name }) => INLINED.includes(name)))];
-  const thin = thinWrappers(program, info, all);
-  const wrappers = new Map([...thin].filter(([, callee]) => hot.has(callee)));
-  const inlined = new Set([...hot, ...wrappers.keys()]);
-  const pointers = findPointerCalls(program, info, { family: new Set([...all, ...thin.keys()]), inlined });
-  return { wrappers, pointers, crowds: findCrowds(program, info, inlined) };
 }
 
 function chooseGrowth(info: ModuleInfo, wanted: "auto" | Growth): Growth {
@@ -365,14 +344,8 @@ function reportLimits(memory: MemoryInfo, limits: Limits | undefined): Limits & 
   return { ...after, before };
 }
 
-interface Inlining {
-  /** The program's thin functions over imported ones, each with that one. */
-  readonly wrappers: ReadonlyMap<number, number>;
-  readonly pointers: readonly PointerCalls[];
-  readonly crowds: readonly Crowd[];
-}
-
-interface ProgramEdits extends Inlining {
+interface ProgramEdits {
+  readonly inlining: Inlining;
   readonly bound: readonly ImportInfo[];
   readonly base: number | undefined;
   readonly limits: Limits | undefined;
@@ -391,8 +364,7 @@ function editProgram(program: Uint8Array, info: ModuleInfo, edits: ProgramEdits)
   }
   return editModule(
     program,
-    (bytes) =>
-      redirectCalls(bytes, info, [...pointerRedirects(edits.pointers, info), ...crowdRedirects(edits.crowds, info)]),
+    (bytes) => applyInlining(bytes, info, edits.inlining),
     (bytes) =>
       removeCustomSections(
         bytes,
@@ -417,22 +389,7 @@ function editProgram(program: Uint8Array, info: ModuleInfo, edits: ProgramEdits)
       edits.limits === undefined
         ? { bytes, shift: 0 }
         : raiseMemory(bytes, 0, { initial: edits.limits.initial, maximum: edits.limits.maximum ?? 0 }),
-    (bytes) => addInlineHints(bytes, info, edits),
   );
-}
-
-/** binaryen's section of hints, for functions that are to be inlined wherever they are called, or never. */
-function addInlineHints(bytes: Uint8Array, info: ModuleInfo, { wrappers, pointers, crowds }: ProgramEdits): Edited {
-  const [ALWAYS, NEVER] = [127, 0];
-  const added = [...pointers.map(({ inline }) => (inline ? ALWAYS : NEVER)), ...crowds.map(() => NEVER)];
-  const hints = [
-    ...[...wrappers.keys()].map((index) => [index, ALWAYS] as const),
-    ...added.map((hint, i) => [info.functions.length + i, hint] as const),
-  ];
-  if (hints.length === 0) return { bytes, shift: 0 };
-  // index, number of hints, offset 0: the whole function, size of the hint, the hint
-  const entries = hints.map(([index, hint]) => concat(encodeU32(index), Uint8Array.of(1, 0, 1, hint)));
-  return addCustomSection(bytes, "binaryen.inline", vector(entries));
 }
 
 interface BuildOptions {

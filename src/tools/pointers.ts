@@ -13,21 +13,26 @@
  *
  * Cost: one walk over the code.
  */
+import { INLINED_BYTES } from "./crowds.js";
 import { encodeS32, encodeU32, type NewFunction, valueTypeCode } from "./edit.js";
 import { type FunctionType, functionName, type ModuleInfo } from "./module.js";
 import { hasRoom, type Redirect } from "./redirect.js";
 import { IGNORE, type IndirectCall, walkIfKnown } from "./swap/instructions.js";
 
-/** Functions of one type in the table. With more a call through a pointer is rarely one of the family. */
+/** Functions of one type in the table. With more a call through a pointer is rarely one of the family, or of its callers. */
 const MAX_FUNCTIONS = 8;
+const MAX_FUNCTIONS_CALLERS = 5;
+/** Bytes of a body. Allocator functions that call the family have 10 to 120; what has more does other things beside. */
+const MAX_CALLER = 128;
 /** Functions that a call's index is compared with. */
 const MAX_TARGETS = 3;
-/** Bytes that a call grows by, about: where malloc or free is inlined behind the comparison, and where it is called. */
-const INLINED_BYTES = 170;
+/** Bytes that a call grows by, about, where the comparison is inlined and what is behind it is not. */
 const CALLED_BYTES = 20;
 /** Bytes that all of them may add to the code: this much, or this part of what it has. More is not inlined. */
 const BUDGET = 8192;
 const BUDGET_PART = 10;
+
+const NONE: ReadonlySet<number> = new Set();
 
 /** Value types that can stand in any function type that is written anew here. */
 const PLAIN = ["i32", "i64", "f32", "f64", "v128"];
@@ -79,7 +84,8 @@ export function findPointerCalls(bytes: Uint8Array, info: ModuleInfo, callees: C
     // A function in several slots is what an optimiser made of several alike, destructors for instance.
     const once = ofType.filter(({ index }) => ofType.filter((other) => other.index === index).length === 1);
     const family = once.filter(({ index }) => callees.family.has(index));
-    const callers = once.filter(({ index }) => !callees.family.has(index) && code.callers.has(index));
+    const calling = ofType.length > MAX_FUNCTIONS_CALLERS ? NONE : code.callers;
+    const callers = once.filter(({ index }) => !callees.family.has(index) && calling.has(index));
     const targets = [...family, ...callers].slice(0, MAX_TARGETS);
     if (targets.length > 0) found.push({ type: info.types[typeIndex]!, typeIndex, targets, sites });
   }
@@ -104,7 +110,7 @@ function readTable(info: ModuleInfo): Map<number, number> | undefined {
 interface Code {
   /** Calls through table 0 that have room for a call of a new function. */
   readonly sites: readonly IndirectCall[];
-  /** Functions that call one of the family. */
+  /** Short functions that call one of the family. */
   readonly callers: ReadonlySet<number>;
 }
 
@@ -120,7 +126,7 @@ function readCode(bytes: Uint8Array, info: ModuleInfo, family: ReadonlySet<numbe
     walkIfKnown(bytes, start, end, info, {
       ...IGNORE,
       call: (callee) => {
-        if (family.has(callee)) callers.add(info.importedFunctions + i);
+        if (family.has(callee) && end - start <= MAX_CALLER) callers.add(info.importedFunctions + i);
       },
       indirectCall: (site) => {
         if (site !== undefined && fits(site)) sites.push(site);

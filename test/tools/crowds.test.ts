@@ -36,10 +36,10 @@ describe("a function with many calls of malloc and free", () => {
   it("keeps them as calls, while one with few gets them inlined", async () => {
     const { wasm, report, exports, instance } = await linked(takeMany("many", 10) + takeMany("few", 8));
     expect(report.crowds).toEqual([
-      { function: "malloc", calls: 10 },
       { function: "free", calls: 9 },
+      { function: "malloc", calls: 10 },
     ]);
-    expect(formatReport(report)).toContain("\nnot inlined malloc (10 calls), free (9 calls)\n");
+    expect(formatReport(report)).toContain("\nnot inlined free (9 calls), malloc (10 calls)\n");
     expect(count(wasm, "many", CALL)).toBe(19);
     expect(count(wasm, "many", SLOW)).toBe(0);
     expect(count(wasm, "few", SLOW)).toBe(8);
@@ -59,6 +59,26 @@ describe("a function with many calls of malloc and free", () => {
       ${frees} (call $malloc (i32.const 8)))`);
     expect(report.crowds).toEqual([{ function: "free", calls: 9 }]);
     expect(count(wasm, "clean", SLOW)).toBe(1);
+  });
+
+  it("beyond the budget, functions with fewer calls come first, and callees with fewer", async () => {
+    const drops = (name: string, calls: number) => {
+      const body = Array.from({ length: calls }, () => "(call $free (local.get 0)) (local.set 0 (i32.const 0))");
+      return `(func (export "${name}") (param i32) ${body.join("\n")})`;
+    };
+    const threes = Array.from({ length: 20 }, (_, i) => drops(`three${i}`, 3));
+    const ones = Array.from({ length: 20 }, (_, i) => drops(`one${i}`, 1));
+    const { wasm, report, exports } = await linked([...threes, ...ones, takeMany("few", 2)].join("\n"));
+    expect(report.crowds).toEqual([{ function: "free", calls: 60 }]);
+    const looks = (name: string) => count(wasm, name, "i64.load");
+    expect(looks("three7")).toBe(0);
+    expect(looks("one7")).toBeGreaterThan(0);
+    expect(count(wasm, "few", SLOW)).toBe(2);
+    for (const name of ["three7", "one7"]) {
+      const p = exports["do_malloc"]!(24);
+      exports[name]!(p);
+      expect(() => exports["do_free"]!(p), "a double free is one").toThrow(WebAssembly.RuntimeError);
+    }
   });
 
   it("wrappers count as what they wrap", async () => {
@@ -97,6 +117,17 @@ describe("a function with many calls of malloc and free", () => {
     expect(count(wasm, "many", SLOW)).toBe(9);
     expect(exports["many"]!(16)).toBeGreaterThan(0);
     expect(exports["f129"]!()).toBe(129);
+  });
+
+  it("a callee with many such calls is inlined nowhere", async () => {
+    const others = Array.from({ length: 130 }, (_, i) => `(func (export "f${i}") (result i32) (i32.const ${i}))`);
+    const many = Array.from({ length: 6 }, (_, i) => takeMany(`many${i}`, 9));
+    const { wasm, report, exports } = await linked([...others, ...many, takeMany("few", 2)].join("\n"));
+    expect(report.crowds).toEqual([{ function: "malloc", calls: 56 }]);
+    for (const name of ["many3", "few"]) {
+      expect(count(wasm, name, SLOW)).toBe(0);
+      expect(exports[name]!(16)).toBeGreaterThan(0);
+    }
   });
 
   it("nothing of it without inlining, or at -O1", async () => {

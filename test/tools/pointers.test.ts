@@ -108,6 +108,30 @@ describe("a pointer to malloc", () => {
     expect(exports["resize"]!(q, 0, 0)).toBe(0);
   });
 
+  it("but not long ones, nor where the table has many of the type", async () => {
+    const alloc = (name: string, pad: number) => `(func $${name} (param i32 f64 i32) (result i32)
+      ${"(global.set $hook (i32.add (global.get $hook) (i32.const 1)))".repeat(pad)}
+      (call $realloc (local.get 0) (local.get 2)))`;
+    const program = (functions: string, names: string) => `(type $alloc (func (param i32 f64 i32) (result i32)))
+      ${functions} (elem (i32.const 9) func ${names})
+      (func (export "resize") (param i32 f64 i32) (result i32)
+        (call_indirect (type $alloc) (local.get 0) (local.get 1) (local.get 2) (i32.const 9)))`;
+    const others = Array.from(
+      { length: 5 },
+      (_, i) => `(func $other${i} (param i32 f64 i32) (result i32) (i32.const ${i}))`,
+    ).join("\n");
+    const names = "$other0 $other1 $other2 $other3";
+    for (const [more, found] of [
+      [program(`${alloc("alloc", 1)} ${others}`, `$alloc ${names}`), true],
+      [program(`${alloc("alloc", 1)} ${others}`, `$alloc ${names} $other4`), false],
+      [program(`${alloc("alloc", 20)} ${others}`, `$alloc ${names}`), false],
+    ] as const) {
+      const { report, exports } = await linked(hookText({ more }));
+      expect(report.pointers.some(({ functions }) => functions.includes("alloc"))).toBe(found);
+      expect(exports["do_malloc_usable_size"]!(exports["resize"]!(0, 0, 40))).toBeGreaterThanOrEqual(40);
+    }
+  });
+
   it("names: the functions that compare have one where they are left as functions", async () => {
     const many = Array.from(
       { length: 100 },
