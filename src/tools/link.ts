@@ -63,7 +63,8 @@ export interface LinkOptions {
   /** Level of wasm-opt for the whole program. O0: not optimised at all. Default: O3. */
   readonly optimize?: OptimizeLevel | undefined;
   /**
-   * Inline malloc, free, free_sized, realloc and malloc_usable_size into every caller, calls through pointers included.
+   * Inline malloc, free, free_sized, realloc and malloc_usable_size into their callers, calls through pointers included,
+   * as far as the program does not grow by much.
    * Default: true, but false for Os and Oz. At O0 and O1 nothing is inlined.
    */
   readonly inline?: boolean | undefined;
