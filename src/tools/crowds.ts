@@ -5,10 +5,11 @@
  * compiles what is busy anew. docs/link.md has what that cost some programs.
  *
  * So what is inlined has a budget. It goes to what is called in the fewest places first, which is mostly malloc, and of
- * its callers to those with the fewest calls: wrappers come before destructors. The other calls stay calls: of a new function that calls the family's and is never inlined, for
- * binaryen's hints are for functions and not for calls. Nothing moves within the code. A call whose callee's number has
- * not the room for that of the new function cannot be told from the others: small numbers only, in a program of more
- * than 128 functions. Where such calls are many, their callee is inlined nowhere.
+ * its callers to those with the fewest calls: wrappers come before destructors. The other calls stay calls: of a new
+ * function that calls the family's and is never inlined, for binaryen's hints are for functions and not for calls.
+ * Nothing moves within the code. A call whose callee's number has not the room for that of the new function cannot be
+ * told from the others: small numbers only, in a program of more than 128 functions. Where such calls are many, their
+ * callee is inlined nowhere.
  *
  * Cost: one walk over the code.
  */
