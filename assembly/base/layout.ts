@@ -107,6 +107,9 @@ export function frontSize(ngroups: u32): u32 {
   return GC ? ((max<u32>(ngroups, 1) << 3) + 8 + 15) & ~15 : 0;
 }
 
+/** Bytes of a span's meta table for each group. */
+@inline export const META_PER_GROUP: u32 = 256;
+
 /** Groups that the span's record has room for, which is not what it has when it was widened (heap/resize.ts). */
 // @ts-ignore: decorator
 @inline

@@ -12,7 +12,7 @@
  */
 
 import { ASC, PAGE_SHIFT, SHARED } from "../base/config";
-import { FLAG_FULL, MSPAN_SIZE, MSpan } from "../base/layout";
+import { FLAG_FULL, MSPAN_SIZE, MSpan, PageRecord } from "../base/layout";
 import { rowAt } from "../base/state";
 import { pageRecord, spanOf } from "../heap/arena";
 import { spanAt } from "../heap/mspan";
@@ -63,7 +63,7 @@ export function scanObject(p: u32): u64 {
 
 /**
  * scanObject for a small object of a shared heap. It may have been freed since it was queued, and another may stand there,
- * or none: any word that is read may be shaded, but nothing else may be made of what is read.
+ * or none: any word that is read may be shaded, but only a type that is one may be followed.
  */
 function scanSmall(p: u32): u64 {
   const r = pageRecord(p >> PAGE_SHIFT);
@@ -82,7 +82,12 @@ function scanSmall(p: u32): u64 {
       const value = load<u32>(p + ((<u32>ctz(bits)) << 2));
       if (value) shade(value);
     }
-  } else scanRange(p, load<u32>(meta + (slot << 2)), 0, size);
+    return size;
+  }
+  const type = load<u32>(meta + (slot << 2));
+  // The span may have gone meanwhile, and its table be another's, with bits in it. While it stands there, it holds types.
+  if (atomic.load<u32>(changetype<usize>(r), offsetof<PageRecord>("row")) != row || r.groups != groups) return 8;
+  scanRange(p, type, 0, size);
   return size;
 }
 

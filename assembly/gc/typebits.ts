@@ -17,7 +17,7 @@
  */
 
 import { PAGE_SHIFT, SHARED } from "../base/config";
-import { MSPAN_SIZE, MSpan, frontSize } from "../base/layout";
+import { META_PER_GROUP, MSPAN_SIZE, MSpan, frontSize } from "../base/layout";
 import { gcState } from "../base/gcstate";
 import { syncMemory } from "../base/state";
 import { newRecord } from "../heap/mheap";
@@ -26,8 +26,6 @@ import { addressOf } from "../heap/mspan";
 
 /** Largest slot whose pointer bits are kept word by word. */
 @inline export const BITS_MAX_SIZE: u32 = 128;
-/** Bytes of a meta table for each group. */
-@inline const META_PER_GROUP: u32 = 256;
 /** Largest type, bytes: its record has to fit a page. */
 @inline export const MAX_TYPE_SIZE: u32 = 1 << 17;
 

@@ -82,7 +82,14 @@ import {
 } from "./pagealloc";
 import { addressOf, groupAt, isEmpty, spanAt } from "./mspan";
 import { pageCacheAlloc, pageCacheFlush, pageCacheRefill } from "./pagecache";
-import { persistChunk, persistentAlloc, persistentLeft, spanRecordAlloc, spanRecordFree } from "./persistent";
+import {
+  clearMeta,
+  persistChunk,
+  persistentAlloc,
+  persistentLeft,
+  spanRecordAlloc,
+  spanRecordFree,
+} from "./persistent";
 import { grownAt, growthReserve, memoryEnd, sysGrow } from "./sys";
 
 /** Arenas from the first to the last that the heap has grown into. */
@@ -415,6 +422,7 @@ export function allocSpan(row: u32, npages: u32, divMagic: u32, short: u32): MSp
   span.row = <u8>row;
   span.nelems = <u16>nelems;
   span.partialMask = 0;
+  if (SHARED_GC && isCollected(row)) clearMeta(span);
   const base = page << PAGE_SHIFT;
   for (let i: u32 = 0; i < npages; i++) {
     const r = pageRecord(page + i);

@@ -10,7 +10,16 @@
  */
 
 import { GC, SHARED } from "../base/config";
-import { HEAP_FREE_SPANS, GROUP_RECORDS, MHeap, MSPAN_SIZE, MSpan, frontSize, recordGroups } from "../base/layout";
+import {
+  GROUP_RECORDS,
+  HEAP_FREE_SPANS,
+  META_PER_GROUP,
+  MHeap,
+  MSPAN_SIZE,
+  MSpan,
+  frontSize,
+  recordGroups,
+} from "../base/layout";
 import { here, mlocal } from "../base/state";
 
 /** `size` bytes, 16-aligned, contents undefined; 0 when the chunk is too short. */
@@ -66,6 +75,18 @@ export function spanRecordAlloc(ngroups: u32): u32 {
   // The front outlives its span, for the meta table does: it has an address there, or none yet.
   store<u32>(at, 0);
   return at + front;
+}
+
+/**
+ * The meta table at a record's front (gc/typebits.ts), if there is one, says of all slots that any word may be a pointer. In
+ * a shared heap a marker may look at a slot before its type is written, also for ever if the writer dies: what it finds
+ * must not be the pointer bits that an earlier span of this record had there.
+ */
+export function clearMeta(span: MSpan): void {
+  const table = load<u32>(changetype<usize>(span) - frontSize(span.ngroups));
+  if (table == 0) return;
+  const end = table + <u32>span.ngroups * META_PER_GROUP;
+  for (let at = table; at < end; at += 8) store<u64>(at, 0);
 }
 
 /** Back to its list. The caller has set state to dead, where there is one. */

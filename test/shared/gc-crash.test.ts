@@ -261,6 +261,28 @@ describe("death at any step of the collector", () => {
     expect(deaths).toBeGreaterThan(5);
   });
 
+  it("an object whose slot is taken and its type not written, where another class's pointer bits were", () => {
+    const stage = prepare(module);
+    const failures = collectFailures();
+    const [bits, words] = [stage.types[2]!.type, stage.types[3]!.type];
+    for (let made = 0; made < 160 && !failures.full(); made += 5) {
+      const { a, b, mutator } = open(stage, made);
+      for (let i = 0; i < 1000; i++) b.e.newObject(bits, 1);
+      // Their spans go, and the records with their tables are for spans with as many groups.
+      expect(b.e.gc()).toBe(1);
+      for (let i = 0; i < made; i++) b.e.newObject(words, 1);
+      expect(a.e.gcBegin(1, 0)).toBe(1);
+      // Between the two: it clears the slot.
+      const where = killAt(b, 20, () => b.e.newObject(words, 1));
+      if (made > 0) expect(where).toContain("clearWords");
+      failures.of(() => {
+        recoverAll(stage.world, a, [B!]);
+        survive(stage.world, a, mutator);
+      });
+    }
+    failures.expectNone();
+  });
+
   it.each(SCRIPTS)("$name, and in its recovery", { timeout: TIMEOUT }, ({ script, first }) => {
     const stage = prepare(module);
     const failures = collectFailures();
