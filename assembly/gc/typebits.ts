@@ -12,7 +12,8 @@
  * band, like all metadata: a slot of 4096 bytes holds an object of 4096 bytes, an object begins where its slot begins, and
  * an object that writes past its end spoils no bits. Price: 256 bytes for each group of 64 slots, 4 bytes or less a slot.
  *
- * A meta table stays with its span's record (heap/persistent.ts), which is never given back either.
+ * A meta table stays with its span's record (heap/persistent.ts), which is never given back either. In a shared heap it is
+ * cleared for each span that gets the record: see clearMeta there.
  * Owner: the P that owns the span. Cost: O(1) a small object.
  */
 
