@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #ifdef COUNT_PS
 #include "gomalloc.h"
 #endif
@@ -90,8 +91,15 @@ int main(void) {
     }
     free(blocks);
   }
-  /* A detached thread may be on its way out still. */
-  printf("%d threads, %s, wrong: %d\n", ended, destroyed >= THREADS - 1 ? "destroyed" : "not destroyed", wrong);
+  /* Detached threads may be on their way out still: they get five seconds. */
+  int gone = 0;
+  for (int i = 0; i < 500 && gone < THREADS - 1; i++) {
+    pthread_mutex_lock(&mutex);
+    gone = destroyed;
+    pthread_mutex_unlock(&mutex);
+    if (gone < THREADS - 1) usleep(10000);
+  }
+  printf("%d threads, %s, wrong: %d\n", ended, gone >= THREADS - 1 ? "destroyed" : "not destroyed", wrong);
 #ifdef COUNT_PS
   printf("Ps %s\n", gomalloc_num_ps() <= 5 ? "few" : "many");
 #endif
