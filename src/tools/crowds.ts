@@ -13,17 +13,15 @@
  *
  * Cost: one walk over the code.
  */
-import { encodeU32, type NewFunction, valueTypeCode } from "./edit.js";
+import { growthBudget, INLINED_BYTES, MIN_BUDGET } from "./budget.js";
+import { encodeU32, getParams, type NewFunction, OP, valueTypeCode } from "./edit.js";
 import { functionName, type ModuleInfo } from "./module.js";
 import { hasRoom, type Redirect } from "./redirect.js";
 import { type CallSite, IGNORE, walkIfKnown } from "./swap/instructions.js";
 
 /** Calls of one function that a function may have and still get each of them inlined, if the budget allows it. */
 const MAX_CALLS = 8;
-/** Bytes that a call grows by, about, where malloc or free is inlined. */
-export const INLINED_BYTES = 170;
-/** Bytes that all of them may add to the code: this much, or this part of what it has. */
-const BUDGET = 8192;
+/** The part of the code that all of them may add to it. */
 const BUDGET_PART = 100;
 
 export interface Crowd {
@@ -50,15 +48,14 @@ export function findCrowds(bytes: Uint8Array, info: ModuleInfo, inlined: Readonl
   }
   // New functions that compare pointers, one for a type at most, come first.
   const last = info.functions.length + info.types.length + inlined.size;
-  const code = info.bodies.reduce((sum, { start, end }) => sum + end - start, 0);
-  let left = Math.max(BUDGET, code / BUDGET_PART);
+  let left = growthBudget(info, BUDGET_PART);
   const crowds: Crowd[] = [];
   const calledOnly: Crowd[] = [];
   for (const [callee, all] of [...callers].sort(([, a], [, b]) => a.flat().length - b.flat().length)) {
     const most = mostCalls(all, left);
     const crowded = all.filter((sites) => sites.length > most).flat();
     const movable = crowded.filter((site) => hasRoom(site, last));
-    if ((crowded.length - movable.length) * INLINED_BYTES > BUDGET) {
+    if ((crowded.length - movable.length) * INLINED_BYTES > MIN_BUDGET) {
       calledOnly.push({ callee, sites: all.flat() });
       continue;
     }
@@ -106,17 +103,14 @@ export function crowdRedirects(crowds: readonly Crowd[], info: ModuleInfo): Redi
   return crowds.map(({ callee, sites }) => ({ sites, to: callOf(callee, info) }));
 }
 
-const OP = { end: 0x0b, call: 0x10, get: 0x20 };
-
 function callOf(callee: number, info: ModuleInfo): NewFunction {
   const type = info.functions[callee]!;
-  const args = type.params.flatMap((_, i) => [OP.get, ...encodeU32(i)]);
   // A local that nothing uses: without it, binaryen would take the function for one with any other that only calls
   // `callee`, and with that one's hint.
   const locals = [1, 1, valueTypeCode("f64")];
   return {
     name: `gomalloc/call:${functionName(info, callee)}`,
     type,
-    body: Uint8Array.of(...locals, ...args, OP.call, ...encodeU32(callee), OP.end),
+    body: Uint8Array.of(...locals, ...getParams(type), OP.call, ...encodeU32(callee), OP.end),
   };
 }

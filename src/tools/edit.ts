@@ -100,6 +100,25 @@ export interface NewFunction {
   readonly body: Uint8Array;
 }
 
+/** Instructions that new functions and redirected calls are made of. */
+export const OP = {
+  nop: 0x01,
+  if: 0x04,
+  else: 0x05,
+  end: 0x0b,
+  call: 0x10,
+  callIndirect: 0x11,
+  returnCall: 0x12,
+  get: 0x20,
+  const: 0x41,
+  eq: 0x46,
+} as const;
+
+/** Instructions that push the parameters of a function of that type, in order. */
+export function getParams({ params }: FunctionType): number[] {
+  return params.flatMap((_, i) => [OP.get, ...encodeU32(i)]);
+}
+
 /** Adds functions behind all others, in a module that has some. */
 export function addFunctions(bytes: Uint8Array, added: readonly NewFunction[]): Edited {
   if (added.length === 0) return { bytes, shift: 0 };

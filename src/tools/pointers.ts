@@ -13,8 +13,8 @@
  *
  * Cost: one walk over the code.
  */
-import { INLINED_BYTES } from "./crowds.js";
-import { encodeS32, encodeU32, type NewFunction, valueTypeCode } from "./edit.js";
+import { growthBudget, INLINED_BYTES } from "./budget.js";
+import { encodeS32, encodeU32, getParams, type NewFunction, OP, valueTypeCode } from "./edit.js";
 import { type FunctionType, functionName, type ModuleInfo } from "./module.js";
 import { hasRoom, type Redirect } from "./redirect.js";
 import { IGNORE, type IndirectCall, walkIfKnown } from "./swap/instructions.js";
@@ -28,8 +28,7 @@ const MAX_CALLER = 128;
 const MAX_TARGETS = 3;
 /** Bytes that a call grows by, about, where the comparison is inlined and what is behind it is not. */
 const CALLED_BYTES = 20;
-/** Bytes that all of them may add to the code: this much, or this part of what it has. More is not inlined. */
-const BUDGET = 8192;
+/** The part of the code that all of them may add to it. More is not inlined. */
 const BUDGET_PART = 10;
 
 const NONE: ReadonlySet<number> = new Set();
@@ -170,8 +169,7 @@ function byType<T>(list: readonly T[], typeOf: (one: T) => FunctionType | undefi
 
 /** Which of them are inlined: those that add least first, as long as the code does not grow by too much. */
 function withinBudget(found: readonly Candidate[], info: ModuleInfo, inlined: ReadonlySet<number>): PointerCalls[] {
-  const code = info.bodies.reduce((sum, { start, end }) => sum + end - start, 0);
-  let left = Math.max(BUDGET, code / BUDGET_PART);
+  let left = growthBudget(info, BUDGET_PART);
   const growth = ({ targets, sites }: Candidate) =>
     targets.reduce((sum, { index }) => sum + (inlined.has(index) ? INLINED_BYTES : CALLED_BYTES), 0) * sites.length;
   const chosen = new Set<Candidate>();
@@ -187,25 +185,14 @@ export function pointerRedirects(pointers: readonly PointerCalls[], info: Module
   return pointers.map((one) => ({ sites: one.sites, to: newFunction(one, info) }));
 }
 
-const OP = {
-  if: 0x04,
-  else: 0x05,
-  end: 0x0b,
-  call: 0x10,
-  callIndirect: 0x11,
-  get: 0x20,
-  const: 0x41,
-  eq: 0x46,
-};
 const NO_RESULT = 0x40;
 
 /** Parameters of the type, then the index; see the file's header. */
 function newFunction({ type, typeIndex, targets }: PointerCalls, info: ModuleInfo): NewFunction {
   const { params, results } = type;
   const result = results[0] === undefined ? NO_RESULT : valueTypeCode(results[0]);
-  const get = (local: number) => [OP.get, ...encodeU32(local)];
-  const args = params.flatMap((_, i) => get(i));
-  const index = get(params.length);
+  const args = getParams(type);
+  const index = [OP.get, ...encodeU32(params.length)];
   const compared = targets.flatMap(({ slot, index: callee }) => [
     ...[...index, OP.const, ...encodeS32(slot), OP.eq],
     ...[OP.if, result, ...args, OP.call, ...encodeU32(callee), OP.else],

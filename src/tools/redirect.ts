@@ -2,7 +2,7 @@
  * Calls given another callee, a function that is added behind all others. The new instruction goes where the old one
  * was, with nops behind it where it is shorter, so nothing moves within the code. Cost: one copy of the file.
  */
-import { addFunctions, type Edited, encodeU32, type NewFunction } from "./edit.js";
+import { addFunctions, type Edited, encodeU32, type NewFunction, OP } from "./edit.js";
 import type { ModuleInfo } from "./module.js";
 import type { CallSite } from "./swap/instructions.js";
 
@@ -10,8 +10,6 @@ export interface Redirect {
   readonly sites: readonly CallSite[];
   readonly to: NewFunction;
 }
-
-const OP = { nop: 0x01, call: 0x10, returnCall: 0x12 };
 
 /** Whether a call of a function of number `callee` or less fits into the instruction's place. */
 export function hasRoom({ start, end }: CallSite, callee: number): boolean {

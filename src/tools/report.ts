@@ -32,7 +32,7 @@ export interface LinkReport {
    * directly.
    */
   readonly pointers: readonly { readonly functions: readonly string[]; readonly calls: number }[];
-  /** Calls of functions that are inlined elsewhere, in functions that have many of them: they stay calls. */
+  /** Calls that stay calls, of functions that are inlined where they are called from few places, if anywhere. */
   readonly crowds: readonly { readonly function: string; readonly calls: number }[];
   readonly optimize: string;
   readonly inline: boolean;
