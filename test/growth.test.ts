@@ -16,6 +16,7 @@ import {
   type MallocExports,
   type Opened,
   open,
+  PAGE,
   readStats,
   WASM_PAGE,
 } from "./support/wasm.ts";
@@ -307,6 +308,47 @@ describe.each(FLAVOURS)("%s: before a small heap grows", (flavour) => {
       expect(o.mem.pages, `round ${round}`).toBe(8);
       o.e.free(large);
       for (const size of [3456, 13_568, 32_768]) o.e.free(o.e.malloc(size));
+    }
+  });
+});
+
+describe.each(FLAVOURS)("%s: a block that needs many pages in a row", (flavour) => {
+  it("continues the free pages at the heap's end: records of new arenas do not part them", () => {
+    const o = open(flavour, { initial: 1, heapBase: 1024 });
+    const hole = o.e.malloc(WASM_PAGE);
+    const rest = o.e.malloc(100_000);
+    const tail = o.e.malloc(48 * WASM_PAGE);
+    o.e.free(hole);
+    o.e.free(tail);
+    const before = o.mem.pages;
+    // Up into the third arena, of which there is no record yet.
+    const p = o.e.malloc(140 * WASM_PAGE);
+    expect(p).toBe(tail);
+    expect(o.mem.pages - before).toBeLessThanOrEqual(140 - 48 + 2);
+    expectValid(o, "at the end");
+    for (const block of [p, rest]) o.e.free(block);
+  });
+
+  it("takes the place of empty spans, however much else is in use", () => {
+    const o = open(flavour, { initial: 8 * 16, heapBase: 1024 });
+    const small = Array.from({ length: 8 * 128 }, () => o.e.malloc(64));
+    const used = o.e.malloc(4 << 20);
+    for (const p of small) o.e.free(p);
+    const p = o.e.malloc(6 * PAGE);
+    expect(p).toBeLessThan(used);
+    expectValid(o, "at the end");
+  });
+
+  it("and has grown through the classes stands behind what was there: no trail of its former places is left", () => {
+    const o = open(flavour, { initial: 16, heapBase: 1024 });
+    const small = Array.from({ length: 60 * 170 }, () => o.e.malloc(48));
+    const end = Math.ceil((Math.max(...small) + 48) / PAGE) * PAGE;
+    for (let round = 0; round < 3; round++) {
+      let p = o.e.malloc(1000);
+      for (let size = 1674; size < 120_000; size *= 2) p = o.e.realloc(p, size);
+      expect(p - end, `round ${round}`).toBeLessThanOrEqual(PAGE);
+      o.e.free(p);
+      expectValid(o, `round ${round}`);
     }
   });
 });

@@ -12,6 +12,7 @@ import { lock, unlock } from "../base/locks";
 import { MSpan } from "../base/layout";
 import { clearMoving, rowAddress } from "../base/state";
 import { classFor, classSlot } from "../central/rows";
+import { giveBack, isSmall } from "../heap/mheap";
 import { blockSize } from "../heap/mspan";
 import { resizeLargeSpan, widenSpan } from "../heap/resize";
 import { checkPointer, checkedSpan, free, liveSlotSize } from "./free";
@@ -77,6 +78,8 @@ export function reallocChecked(p: u32, size: u32): u32 {
 
 /** The block's first `used` bytes in a new one of `size` bytes; 0, and nothing has changed, when there is no memory. */
 function move(p: u32, used: u32, size: u32): u32 {
+  // What is to grow on gets the lowest room that there is, not the one behind the spans where it was before.
+  if (!SHARED && size > PAGE_SIZE >> 1 && isSmall()) giveBack();
   const q = malloc(size);
   if (q == 0) return 0;
   copyWords(q, p, used);

@@ -28,7 +28,7 @@ import { central, heap, mheap, rowAt, rowAddress } from "../base/state";
 import { classSlot, initRow } from "./rows";
 
 /** A class is watched from this many pages on. */
-@inline const MIN_PAGES: u32 = 16;
+@inline const MIN_PAGES: u32 = 8;
 /** Requests that have to agree. */
 @inline const MIN_SEEN: u32 = 16;
 

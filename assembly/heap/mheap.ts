@@ -92,11 +92,6 @@ import {
 } from "./persistent";
 import { grownAt, growthReserve, memoryEnd, sysGrow } from "./sys";
 
-/** Arenas from the first to the last that the heap has grown into. */
-function arenasKnown(): u32 {
-  return <u32>max(<i32>mheap().arenaHi - <i32>mheap().arenaLo + 1, 0);
-}
-
 /** Records for the arenas first..last that have none, and the upper tables if the range needs them: bytes. */
 function recordsNeeded(first: u32, last: u32): u32 {
   const h = mheap();
@@ -106,6 +101,15 @@ function recordsNeeded(first: u32, last: u32): u32 {
   }
   if (h.sums == 0 && levelFor(min(h.arenaLo, first), max(h.arenaHi, last)) != LEAF) bytes += SUMS_SIZE;
   return bytes;
+}
+
+/**
+ * Pages for `bytes` of records, and for as many arenas again as there are and `more`, up to 8: a block that grows on and on
+ * meets records seldom. Until then span records use the room.
+ */
+function recordPages(bytes: u32, more: u32): u32 {
+  const arenas = <u32>max(<i32>mheap().arenaHi - <i32>mheap().arenaLo + 1, 0) + more;
+  return (bytes + min(arenas, 8) * ARENA_RECORD_SIZE + PAGE_SIZE - 1) >> PAGE_SHIFT;
 }
 
 /**
@@ -122,10 +126,7 @@ export function addRegion(base: u32, bytes: u32, zero: bool): void {
   let rest: u32 = 0;
   if (need != 0) {
     if (need > persistentLeft()) {
-      // And for as many arenas again as there are, up to 8: a block that grows on and on meets records seldom. Until
-      // then span records use the room.
-      const spare = min(arenasKnown(), 8) * ARENA_RECORD_SIZE;
-      let pages = (need + spare + PAGE_SIZE - 1) >> PAGE_SHIFT;
+      let pages = recordPages(need, 0);
       if (pages << PAGE_SHIFT >= bytes >> 2) pages = (need + PAGE_SIZE - 1) >> PAGE_SHIFT;
       cur = base;
       base += pages << PAGE_SHIFT;
@@ -175,12 +176,17 @@ export function grow(npages: u32): bool {
   const room = (ADDRESS_END - end) >> PAGE_SHIFT;
   if (need > room) return false;
   const extra = growthReserve(pagesToWasm(need));
-  // Records that do not fit the persistent chunk stand at the region's start and part it from the tail.
   const last = end + min(need + (extra << 3) + WASM_PAGE_PAGES, room) * PAGE_SIZE - 1;
   const records = recordsNeeded(arenaIndex(end), arenaIndex(last));
   if (records > persistentLeft()) {
-    const spare = min(arenasKnown() + 1, 8) * ARENA_RECORD_SIZE;
-    need = npages + ((records + spare + PAGE_SIZE - 1) >> PAGE_SHIFT);
+    const pages = recordPages(records, 1);
+    // Rather out of what is free: at the region's start they part it from the tail.
+    const page = allocTree(pages, false);
+    if (page) {
+      addRecords(page, pages);
+      return grow(npages);
+    }
+    need = npages + pages;
     if (need > room) return false;
   }
   const n = pagesToWasm(need);
@@ -231,8 +237,8 @@ export function allocRun(npages: u32, zero: bool, short: u32 = 0): u32 {
       count(STAT_PAGE_CACHE_HITS);
     }
     if (page != 0) return page;
-  } else if (isWorth()) {
-    // Long runs: empty spans all over the heap would part what could be whole.
+  } else if (h.retainedPages > (SHARED ? mheap().inUsePages >> RECLAIM_WORTH_SHIFT : 0)) {
+    // Long runs: empty spans all over the heap would part what could be whole. In a shared heap others wait for H.
     giveBack();
   }
   const page = allocTree(npages, zero);
@@ -242,21 +248,27 @@ export function allocRun(npages: u32, zero: bool, short: u32 = 0): u32 {
 /** Longest cluster of pages for records. */
 @inline const MAX_RECORD_PAGES: u32 = 16;
 /**
- * A reclaim takes what may be wanted again at once: only after as many pages for spans as the least growth brings, and
- * 1/64 of the heap's; or when it brings an eighth of the heap; or while the heap is small, where it costs little. In
- * one of few pages it would take one class's only span for the next, and back.
+ * A reclaim takes what may be wanted again at once. Before memory grows: only after as many pages for spans as the least
+ * growth brings, and 1/64 of the heap's; or while the heap is small, where it costs little. In one of few pages it would
+ * take one class's only span for the next, and back.
  */
-@inline const RECLAIM_TINY_PAGES: u32 = 64;
+@inline const RECLAIM_TINY_PAGES: u32 = 48;
 @inline const RECLAIM_SMALL_PAGES: u32 = 512;
 @inline const RECLAIM_MIN_PAGES: u32 = WASM_PAGE_PAGES;
 @inline const RECLAIM_SHIFT: u32 = 6;
+/** In a shared heap, before a long run: when they are an eighth of what is in use. */
 @inline const RECLAIM_WORTH_SHIFT: u32 = 3;
 
-/** Whether the retained empty spans are an eighth of what is in use. */
+/** Whether the heap is small, but not tiny: 384 KiB to 4 MiB in spans. */
+export function isSmall(): bool {
+  return mheap().inUsePages - RECLAIM_TINY_PAGES < RECLAIM_SMALL_PAGES - RECLAIM_TINY_PAGES;
+}
+
+/** Whether it is time for a reclaim, before memory grows. */
 // @ts-ignore: decorator
 @inline
-function isWorth(): bool {
-  return mlocal().retainedPages > mheap().inUsePages >> RECLAIM_WORTH_SHIFT;
+function isDue(): bool {
+  return isSmall() || mlocal().sinceReclaim >= RECLAIM_MIN_PAGES + (mheap().inUsePages >> RECLAIM_SHIFT);
 }
 
 /**
@@ -265,21 +277,8 @@ function isWorth(): bool {
  */
 function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
   const h = mheap();
-  const l = SHARED ? mlocal() : h;
   const soft = softLimit != 0 && h.sys >= softLimit;
-  let some: bool;
-  if (
-    soft ||
-    isWorth() ||
-    (h.inUsePages >= RECLAIM_TINY_PAGES && h.inUsePages < RECLAIM_SMALL_PAGES) ||
-    l.sinceReclaim >= RECLAIM_MIN_PAGES + (h.inUsePages >> RECLAIM_SHIFT)
-  ) {
-    l.sinceReclaim = 0;
-    some = giveBack();
-  } else {
-    some = pageCacheFlush();
-  }
-  if (some) {
+  if (soft || isDue() ? giveBack() : pageCacheFlush()) {
     const page = allocTree(npages, zero);
     if (page) return page;
   }
@@ -295,6 +294,7 @@ function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
 
 /** All that is held without a live slot back to the tree: spans and the page cache's rest. True if that was any page. */
 export function giveBack(): bool {
+  mlocal().sinceReclaim = 0;
   const pages = reclaim() + reclaimCached();
   return pageCacheFlush() || pages != 0;
 }
@@ -381,18 +381,22 @@ export function freeTable(page: u32, npages: u32): void {
  * pages of them all over the heap would leave no long run free after its spans are gone.
  */
 function refillPersistent(): bool {
-  const h = mheap();
-  let npages = min(max(h.inUsePages >> 7, 1), MAX_RECORD_PAGES);
+  let npages = min(max(mheap().inUsePages >> 7, 1), MAX_RECORD_PAGES);
   let page = allocRun(npages, false);
   if (page == 0) {
     npages = 1;
     page = allocRun(1, false);
     if (page == 0) return false;
   }
-  h.metaPages += npages;
+  addRecords(page, npages);
+  return true;
+}
+
+/** Pages out of the tree for the persistent chunk. */
+function addRecords(page: u32, npages: u32): void {
+  mheap().metaPages += npages;
   clearMoving();
   persistChunk(page << PAGE_SHIFT, (page + npages) << PAGE_SHIFT);
-  return true;
 }
 
 /** A span record from its list, the persistent chunk, or a fresh page for the chunk; 0 when there is no memory. */
