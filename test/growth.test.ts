@@ -387,6 +387,19 @@ describe("a failed growth", () => {
     expect(readStats(o).sysGrows).toBe(1);
   });
 
+  it("takes nothing of what is free, for the records of arenas that do not come", () => {
+    for (const flavour of FLAVOURS) {
+      const o = open(flavour, { initial: 16, maximum: 16, heapBase: 1024 });
+      const rest = o.e.malloc(16 * WASM_PAGE - 50 * PAGE);
+      const p = o.e.malloc(40 * PAGE);
+      o.e.free(p);
+      for (const size of [0xfff00000, 0x80000000, 100 << 20, 8 << 20]) expect(o.e.malloc(size), `${size} bytes`).toBe(0);
+      expect(o.e.malloc(40 * PAGE), "the same pages again").toBe(p);
+      o.e.free(rest);
+      expectValid(o, "at the end");
+    }
+  });
+
   it("does not hide a misuse of the next realloc, nor the other way round", () => {
     const o = open("host", { initial: 2, maximum: 4, heapBase: 1024 });
     const p = o.e.malloc(100);

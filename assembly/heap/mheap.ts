@@ -114,8 +114,9 @@ function recordPages(bytes: u32, more: u32): u32 {
 
 /**
  * Take the region [base, base + bytes) over: records for its arenas, all its pages free. Records that do not fit the
- * persistent chunk are cut from the region's start. base and bytes are multiples of 8 KiB, bytes > 0; the caller made
- * sure that the region is longer than its records.
+ * persistent chunk come out of what is free, or else are cut from the region's start, where they part it from the free
+ * pages before. base and bytes are multiples of 8 KiB, bytes > 0; the caller made sure that the region is longer than its
+ * records.
  */
 export function addRegion(base: u32, bytes: u32, zero: bool): void {
   const h = mheap();
@@ -125,8 +126,10 @@ export function addRegion(base: u32, bytes: u32, zero: bool): void {
   let cur: u32 = 0;
   let rest: u32 = 0;
   if (need != 0) {
-    if (need > persistentLeft()) {
-      let pages = recordPages(need, 0);
+    let pages = recordPages(need, 0);
+    if (need <= persistentLeft() || addRecords(allocTree(pages, false), pages)) {
+      cur = persistentAlloc(need);
+    } else {
       if (pages << PAGE_SHIFT >= bytes >> 2) pages = (need + PAGE_SIZE - 1) >> PAGE_SHIFT;
       cur = base;
       base += pages << PAGE_SHIFT;
@@ -134,8 +137,6 @@ export function addRegion(base: u32, bytes: u32, zero: bool): void {
       h.metaPages += pages;
       h.grownPages += pages;
       rest = base;
-    } else {
-      cur = persistentAlloc(need);
     }
     const lo = min(h.arenaLo, first);
     const hi = max(h.arenaHi, last);
@@ -179,14 +180,9 @@ export function grow(npages: u32): bool {
   const last = end + min(need + (extra << 3) + WASM_PAGE_PAGES, room) * PAGE_SIZE - 1;
   const records = recordsNeeded(arenaIndex(end), arenaIndex(last));
   if (records > persistentLeft()) {
+    // Out of what is free, which may be the tail; or from the region's start, and then the tail does not count.
     const pages = recordPages(records, 1);
-    // Rather out of what is free: at the region's start they part it from the tail.
-    const page = allocTree(pages, false);
-    if (page) {
-      addRecords(page, pages);
-      return grow(npages);
-    }
-    need = npages + pages;
+    need = (findPages(pages) ? need : npages) + pages;
     if (need > room) return false;
   }
   const n = pagesToWasm(need);
@@ -386,17 +382,17 @@ function refillPersistent(): bool {
   if (page == 0) {
     npages = 1;
     page = allocRun(1, false);
-    if (page == 0) return false;
   }
-  addRecords(page, npages);
-  return true;
+  return addRecords(page, npages);
 }
 
-/** Pages out of the tree for the persistent chunk. */
-function addRecords(page: u32, npages: u32): void {
+/** A run of pages for the persistent chunk, which it is longer than; page 0 is none: false. */
+function addRecords(page: u32, npages: u32): bool {
+  if (page == 0) return false;
   mheap().metaPages += npages;
   clearMoving();
   persistChunk(page << PAGE_SHIFT, (page + npages) << PAGE_SHIFT);
+  return true;
 }
 
 /** A span record from its list, the persistent chunk, or a fresh page for the chunk; 0 when there is no memory. */

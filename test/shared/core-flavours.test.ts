@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { type Flavour, open, sharedMemory, WASM_PAGE, wasmBytes, wasmModule, wasmPath } from "../support/wasm.ts";
 
 /** Bytes of build/gomalloc.wasm: what one thread does without must not cost it anything. To be changed by intent only. */
-const MALLOC_BYTES = 12_274;
+const MALLOC_BYTES = 12_275;
 
 /** Beyond the exports of the flavour without threads. */
 const MALLOC_ADDED = ["gomalloc_thread_exit"];
