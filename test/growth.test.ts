@@ -393,7 +393,8 @@ describe("a failed growth", () => {
       const rest = o.e.malloc(16 * WASM_PAGE - 50 * PAGE);
       const p = o.e.malloc(40 * PAGE);
       o.e.free(p);
-      for (const size of [0xfff00000, 0x80000000, 100 << 20, 8 << 20]) expect(o.e.malloc(size), `${size} bytes`).toBe(0);
+      for (const size of [0xfff00000, 0x80000000, 100 << 20, 8 << 20])
+        expect(o.e.malloc(size), `${size} bytes`).toBe(0);
       expect(o.e.malloc(40 * PAGE), "the same pages again").toBe(p);
       o.e.free(rest);
       expectValid(o, "at the end");
