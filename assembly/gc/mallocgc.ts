@@ -46,11 +46,11 @@ import { isReady } from "../alloc/procs";
 import { reclaimPages } from "../central/sweep";
 import { pushLarge } from "../central/sweepsets";
 import { pageRecord } from "../heap/arena";
-import { groupAt, groupIndex, spanAt } from "../heap/mspan";
+import { groupAt, groupIndex, metaWord, spanAt } from "../heap/mspan";
 import { collect, gcPoll, pacer, readyGC } from "./cycle";
 import { isBornBlack, isScanRow } from "./mark";
 import { pollShared, reclaimShared, sharedGrows } from "./sharedcycle";
-import { metaWord, needMeta, setSlotType } from "./typebits";
+import { needMeta, setSlotType } from "./typebits";
 
 /** Class of a request of 1..32768 bytes in Go's table. */
 export function classOfSize(size: u32): u32 {

@@ -43,10 +43,9 @@ import { addMarked } from "../base/gates";
 import { arenaOf, heap, here, rowAt, rowAddress } from "../base/state";
 import { pageRecord, spanOf } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
-import { liveBits, spanAt } from "../heap/mspan";
+import { liveBits, metaOf, spanAt } from "../heap/mspan";
 import { checkShade, checking } from "../check/checkmark";
 import { scanObject } from "./scan";
-import { metaOf } from "./typebits";
 import { pushShaded, takeInbox } from "./inbox";
 import { popWork, pushWork } from "./work";
 

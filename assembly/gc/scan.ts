@@ -15,9 +15,9 @@ import { ASC, PAGE_SHIFT, SHARED } from "../base/config";
 import { FLAG_FULL, MSPAN_SIZE, MSpan, PageRecord } from "../base/layout";
 import { rowAt } from "../base/state";
 import { pageRecord, spanOf } from "../heap/arena";
-import { spanAt } from "../heap/mspan";
+import { metaOf, spanAt } from "../heap/mspan";
 import { isLive, isScanRow, shade } from "./mark";
-import { BITS_MAX_SIZE, metaOf, nextPointer, readBits } from "./typebits";
+import { BITS_MAX_SIZE, nextPointer, readBits } from "./typebits";
 import { pushWork } from "./work";
 
 /** Bytes of a piece. */

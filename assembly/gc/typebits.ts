@@ -18,12 +18,12 @@
  */
 
 import { PAGE_SHIFT, SHARED } from "../base/config";
-import { META_PER_GROUP, MSPAN_SIZE, MSpan, frontSize } from "../base/layout";
+import { META_PER_GROUP, MSPAN_SIZE, MSpan } from "../base/layout";
 import { gcState } from "../base/gcstate";
 import { syncMemory } from "../base/state";
 import { newRecord } from "../heap/mheap";
 import { pageRecord } from "../heap/arena";
-import { addressOf } from "../heap/mspan";
+import { metaOf, metaWord } from "../heap/mspan";
 
 /** Largest slot whose pointer bits are kept word by word. */
 @inline export const BITS_MAX_SIZE: u32 = 128;
@@ -71,20 +71,6 @@ export function newType(size: u32, ptrBytes: u32): u32 {
   t.number = gcState().types++;
   for (let i: u32 = 0; i < words; i++) store<u32>(at + (i << 2), 0, MASK_AT);
   return at;
-}
-
-/** Address of a span's meta word. */
-// @ts-ignore: decorator
-@inline
-export function metaWord(span: MSpan): u32 {
-  return addressOf(span) - frontSize(span.ngroups);
-}
-
-/** Meta table of the small span behind a page record's groups; 0 when it has none. */
-// @ts-ignore: decorator
-@inline
-export function metaOf(span: MSpan): u32 {
-  return load<u32>(metaWord(span));
 }
 
 /** The meta table of the span that a slot at `p` is in, made at first need; 0 when there is no memory. */

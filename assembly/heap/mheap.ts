@@ -105,7 +105,7 @@ function recordsNeeded(first: u32, last: u32): u32 {
 
 /**
  * Pages for `bytes` of records, and for as many arenas again as there are and `more`, up to 8: a block that grows on and on
- * meets records seldom. Until then span records use the room.
+ * meets records seldom. Until then span records use the room. `more` is for who asks before the region is there.
  */
 function recordPages(bytes: u32, more: u32): u32 {
   const arenas = <u32>max(<i32>mheap().arenaHi - <i32>mheap().arenaLo + 1, 0) + more;

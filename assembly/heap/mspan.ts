@@ -4,7 +4,17 @@
  */
 
 import { PAGE_SHIFT, SHARED } from "../base/config";
-import { FULL, GROUP_SHIFT, Group, HEAP_ROWS, MSPAN_SIZE, MSpan, REMOTE_NEXT, ROW_SHIFT } from "../base/layout";
+import {
+  FULL,
+  GROUP_SHIFT,
+  Group,
+  HEAP_ROWS,
+  MSPAN_SIZE,
+  MSpan,
+  REMOTE_NEXT,
+  ROW_SHIFT,
+  frontSize,
+} from "../base/layout";
 import { lowBits } from "../base/bits";
 import { recordOf, rowAt, rowAddress, slotSize } from "../base/state";
 
@@ -24,6 +34,20 @@ export function addressOf(span: MSpan): u32 {
 @inline
 export function groupAt(address: u32): Group {
   return changetype<Group>(<usize>address);
+}
+
+/** Address of a span's meta word, in its record's front. With the collector only. */
+// @ts-ignore: decorator
+@inline
+export function metaWord(span: MSpan): u32 {
+  return addressOf(span) - frontSize(span.ngroups);
+}
+
+/** Meta table of a small span (gc/typebits.ts), or the type of a large one; 0 when it has none. */
+// @ts-ignore: decorator
+@inline
+export function metaOf(span: MSpan): u32 {
+  return load<u32>(metaWord(span));
 }
 
 /** Group `i` of a span. */

@@ -21,6 +21,7 @@ import {
   recordGroups,
 } from "../base/layout";
 import { here, mlocal } from "../base/state";
+import { metaOf } from "./mspan";
 
 /** `size` bytes, 16-aligned, contents undefined; 0 when the chunk is too short. */
 export function persistentAlloc(size: u32): u32 {
@@ -83,7 +84,7 @@ export function spanRecordAlloc(ngroups: u32): u32 {
  * must not be the pointer bits that an earlier span of this record had there.
  */
 export function clearMeta(span: MSpan): void {
-  const table = load<u32>(changetype<usize>(span) - frontSize(span.ngroups));
+  const table = metaOf(span);
   if (table == 0) return;
   const end = table + <u32>span.ngroups * META_PER_GROUP;
   for (let at = table; at < end; at += 8) store<u64>(at, 0);
