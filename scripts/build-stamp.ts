@@ -1,9 +1,10 @@
 /**
  * Freshness of the wasm part of the build.
  *
- * build/stamp holds a SHA-256 over everything that decides the bytes of the flavours: every file of assembly/,
- * asconfig.json, the size-class generator, these scripts, and the versions of the compiler and of binaryen. The build
- * is fresh when the stamp agrees and every output exists. A stamp is written last, so that a build that failed
+ * A stamp is a SHA-256 over everything that decides the bytes of the flavours: every file of assembly/,
+ * asconfig.json, the size-class generator, these scripts, and the versions of the compiler and of binaryen.
+ * build/FLAVOUR.stamp is that of one flavour's last build, build/stamp that of what is made from all of them. An
+ * output is fresh when its stamp agrees and it exists. A stamp is written after its output, so a build that failed
  * half-way is never fresh. Cost: reads some hundred kilobytes.
  */
 import { createHash } from "node:crypto";
@@ -12,7 +13,7 @@ import { join } from "node:path";
 import { INLINED_FILES } from "./build-inline.ts";
 import { BUILD_DIR, ROOT, replaceFile } from "./build-tools.ts";
 import { TRAMPOLINE_FILE } from "./build-trampoline.ts";
-import { FLAVOURS } from "./build-wasm.ts";
+import { FLAVOURS, type Flavour } from "./build-wasm.ts";
 
 const STAMP_FILE = join(BUILD_DIR, "stamp");
 /** Packages whose version decides the output. */
@@ -41,18 +42,43 @@ async function digest(): Promise<string> {
   return hash.digest("hex");
 }
 
-/** True when the outputs exist and were made from the inputs as they are now. */
-export async function isFresh(): Promise<boolean> {
-  try {
-    const stamp = await readFile(STAMP_FILE, "utf8");
-    const outputs = [...FLAVOURS.map((flavour) => join(ROOT, flavour.file)), ...INLINED_FILES, TRAMPOLINE_FILE];
-    await Promise.all(outputs.map((file) => access(file)));
-    return stamp === (await digest());
-  } catch {
-    return false;
+/** What to compare and to write: one digest of the inputs serves all flavours of a build. */
+export class Stamps {
+  private constructor(private readonly digest: string) {}
+
+  static async read(): Promise<Stamps> {
+    return new Stamps(await digest());
+  }
+
+  /** True when the flavour's module was made from the inputs as they are now. */
+  async isFresh(flavour: Flavour): Promise<boolean> {
+    return this.agrees(stampOf(flavour), [join(ROOT, flavour.file)]);
+  }
+
+  /** True when all flavours, and what is made from them, are as the inputs are now. */
+  async allFresh(): Promise<boolean> {
+    const flavours = await Promise.all(FLAVOURS.map((flavour) => this.isFresh(flavour)));
+    return flavours.every(Boolean) && this.agrees(STAMP_FILE, [...INLINED_FILES, TRAMPOLINE_FILE]);
+  }
+
+  async write(flavour: Flavour): Promise<void> {
+    await replaceFile(stampOf(flavour), this.digest);
+  }
+
+  async writeAll(): Promise<void> {
+    await replaceFile(STAMP_FILE, this.digest);
+  }
+
+  private async agrees(stamp: string, outputs: readonly string[]): Promise<boolean> {
+    try {
+      const [text] = await Promise.all([readFile(stamp, "utf8"), ...outputs.map((file) => access(file))]);
+      return text === this.digest;
+    } catch {
+      return false;
+    }
   }
 }
 
-export async function writeStamp(): Promise<void> {
-  await replaceFile(STAMP_FILE, await digest());
+function stampOf(flavour: Flavour): string {
+  return join(BUILD_DIR, `${flavour.name}.stamp`);
 }
