@@ -1,14 +1,17 @@
 /**
- * binaryen, the optional dependency that merges and optimises: its JavaScript API and its command-line tools.
+ * binaryen, the optional peer dependency that merges and optimises: its JavaScript API and its command-line tools. It is
+ * 104 MB, so npm installs it only for those who ask for it.
  *
  * The tools run as child processes of this Node in a temporary folder that is removed whatever happens. Failures are
  * ToolError "binaryen" with the tool's own words. Cost: 0.3 s of start a tool, then what the work takes.
  */
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { ToolError } from "./errors.js";
 import type { ModuleInfo } from "./module.js";
 
@@ -20,9 +23,9 @@ const MAX_MESSAGE = 4096;
 let loaded: Promise<Binaryen> | undefined;
 
 /** The JavaScript API. Throws ToolError "binaryen-missing". */
-export function loadBinaryen(): Promise<Binaryen> {
-  loaded ??= import("binaryen").then(
-    (module) => module.default,
+export async function loadBinaryen(): Promise<Binaryen> {
+  loaded ??= import(pathToFileURL(resolvePath("binaryen")).href).then(
+    (module: { default: Binaryen }) => module.default,
     (cause: unknown) => {
       loaded = undefined;
       throw missing(cause);
@@ -31,13 +34,44 @@ export function loadBinaryen(): Promise<Binaryen> {
   return loaded;
 }
 
+/** The file behind a module name of binaryen's. Throws ToolError "binaryen-missing". */
+function resolvePath(name: string): string {
+  let missed: unknown;
+  for (const from of [import.meta.url, ...binFolders()]) {
+    try {
+      return createRequire(from).resolve(name);
+    } catch (cause) {
+      missed ??= cause;
+    }
+  }
+  throw missing(missed);
+}
+
+/** Folders of commands in PATH that npm made: `npx -p binaryen` installs apart from gomalloc and only adds one here. */
+function binFolders(): string[] {
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  return folders
+    .filter((folder) => /[\\/]node_modules[\\/]\.bin$/.test(folder))
+    .map((folder) => join(folder, "any.js"));
+}
+
 function missing(cause: unknown): ToolError {
+  const wanted = `binaryen@${wantedVersion()}`;
   return new ToolError(
     "binaryen-missing",
-    "the npm package binaryen is not installed",
-    "Install it beside gomalloc: npm install binaryen.",
+    "this command needs the npm package binaryen (104 MB), which is not installed",
+    `Add it to your project: npm install --save-dev ${wanted}. ` +
+      `Or fetch it for one run: npx -p gomalloc -p ${wanted} gomalloc link app.wasm -o app.out.wasm.`,
     { cause },
   );
+}
+
+/** The range of peerDependencies, spelt without the ^ that some shells take for their own: ^132.0.0 is 132. */
+function wantedVersion(): string {
+  const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+    peerDependencies: { binaryen: string };
+  };
+  return manifest.peerDependencies.binaryen.replace(/^\^(\d+)\.0\.0$/, "$1");
 }
 
 export type BinaryenTool = "wasm-merge" | "wasm-opt" | "wasm-metadce" | "wasm-as" | "wasm-dis";
@@ -52,7 +86,7 @@ export async function runBinaryen<Output extends string>(
   files: Readonly<Record<string, Uint8Array | string>>,
   outputs: readonly Output[],
 ): Promise<Record<Output, Uint8Array<ArrayBuffer>>> {
-  const script = toolPath(tool);
+  const script = resolvePath(`binaryen/bin/${tool}`);
   const folder = await mkdtemp(join(tmpdir(), "gomalloc-"));
   try {
     await Promise.all(Object.entries(files).map(([name, contents]) => writeFile(join(folder, name), contents)));
@@ -67,14 +101,6 @@ export async function runBinaryen<Output extends string>(
     return results;
   } finally {
     await rm(folder, { recursive: true, force: true });
-  }
-}
-
-function toolPath(tool: BinaryenTool): string {
-  try {
-    return createRequire(import.meta.url).resolve(`binaryen/bin/${tool}`);
-  } catch (cause) {
-    throw missing(cause);
   }
 }
 
@@ -97,7 +123,8 @@ function failed(tool: BinaryenTool, message: string, status: number): ToolError 
   return new ToolError(
     "binaryen",
     `${tool} failed with status ${status}: ${message || "it said nothing"}`,
-    "The module may use a WebAssembly feature that this binaryen does not know: update it (npm install binaryen@latest).",
+    "The module may use a WebAssembly feature that this binaryen does not know: compile the program without it, or update " +
+      "gomalloc and binaryen.",
   );
 }
 

@@ -1,25 +1,79 @@
 /** The packed package in an empty folder: from Node, from TypeScript, through its command, and to the package linters. */
 import { readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { assemble, COUNTING_PROGRAM } from "../support/assemble.ts";
 import { Installed, ROOT } from "./installed.ts";
 
+/** The package alone, and with binaryen. */
+let bare: Installed;
 let installed: Installed;
 beforeAll(async () => {
+  bare = await Installed.create();
   installed = await Installed.create();
-}, 120_000);
-afterAll(() => installed.dispose());
+  await installed.addBinaryen();
+});
+afterAll(() => Promise.all([bare.dispose(), installed.dispose()]));
 
 const manifest = JSON.parse(readFileSync(`${ROOT}/package.json`, "utf8"));
+
+describe("without binaryen", () => {
+  it("nothing but gomalloc is installed, in a few megabytes", async () => {
+    const modules = join(bare.app, "node_modules");
+    expect((await readdir(modules)).filter((name) => !name.startsWith("."))).toEqual(["gomalloc"]);
+    let bytes = 0;
+    for (const entry of await readdir(modules, { withFileTypes: true, recursive: true })) {
+      if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size;
+    }
+    expect(bytes).toBeLessThan(5e6);
+  });
+
+  it.each(["link", "swap"])("%s says how to get it", async (name) => {
+    const allocating = join(ROOT, "node_modules/vscode-oniguruma/release/onig.wasm");
+    await bare.write("program.wasm", name === "link" ? assemble(COUNTING_PROGRAM) : await readFile(allocating));
+    const { stderr, code } = await bare.command(name, "program.wasm", "-o", "out.wasm");
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^gomalloc: .*binaryen.*not installed\n/);
+    const { major } = /npm install --save-dev binaryen@(?<major>\d+)\./.exec(stderr)!.groups!;
+    expect(manifest.peerDependencies.binaryen).toBe(`^${major}.0.0`);
+  });
+
+  it("npx fetches it for one run, as the message says, beside a gomalloc that is installed", async () => {
+    await bare.write("app.wasm", assemble(COUNTING_PROGRAM));
+    const { stderr } = await bare.command("link", "app.wasm", "-o", "app.out.wasm");
+    const [, argv] = /: npx (.*)\.\n/.exec(stderr)!;
+    expect(await bare.npx(argv!.split(" "))).toMatchObject({ code: 0, stderr: "" });
+    expect(count(await readFile(join(bare.app, "app.out.wasm")))).toBe(499_500);
+    // In a folder where nothing is installed; there is no registry here that has this version.
+    const folder = await bare.emptyFolder();
+    await writeFile(join(folder, "app.wasm"), assemble(COUNTING_PROGRAM));
+    const fetched = argv!.split(" ").map((word, i) => (word === "gomalloc" && i < 2 ? bare.tarball : word));
+    expect(await bare.npx(fetched, folder)).toMatchObject({ code: 0, stderr: "" });
+    expect(count(await readFile(join(folder, "app.out.wasm")))).toBe(499_500);
+  });
+
+  it("npm installs it by the message's command, and from then on the commands work", async () => {
+    await bare.write("app.wasm", assemble(COUNTING_PROGRAM));
+    const { stderr } = await bare.command("link", "app.wasm", "-o", "app.out.wasm");
+    const [, argv] = /: npm (install .*?)\. /.exec(stderr)!;
+    expect((await bare.npm(...argv!.split(" "), "--prefer-offline")).code).toBe(0);
+    expect(await bare.command("link", "app.wasm", "-o", "app.out.wasm")).toMatchObject({ code: 0, stderr: "" });
+  });
+});
+
+/** What the linked COUNTING_PROGRAM counts. */
+function count(wasm: Uint8Array<ArrayBuffer>): number {
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(wasm));
+  return (exports["count"] as (n: number) => number)(1000);
+}
 
 describe("in Node", () => {
   it("a heap, and a program over it", async () => {
     await installed.write("program.wasm", assemble(COUNTING_PROGRAM));
     await installed.write(
       "main.js",
-      `import { readFile } from "node:fs/promises";
+      `import { readdir, readFile, stat, writeFile } from "node:fs/promises";
        import { createHeap, instantiateWith, MisuseError } from "gomalloc";
        import { link } from "gomalloc/tools";
        const heap = createHeap();
@@ -76,7 +130,7 @@ describe("in TypeScript, strict", () => {
     ["ESNext", "Bundler"],
   ])("module %s, resolution %s: compiles and runs", async (module, moduleResolution) => {
     await installed.write("program.wasm", assemble(COUNTING_PROGRAM));
-    await installed.write(
+    await bare.write(
       "src/main.ts",
       `import { createHeap, type Heap, instantiateWith, type MemStats } from "gomalloc";
        import { type LinkResult, link, ToolError } from "gomalloc/tools";
@@ -110,12 +164,13 @@ describe("in TypeScript, strict", () => {
       },
       ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false },
     };
-    await installed.write("tsconfig.json", JSON.stringify({ compilerOptions, files: ["src/main.ts"] }));
-    const { stdout } = await installed.node(join(ROOT, "node_modules/typescript/bin/tsc"), "-p", ".");
+    await bare.write("tsconfig.json", JSON.stringify({ compilerOptions, files: ["src/main.ts"] }));
+    const { stdout } = await bare.node(join(ROOT, "node_modules/typescript/bin/tsc"), "-p", ".");
     expect(stdout).toBe("");
+    await installed.write("out/main.js", await readFile(join(bare.app, "out/main.js")));
     await installed.write(
       "run.js",
-      `import { readFile } from "node:fs/promises";
+      `import { readdir, readFile, stat, writeFile } from "node:fs/promises";
        import { main } from "./out/main.js";
        console.log(await main(new Uint8Array(await readFile("program.wasm"))));`,
     );
@@ -136,10 +191,9 @@ describe("the command", () => {
     const { stdout, stderr, code } = await installed.command("link", "program.wasm", "-o", "linked.wasm");
     expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
     expect(stdout).toMatch(/malloc/);
-    const module = new WebAssembly.Module(await readFile(join(installed.app, "linked.wasm")));
-    expect(WebAssembly.Module.imports(module)).toEqual([]);
-    const { exports } = new WebAssembly.Instance(module);
-    expect((exports["count"] as (n: number) => number)(1000)).toBe(499_500);
+    const wasm = await readFile(join(installed.app, "linked.wasm"));
+    expect(WebAssembly.Module.imports(new WebAssembly.Module(wasm))).toEqual([]);
+    expect(count(wasm)).toBe(499_500);
   });
 
   it("leaves nothing behind when it fails", async () => {

@@ -2,15 +2,25 @@
  * The package as npm would publish it, installed into an empty folder outside of this one: what every test here uses.
  */
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** As in a shell of the user's: npm and npx, which may have started the tests, put this package's own commands in PATH. */
+const ENV = {
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("npm_"))),
+  PATH: (process.env["PATH"] ?? "")
+    .split(delimiter)
+    .filter((folder) => !folder.endsWith(join("node_modules", ".bin")))
+    .join(delimiter),
+};
 
 export interface Output {
   readonly stdout: string;
@@ -28,7 +38,7 @@ export class Installed {
     readonly app: string,
   ) {}
 
-  /** Packs dist/ and build/ as they are now, and installs. Some seconds: npm fetches binaryen unless it is cached. */
+  /** Packs dist/ and build/ as they are now, and installs that alone, as `npm install gomalloc` does. Some seconds. */
   static async create(): Promise<Installed> {
     const folder = await mkdtemp(join(tmpdir(), "gomalloc-installed-"));
     const pack = ["pack", "--ignore-scripts", "--json", "--pack-destination", folder];
@@ -55,6 +65,12 @@ export class Installed {
     return this.#run(process.execPath, argv);
   }
 
+  /** Adds what the package's commands need, in the version that the package asks for. npm fetches it unless cached. */
+  async addBinaryen(): Promise<void> {
+    const { peerDependencies } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
+    await this.npm("install", "--prefer-offline", "--no-audit", "--no-fund", `binaryen@${peerDependencies.binaryen}`);
+  }
+
   /** Runs the package's command as `npx gomalloc` finds it. */
   command(...argv: string[]): Promise<Output> {
     return this.#run(join(this.app, "node_modules/.bin/gomalloc"), argv);
@@ -65,8 +81,28 @@ export class Installed {
     return this.#run("npm", argv);
   }
 
-  async #run(file: string, argv: string[]): Promise<Output> {
-    return run(file, argv, { cwd: this.app }).then(
+  /**
+   * Runs `npx ARGV` in `cwd`, by default the consumer's folder. What npx installs goes into a cache that dies with this
+   * object; tarballs come from npm's own cache.
+   */
+  async npx(argv: readonly string[], cwd = this.app): Promise<Output> {
+    const cache = join(this.folder, "npm");
+    if (!existsSync(cache)) {
+      await mkdir(cache);
+      const { stdout } = await run("npm", ["config", "get", "cache"]);
+      await symlink(join(stdout.trim(), "_cacache"), join(cache, "_cacache"));
+    }
+    const env = { ...ENV, npm_config_cache: cache, npm_config_prefer_offline: "true" };
+    return this.#run("npx", ["--yes", ...argv], { cwd, env });
+  }
+
+  /** Another empty folder, without the package. */
+  async emptyFolder(): Promise<string> {
+    return mkdtemp(join(this.folder, "empty-"));
+  }
+
+  async #run(file: string, argv: string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): Promise<Output> {
+    return run(file, argv, { cwd: this.app, env: ENV, ...options }).then(
       ({ stdout, stderr }) => ({ stdout, stderr, code: 0 }),
       (error: Output) => ({ stdout: error.stdout, stderr: error.stderr, code: error.code }),
     );

@@ -57,10 +57,11 @@ describe("binaryen's tools", () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it("missing: the fix is to install it", async () => {
+  it("missing: the fix is to install it, or to have npx fetch it", async () => {
     installed = false;
     const error = await refusal(() => link(PROGRAM), "binaryen-missing");
-    expect(error.fix).toContain("npm install binaryen");
+    expect(error.fix).toMatch(/npm install --save-dev binaryen@\d+\. /);
+    expect(error.fix).toMatch(/npx -p gomalloc -p binaryen@\d+ gomalloc link/);
   });
 });
 

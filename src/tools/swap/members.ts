@@ -10,7 +10,8 @@ import { ToolError, type ToolErrorCode } from "../errors.js";
 import { findHeaderReaders, freesLikeDlmalloc } from "./headers.js";
 import { type Pair, Probe } from "./probe.js";
 import type { Program } from "./program.js";
-import { ROLES, type RoleName, roleOfName } from "./roles.js";
+import type { RoleName } from "./rolenames.js";
+import { ROLES, roleOfName } from "./roles.js";
 import { findState, findTrespassers, type State, touchedWords } from "./state.js";
 
 export type FoundBy = "option" | "export" | "name" | "behaviour";

@@ -9,7 +9,8 @@
 import { createContext, Script } from "node:vm";
 import { addExports, editModule, setStart } from "../edit.js";
 import type { Program } from "./program.js";
-import { ROLES, type RoleName } from "./roles.js";
+import type { RoleName } from "./rolenames.js";
+import { ROLES } from "./roles.js";
 
 /** Milliseconds that one question may take. */
 const TIME_LIMIT = 2000;

@@ -3,7 +3,7 @@
  */
 import { callLines, type LinkReport, reportText } from "../report.js";
 import type { FoundBy } from "./members.js";
-import type { RoleName } from "./roles.js";
+import type { RoleName } from "./rolenames.js";
 
 export interface SwapReport {
   /** What the old allocator is, as far as it was recognised. */

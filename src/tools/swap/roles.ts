@@ -6,6 +6,7 @@
  */
 import type { Binaryen } from "../binaryen.js";
 import type { FunctionType } from "../module.js";
+import { ROLE_NAMES, type RoleName } from "./rolenames.js";
 
 type Module = InstanceType<Binaryen["Module"]>;
 
@@ -159,10 +160,7 @@ export const ROLES = {
         m.return(m.local.get(2, i32)),
       ]),
   },
-} as const satisfies Record<string, Role>;
-
-export type RoleName = keyof typeof ROLES;
-export const ROLE_NAMES = Object.keys(ROLES) as RoleName[];
+} as const satisfies Record<RoleName, Role>;
 
 type Get = () => number;
 

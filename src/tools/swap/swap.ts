@@ -23,11 +23,11 @@ import { Probe } from "./probe.js";
 import { Program } from "./program.js";
 import type { SwapReport } from "./report.js";
 import { rewriteMembers } from "./rewrite.js";
-import { ROLE_NAMES, type RoleName } from "./roles.js";
+import { ROLE_NAMES, type RoleName } from "./rolenames.js";
 
 export type { FoundBy } from "./members.js";
 export { formatSwapReport, type SwapReport } from "./report.js";
-export type { RoleName } from "./roles.js";
+export type { RoleName } from "./rolenames.js";
 
 export interface SwapOptions extends LinkOptions {
   /**
