@@ -75,9 +75,13 @@ export function aligned_alloc(align: u32, size: u32): u32 {
 /** The older name of aligned_alloc. */
 export { aligned_alloc as memalign };
 
-/** Store an aligned block at *out: 0; EINVAL (22) unless align is a power of two and a multiple of 4; ENOMEM (12). */
+/**
+ * Store an aligned block at *out: 0; EINVAL (22) unless align is a power of two and a multiple of 4; ENOMEM (12). An
+ * address outside of the memory traps before a block is taken.
+ */
 export function posix_memalign(out: u32, align: u32, size: u32): i32 {
   if (!isPowerOfTwo(align) || align < 4) return EINVAL;
+  load<u32>(out);
   const p = mallocAligned(align, size);
   if (p == 0) return ENOMEM;
   store<u32>(out, p);
