@@ -21,6 +21,7 @@ import {
   MAX_SMALL_SIZE,
   PAGE_SHIFT,
   PAGE_SIZE,
+  ROW_NOSCAN,
   ROW_SCAN,
   SMALL_SIZE_MAX,
 } from "../base/config";
@@ -29,8 +30,11 @@ import { MAX_RESERVE, M_RESERVE, setOption } from "../base/options";
 import { PHASE_MARK, gcState } from "../base/gcstate";
 import { arenaOf, heap, mheap, rowAt, rowAddress } from "../base/state";
 import { bootstrap } from "../alloc/init";
-import { freeChecked } from "../alloc/free";
+import { TELL, checkPointer, freeBy } from "../alloc/free";
 import { isDirty } from "../alloc/mcache";
+import { MISUSE_NONE } from "../alloc/misuse";
+import { rawAlloc } from "../alloc/raw";
+import { reallocChecked } from "../alloc/realloc";
 import { collect, pacer, readyGC, repace, startGC, stepGC } from "../gc/cycle";
 import { gcFigure } from "../gc/figures";
 import { classOfSize, liveGrows, mallocgcLarge, nextFreeGC } from "../gc/mallocgc";
@@ -48,6 +52,7 @@ import { resizeLargeSpan } from "../heap/resize";
 @inline const MAX_SIZE: u32 = 0xfffe0000;
 /** __typeinfo: the class holds no references. */
 @inline const POINTERFREE: u32 = 32;
+@inline const NO_BLOCK: string = "heap.free or heap.realloc of what is no block of heap.alloc, or is free already";
 /** Clearing by words up to here beats the test whether it is needed. Bytes. */
 @inline const CLEAR_ALWAYS: u32 = 64;
 
@@ -61,6 +66,13 @@ import { resizeLargeSpan } from "../heap/resize";
 function isPointerFree(id: u32): bool {
   // Object, ArrayBuffer and String have the first numbers. The table is that of __typeinfo, without its check.
   return id <= idof<string>() || (load<u32>(__rtti_base + 4 + (id << 2)) & POINTERFREE) != 0;
+}
+
+/** Bytes behind the address of a static object or block: the compiler keeps its size, with two flags, as its runtimes do. */
+// @ts-ignore: decorator
+@inline
+function staticRoom(block: usize): usize {
+  return load<u32>(block - 4) & ~3;
 }
 
 /** The heap, at the first allocation. */
@@ -91,7 +103,7 @@ function clearObject(p: u32, size: u32): void {
 export function __new(size: usize, id: i32): usize {
   if (size <= SMALL_SIZE_MAX - 2 * HEADER && heap != 0) {
     const c = <u32>load<u8>(heap + ((<u32>size + 2 * HEADER - 1) >> 3), HEAP_CLASS8);
-    const first = HEAP_ROWS + (isPointerFree(id) ? 0 : ROW_SCAN << ROW_SHIFT);
+    const first = HEAP_ROWS + ((isPointerFree(id) ? ROW_NOSCAN : ROW_SCAN) << ROW_SHIFT);
     const row = rowAt(heap + first + (c << ROW_SHIFT));
     const g = changetype<Group>(<usize>row.group);
     const cache = g.allocCache;
@@ -120,7 +132,7 @@ function allocate(size: u32, noscan: bool): u32 {
   if (size > MAX_SIZE || !start()) return 0;
   const all = size + HEADER;
   if (all > MAX_SMALL_SIZE) return mallocgcLarge(all, !noscan, true, 0);
-  const address = rowAddress((noscan ? 0 : ROW_SCAN) + classOfSize(all));
+  const address = rowAddress((noscan ? ROW_NOSCAN : ROW_SCAN) + classOfSize(all));
   const p = nextFreeGC(address);
   if (p == 0) return 0;
   if (isDirty(rowAt(address))) {
@@ -211,32 +223,46 @@ export function __unpin(ptr: usize): void {
   if (heap == 0 || unpinObject(<u32>ptr) < 0) throw new Error("Object is not pinned");
 }
 
-/** heap.alloc: a block that is its caller's until __free. It is a pinned object without references. */
+/** heap.alloc: a block at a multiple of 16 that is its caller's until __free, contents undefined. */
 // @ts-ignore: decorator
 @global @unsafe
 export function __alloc(size: usize): usize {
-  return __pin(__new(size, idof<ArrayBuffer>()));
+  if (size <= MAX_SIZE && start()) {
+    const p = rawAlloc(<u32>size);
+    if (p) return p;
+    collect();
+    const q = rawAlloc(<u32>size);
+    if (q) return q;
+  }
+  throw new Error("out of memory");
 }
 
-/** heap.realloc: the block at `ptr`, or where it had to move to; what is new of it is zero. */
+/** heap.realloc: the block at `ptr`, or where it had to move to. */
 // @ts-ignore: decorator
 @global @unsafe
 export function __realloc(ptr: usize, size: usize): usize {
-  const moved = __renew(ptr, size);
-  if (moved != ptr) {
-    __pin(moved);
-    __free(ptr);
+  if (ptr < __heap_base) {
+    // A static one, which stays where it is.
+    const moved = __alloc(size);
+    memory.copy(moved, ptr, min<usize>(size, staticRoom(ptr)));
+    return moved;
   }
-  return moved;
+  if (checkPointer(<u32>ptr) != MISUSE_NONE) throw new Error(NO_BLOCK);
+  let p = size <= MAX_SIZE ? reallocChecked(<u32>ptr, <u32>size) : 0;
+  if (p == 0 && size <= MAX_SIZE) {
+    collect();
+    checkPointer(<u32>ptr);
+    p = reallocChecked(<u32>ptr, <u32>size);
+  }
+  if (p == 0) throw new Error("out of memory");
+  return p;
 }
 
-/** heap.free. */
+/** heap.free. Null and static ones are left alone. */
 // @ts-ignore: decorator
 @global @unsafe
 export function __free(ptr: usize): void {
-  if (ptr == 0) return;
-  __unpin(ptr);
-  freeChecked(<u32>ptr - HEADER);
+  if (ptr >= __heap_base && freeBy(<u32>ptr, 0, TELL) != MISUSE_NONE) throw new Error(NO_BLOCK);
 }
 
 /** A whole cycle. What nothing points to is free when it returns. */
@@ -248,7 +274,7 @@ export function __collect(): void {
 
 /** Set GOGC, percent, negative: cycles only when asked for or the limit demands it. The old value, -1 for off. */
 // @ts-ignore: decorator
-@global @unsafe
+@global
 export function __setGCPercent(percent: i32): i32 {
   if (!start()) return GOGC;
   const old = pacerPercent(pacer(), percent);
@@ -258,7 +284,7 @@ export function __setGCPercent(percent: i32): i32 {
 
 /** Set the limit of memory in use that the collector is to keep to, bytes, 0: none. The old one. */
 // @ts-ignore: decorator
-@global @unsafe
+@global
 export function __setMemoryLimit(bytes: u32): u32 {
   if (!start()) return 0;
   const old = pacerLimit(pacer(), bytes ? <u64>bytes : ~(<u64>0));
@@ -271,7 +297,7 @@ export function __setMemoryLimit(bytes: u32): u32 {
  * 0 when the cycle has ended.
  */
 // @ts-ignore: decorator
-@global @unsafe
+@global
 export function __gcStep(budget: u32): u32 {
   if (!start()) return 0;
   startGC(true);
@@ -283,7 +309,7 @@ export function __gcStep(budget: u32): u32 {
  * (bytes, estimates between cycles), 7 pages in use of 8 KiB, 8 pages of records, 9 pins, 10 bytes that the last sweep has
  * freed, 11 steps of the last marking, 12 times that the mark queue found no memory. */
 // @ts-ignore: decorator
-@global @unsafe
+@global
 export function __gcStat(i: u32): f64 {
   if (heap == 0) return 0;
   if (i <= 6 || i == 9) return gcFigure(i);

@@ -48,6 +48,7 @@ import { initRow } from "../central/rows";
 import { readyGC } from "../gc/cycle";
 import { fillSizeClasses } from "../base/sizeclasses";
 import { pause } from "../base/locks";
+import { initRawRows } from "./raw";
 import { dummyGroup, heap, here, isMade, mheap, rowAt, rowAddress, setHeap, setLocal } from "../base/state";
 import { addRegion } from "../heap/mheap";
 import { memoryEnd, sysGrow } from "../heap/sys";
@@ -98,12 +99,13 @@ export function initTables(): void {
   fillSizeClasses(here() + HEAP_CLASS_SIZE, here() + HEAP_CLASS_PAGES);
   for (let row: u32 = 0; row < NUM_ROWS; row++) rowAt(rowAddress(row)).group = dummyGroup();
   for (let c: u32 = 1; c < NUM_CLASSES; c++) {
-    initRow(c, c, classSize(c), classPages(c), 1);
+    if (!ASC) initRow(c, c, classSize(c), classPages(c), 1);
     if (TYPED) initRow(ROW_SCAN + c, c, classSize(c), classPages(c), 0);
   }
-  if (HOST && GC) {
+  if (TYPED && GC) {
     for (let c: u32 = 1; c < NUM_CLASSES; c++) initRow(ROW_NOSCAN + c, c, classSize(c), classPages(c), 1);
   }
+  if (ASC) initRawRows();
   if (HOST) initRow(ROW_TINY, TINY_CLASS, classSize(TINY_CLASS), classPages(TINY_CLASS), 1);
   mheap().nextFitted = ROW_FITTED;
 

@@ -10,7 +10,7 @@
  * but for a new span.
  */
 
-import { GC, HOST, NUM_ROWS, SHARED, SHARED_GC } from "../base/config";
+import { FINALIZE, GC, HOST, NUM_ROWS, SHARED, SHARED_GC } from "../base/config";
 import { FULL, Group, MSpan, Row } from "../base/layout";
 import { STAT_GROUP_REFILLS, STAT_REFILLS, STAT_SPAN_REFILLS, count } from "../base/counters";
 import { central, clearRow, dummyGroup, here, rowAt, rowIndex, rowAddress } from "../base/state";
@@ -95,6 +95,8 @@ export function refill(address: u32): u32 {
   if (span == null) {
     clearRow(row);
     span = cacheSpan(index);
+    // A finalizer may have come by and loaded a window of its own.
+    if (FINALIZE) uncacheRow(address);
     if (span == null) return 0;
     row.span = addressOf(span);
   }

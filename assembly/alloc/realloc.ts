@@ -6,7 +6,7 @@
  * (heap/resize.ts). Otherwise it moves: a new block, a copy, a free. When there is no memory the old block stays as it was.
  */
 
-import { MAX_SMALL_SIZE, NUM_CLASSES, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
+import { ASC, MAX_SMALL_SIZE, NUM_CLASSES, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
 import { STAT_REALLOC_IN_PLACE, STAT_REALLOC_MOVES, count } from "../base/counters";
 import { lock, unlock } from "../base/locks";
 import { MSpan } from "../base/layout";
@@ -15,10 +15,11 @@ import { classFor, classSlot } from "../central/rows";
 import { giveBack, isSmall } from "../heap/mheap";
 import { blockSize } from "../heap/mspan";
 import { resizeLargeSpan, widenSpan } from "../heap/resize";
-import { checkPointer, checkedSpan, free, liveSlotSize } from "./free";
+import { checkPointer, checkedSpan, free, freeChecked, liveSlotSize } from "./free";
 import { copyWords, malloc, mallocLarge, nextFree } from "./malloc";
 import { MISUSE_NONE, misuse } from "./misuse";
 import { isReady } from "./procs";
+import { rawAlloc } from "./raw";
 
 /** The least slot: nothing is gained by moving out of it. */
 @inline const MIN_SLOT: u32 = 8;
@@ -80,10 +81,11 @@ export function reallocChecked(p: u32, size: u32): u32 {
 function move(p: u32, used: u32, size: u32): u32 {
   // What is to grow on gets the lowest room that there is, not the one behind the spans where it was before.
   if (!SHARED && size > PAGE_SIZE >> 1 && isSmall()) giveBack();
-  const q = malloc(size);
+  const q = ASC ? rawAlloc(size) : malloc(size);
   if (q == 0) return 0;
   copyWords(q, p, used);
-  free(p);
+  if (ASC) freeChecked(p);
+  else free(p);
   count(STAT_REALLOC_MOVES);
   return q;
 }

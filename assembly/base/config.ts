@@ -47,8 +47,10 @@
 @inline export const HOST: bool = isDefined(GOMALLOC_HOST);
 /** True in the flavours for several threads over one shared memory. */
 @inline export const SHARED: bool = isDefined(GOMALLOC_SHARED);
-/** True where this is the runtime of an AssemblyScript program: all objects are the collector's, there is no malloc. */
+/** True where this is the runtime of an AssemblyScript program: objects are the collector's, heap.alloc has rows of its own. */
 @inline export const ASC: bool = ASC_RUNTIME == 2;
+/** True where the program has a global function __finalize, to be called with each object that is freed. */
+@inline export const FINALIZE: bool = ASC && isDefined(__finalize);
 /** True with scan and noscan classes, as Go has them. */
 @inline export const TYPED: bool = HOST || ASC;
 /** True with the collector. */
@@ -71,16 +73,21 @@
  *   84..151   scan, row = 84 + class            (TYPED)
  *   152       blocks of the tiny allocator      (HOST)
  *   153..220  noscan of mallocgc, row = 153 + class (HOST with GC)
- * What malloc hands out is its caller's until it is freed: the collector has the rows from FIRST_GC_ROW on, and in the
- * runtime of AssemblyScript all: there are no fitted classes there, and scan begins at 68.
+ * What malloc hands out is its caller's until it is freed: the collector has the rows from FIRST_GC_ROW on.
+ * The runtime of AssemblyScript has other rows:
+ *   0..40     blocks of heap.alloc, by sizes of their own (alloc/raw.ts)
+ *   41..107   noscan, row = 40 + class
+ *   109..175  scan, row = 108 + class
  */
 @inline export const ROW_FITTED: u32 = 68;
-@inline export const ROW_SCAN: u32 = ASC ? 68 : 84;
+/** Rows of heap.alloc: 1..RAW_ROWS. */
+@inline export const RAW_ROWS: u32 = 40;
+@inline export const ROW_SCAN: u32 = ASC ? RAW_ROWS + NUM_CLASSES : 84;
 @inline export const ROW_TINY: u32 = 152;
 /** Row of mallocgc's noscan objects of class 0. */
-@inline export const ROW_NOSCAN: u32 = HOST && GC ? 153 : 0;
-@inline export const NUM_ROWS: u32 = HOST ? (GC ? 221 : 153) : ASC ? 136 : 84;
-@inline export const FIRST_GC_ROW: u32 = HOST ? ROW_SCAN : 1;
+@inline export const ROW_NOSCAN: u32 = ASC ? RAW_ROWS : HOST && GC ? 153 : 0;
+@inline export const NUM_ROWS: u32 = HOST ? (GC ? 221 : 153) : ASC ? ROW_SCAN + NUM_CLASSES : 84;
+@inline export const FIRST_GC_ROW: u32 = ASC ? RAW_ROWS + 1 : HOST ? ROW_SCAN : 1;
 
 /** Requests up to here are looked up by one load: the table of 8-byte steps. */
 @inline export const SMALL_SIZE_MAX: u32 = 1024;

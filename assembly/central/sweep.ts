@@ -11,26 +11,104 @@
  * Owner: the P. Cost: O(groups) a span.
  */
 
-import { FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT } from "../base/config";
-import { FULL, MSpan } from "../base/layout";
+import { FINALIZE, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT } from "../base/config";
+import { FULL, MSpan, SPAN_IN_USE } from "../base/layout";
 import { clearMarks, gcState, markWord } from "../base/gcstate";
 import { STAT_LARGE_FREES, count } from "../base/counters";
 import { central, mheap, rowAt, rowAddress } from "../base/state";
 import { freeSpan } from "../heap/mheap";
 import { groupOf, liveBits, spanAt, validBits } from "../heap/mspan";
+import { OBJECT_AT } from "../gc/mark";
 import { pushPartial, retainOrFree } from "./mcentral";
-import { pushFull, pushLarge, sweepSets, unlinkLarge, unlinkUnswept } from "./sweepsets";
+import { isUnswept, pushFull, pushLarge, sweepSets, unlinkLarge, unlinkUnswept } from "./sweepsets";
 
 /** What a swept span has. */
 @inline export const SWEPT_EMPTY: u32 = 0;
 @inline export const SWEPT_PARTIAL: u32 = 1;
 @inline export const SWEPT_FULL: u32 = 2;
+/** A finalizer has collected, and the span is swept, or gone: it is where it belongs. */
+@inline const SWEPT_ELSEWHERE: u32 = 3;
 
 /** Unswept spans that one refill goes through before it takes a new one: Go's bound of what it may cost. */
 @inline const SPAN_BUDGET: u32 = 100;
 
+/**
+ * AssemblyScript: the shadow stack pointer at which the program's __finalize was called, plus 1; 0: it does not run. If it
+ * aborts nobody resets this: it counts no more when the stack is shorter, after so many refills, and for __collect.
+ */
+let finalizing: u32 = 0;
+let patience: u32 = 0;
+@inline const PATIENCE: u32 = 100;
+
+/**
+ * Whether a refill comes out of a finalizer: it takes a new span then and leaves the sweep alone, so that finalizers do not
+ * nest without end.
+ */
+export function isFinalizing(): bool {
+  if (!FINALIZE || finalizing == 0) return false;
+  if (<u32>__stack_pointer >= finalizing || patience == 0) {
+    finalizing = 0;
+    return false;
+  }
+  patience--;
+  return true;
+}
+
+/** Somebody asks for a whole cycle: it is done, out of a finalizer too. */
+// @ts-ignore: decorator
+@inline
+export function leaveFinalizer(): void {
+  if (FINALIZE) finalizing = 0;
+}
+
+/** Tell the program that the object in the slot at `slot` is gone. Its bytes are as they were. */
+function finalize(slot: u32): void {
+  if (FINALIZE) {
+    const outer = finalizing;
+    finalizing = <u32>__stack_pointer + 1;
+    patience = PATIENCE;
+    __finalize(slot + OBJECT_AT);
+    finalizing = outer;
+  }
+}
+
+/**
+ * Finalize the dead of a small span that is unswept and in its list. Each is free before its finalizer runs, which is called
+ * once even if it aborts. A finalizer that collects may have swept the span itself, and worse: so that is looked at each time.
+ */
+function finalizeDead(span: MSpan): void {
+  const size = rowAt(rowAddress(span.row)).elemsize;
+  const ngroups = <u32>span.ngroups;
+  for (let i: u32 = 0; i < ngroups;) {
+    if (span.state != SPAN_IN_USE || !isUnswept(span)) return;
+    const dead = liveBits(span, i) & ~load<u64>(markWord(span, i));
+    if (dead == 0) {
+      i++;
+      continue;
+    }
+    const g = groupOf(span, i);
+    const mask = <u32>span.partialMask;
+    const bit = dead & -dead;
+    if ((mask >> i) & 1) {
+      g.freed |= bit;
+    } else {
+      g.allocCache = 0;
+      g.freed = ~validBits(span, i) | bit;
+      span.partialMask = <u16>(mask | (1 << i));
+    }
+    const gc = gcState();
+    gc.freedSlots += 1;
+    gc.freedBytes += size;
+    finalize(span.startAddr + ((i << 6) + <u32>ctz(dead)) * size);
+  }
+}
+
 /** Sweep a small span that is unswept, and take it out of that list: it is in none then. */
 function sweepUnlisted(span: MSpan): u32 {
+  if (FINALIZE) {
+    finalizeDead(span);
+    if (span.state != SPAN_IN_USE || !isUnswept(span)) return SWEPT_ELSEWHERE;
+  }
   unlinkUnswept(span);
   const was = <u32>span.partialMask;
   let partial: u32 = 0;
@@ -78,7 +156,7 @@ export function sweepSpan(span: MSpan): u32 {
   const state = sweepUnlisted(span);
   if (state == SWEPT_FULL) pushFull(span);
   else if (state == SWEPT_PARTIAL) pushPartial(central(span.row), span);
-  else retainOrFree(central(span.row), span);
+  else if (!FINALIZE || state == SWEPT_EMPTY) retainOrFree(central(span.row), span);
   return state;
 }
 
@@ -93,6 +171,8 @@ function sweepLarge(span: MSpan): u32 {
   }
   account(span, 1, span.npages << PAGE_SHIFT);
   count(STAT_LARGE_FREES);
+  // In no list any more: nobody finds it while its finalizer runs. If that aborts, its pages are lost.
+  finalize(span.startAddr);
   freeSpan(span);
   return SWEPT_EMPTY;
 }
@@ -101,8 +181,11 @@ function sweepLarge(span: MSpan): u32 {
 export function takeUnswept(row: u32): MSpan | null {
   const c = sweepSets(row);
   for (let n: u32 = 0; n < SPAN_BUDGET && c.unswept != 0; n++) {
+    if (isFinalizing()) return null;
     const span = spanAt(c.unswept);
-    if (sweepUnlisted(span) != SWEPT_FULL) return span;
+    const state = sweepUnlisted(span);
+    if (FINALIZE && state == SWEPT_ELSEWHERE) continue;
+    if (state != SWEPT_FULL) return span;
     pushFull(span);
   }
   return null;
@@ -140,6 +223,7 @@ export function startSweep(): void {
 export function reclaimPages(npages: u32): void {
   const h = mheap();
   const before = h.inUsePages;
+  if (isFinalizing()) return;
   while (before - min(h.inUsePages, before) < npages && sweepOne() != 0) {}
 }
 

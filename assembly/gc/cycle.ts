@@ -19,7 +19,7 @@ import { PHASE_MARK, PHASE_OFF, PHASE_TERMINATION, HEAP_PACER, blacken, gcState 
 import { HEAP_ROWS, ROW_SHIFT } from "../base/layout";
 import { heap, mheap, rowAt, rowAddress } from "../base/state";
 import { uncacheRow } from "../alloc/mcache";
-import { finishSweep, startSweep, sweepOne } from "../central/sweep";
+import { finishSweep, isFinalizing, leaveFinalizer, startSweep, sweepOne } from "../central/sweep";
 import { switchSets } from "../central/sweepsets";
 import { groupAt, groupIndex, spanAt } from "../heap/mspan";
 import { checkMarks } from "../check/checkmark";
@@ -196,6 +196,7 @@ export function finishMark(): void {
 
 /** A whole cycle: what nothing points to now is free when it returns. */
 export function collect(): void {
+  leaveFinalizer();
   finishMark();
   startGC(true);
   finishMark();
@@ -226,6 +227,7 @@ export function sweepPages(pages: u32): u32 {
 export function gcPoll(bytes: u32): void {
   const g = gcState();
   const p = pacer();
+  if (isFinalizing()) return;
   if (g.phase == PHASE_MARK) {
     if (p.assistBytes < 0) assist(p);
     return;

@@ -20,6 +20,7 @@
 
 import {
   ASC,
+  FINALIZE,
   GC,
   HOST,
   MAX_SMALL_SIZE,
@@ -146,9 +147,12 @@ function loadWindow(address: u32): bool {
     return true;
   }
   gcPoll(min<u32>(row.elemsize << 6, MAX_SPAN_PAGES << PAGE_SHIFT));
+  // A finalizer may have loaded a window.
+  if (FINALIZE && groupAt(row.group).allocCache != 0) return true;
   if (refill(address) == 0) {
     if (!gcState().enabled) return false;
     collect();
+    if (FINALIZE && groupAt(row.group).allocCache != 0) return true;
     if (refill(address) == 0) return false;
   }
   windowLoaded(address);

@@ -79,7 +79,7 @@ export function isCollectedRow(row: u32): bool {
   if (SHARED) {
     return row - (heap + HEAP_ROWS + (FIRST_GC_ROW << ROW_SHIFT)) < (NUM_ROWS - FIRST_GC_ROW) << ROW_SHIFT;
   }
-  return ASC || row >= here() + HEAP_ROWS + (FIRST_GC_ROW << ROW_SHIFT);
+  return row >= here() + HEAP_ROWS + (FIRST_GC_ROW << ROW_SHIFT);
 }
 
 /** True in the thread that has M (gc/sharedcycle.ts). */

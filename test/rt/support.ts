@@ -19,11 +19,14 @@ const RUNTIME_FLAG: Record<Runtime, string> = {
   incremental: "incremental",
   minimal: "minimal",
   stub: "stub",
-  gomalloc: "rt",
+  gomalloc: "./node_modules/gomalloc/rt",
 };
 
+/** Where a program that has installed the package finds its files; here they are those of the repository. */
+const INSTALLED = /^(\.\/)?node_modules\/gomalloc\//;
+
 /** Whether rt.ts is there. Every suite plays gomalloc beside the built-in runtimes once it is. */
-export const HAS_GOMALLOC = existsSync(join(ROOT, `${RUNTIME_FLAG.gomalloc}.ts`));
+export const HAS_GOMALLOC = existsSync(join(ROOT, "rt.ts"));
 
 /** The runtimes that collect, gomalloc last. */
 export const COLLECTING: readonly Runtime[] = ["incremental", "minimal", ...oursOr<Runtime>("gomalloc")];
@@ -97,7 +100,7 @@ async function compile(args: readonly string[], patches: NonNullable<BuildOption
   const patched = Object.entries(patches);
   const { error, stderr } = await asc.main([...args, "--baseDir", ROOT, "--outFile", "build/rt-program.wasm"], {
     async readFile(name: string, baseDir: string) {
-      let source = await readFile(resolve(baseDir, name), "utf8").catch(() => null);
+      let source = await readFile(resolve(baseDir, name.replace(INSTALLED, "")), "utf8").catch(() => null);
       const [, edits] = patched.find(([path]) => name.endsWith(path)) ?? [];
       for (const [from, to] of source === null ? [] : (edits ?? [])) {
         if (!source!.includes(from)) throw new Error(`${name} has no "${from}"`);

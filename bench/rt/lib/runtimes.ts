@@ -31,9 +31,9 @@ export const RUNTIMES: readonly Runtime[] = [
   {
     name: OURS,
     about: "rt.ts: spans, mark bits, an incremental collector",
-    flag: "rt",
+    flag: "assembly/rt",
     hostCollects: false,
-    sources: ["rt.ts", "assembly"],
+    sources: ["assembly"],
   },
   {
     name: INCREMENTAL,

@@ -125,7 +125,7 @@ let slots: Array<Node | null> = [];
 let queue: Node[] = [];
 let epoch: u32 = 0;
 
-/** What walk() reports: a block of heap.alloc, for which nothing is collected or marked but itself. */
+/** What walk() reports: a block of heap.alloc, for which nothing is collected or marked. */
 let report: usize = 0;
 let words: u32 = 0;
 let capacity: u32 = 0;
@@ -324,9 +324,4 @@ export function walk(): u32 {
 
 export function reported(): usize {
   return report;
-}
-
-/** Bytes of the block that holds the report. */
-export function reportSize(): u32 {
-  return capacity << 2;
 }
