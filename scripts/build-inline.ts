@@ -29,8 +29,7 @@ export async function writeInlinedModules(): Promise<void> {
       target,
       [
         `/** The flavour ${flavour}, base64. Written by scripts/build-inline.ts at every build; do not edit. */`,
-        `export const ${prefix}_WASM_BASE64 =\n  "${bytes.toString("base64")}";`,
-        `/** Bytes of the decoded module. */\nexport const ${prefix}_WASM_BYTES = ${bytes.length};`,
+        `export const ${prefix}_WASM_BASE64: string =\n  "${bytes.toString("base64")}";`,
         "",
       ].join("\n"),
     );

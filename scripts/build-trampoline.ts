@@ -29,7 +29,7 @@ export async function writeTrampoline(): Promise<void> {
       TRAMPOLINE_FILE,
       [
         "/** Jumps through a table, base64. Written by scripts/build-trampoline.ts at every build; do not edit. */",
-        `export const TRAMPOLINE_WASM_BASE64 =\n  "${base64}";`,
+        `export const TRAMPOLINE_WASM_BASE64: string =\n  "${base64}";`,
         `/** Its functions; each jumps through the table's entry of the same index. */`,
         `export const TRAMPOLINE_NAMES: readonly string[] = [\n${names}\n];`,
         "",

@@ -1,9 +1,10 @@
 /**
- * The two ways to a heap: createHeap compiles in place, createHeapAsync on the engine's threads and from the network.
+ * The two ways to a heap: makeHeap compiles in place, makeHeapAsync on the engine's threads and from the network. The
+ * entries (full.ts, slim.ts) make createHeap and createHeapAsync of them, each with its default module.
  */
 import { bindExports, type HostExports, instantiate, M_MISUSE, MISUSE_RETURN } from "./abi.js";
 import { Heap } from "./heap.js";
-import { type AsyncWasmSource, loadModule, loadModuleAsync, type WasmSource } from "./module.js";
+import { type AsyncWasmSource, type DefaultModule, loadModule, loadModuleAsync, type WasmSource } from "./module.js";
 import { applyLimits, type HeapOptions, type Place, placeHeap, setOption } from "./options.js";
 
 export interface CreateHeapOptions extends HeapOptions {
@@ -16,21 +17,18 @@ export interface CreateHeapAsyncOptions extends HeapOptions {
   wasm?: AsyncWasmSource | undefined;
 }
 
-/**
- * A heap, at once. Some browsers refuse to compile so much on the main thread without waiting: use createHeapAsync
- * there. Throws RangeError or TypeError for bad options, ModuleLoadError for bad wasm.
- */
-export function createHeap(options: CreateHeapOptions = {}): Heap {
+/** A heap, at once. Throws RangeError or TypeError for bad options, ModuleLoadError for bad wasm. */
+export function makeHeap(options: CreateHeapOptions, otherwise: DefaultModule): Heap {
   const throwOnMisuse = throwsOnMisuse(options);
-  const module = loadModule(options.wasm);
+  const module = loadModule(options.wasm, otherwise);
   const place = placeHeap(options);
   return start(instantiate(module, place.memory), place, options, throwOnMisuse);
 }
 
-/** A heap, without blocking. Rejects with what createHeap throws. */
-export async function createHeapAsync(options: CreateHeapAsyncOptions = {}): Promise<Heap> {
+/** The same without blocking. Rejects with what makeHeap throws. */
+export async function makeHeapAsync(options: CreateHeapAsyncOptions, otherwise: DefaultModule): Promise<Heap> {
   const throwOnMisuse = throwsOnMisuse(options);
-  const module = await loadModuleAsync(options.wasm);
+  const module = await loadModuleAsync(options.wasm, otherwise);
   const place = placeHeap(options);
   const instance = await WebAssembly.instantiate(module, { env: { memory: place.memory } });
   return start(bindExports(instance), place, options, throwOnMisuse);

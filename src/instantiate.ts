@@ -14,7 +14,14 @@ import { within } from "./check.js";
 import { ModuleLoadError } from "./errors.js";
 import { TRAMPOLINE_NAMES, TRAMPOLINE_WASM_BASE64 } from "./generated/wasm-trampoline.js";
 import { Heap } from "./heap.js";
-import { type AsyncWasmSource, compileSource, fetchBytes, isBytes, loadModuleAsync } from "./module.js";
+import {
+  type AsyncWasmSource,
+  compileSource,
+  type DefaultModule,
+  fetchBytes,
+  isBytes,
+  loadModuleAsync,
+} from "./module.js";
 import { applyLimits, type HeapLimits, refuseShared, setOption } from "./options.js";
 import { ENV, FAMILY, GOMALLOC } from "./tools/family.js";
 import { inspect } from "./tools/module.js";
@@ -48,22 +55,16 @@ export interface InstantiatedWith {
   readonly heap: Heap;
 }
 
-/**
- * Instantiates a program that imports the malloc family from "gomalloc" or "env", with gomalloc as its allocator. Nothing
- * of the program is called but its start function: call _initialize or _start as ever.
- *
- * Rejects with ModuleLoadError when the program imports none of the family, a name that gomalloc does not have, or no
- * memory can be found for it; with WebAssembly.LinkError when an import is of another type; with RangeError or TypeError
- * for bad options.
- */
-export async function instantiateWith(
+/** instantiateWith of the entries, each with its default module: see full.ts. */
+export async function runWith(
   app: AsyncWasmSource,
-  options: InstantiateWithOptions = {},
+  options: InstantiateWithOptions,
+  otherwise: DefaultModule,
 ): Promise<InstantiatedWith> {
   const { onMisuse = "trap" } = options;
   if (onMisuse !== "trap" && onMisuse !== "ignore") throw new TypeError(`onMisuse must be "trap" or "ignore"`);
   const { module, bytes } = await compiled(app);
-  const host = await loadModuleAsync(options.wasm);
+  const host = await loadModuleAsync(options.wasm, otherwise);
   const wanted = familyImports(module, options.imports ?? {}, host);
   const imported = WebAssembly.Module.imports(module).find(({ kind }) => kind === "memory");
   const { instance, memory, exports } = imported

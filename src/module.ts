@@ -1,14 +1,13 @@
 /**
- * Where wasm comes from: bytes, a compiled module, or a response to be streamed; for the heap itself by default the
- * inlined bytes.
+ * Where wasm comes from: bytes, a compiled module, or a response to be streamed; for the heap itself, when nothing is
+ * given, what the entry has: inlined bytes (inlined.ts) or nothing (slim.ts).
  *
- * The inlined module is decoded and compiled at its first use and kept for every later heap; compiling is a few
+ * An inlined module is decoded and compiled at its first use and kept for every later heap; compiling is a few
  * milliseconds, an instance a fraction of one. Nothing happens at import.
  */
 import { checkHostModule } from "./abi.js";
 import { decodeBase64 } from "./base64.js";
 import { ModuleLoadError } from "./errors.js";
-import { HOST_WASM_BASE64 } from "./generated/wasm-host.js";
 
 /** Wasm that can be compiled at once. */
 export type WasmSource = WebAssembly.Module | ArrayBuffer | ArrayBufferView<ArrayBuffer>;
@@ -16,29 +15,59 @@ export type WasmSource = WebAssembly.Module | ArrayBuffer | ArrayBufferView<Arra
 /** Wasm that may have to come over the network first. A string is a URL, relative to the page if there is one. */
 export type AsyncWasmSource = WasmSource | URL | string | Response | PromiseLike<Response | WasmSource>;
 
-let inlined: WebAssembly.Module | undefined;
+/** The module to take when the caller gives none. */
+export interface DefaultModule {
+  load(): WebAssembly.Module;
+  loadAsync(): Promise<WebAssembly.Module>;
+}
 
-/** The module of `source`, or the inlined one. Throws ModuleLoadError when it is not gomalloc's host flavour. */
-export function loadModule(source?: WasmSource): WebAssembly.Module {
-  if (source === undefined) {
-    inlined ??= compile(decodeBase64(HOST_WASM_BASE64));
-    return inlined;
-  }
+/** A module inlined as base64: compiled at its first use, and kept. */
+export function inlinedModule(base64: string): DefaultModule {
+  let module: WebAssembly.Module | undefined;
+  return {
+    load() {
+      module ??= compile(decodeBase64(base64));
+      return module;
+    },
+    async loadAsync() {
+      if (module === undefined) {
+        const compiled = await compileAsync(decodeBase64(base64));
+        module ??= compiled;
+      }
+      return module;
+    },
+  };
+}
+
+/** No module: both ways throw a TypeError that says which option to pass. */
+export function noModule(entry: string, option: string, file: string): DefaultModule {
+  const why =
+    `${entry} has no wasm inside: pass the option ${option} (a URL, bytes or a WebAssembly.Module) for gomalloc/${file}, ` +
+    `or import from "${entry.replace("/slim", "")}"`;
+  return {
+    load() {
+      throw new TypeError(why);
+    },
+    async loadAsync() {
+      throw new TypeError(why);
+    },
+  };
+}
+
+/** The module of `source`, or the default. Throws ModuleLoadError when it is not gomalloc's host flavour. */
+export function loadModule(source: WasmSource | undefined, otherwise: DefaultModule): WebAssembly.Module {
+  if (source === undefined) return otherwise.load();
   if (source instanceof WebAssembly.Module) return checked(source);
-  if (isBytes(source)) return compile(source);
+  if (isBytes(source)) return checked(compile(source));
   throw new TypeError("wasm must be a WebAssembly.Module or bytes; createHeapAsync also takes a URL or a Response");
 }
 
 /** The same without blocking: compiles on the engine's own threads, and while bytes still arrive. */
-export async function loadModuleAsync(source?: AsyncWasmSource): Promise<WebAssembly.Module> {
-  if (source === undefined) {
-    if (inlined === undefined) {
-      const module = checked(await compileAsync(decodeBase64(HOST_WASM_BASE64)));
-      inlined ??= module;
-    }
-    return inlined;
-  }
-  return checked(await compileSource(await source));
+export async function loadModuleAsync(
+  source: AsyncWasmSource | undefined,
+  otherwise: DefaultModule,
+): Promise<WebAssembly.Module> {
+  return source === undefined ? otherwise.loadAsync() : checked(await compileSource(source));
 }
 
 /** Compiles any module, a program's too, without blocking. Throws ModuleLoadError, or TypeError for another value. */
@@ -70,7 +99,7 @@ function checked(module: WebAssembly.Module): WebAssembly.Module {
 
 function compile(bytes: ArrayBuffer | ArrayBufferView<ArrayBuffer>): WebAssembly.Module {
   try {
-    return checked(new WebAssembly.Module(bytes));
+    return new WebAssembly.Module(bytes);
   } catch (cause) {
     throw asLoadError(cause);
   }
@@ -113,8 +142,26 @@ async function fromResponse(response: Response): Promise<WebAssembly.Module> {
   return compileAsync(await response.arrayBuffer());
 }
 
-/** CompileError is what broken bytes give; callers get one kind of error whatever the reason. */
+/**
+ * CompileError is what broken bytes give; callers get one kind of error whatever the reason. A Content-Security-Policy
+ * gives the same or an EvalError, in words that differ from engine to engine.
+ */
 function asLoadError(cause: unknown): unknown {
-  if (!(cause instanceof WebAssembly.CompileError)) return cause;
+  if (!(cause instanceof WebAssembly.CompileError || cause instanceof EvalError)) return cause;
+  if (!mayCompile()) return new ModuleLoadError(`${FORBIDDEN} (${cause.message})`, { cause });
   return new ModuleLoadError(`not a WebAssembly module: ${cause.message}`, { cause });
+}
+
+const FORBIDDEN =
+  "WebAssembly may not be compiled here: in a page, add 'wasm-unsafe-eval' to the script-src of its " +
+  "Content-Security-Policy; elsewhere, pass a compiled WebAssembly.Module as the option wasm";
+
+/** Whether this realm may compile at all: tried with the empty module, since no engine has a question for it. */
+function mayCompile(): boolean {
+  try {
+    new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -1,5 +1,6 @@
 /**
- * The ways to a shared heap: createSharedHeap makes one, attachHeap joins one by a message. Each has a twin that does not
+ * The ways to a shared heap: makeSharedHeap makes one, attachHeap joins one by a message. The entries (full.ts, slim.ts)
+ * make createSharedHeap of the former, each with its default modules. Each has a twin that does not
  * block, for the main thread of browsers that refuse to compile there.
  *
  * The thread that makes the heap has token 1 and takes a P at once, for the control block. A thread that attaches takes
@@ -16,7 +17,7 @@ import { CONTROL_BYTES, Control } from "./control.js";
 import { bindCollector, soloCollector } from "./gcabi.js";
 import { type Seat, SharedHeap } from "./heap.js";
 import { checkMessage, claimMessage, type Settings, type SharedHeapMessage } from "./message.js";
-import { loadSharedModule, loadSharedModuleAsync } from "./module.js";
+import { type DefaultModules, loadSharedModule, loadSharedModuleAsync } from "./module.js";
 import { soloExports } from "./solo.js";
 import { canBlock, hardwareThreads, whyUnshared } from "./support.js";
 import { SharedMemoryViews } from "./views.js";
@@ -61,34 +62,38 @@ export interface SharedHeapOptions extends Settings {
 export interface CreateSharedHeapOptions extends SharedHeapOptions {
   /** The shared host flavour, compiled or as bytes. Default: the module inlined in this package. */
   wasm?: WasmSource | undefined;
+  /** The unshared host flavour, for a heap of one thread where memory cannot be shared. Default: the one inlined here. */
+  soloWasm?: WasmSource | undefined;
 }
 
 export interface CreateSharedHeapAsyncOptions extends SharedHeapOptions {
   /** The shared host flavour: compiled, bytes, a URL, or a Response. Default: the module inlined in this package. */
   wasm?: AsyncWasmSource | undefined;
+  /** The unshared host flavour, for a heap of one thread where memory cannot be shared. Default: the one inlined here. */
+  soloWasm?: AsyncWasmSource | undefined;
 }
 
 /** What a thread that attaches may have otherwise than the message says. */
 export type AttachOptions = Settings;
 
-/**
- * A heap that other threads can join. Where memory cannot be shared: one for this thread alone (`heap.shared` is false),
- * for which the option `wasm` is not used. Throws RangeError or TypeError for bad options, ModuleLoadError for bad wasm,
- * OutOfMemoryError, and SharedMemoryUnavailableError with the option `shared: true`.
- */
-export function createSharedHeap(options: CreateSharedHeapOptions = {}): SharedHeap {
+/** createSharedHeap of the entries, each with its default modules: see full.ts. */
+export function makeSharedHeap(options: CreateSharedHeapOptions, otherwise: DefaultModules): SharedHeap {
   const checked = checkOptions(options);
-  if (!wantsShared(options)) return startSolo(loadModule(), options, checked);
-  const module = loadSharedModule(options.wasm);
+  if (!wantsShared(options)) return startSolo(loadModule(options.soloWasm, otherwise.solo), options, checked);
+  const module = loadSharedModule(options.wasm, otherwise.shared);
   const place = placeShared(options);
   return start(new WebAssembly.Instance(module, { env: { memory: place.memory } }), module, place, options, checked);
 }
 
-/** createSharedHeap without blocking. Rejects with what that throws. */
-export async function createSharedHeapAsync(options: CreateSharedHeapAsyncOptions = {}): Promise<SharedHeap> {
+/** The same without blocking. */
+export async function makeSharedHeapAsync(
+  options: CreateSharedHeapAsyncOptions,
+  otherwise: DefaultModules,
+): Promise<SharedHeap> {
   const checked = checkOptions(options);
-  if (!wantsShared(options)) return startSolo(await loadModuleAsync(), options, checked);
-  const module = await loadSharedModuleAsync(options.wasm);
+  if (!wantsShared(options))
+    return startSolo(await loadModuleAsync(options.soloWasm, otherwise.solo), options, checked);
+  const module = await loadSharedModuleAsync(options.wasm, otherwise.shared);
   const place = placeShared(options);
   const instance = await WebAssembly.instantiate(module, { env: { memory: place.memory } });
   return start(instance, module, place, options, checked);

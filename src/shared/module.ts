@@ -1,29 +1,26 @@
-/**
- * The shared host flavour: inlined, or from elsewhere. Decoded and compiled at its first use and kept, like the unshared
- * one (src/module.ts); nothing happens at import.
- */
-import { decodeBase64 } from "../base64.js";
-import { HOST_SHARED_WASM_BASE64 } from "../generated/wasm-host-shared.js";
-import { type AsyncWasmSource, loadModule, loadModuleAsync, type WasmSource } from "../module.js";
+/** The shared host flavour from where the caller says, or the entry's default. See src/module.ts. */
+import { type AsyncWasmSource, type DefaultModule, loadModule, loadModuleAsync, type WasmSource } from "../module.js";
 import { checkSharedModule } from "./abi.js";
 
-let inlined: WebAssembly.Module | undefined;
+/** The modules to take when the caller gives none. */
+export interface DefaultModules {
+  /** For several threads. */
+  readonly shared: DefaultModule;
+  /** For a heap of one thread, where memory cannot be shared. */
+  readonly solo: DefaultModule;
+}
 
-/** The module of `source`, or the inlined one. Throws ModuleLoadError when it is not the shared host flavour. */
-export function loadSharedModule(source?: WasmSource): WebAssembly.Module {
-  if (source !== undefined) return checked(loadModule(source));
-  inlined ??= checked(loadModule(decodeBase64(HOST_SHARED_WASM_BASE64)));
-  return inlined;
+/** The module of `source`, or the default. Throws ModuleLoadError when it is not the shared host flavour. */
+export function loadSharedModule(source: WasmSource | undefined, otherwise: DefaultModule): WebAssembly.Module {
+  return checked(loadModule(source, otherwise));
 }
 
 /** The same without blocking. */
-export async function loadSharedModuleAsync(source?: AsyncWasmSource): Promise<WebAssembly.Module> {
-  if (source !== undefined) return checked(await loadModuleAsync(source));
-  if (inlined === undefined) {
-    const module = checked(await loadModuleAsync(decodeBase64(HOST_SHARED_WASM_BASE64)));
-    inlined ??= module;
-  }
-  return inlined;
+export async function loadSharedModuleAsync(
+  source: AsyncWasmSource | undefined,
+  otherwise: DefaultModule,
+): Promise<WebAssembly.Module> {
+  return checked(await loadModuleAsync(source, otherwise));
 }
 
 function checked(module: WebAssembly.Module): WebAssembly.Module {

@@ -222,7 +222,9 @@ describe("the linters of packages", () => {
     const { stdout } = await installed.node(attw, ...argv);
     const { analysis } = JSON.parse(stdout);
     expect(analysis.types).toMatchObject({ kind: "included" });
-    expect(Object.keys(analysis.entrypoints).sort()).toEqual([".", "./package.json", "./shared", "./tools"]);
+    expect(Object.keys(analysis.entrypoints).sort()).toEqual([
+      ...[".", "./package.json", "./shared", "./shared/slim", "./slim", "./tools"],
+    ]);
     const ignored = ["node10", "node16-cjs"];
     const problems = analysis.problems.filter(
       ({ resolutionKind }: { resolutionKind: string }) => !ignored.includes(resolutionKind),

@@ -1,0 +1,33 @@
+/** What the entries gomalloc/shared and gomalloc/shared/slim have in common: all but the functions that need wasm. */
+export {
+  AttachError,
+  GomallocError,
+  HeapDisposedError,
+  HeapLockError,
+  type Holder,
+  InvariantError,
+  MisuseError,
+  type MisuseKind,
+  ModuleLoadError,
+  OutOfMemoryError,
+  ProcsBusyError,
+  type PState,
+  SharedMemoryUnavailableError,
+  UnrepairedHeapError,
+} from "../errors.js";
+export type { Heap } from "../heap.js";
+export type { AsyncWasmSource, WasmSource } from "../module.js";
+export type { HeapLimits } from "../options.js";
+export type { HeapType } from "../types.js";
+export type { HeapView, ViewConstructor } from "../views.js";
+export { type AttachOptions, attachHeap, attachHeapAsync, type SharedHeapOptions } from "./create.js";
+export type { CollectorStats, SharedCollector } from "./gc.js";
+export type { SharedHeap } from "./heap.js";
+export type { HeapLock, LockCounters } from "./lock.js";
+export { type CycleRecord, formatCycle, type MarkerOptions } from "./marker.js";
+export type { Settings, SharedHeapMessage } from "./message.js";
+export type { Monitor, MonitorOptions } from "./monitor.js";
+export type { Ps } from "./procs.js";
+export type { DeathReport, Repairs } from "./recover.js";
+export type { LockStats, PStats, SharedMemStats } from "./stats.js";
+export type { WorkerLike } from "./watch.js";
