@@ -5,8 +5,7 @@
  *
  * No other header: mark bits, sizes and lists are out of band. All objects are the collector's, in scan or noscan rows by
  * what their class says; references are found by the compiler's visitors, roots are its globals, its shadow stack and
- * pins. Static objects lie below __heap_base in the compiler's own layout, whose unused word at -16 holds the number of
- * the last marking that has seen them.
+ * pins. Static objects lie below __heap_base in the compiler's own layout: see gc/ascroots.ts.
  *
  * The heap begins at __heap_base at the first allocation and grows by need. Out of memory is an abort with that message,
  * after a cycle was run for it, and leaves the heap as it was.
@@ -35,14 +34,13 @@ import { isDirty } from "../alloc/mcache";
 import { MISUSE_NONE } from "../alloc/misuse";
 import { rawAlloc } from "../alloc/raw";
 import { reallocChecked } from "../alloc/realloc";
+import { blockGiven, blockTaken, isPointerFree, sortExtra, unpinned, visit } from "../gc/ascroots";
 import { collect, pacer, readyGC, repace, startGC, stepGC } from "../gc/cycle";
 import { gcFigure } from "../gc/figures";
 import { classOfSize, liveGrows, mallocgcLarge, nextFreeGC } from "../gc/mallocgc";
-import { shade } from "../gc/mark";
 import { setGCPercent as pacerPercent, setHeapMinimum, setMemoryLimit as pacerLimit } from "../gc/pacer";
 import { pinObject, unpinObject } from "../gc/pins";
 import { countVisit } from "../gc/scan";
-import { pushWork } from "../gc/work";
 import { pageRecord } from "../heap/arena";
 import { blockSize, spanAt } from "../heap/mspan";
 import { resizeLargeSpan } from "../heap/resize";
@@ -50,8 +48,6 @@ import { resizeLargeSpan } from "../heap/resize";
 @inline const HEADER: u32 = 8;
 /** Largest object: sizes beyond would wrap. */
 @inline const MAX_SIZE: u32 = 0xfffe0000;
-/** __typeinfo: the class holds no references. */
-@inline const POINTERFREE: u32 = 32;
 @inline const NO_BLOCK: string = "heap.free or heap.realloc of what is no block of heap.alloc, or is free already";
 /** Clearing by words up to here beats the test whether it is needed. Bytes. */
 @inline const CLEAR_ALWAYS: u32 = 64;
@@ -60,13 +56,6 @@ import { resizeLargeSpan } from "../heap/resize";
 @inline const LIMIT: u32 = isDefined(GOMALLOC_MEMORY_LIMIT) ? GOMALLOC_MEMORY_LIMIT : 0;
 /** Go's 4 MiB would be most of a small program's memory. */
 @inline const MINIMUM: u32 = isDefined(GOMALLOC_HEAP_MINIMUM) ? GOMALLOC_HEAP_MINIMUM : 512 << 10;
-
-// @ts-ignore: decorator
-@inline
-function isPointerFree(id: u32): bool {
-  // Object, ArrayBuffer and String have the first numbers. The table is that of __typeinfo, without its check.
-  return id <= idof<string>() || (load<u32>(__rtti_base + 4 + (id << 2)) & POINTERFREE) != 0;
-}
 
 /** Bytes behind the address of a static object or block: the compiler keeps its size, with two flags, as its runtimes do. */
 // @ts-ignore: decorator
@@ -188,22 +177,6 @@ export function __visit(ptr: usize, cookie: i32): void {
   visit(<u32>ptr);
 }
 
-function visit(p: u32): void {
-  if (p >= <u32>__heap_base) {
-    shade(p);
-    return;
-  }
-  // A static object: seen once a pass. It is queued before it counts as seen.
-  if (isPointerFree(load<u32>(p - HEADER))) return;
-  const g = gcState();
-  if (load<u32>(p - 16) == g.passes) return;
-  const before = g.overflow;
-  g.overflow = 0;
-  pushWork(p);
-  if (g.overflow == 0) store<u32>(p - 16, g.passes);
-  g.overflow |= before;
-}
-
 /** Keep an object whatever points to it; each pin wants its __unpin. */
 // @ts-ignore: decorator
 @global @unsafe
@@ -218,9 +191,9 @@ export function __pin(ptr: usize): usize {
 @global @unsafe
 export function __unpin(ptr: usize): void {
   if (ptr == 0) return;
-  // It may be in a local yet: marking that has begun keeps it.
-  if (heap != 0 && gcState().phase == PHASE_MARK) visit(<u32>ptr);
   if (heap == 0 || unpinObject(<u32>ptr) < 0) throw new Error("Object is not pinned");
+  // It may be in a local yet: marking that has begun keeps it.
+  if (gcState().phase == PHASE_MARK) unpinned(<u32>ptr);
 }
 
 /** heap.alloc: a block at a multiple of 16 that is its caller's until __free, contents undefined. */
@@ -228,11 +201,16 @@ export function __unpin(ptr: usize): void {
 @global @unsafe
 export function __alloc(size: usize): usize {
   if (size <= MAX_SIZE && start()) {
-    const p = rawAlloc(<u32>size);
-    if (p) return p;
-    collect();
-    const q = rawAlloc(<u32>size);
-    if (q) return q;
+    const extra = sortExtra(<u32>size);
+    let p = rawAlloc(<u32>size + extra);
+    if (p == 0) {
+      collect();
+      p = rawAlloc(<u32>size + extra);
+    }
+    if (p) {
+      blockTaken(p, <u32>size, extra);
+      return p;
+    }
   }
   throw new Error("out of memory");
 }
@@ -248,6 +226,7 @@ export function __realloc(ptr: usize, size: usize): usize {
     return moved;
   }
   if (checkPointer(<u32>ptr) != MISUSE_NONE) throw new Error(NO_BLOCK);
+  blockGiven(<u32>ptr);
   let p = size <= MAX_SIZE ? reallocChecked(<u32>ptr, <u32>size) : 0;
   if (p == 0 && size <= MAX_SIZE) {
     collect();
@@ -262,7 +241,9 @@ export function __realloc(ptr: usize, size: usize): usize {
 // @ts-ignore: decorator
 @global @unsafe
 export function __free(ptr: usize): void {
-  if (ptr >= __heap_base && freeBy(<u32>ptr, 0, TELL) != MISUSE_NONE) throw new Error(NO_BLOCK);
+  if (ptr < __heap_base) return;
+  blockGiven(<u32>ptr);
+  if (freeBy(<u32>ptr, 0, TELL) != MISUSE_NONE) throw new Error(NO_BLOCK);
 }
 
 /** A whole cycle. What nothing points to is free when it returns. */

@@ -23,6 +23,7 @@ import { finishSweep, isFinalizing, leaveFinalizer, startSweep, sweepOne } from 
 import { switchSets } from "../central/sweepsets";
 import { groupAt, groupIndex, spanAt } from "../heap/mspan";
 import { checkMarks } from "../check/checkmark";
+import { TRANSPARENT, unmarkRoots } from "./ascroots";
 import { dropTiny } from "./mallocgc";
 import { drain, isBornBlack, rescanMarked } from "./mark";
 import {
@@ -83,6 +84,7 @@ export function readyGC(): void {
   if (g.ready) return;
   g.ready = 1;
   g.enabled = ASC ? 1 : 0;
+  if (ASC) g.passes = TRANSPARENT;
   initPacer(pacer());
   if (!SHARED) reserveBuffer();
 }
@@ -154,6 +156,8 @@ function terminate(): u64 {
   const g = gcState();
   const p = pacer();
   let work: u64 = 0;
+  // What is only scanned again does not count for the budget.
+  const budget: u64 = LOOK_BUDGET + (ASC ? unmarkRoots() : 0);
   shadeRoots();
   g.looks += 1;
   while (!isWorkEmpty() || g.overflow != 0) {
@@ -162,10 +166,10 @@ function terminate(): u64 {
       g.passes += 1;
       work += rescanMarked();
       shadeRoots();
-    } else if (g.looks < MAX_LOOKS && work >= LOOK_BUDGET) {
+    } else if (g.looks < MAX_LOOKS && work >= budget) {
       break;
     } else {
-      work += drain(g.looks < MAX_LOOKS ? LOOK_BUDGET : ALL);
+      work += drain(g.looks < MAX_LOOKS ? budget - work : ALL);
     }
   }
   p.heapScanWork += work;

@@ -2,15 +2,16 @@
  * Pins: objects that the collector keeps because somebody outside says so, with a count each.
  *
  * An open-addressing table of {address, count} in records of the heap, at most half full; a removed entry leaves a mark
- * (count 0) until the table is next made anew. Pinned objects are roots.
+ * (count 0) until the table is next made anew. Pinned objects are roots. In AssemblyScript static ones may be pinned too.
  *
  * Owner: the P; G in a shared heap. Cost: O(1) expected; O(pins) when the table grows and for each look at the roots.
  */
 
-import { PAGE_SHIFT, SHARED } from "../base/config";
+import { ASC, PAGE_SHIFT, SHARED } from "../base/config";
 import { GcState, gcState } from "../base/gcstate";
 import { syncMemory } from "../base/state";
 import { allocTable, freeTable, newRecord } from "../heap/mheap";
+import { visit } from "./ascroots";
 import { shade } from "./mark";
 
 /** Slots of the first table, 8 bytes each. */
@@ -110,12 +111,25 @@ export function pinsOf(p: u32): u32 {
   return g.pins != 0 && p != 0 ? load<u32>(findSlot(g.pins, g.pinMask, p), 4) : 0;
 }
 
+/** Slots of the table. */
+export function pinSlots(): u32 {
+  const g = gcState();
+  return g.pinCount ? g.pinMask + 1 : 0;
+}
+
+/** The pinned object in slot `i` of the table; 0: none. */
+export function pinAt(i: u32): u32 {
+  const entry = load<u64>(slotAt(gcState().pins, i));
+  return entry >> 32 ? <u32>entry : 0;
+}
+
 /** Shade all that is pinned. */
 export function shadePins(): void {
-  const g = gcState();
-  if (g.pinCount == 0) return;
-  for (let i: u32 = 0; i <= g.pinMask; i++) {
-    const entry = load<u64>(slotAt(g.pins, i));
-    if (entry >> 32) shade(<u32>entry);
+  const n = pinSlots();
+  for (let i: u32 = 0; i < n; i++) {
+    const p = pinAt(i);
+    if (p == 0) continue;
+    if (ASC) visit(p);
+    else shade(p);
   }
 }

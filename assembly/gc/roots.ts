@@ -5,7 +5,7 @@
  *   handles    objects that somebody outside holds by number
  *   ranges     memory of the program's that it has registered: words, each a pointer or not
  *   stacks     ranges of which the part from [word] on is in use, the word being where the program keeps its stack pointer
- *   AssemblyScript's globals by its visitors, and its shadow stack
+ *   AssemblyScript's globals by its visitors, and what gc/ascroots.ts tells of
  *
  * Stores into handles and pins shade, stores into ranges, stacks and globals do not: termination looks at those again.
  *
@@ -21,6 +21,7 @@ import { ASC, PAGE_SHIFT } from "../base/config";
 import { gcState, isMarking } from "../base/gcstate";
 import { syncMemory } from "../base/state";
 import { allocTable, freeTable, newRecord } from "../heap/mheap";
+import { shadeStack } from "./ascroots";
 import { shade } from "./mark";
 import { shadePins } from "./pins";
 
@@ -46,7 +47,7 @@ export function shadeRoots(): u64 {
   shadePins();
   if (ASC) {
     __visit_globals(0);
-    for (let at = <u32>__stack_pointer; at < <u32>__heap_base; at += 4) __visit(load<u32>(at), 0);
+    shadeStack();
     return 0;
   }
   const g = gcState();
