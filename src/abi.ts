@@ -4,6 +4,7 @@
  * wasm hands every u32 to JavaScript as a signed number; the callers of these functions turn addresses and sizes back
  * with `>>> 0`, which is also what makes addresses above 2 GiB come out right.
  */
+import { show } from "./check.js";
 import { HeapDisposedError, ModuleLoadError } from "./errors.js";
 import { COLLECTOR_NAMES, type CollectorExports } from "./gc/abi.js";
 
@@ -67,9 +68,15 @@ const NAMES: readonly HostFunction[] = Object.keys({
   reclaim: 0,
 } satisfies Record<HostFunction, 0>) as HostFunction[];
 
+/** The names of a module's exported functions. */
+export function functionsOf(module: WebAssembly.Module): Set<string> {
+  const functions = WebAssembly.Module.exports(module).filter(({ kind }) => kind === "function");
+  return new Set(functions.map(({ name }) => name));
+}
+
 /** Throws ModuleLoadError unless the module is a host flavour: better now than at the first call. */
 export function checkHostModule(module: WebAssembly.Module): void {
-  const present = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
+  const present = functionsOf(module);
   const missing = NAMES.filter((name) => !present.has(name));
   if (missing.length > 0) {
     const hint = present.has("malloc") ? "; gomalloc.wasm has only the C functions, pass gomalloc-host.wasm" : "";
@@ -77,9 +84,34 @@ export function checkHostModule(module: WebAssembly.Module): void {
   }
 }
 
-/** An instance over `memory`. Nothing runs in it yet. */
-export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): HostExports {
-  return bindExports(new WebAssembly.Instance(module, { env: { memory } }));
+/** An instance of a checked module over `memory`. Nothing runs in it yet. Throws ModuleLoadError. */
+export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): WebAssembly.Instance {
+  try {
+    return new WebAssembly.Instance(module, { env: { memory } });
+  } catch (cause) {
+    throw cannotInstantiate(cause);
+  }
+}
+
+/** instantiate without blocking. Rejects with ModuleLoadError. */
+export async function instantiateAsync(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+): Promise<WebAssembly.Instance> {
+  try {
+    return await WebAssembly.instantiate(module, { env: { memory } });
+  } catch (cause) {
+    throw cannotInstantiate(cause);
+  }
+}
+
+function cannotInstantiate(cause: unknown): ModuleLoadError {
+  const why = cause instanceof Error ? cause.message : show(cause);
+  return new ModuleLoadError(
+    `the module cannot be instantiated over the heap's memory: ${why}. Pass the flavour that belongs to this function: ` +
+      "gomalloc-host.wasm for createHeap, gomalloc-host-shared.wasm for createSharedHeap",
+    { cause },
+  );
 }
 
 /** The exports of an instance of a checked module as one plain object, the same shape for every heap. */

@@ -2,10 +2,21 @@
  * The two ways to a heap: makeHeap compiles in place, makeHeapAsync on the engine's threads and from the network. The
  * entries (full.ts, slim.ts) make createHeap and createHeapAsync of them, each with its default module.
  */
-import { bindExports, type HostExports, instantiate, M_MISUSE, MISUSE_RETURN } from "./abi.js";
+import { bindExports, instantiate, instantiateAsync, M_MISUSE, MISUSE_RETURN } from "./abi.js";
+import { namesOf, readOptions } from "./check.js";
+import { checkCollectorOptions } from "./gc/options.js";
 import { Heap } from "./heap.js";
 import { type AsyncWasmSource, type DefaultModule, loadModule, loadModuleAsync, type WasmSource } from "./module.js";
-import { applyLimits, type HeapOptions, type Place, placeHeap, setOption } from "./options.js";
+import {
+  applyLimits,
+  checkLimits,
+  HEAP_OPTIONS,
+  type HeapOptions,
+  type Place,
+  placeHeap,
+  setOption,
+  throwsOnMisuse,
+} from "./options.js";
 
 export interface CreateHeapOptions extends HeapOptions {
   /** The host flavour, compiled or as bytes. Default: the module inlined in this package. */
@@ -17,24 +28,35 @@ export interface CreateHeapAsyncOptions extends HeapOptions {
   wasm?: AsyncWasmSource | undefined;
 }
 
-/** A heap, at once. Throws RangeError or TypeError for bad options, ModuleLoadError for bad wasm. */
+const OPTIONS = [...HEAP_OPTIONS, ...namesOf<Pick<CreateHeapOptions, "wasm">>({ wasm: 0 })] as const;
+
+/** A heap, at once. Throws RangeError or TypeError for bad options, ModuleLoadError for bad wasm, OutOfMemoryError. */
 export function makeHeap(options: CreateHeapOptions, otherwise: DefaultModule): Heap {
-  const throwOnMisuse = throwsOnMisuse(options);
-  const module = loadModule(options.wasm, otherwise);
-  const place = placeHeap(options);
-  return start(instantiate(module, place.memory), place, options, throwOnMisuse);
+  const checked = checkOptions(options, "createHeap");
+  const module = loadModule(checked.wasm, otherwise);
+  const place = placeHeap(checked);
+  return start(instantiate(module, place.memory), place, checked);
 }
 
 /** The same without blocking. Rejects with what makeHeap throws. */
 export async function makeHeapAsync(options: CreateHeapAsyncOptions, otherwise: DefaultModule): Promise<Heap> {
-  const throwOnMisuse = throwsOnMisuse(options);
-  const module = await loadModuleAsync(options.wasm, otherwise);
-  const place = placeHeap(options);
-  const instance = await WebAssembly.instantiate(module, { env: { memory: place.memory } });
-  return start(bindExports(instance), place, options, throwOnMisuse);
+  const checked = checkOptions(options, "createHeapAsync");
+  const module = await loadModuleAsync(checked.wasm, otherwise);
+  const place = placeHeap(checked);
+  return start(await instantiateAsync(module, place.memory), place, checked);
 }
 
-function start(exports: HostExports, place: Place, options: HeapOptions, throwOnMisuse: boolean): Heap {
+/** The options, read once; all that can be checked without a memory is. */
+function checkOptions<T extends HeapOptions>(given: T, call: string): T {
+  const options = readOptions(given, OPTIONS as readonly (keyof T & string)[], call);
+  throwsOnMisuse(options);
+  checkLimits(options);
+  if (options.collector !== undefined) options.collector = checkCollectorOptions(options.collector);
+  return options;
+}
+
+function start(instance: WebAssembly.Instance, place: Place, options: HeapOptions): Heap {
+  const exports = bindExports(instance);
   setOption(exports, M_MISUSE, MISUSE_RETURN);
   applyLimits(exports, options);
   if (place.heapBase !== null) {
@@ -42,10 +64,5 @@ function start(exports: HostExports, place: Place, options: HeapOptions, throwOn
     // Its record is had now, so that stats() works when memory is out.
     exports.memstats();
   }
-  return new Heap(exports, place.memory, throwOnMisuse, undefined, options.collector);
-}
-
-function throwsOnMisuse({ onMisuse = "throw" }: HeapOptions): boolean {
-  if (onMisuse !== "throw" && onMisuse !== "ignore") throw new TypeError(`onMisuse must be "throw" or "ignore"`);
-  return onMisuse === "throw";
+  return new Heap(exports, place.memory, throwsOnMisuse(options), undefined, options.collector);
 }

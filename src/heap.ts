@@ -10,7 +10,7 @@
  * and their like, which notice. A call into wasm costs some 3 ns beside its work.
  */
 import { disposedExports, type HostExports } from "./abi.js";
-import { powerOfTwo, u32 } from "./check.js";
+import { boolean, namesOf, powerOfTwo, readOptions, u32 } from "./check.js";
 import { DISPOSE } from "./dispose.js";
 import {
   CollectorUnavailableError,
@@ -25,9 +25,17 @@ import type { CoreExports } from "./gc/core.js";
 import type { CollectorOptions } from "./gc/options.js";
 import { describeInvariant } from "./invariants.js";
 import { MEMSTATS_BYTES, type MemStats, readMemStats } from "./memstats.js";
-import { applyLimits, type HeapLimits } from "./options.js";
+import { applyLimits, type HeapLimits, readLimits } from "./options.js";
 import { type HeapType, needsScan } from "./types.js";
-import { HeapView, MemoryViews, type ViewConstructor } from "./views.js";
+import { elementSize, HeapView, MemoryViews, type ViewConstructor } from "./views.js";
+
+/** What validate looks at beside the records. */
+export interface ValidateOptions {
+  /** Also read every free slot that is known to be zero. Default false. */
+  deep?: boolean | undefined;
+}
+
+const VALIDATE_OPTIONS = namesOf<ValidateOptions>({ deep: 0 });
 
 /** `B` is the kind of the memory's buffer; the heap of src/shared/heap.ts may have another. */
 export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable {
@@ -157,9 +165,10 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
    * Checks every invariant of the heap. Throws InvariantError at the first that does not hold. Walks all records of the
    * heap; `deep` also reads every free slot that is known to be zero.
    */
-  validate({ deep = false }: { deep?: boolean | undefined } = {}): void {
+  validate(options: ValidateOptions = {}): void {
+    const { deep = false } = readOptions(options, VALIDATE_OPTIONS, "validate");
     const exports = this.#exports;
-    const invariant = (deep ? exports.validateDeep() : exports.validate()) >>> 0;
+    const invariant = (boolean(deep, "deep") ? exports.validateDeep() : exports.validate()) >>> 0;
     if (invariant === 0) return;
     throw new InvariantError(invariant, describeInvariant(invariant), exports.validateInfo() >>> 0);
   }
@@ -174,11 +183,22 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
 
   /**
    * A view of `length` elements from address `ptr` that stays good when the memory grows; by default as many elements
-   * as the block at `ptr` holds. Throws RangeError when `ptr` is not aligned or the range is not in the memory.
+   * as the block at `ptr` holds. Throws TypeError when `type` constructs no typed arrays, RangeError when `ptr` is not
+   * aligned, the range is not in the memory, or no length is given and no live block begins at `ptr`.
    */
   view<T extends ArrayBufferView>(type: ViewConstructor<T, B>, ptr: number, length?: number): HeapView<T> {
-    const elements = length ?? Math.floor(this.usableSize(ptr) / type.BYTES_PER_ELEMENT);
-    return new HeapView(this.#views, type, ptr, elements);
+    return new HeapView(this.#views, type, ptr, length ?? this.#elements(type, ptr));
+  }
+
+  /** Elements of `type` that the block at `ptr` holds. Throws RangeError when there is none. */
+  #elements(type: ViewConstructor<ArrayBufferView, never>, ptr: number): number {
+    const bytes = elementSize(type);
+    const size = this.usableSize(ptr);
+    if (size > 0) return Math.floor(size / bytes);
+    throw new RangeError(
+      `no live block begins at ${ptr}: give view the address that the allocation returned, before the block is freed, ` +
+        "or a length, for memory that is no block of the heap's",
+    );
   }
 
   /** The whole memory as it is now. Like all views below: do not keep it across a call that may allocate. */
@@ -238,9 +258,14 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
 
   // Policy
 
-  /** Changes the limits that are given; see HeapLimits. A limit below what is in use only stops further growth. */
+  /**
+   * Changes the limits that are given; see HeapLimits. A limit below what is in use only stops further growth. Throws
+   * RangeError, TypeError; then nothing has changed.
+   */
   setLimits(limits: HeapLimits): void {
-    applyLimits(this.#exports, limits);
+    const checked = readLimits(limits);
+    if (this.#memory === null) throw new HeapDisposedError();
+    applyLimits(this.#exports, checked);
   }
 
   /** Gives the pages of retained empty spans back to the page heap. Returns how many pages of 8 KiB. */
@@ -255,13 +280,17 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
 
   /**
    * Lets go of the instance and the memory. Every later call throws HeapDisposedError; disposing twice is fine. Memory
-   * of the heap's own goes when the garbage collector finds it; a memory that was given stays with whoever gave it.
+   * of the heap's own goes when the garbage collector finds it; a memory that was given stays with whoever gave it. What
+   * a background's `schedule` throws when its timer is called off comes out of here: the heap is disposed of all the same.
    */
   dispose(): void {
+    const collector = this.#collector;
     this.#exports = disposedExports();
-    if (this.#collector !== null) Collector.close(this.#collector, coreExports(this.#exports));
+    this.#collector = null;
     this.#memory = null;
     this.#views.close();
+    // Last, because it calls functions of the user's.
+    if (collector !== null) Collector.close(collector, coreExports(this.#exports));
   }
 
   [DISPOSE](): void {
@@ -281,9 +310,9 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
 }
 
 /** What a collector calls. Throws CollectorUnavailableError. */
-function coreExports({ collector, mallocgc, malloc_usable_size }: HostExports): CoreExports {
+function coreExports({ collector, mallocgc, malloc_usable_size, objectBase }: HostExports): CoreExports {
   if (collector === null) throw new CollectorUnavailableError();
-  return { ...collector, mallocgc, malloc_usable_size };
+  return { ...collector, mallocgc, malloc_usable_size, objectBase };
 }
 
 function outOfMemory(size: number): never {

@@ -8,21 +8,14 @@
  *
  * Cost: a call between instances is several times a call within one; merging (`gomalloc link`) is faster. One thread.
  */
-import { bindExports, M_MISUSE, MISUSE_RETURN } from "./abi.js";
+import { bindExports, instantiateAsync, M_MISUSE, MISUSE_RETURN } from "./abi.js";
 import { decodeBase64 } from "./base64.js";
-import { within } from "./check.js";
+import { aMemory, isBytes, isMemory, isModule, namesOf, object, oneOf, reading, readOptions, within } from "./check.js";
 import { ModuleLoadError } from "./errors.js";
 import { TRAMPOLINE_NAMES, TRAMPOLINE_WASM_BASE64 } from "./generated/wasm-trampoline.js";
 import { Heap } from "./heap.js";
-import {
-  type AsyncWasmSource,
-  compileSource,
-  type DefaultModule,
-  fetchBytes,
-  isBytes,
-  loadModuleAsync,
-} from "./module.js";
-import { applyLimits, type HeapLimits, refuseShared, setOption } from "./options.js";
+import { type AsyncWasmSource, compileSource, type DefaultModule, fetchBytes, loadModuleAsync } from "./module.js";
+import { applyLimits, checkLimits, type HeapLimits, newMemory, refuseShared, setOption } from "./options.js";
 import { ENV, FAMILY, GOMALLOC } from "./tools/family.js";
 import { inspect } from "./tools/module.js";
 
@@ -45,6 +38,23 @@ export interface InstantiateWithOptions extends HeapLimits {
   wasm?: AsyncWasmSource | undefined;
 }
 
+const OPTIONS = namesOf<InstantiateWithOptions>({
+  imports: 0,
+  memory: 0,
+  heapBase: 0,
+  onMisuse: 0,
+  maxBytes: 0,
+  softLimit: 0,
+  reserve: 0,
+  wasm: 0,
+});
+const MISUSE_CHOICES = ["trap", "ignore"] as const;
+
+/** The highest address that a heap can begin at. */
+const MAX_HEAP_BASE = 0xffffffff;
+
+type Name = WebAssembly.ModuleImportDescriptor;
+
 /** A program that runs on gomalloc. */
 export interface InstantiatedWith {
   readonly module: WebAssembly.Module;
@@ -58,14 +68,15 @@ export interface InstantiatedWith {
 /** instantiateWith of the entries, each with its default module: see full.ts. */
 export async function runWith(
   app: AsyncWasmSource,
-  options: InstantiateWithOptions,
+  wishes: InstantiateWithOptions,
   otherwise: DefaultModule,
 ): Promise<InstantiatedWith> {
+  const options = checkOptions(wishes);
   const { onMisuse = "trap" } = options;
-  if (onMisuse !== "trap" && onMisuse !== "ignore") throw new TypeError(`onMisuse must be "trap" or "ignore"`);
   const { module, bytes } = await compiled(app);
   const host = await loadModuleAsync(options.wasm, otherwise);
-  const wanted = familyImports(module, options.imports ?? {}, host);
+  const imports = options.imports ?? {};
+  const wanted = familyImports(module, imports, host);
   const imported = WebAssembly.Module.imports(module).find(({ kind }) => kind === "memory");
   const { instance, memory, exports } = imported
     ? await overGivenMemory(module, host, wanted, imported, givenMemory(imported, bytes, options), options)
@@ -74,36 +85,61 @@ export async function runWith(
   const heapBase = options.heapBase ?? exportedHeapBase(instance);
   if (heapBase !== null) {
     const end = memory.buffer.byteLength;
-    functions.init(within(heapBase, 1, Math.min(end, 0xffffffff), "heapBase"));
+    functions.init(within(heapBase, 1, Math.min(end, MAX_HEAP_BASE), "heapBase"));
     functions.memstats();
   }
   return { module, instance, memory, heap: new Heap(functions, memory, onMisuse === "trap") };
 }
 
+/** The options, read once; all that can be checked without the program is. */
+function checkOptions(wishes: InstantiateWithOptions): InstantiateWithOptions {
+  const options = readOptions(wishes, OPTIONS, "instantiateWith");
+  const { onMisuse, heapBase, imports, memory } = options;
+  if (onMisuse !== undefined) oneOf(onMisuse, MISUSE_CHOICES, "onMisuse");
+  if (heapBase !== undefined) within(heapBase, 1, MAX_HEAP_BASE, "heapBase");
+  if (imports !== undefined) object(imports, "imports");
+  if (memory !== undefined) refuseShared(aMemory(memory));
+  return checkLimits(options);
+}
+
+/** What `imports` has for an import, undefined for nothing. It may be a proxy, or inherited. */
+function given(imports: WebAssembly.Imports, { module, name }: Name): WebAssembly.ImportValue | undefined {
+  return reading(`imports.${module}.${name}`, () => imports[module]?.[name]);
+}
+
+/** Throws TypeError when the program imports something that neither `imports` nor gomalloc has. */
+function requireImports(module: WebAssembly.Module, imports: WebAssembly.Imports): void {
+  // A global may hold undefined.
+  const missing = WebAssembly.Module.imports(module).filter(
+    (wanted) => wanted.kind !== "global" && given(imports, wanted) === undefined,
+  );
+  if (missing.length === 0) return;
+  const names = missing.map(({ module: from, name, kind }) => `${from}.${name} (${kind})`);
+  throw new TypeError(`the program imports ${names.join(", ")}: pass what is missing in the option imports`);
+}
+
 /** The program compiled, and its bytes where they could be had. */
 async function compiled(app: AsyncWasmSource): Promise<{ module: WebAssembly.Module; bytes: Uint8Array | null }> {
   const source = await app;
-  if (source instanceof WebAssembly.Module) return { module: source, bytes: null };
   if (isBytes(source)) {
     const bytes = ArrayBuffer.isView(source)
       ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
       : new Uint8Array(source);
     return { module: await compileSource(source), bytes };
   }
+  if (isModule(source)) return { module: source, bytes: null };
   const bytes = new Uint8Array(await fetchBytes(source));
   return { module: await compileSource(bytes), bytes };
 }
 
-type Name = WebAssembly.ModuleImportDescriptor;
-
 /** The program's imports that gomalloc serves. */
-function familyImports(module: WebAssembly.Module, given: WebAssembly.Imports, host: WebAssembly.Module): Name[] {
+function familyImports(module: WebAssembly.Module, imports: WebAssembly.Imports, host: WebAssembly.Module): Name[] {
   const served = new Set(WebAssembly.Module.exports(host).map(({ name }) => name));
   const wanted = WebAssembly.Module.imports(module).filter(
-    ({ module: from, name, kind }) =>
-      kind === "function" &&
-      (from === GOMALLOC || (from === ENV && Object.hasOwn(FAMILY, name))) &&
-      given[from]?.[name] === undefined,
+    (wanted) =>
+      wanted.kind === "function" &&
+      (wanted.module === GOMALLOC || (wanted.module === ENV && Object.hasOwn(FAMILY, wanted.name))) &&
+      given(imports, wanted) === undefined,
   );
   const unknown = wanted.filter(({ name }) => !served.has(name));
   if (unknown.length > 0) {
@@ -120,12 +156,29 @@ function familyImports(module: WebAssembly.Module, given: WebAssembly.Imports, h
   return wanted;
 }
 
-/** `given` and, for the wanted names, functions of `exports`. */
-function importObject(given: WebAssembly.Imports, wanted: Name[], exports: WebAssembly.Exports): WebAssembly.Imports {
-  const imports: Record<string, WebAssembly.ModuleImports> = { ...given };
-  for (const from of new Set(wanted.map(({ module }) => module))) imports[from] = { ...given[from] };
-  for (const { module, name } of wanted) imports[module]![name] = exports[name]!;
-  return imports;
+/** `imports` and, for the wanted names, functions of `exports`. */
+function importObject(imports: WebAssembly.Imports, wanted: Name[], exports: WebAssembly.Exports): WebAssembly.Imports {
+  const values = wanted.map((name): [Name, WebAssembly.ImportValue] => [name, exports[name.name]!]);
+  return withImports(imports, values);
+}
+
+/** `imports` with other values for some names. What is there stays, inherited or not. */
+function withImports(imports: WebAssembly.Imports, values: [Name, WebAssembly.ImportValue][]): WebAssembly.Imports {
+  const all: WebAssembly.Imports = Object.create(imports);
+  for (const [{ module, name }, value] of values) {
+    if (!Object.hasOwn(all, module)) {
+      const before: unknown = reading(`imports.${module}`, () => imports[module]);
+      const names = typeof before === "object" || typeof before === "function" ? before : null;
+      define(all, module, Object.create(names));
+    }
+    define(all[module]!, name, value);
+  }
+  return all;
+}
+
+/** Sets an own property, whatever is inherited under the name. */
+function define(target: object, name: string, value: unknown): void {
+  Object.defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true });
 }
 
 interface Pair {
@@ -143,16 +196,15 @@ async function overGivenMemory(
   memory: WebAssembly.Memory,
   options: InstantiateWithOptions,
 ): Promise<Pair> {
-  const { exports } = await WebAssembly.instantiate(host, { env: { memory } });
+  const { exports } = await instantiateAsync(host, memory);
   configure(exports, options);
   if (options.heapBase !== undefined) {
     bindExports({ exports }).init(
-      within(options.heapBase, 1, Math.min(memory.buffer.byteLength, 0xffffffff), "heapBase"),
+      within(options.heapBase, 1, Math.min(memory.buffer.byteLength, MAX_HEAP_BASE), "heapBase"),
     );
   }
-  const imports = importObject(options.imports ?? {}, wanted, exports);
-  imports[imported.module] = { ...imports[imported.module], [imported.name]: memory };
-  return { instance: await WebAssembly.instantiate(module, imports), memory, exports };
+  const imports = withImports(importObject(options.imports ?? {}, wanted, exports), [[imported, memory]]);
+  return { instance: await instantiateProgram(module, imports, ""), memory, exports };
 }
 
 async function overOwnMemory(
@@ -163,10 +215,16 @@ async function overOwnMemory(
 ): Promise<Pair> {
   if (options.memory !== undefined) throw new TypeError("memory is for programs that import one; this one has its own");
   const { instance: trampoline } = await WebAssembly.instantiate(decodeBase64(TRAMPOLINE_WASM_BASE64));
-  const instance = await instantiateEarly(module, importObject(options.imports ?? {}, wanted, trampoline.exports));
+  // Its malloc is not there yet: its start function must not call it.
+  const instance = await instantiateProgram(
+    module,
+    importObject(options.imports ?? {}, wanted, trampoline.exports),
+    ". If it allocates: that works only when the program imports its memory (wasm-ld --import-memory), or merged, with " +
+      "`npx gomalloc link`",
+  );
   const memory = exportedMemory(instance);
   refuseShared(memory);
-  const { exports } = await WebAssembly.instantiate(host, { env: { memory } });
+  const { exports } = await instantiateAsync(host, memory);
   configure(exports, options);
   const table = trampoline.exports["table"] as WebAssembly.Table;
   TRAMPOLINE_NAMES.forEach((name, index) => {
@@ -175,20 +233,18 @@ async function overOwnMemory(
   return { instance, memory, exports };
 }
 
-/** Instantiates a program whose malloc is not there yet: its start function must not call it. */
-async function instantiateEarly(
+/** The program's instance. Throws ModuleLoadError when its start function traps; `hint` says what may be why. */
+async function instantiateProgram(
   module: WebAssembly.Module,
   imports: WebAssembly.Imports,
+  hint: string,
 ): Promise<WebAssembly.Instance> {
+  requireImports(module, imports);
   try {
     return await WebAssembly.instantiate(module, imports);
   } catch (cause) {
     if (!(cause instanceof WebAssembly.RuntimeError)) throw cause;
-    throw new ModuleLoadError(
-      `the program's start function failed (${cause.message}). If it allocates: that works only when the program ` +
-        "imports its memory (wasm-ld --import-memory), or merged, with `npx gomalloc link`",
-      { cause },
-    );
+    throw new ModuleLoadError(`the program's start function failed (${cause.message})${hint}`, { cause });
   }
 }
 
@@ -203,14 +259,14 @@ function givenMemory(
   bytes: Uint8Array | null,
   { memory, imports = {} }: InstantiateWithOptions,
 ): WebAssembly.Memory {
-  const given = memory ?? imports[imported.module]?.[imported.name] ?? newMemory(imported, bytes);
-  if (!(given instanceof WebAssembly.Memory)) throw new TypeError("memory must be a WebAssembly.Memory");
-  refuseShared(given);
-  return given;
+  const found = memory ?? given(imports, imported) ?? memoryAsImported(imported, bytes);
+  const checked = aMemory(found as WebAssembly.Memory);
+  refuseShared(checked);
+  return checked;
 }
 
 /** A memory as the program asks for in its import. */
-function newMemory(imported: Name, bytes: Uint8Array | null): WebAssembly.Memory {
+function memoryAsImported(imported: Name, bytes: Uint8Array | null): WebAssembly.Memory {
   const limits = bytes === null ? undefined : inspect(bytes).memories[0];
   if (limits === undefined) {
     throw new ModuleLoadError(
@@ -219,13 +275,13 @@ function newMemory(imported: Name, bytes: Uint8Array | null): WebAssembly.Memory
     );
   }
   const { initial, maximum, shared } = limits;
-  return new WebAssembly.Memory({ initial, ...(maximum === undefined ? {} : { maximum }), shared });
+  return newMemory({ initial, ...(maximum === undefined ? {} : { maximum }), shared });
 }
 
 function exportedMemory(instance: WebAssembly.Instance): WebAssembly.Memory {
   const { memory } = instance.exports;
-  if (memory instanceof WebAssembly.Memory) return memory;
-  const memories = Object.values(instance.exports).filter((value) => value instanceof WebAssembly.Memory);
+  if (isMemory(memory)) return memory;
+  const memories = Object.values(instance.exports).filter(isMemory);
   if (memories.length === 1) return memories[0]!;
   throw new ModuleLoadError(
     "the program neither imports nor exports a memory, or exports several and none as `memory`",
@@ -235,5 +291,6 @@ function exportedMemory(instance: WebAssembly.Instance): WebAssembly.Memory {
 /** The program's own word for where its heap begins. */
 function exportedHeapBase(instance: WebAssembly.Instance): number | null {
   const base = instance.exports["__heap_base"];
-  return base instanceof WebAssembly.Global ? (base.value as number) >>> 0 : null;
+  const value: unknown = base instanceof WebAssembly.Global ? reading("__heap_base", () => base.value) : null;
+  return typeof value === "number" ? value >>> 0 : null;
 }

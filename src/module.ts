@@ -7,6 +7,7 @@
  */
 import { checkHostModule } from "./abi.js";
 import { decodeBase64 } from "./base64.js";
+import { isBytes, isModule, show } from "./check.js";
 import { ModuleLoadError } from "./errors.js";
 
 /** Wasm that can be compiled at once. */
@@ -57,9 +58,11 @@ export function noModule(entry: string, option: string, file: string): DefaultMo
 /** The module of `source`, or the default. Throws ModuleLoadError when it is not gomalloc's host flavour. */
 export function loadModule(source: WasmSource | undefined, otherwise: DefaultModule): WebAssembly.Module {
   if (source === undefined) return otherwise.load();
-  if (source instanceof WebAssembly.Module) return checked(source);
+  if (isModule(source)) return checked(source);
   if (isBytes(source)) return checked(compile(source));
-  throw new TypeError("wasm must be a WebAssembly.Module or bytes; createHeapAsync also takes a URL or a Response");
+  throw new TypeError(
+    `wasm must be a WebAssembly.Module or bytes; the async functions also take a URL or a Response: ${show(source)}`,
+  );
 }
 
 /** The same without blocking: compiles on the engine's own threads, and while bytes still arrive. */
@@ -73,7 +76,7 @@ export async function loadModuleAsync(
 /** Compiles any module, a program's too, without blocking. Throws ModuleLoadError, or TypeError for another value. */
 export async function compileSource(source: AsyncWasmSource): Promise<WebAssembly.Module> {
   const given = await source;
-  if (given instanceof WebAssembly.Module) return given;
+  if (isModule(given)) return given;
   if (isBytes(given)) return compileAsync(given);
   return fromResponse(await responseOf(given));
 }
@@ -83,13 +86,9 @@ async function responseOf(source: unknown): Promise<Response> {
   let response: Response;
   if (typeof Response === "function" && source instanceof Response) response = source;
   else if (typeof source === "string" || source instanceof URL) response = await get(source);
-  else throw new TypeError("wasm must be a WebAssembly.Module, bytes, a URL or a Response");
+  else throw new TypeError(`wasm must be a WebAssembly.Module, bytes, a URL or a Response: ${show(source)}`);
   if (!response.ok) throw new ModuleLoadError(`${response.url || "the response"} has status ${response.status}`);
   return response;
-}
-
-export function isBytes(value: unknown): value is ArrayBuffer | ArrayBufferView<ArrayBuffer> {
-  return value instanceof ArrayBuffer || ArrayBuffer.isView(value);
 }
 
 function checked(module: WebAssembly.Module): WebAssembly.Module {
@@ -124,7 +123,16 @@ async function get(url: URL | string): Promise<Response> {
 
 /** The bytes behind a URL, or of a response. Throws ModuleLoadError when there are none. */
 export async function fetchBytes(source: Response | URL | string): Promise<ArrayBuffer> {
-  return (await responseOf(source)).arrayBuffer();
+  return bytesOf(await responseOf(source));
+}
+
+/** The body of a response. Throws ModuleLoadError when it breaks off, or was read before. */
+async function bytesOf(response: Response): Promise<ArrayBuffer> {
+  try {
+    return await response.arrayBuffer();
+  } catch (cause) {
+    throw asLoadError(cause);
+  }
 }
 
 /** Streams where the engine can, which it does for this content type alone; otherwise takes the bytes whole. */
@@ -139,17 +147,22 @@ async function fromResponse(response: Response): Promise<WebAssembly.Module> {
       throw asLoadError(cause);
     }
   }
-  return compileAsync(await response.arrayBuffer());
+  return compileAsync(await bytesOf(response));
 }
 
 /**
- * CompileError is what broken bytes give; callers get one kind of error whatever the reason. A Content-Security-Policy
- * gives the same or an EvalError, in words that differ from engine to engine.
+ * One kind of error whatever the reason: a CompileError for broken bytes, a RangeError where a browser's main thread may
+ * not compile, a TypeError for a body that cannot be read. A Content-Security-Policy gives a CompileError or an EvalError,
+ * in words that differ from engine to engine.
  */
-function asLoadError(cause: unknown): unknown {
-  if (!(cause instanceof WebAssembly.CompileError || cause instanceof EvalError)) return cause;
-  if (!mayCompile()) return new ModuleLoadError(`${FORBIDDEN} (${cause.message})`, { cause });
-  return new ModuleLoadError(`not a WebAssembly module: ${cause.message}`, { cause });
+function asLoadError(cause: unknown): ModuleLoadError {
+  if (cause instanceof ModuleLoadError) return cause;
+  const why = cause instanceof Error ? cause.message : show(cause);
+  const compiling = cause instanceof WebAssembly.CompileError || cause instanceof EvalError;
+  if (compiling && !mayCompile()) return new ModuleLoadError(`${FORBIDDEN} (${why})`, { cause });
+  return new ModuleLoadError(`${compiling ? "not a WebAssembly module" : "the module cannot be loaded"}: ${why}`, {
+    cause,
+  });
 }
 
 const FORBIDDEN =

@@ -2,7 +2,8 @@
  * Options of a heap: checked here, once, and brought into the form that the instance takes.
  */
 import { type HostExports, M_MAX_BYTES, M_RESERVE, M_SOFT_LIMIT, MAX_WASM_PAGES, WASM_PAGE_SIZE } from "./abi.js";
-import { u32, within } from "./check.js";
+import { aMemory, isShared, namesOf, oneOf, readOptions, u32, within } from "./check.js";
+import { OutOfMemoryError } from "./errors.js";
 import type { CollectorOptions } from "./gc/options.js";
 
 /** Where a heap in a memory of its own begins: address 0 is null, and a write near null hits nothing of the heap's. */
@@ -47,11 +48,57 @@ export interface HeapOptions extends HeapLimits {
   collector?: CollectorOptions | undefined;
 }
 
+/** What free and realloc may do with a pointer that they cannot take. */
+export const MISUSE_CHOICES = ["throw", "ignore"] as const;
+
+const LIMITS = namesOf<HeapLimits>({ maxBytes: 0, softLimit: 0, reserve: 0 });
+
+/** The names of HeapOptions. */
+export const HEAP_OPTIONS = namesOf<HeapOptions>({
+  memory: 0,
+  initial: 0,
+  maximum: 0,
+  heapBase: 0,
+  maxBytes: 0,
+  softLimit: 0,
+  reserve: 0,
+  onMisuse: 0,
+  collector: 0,
+});
+
 /** Where a heap is going to stand. */
 export interface Place {
   readonly memory: WebAssembly.Memory;
   /** Address for init; null when the heap is to take only what it grows. */
   readonly heapBase: number | null;
+}
+
+/** A memory. Throws OutOfMemoryError where the engine has no room for it. */
+export function newMemory(limits: WebAssembly.MemoryDescriptor): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory(limits);
+  } catch (cause) {
+    throw new OutOfMemoryError((limits.shared ? (limits.maximum ?? 0) : limits.initial) * WASM_PAGE_SIZE, { cause });
+  }
+}
+
+/** Limits as setLimits is given them, checked. Throws RangeError, TypeError. */
+export function readLimits(given: HeapLimits): HeapLimits {
+  return checkLimits(readOptions(given, LIMITS, "setLimits"));
+}
+
+/** `limits` when all that are given are in range. Throws RangeError. */
+export function checkLimits<T extends HeapLimits>(limits: T): T {
+  const { maxBytes, softLimit, reserve } = limits;
+  if (maxBytes !== undefined) u32(maxBytes, "maxBytes");
+  if (softLimit !== undefined) u32(softLimit, "softLimit");
+  if (reserve !== undefined) within(reserve, 0, MAX_RESERVE, "reserve");
+  return limits;
+}
+
+/** Whether misuse throws. Throws TypeError for another word than those of MISUSE_CHOICES. */
+export function throwsOnMisuse({ onMisuse = "throw" }: Pick<HeapOptions, "onMisuse">): boolean {
+  return oneOf(onMisuse, MISUSE_CHOICES, "onMisuse") === "throw";
 }
 
 /** The memory and the heap's base in it. Throws RangeError or TypeError when the options contradict each other. */
@@ -61,15 +108,14 @@ export function placeHeap(options: HeapOptions): Place {
   if (initial !== undefined || maximum !== undefined) {
     throw new TypeError("initial and maximum are for a memory of the heap's own; a given memory has its own");
   }
-  if (!(memory instanceof WebAssembly.Memory)) throw new TypeError("memory must be a WebAssembly.Memory");
-  refuseShared(memory);
+  refuseShared(aMemory(memory));
   if (heapBase === undefined) return { memory, heapBase: null };
   return { memory, heapBase: within(heapBase, 1, Math.min(memory.buffer.byteLength, MAX_HEAP_BASE), "heapBase") };
 }
 
 /** Throws TypeError for a shared memory: the heap is for one thread. */
 export function refuseShared({ buffer }: WebAssembly.Memory): void {
-  if (typeof SharedArrayBuffer === "function" && (buffer as ArrayBufferLike) instanceof SharedArrayBuffer) {
+  if (isShared(buffer)) {
     throw new TypeError("memory is shared; this heap is for one thread and needs an unshared memory");
   }
 }
@@ -79,15 +125,11 @@ function ownMemory(initial?: number, maximum?: number, heapBase = DEFAULT_HEAP_B
   const first = within(initial ?? needed, needed, MAX_WASM_PAGES, "initial");
   if (heapBase === 0) throw new RangeError("heapBase must not be 0: that is the null pointer");
   const most = within(maximum ?? MAX_WASM_PAGES, first, MAX_WASM_PAGES, "maximum");
-  return { memory: new WebAssembly.Memory({ initial: first, maximum: most }), heapBase };
+  return { memory: newMemory({ initial: first, maximum: most }), heapBase };
 }
 
-/** Checks all limits, then sets those that are given. */
-export function applyLimits(exports: HostExports, limits: HeapLimits): void {
-  const { maxBytes, softLimit, reserve } = limits;
-  if (maxBytes !== undefined) u32(maxBytes, "maxBytes");
-  if (softLimit !== undefined) u32(softLimit, "softLimit");
-  if (reserve !== undefined) within(reserve, 0, MAX_RESERVE, "reserve");
+/** Sets the limits that are given; see checkLimits. */
+export function applyLimits(exports: HostExports, { maxBytes, softLimit, reserve }: HeapLimits): void {
   if (maxBytes !== undefined) setOption(exports, M_MAX_BYTES, maxBytes);
   if (softLimit !== undefined) setOption(exports, M_SOFT_LIMIT, softLimit);
   if (reserve !== undefined) setOption(exports, M_RESERVE, reserve);

@@ -1,7 +1,7 @@
 /**
  * Types as the allocator sees them: Go's `_type` reduced to what decides where an object goes.
  */
-import { within } from "./check.js";
+import { object, reading, within } from "./check.js";
 
 const MAX_TYPE_SIZE = 0xffffffff;
 /** Bytes of a pointer in linear memory. */
@@ -18,13 +18,27 @@ export interface HeapType {
   readonly ptrBytes: number;
 }
 
-/** True when objects of the type go to scan spans. Throws RangeError when the type contradicts itself. O(1). */
+/**
+ * True when objects of the type go to scan spans. Throws RangeError when the type contradicts itself, TypeError for what
+ * is no type. O(1).
+ */
 export function needsScan(type: HeapType | null): boolean {
   if (type === null) return false;
-  within(type.size, 0, MAX_TYPE_SIZE, "type.size");
-  within(type.ptrBytes, 0, type.size, "type.ptrBytes");
-  if (type.ptrBytes % POINTER_SIZE !== 0) {
-    throw new RangeError(`type.ptrBytes must be a multiple of ${POINTER_SIZE}: ${type.ptrBytes}`);
+  object(type, "type");
+  const size = within(
+    reading("type.size", () => type.size),
+    0,
+    MAX_TYPE_SIZE,
+    "type.size",
+  );
+  const ptrBytes = within(
+    reading("type.ptrBytes", () => type.ptrBytes),
+    0,
+    size,
+    "type.ptrBytes",
+  );
+  if (ptrBytes % POINTER_SIZE !== 0) {
+    throw new RangeError(`type.ptrBytes must be a multiple of ${POINTER_SIZE}: ${ptrBytes}`);
   }
-  return type.ptrBytes > 0;
+  return ptrBytes > 0;
 }

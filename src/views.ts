@@ -8,13 +8,23 @@
  * A shared memory's buffer is never detached, it only stays short: src/shared/views.ts asks the memory every time. That
  * is why everything here has the kind of buffer as a type parameter.
  */
-import { u32 } from "./check.js";
+import { reading, show, u32 } from "./check.js";
 import { HeapDisposedError } from "./errors.js";
 
 /** A constructor of typed arrays over linear memory. */
 export interface ViewConstructor<T extends ArrayBufferView, B extends ArrayBufferLike = ArrayBuffer> {
   readonly BYTES_PER_ELEMENT: number;
   new (buffer: B, byteOffset: number, length: number): T;
+}
+
+/** Largest element of a typed array, bytes. */
+const MAX_ELEMENT = 8;
+
+/** Bytes of an element of the arrays that `type` constructs. Throws TypeError when it constructs none. */
+export function elementSize(type: ViewConstructor<ArrayBufferView, never>): number {
+  const bytes = typeof type === "function" ? reading("type", () => type.BYTES_PER_ELEMENT) : 0;
+  if (Number.isInteger(bytes) && bytes >= 1 && bytes <= MAX_ELEMENT && (bytes & (bytes - 1)) === 0) return bytes;
+  throw new TypeError(`type must be a constructor of typed arrays, such as Uint8Array: ${show(type)}`);
 }
 
 /** The whole of a buffer, in every type. */
@@ -92,13 +102,14 @@ export class HeapView<T extends ArrayBufferView> {
   readonly #type: ViewConstructor<T, ArrayBufferLike>;
   #buffer: ArrayBufferLike | null = null;
   #view: T | null = null;
+  readonly #bytes: number;
   /** Address of the first element, unsigned. */
   readonly ptr: number;
   /** Elements. */
   readonly length: number;
 
   constructor(memory: MemoryViews<ArrayBufferLike>, type: ViewConstructor<T, never>, ptr: number, length: number) {
-    const bytes = type.BYTES_PER_ELEMENT;
+    const bytes = elementSize(type);
     if (u32(ptr, "ptr") % bytes !== 0) throw new RangeError(`ptr must be a multiple of ${bytes}: ${ptr}`);
     const size = memory.current.buffer.byteLength;
     if (ptr + u32(length, "length") * bytes > size) {
@@ -106,20 +117,26 @@ export class HeapView<T extends ArrayBufferView> {
     }
     this.#memory = memory;
     this.#type = type as ViewConstructor<T, ArrayBufferLike>;
+    this.#bytes = bytes;
     this.ptr = ptr;
     this.length = length;
   }
 
   /** Bytes of the range. */
   get byteLength(): number {
-    return this.length * this.#type.BYTES_PER_ELEMENT;
+    return this.length * this.#bytes;
   }
 
-  /** A typed array over the range, valid now: the last one returned, or a fresh one when the buffer has changed. */
+  /**
+   * A typed array over the range, valid now: the last one returned, or a fresh one when the buffer has changed. Throws
+   * TypeError when the type that the view was made with constructs none.
+   */
   get(): T {
     const buffer = this.#memory.current.buffer;
     if (this.#view === null || this.#buffer !== buffer) {
-      this.#view = new this.#type(buffer, this.ptr, this.length);
+      const view = reading("a view of this type", () => new this.#type(buffer, this.ptr, this.length));
+      if (!ArrayBuffer.isView(view)) throw new TypeError("the type of the view constructs no typed arrays");
+      this.#view = view;
       this.#buffer = buffer;
     }
     return this.#view;

@@ -9,7 +9,7 @@
  * Since a turn is a task of its own, no cycle begins within a task of the program's: what that has in its variables is
  * safe until it gives the thread back, unless the option `auto` is on.
  */
-import { within } from "../check.js";
+import { callable, namesOf, readOptions, show, within } from "../check.js";
 import { DISPOSE } from "../dispose.js";
 
 /** Go's forcegcperiod. */
@@ -32,11 +32,13 @@ export interface BackgroundOptions {
   /** A cycle begins at the latest this long after the last one, unless GOGC is off. Default 120000; Infinity: never. */
   forcePeriodMs?: number | undefined;
   /**
-   * Calls `turn` once, `ms` milliseconds from now, with the milliseconds that it may take at most; returns what calls
-   * that off. Default: setTimeout, and requestIdleCallback after it where there is one.
+   * Calls `turn` once, `ms` milliseconds from now, with the milliseconds that it may take at most or nothing; returns
+   * what calls that off. Not at once, within schedule itself. When it throws, the background has stopped. Default: setTimeout, and requestIdleCallback after it where there is one.
    */
-  schedule?: ((turn: (mostMs: number) => void, ms: number) => () => void) | undefined;
+  schedule?: ((turn: (mostMs?: number) => void, ms: number) => () => void) | undefined;
 }
+
+const OPTIONS = namesOf<BackgroundOptions>({ budgetMs: 0, intervalMs: 0, idleMs: 0, forcePeriodMs: 0, schedule: 0 });
 
 /** What the background does, and when: the collector's. */
 export interface BackgroundWork {
@@ -48,20 +50,21 @@ export interface BackgroundWork {
 export class Background implements Disposable {
   readonly #work: BackgroundWork;
   readonly #options: Required<{ [K in keyof BackgroundOptions]: Exclude<BackgroundOptions[K], undefined> }>;
-  /** Null once it is stopped. */
+  /** Null when no turn is planned: it is stopped, or plans one. */
   #cancel: (() => void) | null = null;
+  #stopped = false;
   #turns = 0;
 
-  /** For Collector.background. Throws RangeError. */
+  /** For Collector.background. Throws RangeError, TypeError, and what `schedule` throws. */
   constructor(work: BackgroundWork, options: BackgroundOptions) {
-    const { budgetMs, intervalMs, idleMs, forcePeriodMs, schedule } = options;
+    const { budgetMs, intervalMs, idleMs, forcePeriodMs, schedule } = readOptions(options, OPTIONS, "background");
     this.#work = work;
     this.#options = {
       budgetMs: positive(budgetMs ?? BUDGET_MS, "budgetMs"),
       intervalMs: within(intervalMs ?? INTERVAL_MS, 0, MAX_MS, "intervalMs"),
       idleMs: within(idleMs ?? IDLE_MS, 0, MAX_MS, "idleMs"),
       forcePeriodMs: positive(forcePeriodMs ?? FORCE_PERIOD_MS, "forcePeriodMs"),
-      schedule: schedule ?? scheduleIdle,
+      schedule: schedule === undefined ? scheduleIdle : callable(schedule, "schedule"),
     };
     this.#next(this.#options.intervalMs);
   }
@@ -75,27 +78,42 @@ export class Background implements Disposable {
     return this.#turns;
   }
 
-  /** No turn comes any more; a cycle that is marking stays as it is. Twice is fine. */
+  /**
+   * No turn comes any more; a cycle that is marking stays as it is. Twice is fine. Throws what `schedule`'s way of calling
+   * off throws: then it has stopped all the same.
+   */
   stop(): void {
-    this.#cancel?.();
+    const cancel = this.#cancel;
+    this.#stopped = true;
     this.#cancel = null;
+    cancel?.();
   }
 
   [DISPOSE](): void {
     this.stop();
   }
 
+  /** Plans the next turn. While the user's function runs there is nothing to be called off: the background stands. */
   #next(ms: number): void {
-    this.#cancel = this.#options.schedule((mostMs) => this.#turn(mostMs), ms);
+    this.#cancel = null;
+    const { schedule } = this.#options;
+    let planned = true;
+    const cancel = schedule((mostMs = Number.POSITIVE_INFINITY) => {
+      // Once, and not from within schedule.
+      if (!planned || this.#cancel === null) return;
+      planned = false;
+      this.#turn(mostMs);
+    }, ms);
+    this.#cancel = callable(cancel, "what schedule returns");
+    if (this.#stopped) this.stop();
   }
 
   #turn(mostMs: number): void {
-    if (this.#cancel === null) return;
     this.#turns++;
     const { budgetMs, forcePeriodMs, intervalMs, idleMs } = this.#options;
     let busy = true;
     try {
-      busy = this.#work.turn(Math.min(budgetMs, mostMs), forcePeriodMs);
+      busy = this.#work.turn(Math.min(budgetMs, positive(mostMs, "mostMs")), forcePeriodMs);
     } finally {
       // What a hook throws is the event loop's to report; the background goes on. A hook may have stopped it.
       if (this.running) this.#next(busy ? intervalMs : idleMs);
@@ -105,7 +123,7 @@ export class Background implements Disposable {
 
 /** `ms` when it is a number above 0, Infinity too. */
 export function positive(ms: number, name: string): number {
-  if (typeof ms !== "number" || !(ms > 0)) throw new RangeError(`${name} must be above 0: ${String(ms)}`);
+  if (typeof ms !== "number" || !(ms > 0)) throw new RangeError(`${name} must be above 0: ${show(ms)}`);
   return ms;
 }
 

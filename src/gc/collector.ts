@@ -14,7 +14,8 @@
  * One thread. The cost of a call is a wasm call of some ns beside its work, but where it says more; the collector's
  * work is done in slices within the calls that ask for it, and within allocations.
  */
-import { u32, within } from "../check.js";
+import { boolean, namesOf, readOptions, u32, within } from "../check.js";
+import { runAll } from "../dispose.js";
 import { MisuseError, misuseKind, OutOfMemoryError, PinError } from "../errors.js";
 import type { GCMemStats } from "../memstats.js";
 import type { MemoryViews } from "../views.js";
@@ -29,6 +30,7 @@ import {
   checkSettings,
   clockOf,
   DEFAULT_SETTINGS,
+  readSettings,
   type Settings,
 } from "./options.js";
 import { Recorder } from "./recorder.js";
@@ -45,6 +47,10 @@ const LONG_SLICE_BYTES = 1 << 20;
 const LONG_SLICE_PAGES = 4096;
 /** Below this an object without pointers shares its 16 bytes with others. */
 const TINY_SIZE = 16;
+/** Bytes of a pointer's slot. */
+const SLOT = 4;
+
+const STEP_BUDGET = namesOf<StepBudget>({ budgetMs: 0, bytes: 0 });
 
 /** How long a step may take: until the first of the two is used up. */
 export interface StepBudget {
@@ -69,16 +75,15 @@ export class Collector {
   #background: Background | null = null;
   #flushing = false;
 
-  /** For createCollector. */
+  /** For createCollector, with options that are checked. */
   constructor(core: Core, heap: BlockHeap, options: CollectorOptions) {
-    checkSettings(options);
     this.#core = core;
     this.#heap = heap;
     this.#types = new Types(core);
     this.#handles = new Handles(core);
     this.#roots = new Roots(core);
     this.#recorder = new Recorder(core, clockOf(options));
-    this.setOptions(options);
+    this.#set(options);
   }
 
   // Types and objects
@@ -131,7 +136,7 @@ export class Collector {
 
   /** What newBytes makes, without a handle. `zeroed` false: contents undefined. */
   allocateBytes(size: number, zeroed = true): number {
-    return this.#allocateUntyped(size, 0, zeroed ? 1 : 0);
+    return this.#allocateUntyped(size, 0, boolean(zeroed, "zeroed") ? 1 : 0);
   }
 
   /** What newConservative makes, without a handle. */
@@ -228,11 +233,13 @@ export class Collector {
   // Pointers in objects
 
   /**
-   * Stores a pointer at `slot`, the address of a word of an object or of a registered range: with the write barrier.
-   * Where `slot` lies is not looked at. Throws RangeError.
+   * Stores a pointer at `slot`, the address of a word of a live object or block, or of a registered range: with the write
+   * barrier. Throws RangeError for any other address.
    */
   writePointer(slot: number, target: Target): void {
-    this.#core.exports.writePointer(this.#slot(slot), addressOf(target));
+    const value = addressOf(target);
+    this.#writable(this.#slot(slot), SLOT, "slot");
+    this.#core.exports.writePointer(slot, value);
   }
 
   /** The word at `slot`. Throws RangeError. */
@@ -240,17 +247,24 @@ export class Collector {
     return this.#core.word(this.#slot(slot))!;
   }
 
-  /** Copies `count` elements of `type`, which may overlap, with the write barrier. Throws RangeError, TypeError. */
+  /**
+   * Copies `count` elements of `type`, which may overlap, with the write barrier. `to` must lie in one live object or
+   * block, or in one registered range. Throws RangeError, TypeError.
+   */
   copy(type: GCType<string>, to: Target, from: Target, count = 1): void {
     const address = GCType.addressIn(this.#core, type);
     const source = this.#range(from, type, count, "from");
-    this.#core.exports.typedMove(address, this.#range(to, type, count, "to"), source, count);
+    const start = this.#range(to, type, count, "to");
+    this.#writable(start, type.size * count, "to");
+    this.#core.exports.typedMove(address, start, source, count);
   }
 
-  /** Clears `count` elements of `type`, with the write barrier. Throws RangeError, TypeError. */
+  /** Clears `count` elements of `type`, with the write barrier. `to` is as for copy. Throws RangeError, TypeError. */
   clear(type: GCType<string>, to: Target, count = 1): void {
     const address = GCType.addressIn(this.#core, type);
-    this.#core.exports.typedClear(address, this.#range(to, type, count, "to"), count);
+    const start = this.#range(to, type, count, "to");
+    this.#writable(start, type.size * count, "to");
+    this.#core.exports.typedClear(address, start, count);
   }
 
   // Cycles
@@ -285,7 +299,8 @@ export class Collector {
    * RangeError.
    */
   step(budget: StepBudget = {}): boolean {
-    const { bytes = Infinity, budgetMs = budget.bytes === undefined ? 1 : Infinity } = budget;
+    const given = readOptions(budget, STEP_BUDGET, "step");
+    const { bytes = Infinity, budgetMs = given.bytes === undefined ? 1 : Infinity } = given;
     positive(budgetMs, "budgetMs");
     positive(bytes, "bytes");
     if (this.#core.exports.gcPhase() === 0) return false;
@@ -304,13 +319,19 @@ export class Collector {
     return more;
   }
 
-  /** Lets timers do the collector's work between the program's tasks; see BackgroundOptions. Ends the one before. */
+  /**
+   * Lets timers do the collector's work between the program's tasks; see BackgroundOptions. Ends the one before. Throws
+   * RangeError, TypeError, and what `schedule` throws; then the one before goes on.
+   */
   background(options: BackgroundOptions = {}): Background {
     // Nothing of a heap that is gone.
     this.#core.exports.gcPhase();
     const next = new Background({ turn: (budgetMs, periodMs) => this.#turn(budgetMs, periodMs) }, options);
-    this.#background?.stop();
+    const before = this.#background;
     this.#background = next;
+    // `schedule` may have disposed of the heap.
+    if (this.#core.closed) runAll([() => next.stop(), () => void this.#core.exports.gcPhase()]);
+    before?.stop();
     return next;
   }
 
@@ -318,7 +339,13 @@ export class Collector {
 
   /** Changes the settings that are given. Throws RangeError, TypeError; then nothing has changed. */
   setOptions(settings: CollectorSettings): void {
+    this.#set(readSettings(settings));
+  }
+
+  #set(settings: CollectorSettings): void {
     const changed = checkSettings(settings);
+    // Nothing of a heap that is gone.
+    this.#core.exports.gcPhase();
     applySettings(this.#core.exports, changed);
     this.#settings = { ...this.#settings, ...changed };
     const { onCycle, trace, traceUnit, events } = settings;
@@ -357,10 +384,13 @@ export class Collector {
     return readGCMemStats(collector.#core.exports, collector.#recorder);
   }
 
-  /** For the end of the heap: timers end, every later call throws what the functions of `disposed` throw. */
+  /**
+   * For the end of the heap: every later call throws what the functions of `disposed` throw; timers end, by functions of
+   * the user's, whose errors come out of here.
+   */
   static close(collector: Collector, disposed: CoreExports): void {
-    collector.#background?.stop();
     collector.#core.close(disposed);
+    collector.#background?.stop();
   }
 
   // Allocation
@@ -432,6 +462,21 @@ export class Collector {
       throw new RangeError(`slot is not in the memory: ${slot}`);
     }
     return slot;
+  }
+
+  /** Throws RangeError unless `bytes` bytes from `ptr` on lie in one live object or block, or in one registered range. */
+  #writable(ptr: number, bytes: number, name: string): void {
+    const { exports } = this.#core;
+    const base = exports.objectBase(ptr) >>> 0;
+    if (base !== 0) {
+      // One word is in it; a tiny block, which has no size of its own to be asked for, has 16 bytes.
+      if (bytes <= SLOT || ptr + bytes <= base + (exports.malloc_usable_size(base) >>> 0 || TINY_SIZE)) return;
+    }
+    if (bytes === 0 || this.#roots.has(ptr, bytes)) return;
+    throw new RangeError(
+      `${name}: ${bytes} bytes from ${ptr} are in no live object, and in no range of addRoots: register the memory, or ` +
+        "store there without the collector",
+    );
   }
 
   /** The address of `count` elements, which have to be in the memory. */
@@ -535,7 +580,7 @@ function outOfMemory(size: number): never {
   throw new OutOfMemoryError(size);
 }
 
-/** The collector of a heap. Throws RangeError, TypeError for bad options. */
+/** The collector of a heap, by options that are checked (checkCollectorOptions). */
 export function createCollector(
   exports: CoreExports,
   views: MemoryViews<ArrayBufferLike>,

@@ -5,7 +5,7 @@
  * whoever reads `exports` anew for each call needs no test of its own.
  */
 import type { HostExports } from "../abi.js";
-import { u32 } from "../check.js";
+import { reading, u32 } from "../check.js";
 import { NotAnObjectError } from "../errors.js";
 import type { MemoryViews } from "../views.js";
 import type { CollectorExports } from "./abi.js";
@@ -14,7 +14,7 @@ import type { CollectorExports } from "./abi.js";
 export type Target = number | { readonly ptr: number } | null;
 
 /** The wasm functions that a collector calls. */
-export type CoreExports = CollectorExports & Pick<HostExports, "mallocgc" | "malloc_usable_size">;
+export type CoreExports = CollectorExports & Pick<HostExports, "mallocgc" | "malloc_usable_size" | "objectBase">;
 
 export class Core {
   exports: CoreExports;
@@ -52,10 +52,11 @@ export class Core {
   }
 }
 
-/** The address of a target. Throws RangeError for what is none. */
+/** The address of a target. Throws RangeError for what is none, and what its `ptr` throws: HandleDisposedError. */
 export function addressOf(target: Target, name = "target"): number {
   if (target === null) return 0;
-  return u32(typeof target === "number" ? target : target.ptr, name);
+  const isObject = typeof target === "object";
+  return u32(isObject ? reading(`${name}.ptr`, () => target.ptr) : target, name);
 }
 
 /** `address` when it is a multiple of 4 in range. */

@@ -9,8 +9,8 @@
  * The buffer is bounded: a ring of the newest events. Recording is O(1) and one small object; writing is a sort. One owner.
  * Nothing here is of Node: the text is for whoever saves it.
  */
-import { within } from "../check.js";
-import type { GCCycle } from "./gctrace.js";
+import { namesOf, readOptions, show, text, within } from "../check.js";
+import { checkCycle, type GCCycle } from "./gctrace.js";
 
 /** An event as the format has it. Times in microseconds. */
 export interface TraceEvent {
@@ -52,6 +52,7 @@ export interface EventOptions {
 export const GC_TRACK = 0;
 
 const DEFAULT_LIMIT = 65536;
+const OPTIONS = namesOf<EventOptions>({ limit: 0, pid: 0, processName: 0 });
 const MAX_ID = 2 ** 31 - 1;
 
 export class TraceEvents {
@@ -64,11 +65,17 @@ export class TraceEvents {
   #dropped = 0;
   readonly #threads = new Map<number, string>([[GC_TRACK, "collector"]]);
 
-  /** Throws RangeError. */
+  /** Throws RangeError, TypeError. */
   constructor(options: EventOptions = {}) {
-    this.#limit = within(options.limit ?? DEFAULT_LIMIT, 16, 2 ** 24, "limit");
-    this.#pid = within(options.pid ?? 1, 0, MAX_ID, "pid");
-    this.#processName = options.processName ?? "gomalloc";
+    const { limit = DEFAULT_LIMIT, pid = 1, processName = "gomalloc" } = readOptions(options, OPTIONS, "TraceEvents");
+    this.#limit = within(limit, 16, 2 ** 24, "limit");
+    this.#pid = within(pid, 0, MAX_ID, "pid");
+    this.#processName = text(processName, "processName");
+  }
+
+  /** Whether a value is a TraceEvents. */
+  static is(value: unknown): value is TraceEvents {
+    return typeof value === "object" && value !== null && #ring in value;
   }
 
   /** Events in the buffer. */
@@ -83,7 +90,7 @@ export class TraceEvents {
 
   /** Name of a thread's track, `tid` as with the slices. Kept apart from the buffer, for good. Throws RangeError. */
   nameThread(tid: number, name: string): void {
-    this.#threads.set(within(tid, 0, MAX_ID, "tid"), name);
+    this.#threads.set(within(tid, 0, MAX_ID, "tid"), text(name, "name"));
   }
 
   /** A phase of the collector: `name` from `start` on for `duration`. */
@@ -93,29 +100,31 @@ export class TraceEvents {
 
   /** A piece of marking on thread `tid`: bytes scanned. `name` tells assists from workers. */
   mark(start: number, duration: number, bytes: number, tid: number, name = "mark"): void {
-    this.#slice(name, "gc,mark", start, duration, tid, { bytes });
+    this.#slice(name, "gc,mark", start, duration, within(tid, 0, MAX_ID, "tid"), { bytes: finite(bytes, "bytes") });
   }
 
   /** A piece of sweeping on thread `tid`: pages swept. */
   sweep(start: number, duration: number, pages: number, tid: number): void {
-    this.#slice("sweep", "gc,sweep", start, duration, tid, { pages });
+    this.#slice("sweep", "gc,sweep", start, duration, within(tid, 0, MAX_ID, "tid"), { pages: finite(pages, "pages") });
   }
 
   /** Something that takes no time: a trigger reached, memory grown. On all of the process's tracks. */
   instant(name: string, at: number, args?: TraceEvent["args"]): void {
+    text(name, "name");
     const event: TraceEvent = { name, ph: "i", ts: micros(at), pid: this.#pid, tid: GC_TRACK, cat: "gc", s: "p" };
     this.#add(args === undefined ? event : { ...event, args });
   }
 
   /** The heap's size and the goal at a time, bytes: a point of the counter track. Without a goal there is no line for it. */
   heap(at: number, live: number, goal?: number): void {
+    finite(live, "live");
     const args = goal !== undefined && Number.isFinite(goal) ? { live, goal } : { live };
     this.#add({ name: "heap", ph: "C", ts: micros(at), pid: this.#pid, tid: GC_TRACK, cat: "gc", args });
   }
 
   /** A whole cycle at its end: its three phases one after the other, and the heap before, at the mark's end and after. */
   cycle(cycle: GCCycle): void {
-    const { clock, number, forced, startedAt, goal } = cycle;
+    const { clock, number, forced, startedAt, goal } = checkCycle(cycle);
     const marking = startedAt + clock.sweepTermination;
     const terminating = marking + clock.mark;
     const end = terminating + clock.markTermination;
@@ -167,7 +176,7 @@ export class TraceEvents {
 
   #slice(name: string, cat: string, start: number, ms: number, tid: number, args?: TraceEvent["args"]): void {
     const event: TraceEvent = {
-      name,
+      name: text(name, "name"),
       ph: "X",
       ts: micros(start),
       dur: Math.max(micros(ms), 0),
@@ -191,6 +200,10 @@ export class TraceEvents {
 
 /** Microseconds to the nanosecond: the format's numbers are floats, and JSON is short so. Throws RangeError. */
 function micros(ms: number): number {
-  if (!Number.isFinite(ms)) throw new RangeError(`a time must be finite: ${ms}`);
-  return Math.round(ms * 1e6) / 1e3;
+  return Math.round(finite(ms, "a time") * 1e6) / 1e3;
+}
+
+function finite(value: number, name: string): number {
+  if (!Number.isFinite(value)) throw new RangeError(`${name} must be finite: ${show(value)}`);
+  return value;
 }

@@ -8,6 +8,7 @@
  * assists/background workers/idle workers; heap sizes when the cycle began, when the mark ended, and what was marked. Pure
  * functions; what reads Go's lines reads these.
  */
+import { namesOf, object, oneOf, reading, readOptions, show } from "../check.js";
 
 /** What one cycle was. Times are milliseconds, sizes bytes; all finite and not negative. */
 export interface GCCycle {
@@ -49,9 +50,49 @@ export interface GCCycle {
   readonly forced: boolean;
 }
 
+/** Units of the sizes in a line. */
+export const TRACE_UNITS = ["MB", "KB"] as const;
+
 export interface TraceFormat {
   /** Unit of sizes: Go's MB of 2^20 bytes, or KB of 2^10 for small heaps. Default "MB". */
   readonly unit?: "MB" | "KB" | undefined;
+}
+
+const FORMAT = namesOf<TraceFormat>({ unit: 0 });
+
+/** The figures of a cycle: a record of this shape has finite numbers, not negative, in its places. */
+const FIGURES: readonly (readonly string[])[] = [
+  ...[
+    "number",
+    "startedAt",
+    "utilization",
+    "heapStart",
+    "heapEnd",
+    "heapMarked",
+    "goal",
+    "stacks",
+    "globals",
+    "procs",
+  ].map((name) => [name]),
+  ...["sweepTermination", "mark", "markTermination"].map((name) => ["clock", name]),
+  ...["sweepTermination", "assist", "background", "idle", "markTermination"].map((name) => ["cpu", name]),
+];
+
+/** `cycle` when it is a cycle's record. Throws TypeError. */
+export function checkCycle(cycle: GCCycle): GCCycle {
+  object(cycle, "cycle");
+  for (const path of FIGURES) {
+    const name = ["cycle", ...path].join(".");
+    let value: unknown = cycle;
+    for (const step of path) {
+      const record = object(value as Record<string, unknown>, name);
+      value = reading(name, () => record[step]);
+    }
+    if (typeof value !== "number" || !(value >= 0) || value === Number.POSITIVE_INFINITY) {
+      throw new TypeError(`${name} must be a finite number from 0 on: ${show(value)}`);
+    }
+  }
+  return cycle;
 }
 
 /**
@@ -71,10 +112,11 @@ export function formatMs(ms: number): string {
   return (digits / 10 ** decimals).toFixed(decimals);
 }
 
-/** The line of a cycle, without a line feed. */
+/** The line of a cycle, without a line feed. Throws TypeError for what is no cycle's record. */
 export function formatGCTrace(cycle: GCCycle, format: TraceFormat = {}): string {
-  const { clock, cpu } = cycle;
-  const unit = format.unit ?? "MB";
+  const { clock, cpu } = checkCycle(cycle);
+  const { unit = "MB" } = readOptions(format, FORMAT, "formatGCTrace");
+  oneOf(unit, TRACE_UNITS, "unit");
   const size = (bytes: number) => Math.floor(bytes / (unit === "MB" ? 2 ** 20 : 2 ** 10));
   const sized = (bytes: number, of: string) => `${size(bytes)} ${unit} ${of}`;
   const wall = [clock.sweepTermination, clock.mark, clock.markTermination].map(formatMs);

@@ -117,7 +117,9 @@ export class Handle<F extends string = never> implements Disposable {
 
   /** Lets a field point to an object, or nowhere: with the write barrier. Throws what slot throws. */
   store(field: F | number, target: Target, index = 0): void {
-    this.#core.exports.writePointer(this.slot(field, index), addressOf(target));
+    // First, because it may be a getter of the user's.
+    const value = addressOf(target);
+    this.#core.exports.writePointer(this.slot(field, index), value);
   }
 
   /** Gives the slot back: the handle is no root any more, and every use but this one throws. Twice is fine. */

@@ -1,10 +1,10 @@
 /**
  * Options of a collector: checked here, all before any of them is in force.
  */
-import { within } from "../check.js";
+import { boolean, callable, namesOf, oneOf, readOptions, show, within } from "../check.js";
 import type { CollectorExports } from "./abi.js";
-import type { TraceEvents } from "./events.js";
-import type { GCCycle, TraceFormat } from "./gctrace.js";
+import { TraceEvents } from "./events.js";
+import { type GCCycle, TRACE_UNITS, type TraceFormat } from "./gctrace.js";
 
 /** Largest GOGC, and largest heapMinimum: 2^37. */
 const MAX_PERCENT = 2 ** 31 - 1;
@@ -68,6 +68,32 @@ export const DEFAULT_SETTINGS: Readonly<Settings> = {
   limiter: true,
 };
 
+const SETTINGS = namesOf<CollectorSettings>({
+  gcPercent: 0,
+  memoryLimit: 0,
+  heapMinimum: 0,
+  auto: 0,
+  limiter: 0,
+  onCycle: 0,
+  trace: 0,
+  traceUnit: 0,
+  events: 0,
+});
+const OPTIONS = [...SETTINGS, ...namesOf<Omit<CollectorOptions, keyof CollectorSettings>>({ clock: 0 })];
+
+/** Settings as setOptions is given them, each read once. Throws TypeError for what is no setting. */
+export function readSettings(given: CollectorSettings): CollectorSettings {
+  return readOptions(given, SETTINGS, "setOptions");
+}
+
+/** The options of a collector, each read once and checked. Throws RangeError, TypeError. */
+export function checkCollectorOptions(given: CollectorOptions): CollectorOptions {
+  const options: CollectorOptions = readOptions(given, OPTIONS, "the collector");
+  checkSettings(options);
+  if (options.clock !== undefined) callable(options.clock, "clock");
+  return options;
+}
+
 /** `given` in the form of Settings, without what is not given. Throws RangeError, TypeError. */
 export function checkSettings(given: CollectorSettings): Partial<Settings> {
   const { gcPercent, memoryLimit, heapMinimum, auto, limiter } = given;
@@ -85,12 +111,10 @@ export function checkSettings(given: CollectorSettings): Partial<Settings> {
   if (auto !== undefined) settings.auto = boolean(auto, "auto");
   if (limiter !== undefined) settings.limiter = boolean(limiter, "limiter");
   const { onCycle, trace, traceUnit, events } = given;
-  if (onCycle != null && typeof onCycle !== "function") throw new TypeError("onCycle must be a function or null");
-  if (trace != null && typeof trace !== "function") throw new TypeError("trace must be a function or null");
-  if (traceUnit !== undefined && traceUnit !== "MB" && traceUnit !== "KB") {
-    throw new TypeError(`traceUnit must be "MB" or "KB"`);
-  }
-  if (events != null && typeof events.cycle !== "function") throw new TypeError("events must be a TraceEvents or null");
+  if (onCycle != null) callable(onCycle, "onCycle");
+  if (trace != null) callable(trace, "trace");
+  if (traceUnit !== undefined) oneOf(traceUnit, TRACE_UNITS, "traceUnit");
+  if (events != null && !TraceEvents.is(events)) throw new TypeError("events must be a TraceEvents or null");
   return settings;
 }
 
@@ -101,16 +125,29 @@ export function applySettings(exports: CollectorExports, changed: Partial<Settin
   if (changed.heapMinimum !== undefined) exports.setHeapMinimum(changed.heapMinimum);
 }
 
-/** The clock of `options`, or the engine's. Throws TypeError. */
+/** The clock of `options`, or the engine's. */
 export function clockOf({ clock }: CollectorOptions): () => number {
-  if (clock !== undefined) {
-    if (typeof clock !== "function") throw new TypeError("clock must be a function");
-    return clock;
-  }
+  if (clock !== undefined) return checkedClock(clock);
   return typeof performance === "object" ? () => performance.now() : Date.now;
 }
 
-function boolean(value: boolean, name: string): boolean {
-  if (typeof value !== "boolean") throw new TypeError(`${name} must be true or false`);
-  return value;
+/**
+ * A clock of the user's. Throws what that throws, and TypeError when it returns no number. A clock that uses the
+ * collector is not asked again from there: the last time goes on to hold.
+ */
+function checkedClock(clock: () => number): () => number {
+  let last = 0;
+  let asking = false;
+  return () => {
+    if (asking) return last;
+    asking = true;
+    try {
+      const time = clock();
+      if (!Number.isFinite(time)) throw new TypeError(`clock must return milliseconds: ${show(time)}`);
+      last = time;
+    } finally {
+      asking = false;
+    }
+    return last;
+  };
 }

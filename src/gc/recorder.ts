@@ -84,6 +84,12 @@ export class Recorder {
   readonly #pauses = new Float64Array(PAUSES);
   readonly #pauseEnds = new Float64Array(PAUSES);
   readonly #queue: GCCycle[] = [];
+  /** Hooks are running. */
+  #flushing = false;
+  /** An event is being recorded. */
+  #recording = false;
+  /** What recording an event has thrown, until flush. */
+  #failure: { readonly error: unknown } | null = null;
 
   /** `clock`: milliseconds from any origin, never going back. */
   constructor(core: Core, clock: () => number) {
@@ -175,11 +181,13 @@ export class Recorder {
       const marking = this.#open !== null;
       this.#book(kind, start, last, end);
       if (events !== null) {
-        if (kind === "sweep") events.sweep(start, end - start, amount, THREAD);
-        else if (kind === "mark" || kind === "idle") events.mark(start, end - start, amount, THREAD, `${kind} step`);
-        else if (kind === "assist" && marking) {
-          events.mark(start, end - start, Math.max(exports.gcStat(STAT_SCAN_WORK) - scanned, 0), THREAD, "assist");
-        }
+        this.#record(() => {
+          if (kind === "sweep") events.sweep(start, end - start, amount, THREAD);
+          else if (kind === "mark" || kind === "idle") events.mark(start, end - start, amount, THREAD, `${kind} step`);
+          else if (kind === "assist" && marking) {
+            events.mark(start, end - start, Math.max(exports.gcStat(STAT_SCAN_WORK) - scanned, 0), THREAD, "assist");
+          }
+        });
       }
     }
   }
@@ -195,12 +203,44 @@ export class Recorder {
     this.#live = exports.gcStat(STAT_HEAP_LIVE);
   }
 
-  /** Hands what has ended to the hooks. What a hook throws comes out of here; the rest waits for the next call. */
+  /**
+   * Hands what has ended to the hooks. What a hook throws comes out of here; the rest waits for the next call, and so do
+   * cycles that a hook itself runs: a hook that collects is not called by its own collection.
+   */
   flush(): void {
+    if (this.#flushing) return;
     const { onCycle, trace, traceUnit } = this.options;
-    for (let cycle = this.#queue.shift(); cycle !== undefined; cycle = this.#queue.shift()) {
-      trace?.(formatGCTrace(cycle, { unit: traceUnit }));
-      onCycle?.(cycle);
+    this.#flushing = true;
+    try {
+      for (let n = this.#queue.length; n > 0; n--) {
+        const cycle = this.#queue.shift()!;
+        try {
+          trace?.(formatGCTrace(cycle, { unit: traceUnit }));
+        } finally {
+          onCycle?.(cycle);
+        }
+      }
+    } finally {
+      this.#flushing = false;
+    }
+    const failure = this.#failure;
+    this.#failure = null;
+    if (failure !== null) throw failure.error;
+  }
+
+  /**
+   * Records events. They may be the user's own subclass: what it throws waits for flush, when the books are whole, and
+   * what the collector does in calls of its own is not recorded.
+   */
+  #record(record: () => void): void {
+    if (this.#recording) return;
+    this.#recording = true;
+    try {
+      record();
+    } catch (error) {
+      this.#failure ??= { error };
+    } finally {
+      this.#recording = false;
     }
   }
 
@@ -332,7 +372,7 @@ export class Recorder {
       procs: 1,
       forced,
     };
-    this.options.events?.cycle(record);
+    this.#record(() => this.options.events?.cycle(record));
     if (this.options.onCycle !== null || this.options.trace !== null) this.#queue.push(record);
   }
 }

@@ -6,7 +6,7 @@
  * Law: no two ranges begin at the same address, which is a range's name in the heap. Cost: O(ranges) to add or remove
  * one, and its words at the begin and the end of each cycle.
  */
-import { within } from "../check.js";
+import { namesOf, readOptions, within } from "../check.js";
 import { DISPOSE } from "../dispose.js";
 import { OutOfMemoryError } from "../errors.js";
 import { type Core, wordAddress } from "./core.js";
@@ -23,6 +23,8 @@ export interface RootOptions {
    */
   readonly pointer?: number | undefined;
 }
+
+const OPTIONS = namesOf<RootOptions>({ pointer: 0 });
 
 /** A registered range, until it is disposed of. */
 export class RootRange implements Disposable {
@@ -58,28 +60,36 @@ export class RootRange implements Disposable {
 /** The ranges of one heap. */
 export class Roots {
   readonly #core: Core;
-  readonly #starts = new Set<number>();
+  /** The end of each range, by its start. */
+  readonly #ends = new Map<number, number>();
 
   constructor(core: Core) {
     this.#core = core;
   }
 
   get size(): number {
-    return this.#starts.size;
+    return this.#ends.size;
+  }
+
+  /** Whether all of `bytes` bytes from `ptr` on lie in one range. O(ranges). */
+  has(ptr: number, bytes: number): boolean {
+    for (const [start, end] of this.#ends) if (ptr >= start && ptr + bytes <= end) return true;
+    return false;
   }
 
   /** See Collector.addRoots. */
-  add(start: number, bytes: number, { pointer }: RootOptions): RootRange {
+  add(start: number, bytes: number, options: RootOptions): RootRange {
+    const { pointer } = readOptions(options, OPTIONS, "addRoots");
     const { exports, views } = this.#core;
     const end = Math.min(views.current.buffer.byteLength, MAX_END);
     wordAddress(start, "start");
     wordAddress(within(bytes, 4, end - start, "bytes"), "bytes");
     if (pointer !== undefined) within(wordAddress(pointer, "pointer"), 4, end - 4, "pointer");
-    if (this.#starts.has(start)) throw new RangeError(`a range that begins at ${start} is registered already`);
+    if (this.#ends.has(start)) throw new RangeError(`a range that begins at ${start} is registered already`);
     if (exports.addRoots(start, bytes, pointer ?? 0) === 0) throw new OutOfMemoryError(RECORD_BYTES);
-    this.#starts.add(start);
+    this.#ends.set(start, start + bytes);
     return new RootRange(start, bytes, () => {
-      this.#starts.delete(start);
+      this.#ends.delete(start);
       if (!this.#core.closed) this.#core.exports.removeRoots(start);
     });
   }

@@ -35,7 +35,10 @@ export class Frame implements Disposable {
     this.#leave = leave;
   }
 
-  /** Pops what was pushed since. Twice is fine. Throws ShadowStackError when a later frame has not ended. */
+  /**
+   * Pops what was pushed since. Twice is fine, and so is after the stack or the heap was disposed of: there is nothing to
+   * pop any more. Throws ShadowStackError when a later frame has not ended.
+   */
   leave(): void {
     if (this.#left) return;
     this.#leave();
@@ -114,7 +117,7 @@ export class ShadowStack implements Disposable {
     const top = this.#top;
     const depth = this.#frames.push(top);
     return new Frame(() => {
-      if (this.#disposed) return;
+      if (this.#disposed || this.#core.closed) return;
       if (this.#frames.length !== depth) throw new ShadowStackError("frame", "a frame within it has not ended");
       this.#frames.pop();
       this.#top = top;

@@ -5,7 +5,7 @@
  * object here is its frozen description. It belongs to the collector that made it, and serves as a HeapType of
  * Heap.mallocgc too, which then takes every word of the object for a possible pointer.
  */
-import { within } from "../check.js";
+import { object, reading, show, within } from "../check.js";
 import { OutOfMemoryError } from "../errors.js";
 import { POINTER_SIZE } from "../types.js";
 import { MAX_TYPE_SIZE, TYPE_MASK } from "./abi.js";
@@ -46,8 +46,9 @@ export class GCType<F extends string = never> {
 
   /** Byte offset of a pointer field, by name or by that itself. Throws RangeError when the type has no such field. */
   offsetOf(field: F | number): number {
-    const offset = typeof field === "number" ? field : Object.hasOwn(this.offsets, field) ? this.offsets[field] : -1;
-    if (!this.#isPointer.has(offset)) throw new RangeError(`the type has no pointer ${JSON.stringify(field)}`);
+    const named = typeof field === "string" && Object.hasOwn(this.offsets, field);
+    const offset = typeof field === "number" ? field : named ? this.offsets[field] : -1;
+    if (!this.#isPointer.has(offset)) throw new RangeError(`the type has no pointer ${show(field)}`);
     return offset;
   }
 
@@ -76,18 +77,24 @@ export class Types {
 
   /** See Collector.defineType. O(size / 32 + pointers) the first time that a layout is seen. */
   define<F extends string = never>(layout: GCTypeLayout<F>): GCType<F> {
-    const size = within(layout.size, POINTER_SIZE, MAX_TYPE_SIZE, "size");
+    object(layout, "the layout");
+    const { size, pointers } = reading("the layout", () => ({ size: layout.size, pointers: layout.pointers }));
+    object(pointers, "pointers, an array of offsets or a record of these,");
+    const [named, given] = reading("pointers", (): [object, number[]] => {
+      if (Array.isArray(pointers)) return [{}, [...(pointers as number[])]];
+      const record = { ...pointers };
+      return [record, Object.values<number>(record)];
+    });
+    within(size, POINTER_SIZE, MAX_TYPE_SIZE, "size");
     if (size % POINTER_SIZE !== 0) throw new RangeError(`size must be a multiple of ${POINTER_SIZE}: ${size}`);
-    const { pointers } = layout;
-    if (typeof pointers !== "object" || pointers === null) throw new TypeError("pointers must be offsets or a record");
-    const named = Array.isArray(pointers) ? {} : { ...pointers };
-    const given = Array.isArray(pointers) ? (pointers as number[]) : Object.values<number>(named);
-    const offsets = [...given].sort((a, b) => a - b);
-    for (const [index, offset] of offsets.entries()) {
+    for (const offset of given) {
       within(offset, 0, size - POINTER_SIZE, "a pointer's offset");
       if (offset % POINTER_SIZE !== 0) {
         throw new RangeError(`a pointer's offset must be a multiple of ${POINTER_SIZE}: ${offset}`);
       }
+    }
+    const offsets = given.sort((a, b) => a - b);
+    for (const [index, offset] of offsets.entries()) {
       if (offset === offsets[index - 1]) throw new RangeError(`two pointers have the offset ${offset}`);
     }
     return new GCType(this.#core, this.#record(size, offsets), size, offsets, named as Record<F, number>);

@@ -5,6 +5,7 @@
  * One instance per thread, all over one memory. Every function may be called by the instance's own thread alone. Numbers
  * come signed out of wasm; the callers turn addresses back with `>>> 0`.
  */
+import { functionsOf } from "../abi.js";
 import { HeapDisposedError, ModuleLoadError, type PState } from "../errors.js";
 import { COLLECTOR_NAMES } from "./gcabi.js";
 
@@ -82,7 +83,7 @@ const NAMES = Object.keys({
 
 /** Throws ModuleLoadError unless the module, a checked host flavour, is the shared one. */
 export function checkSharedModule(module: WebAssembly.Module): void {
-  const present = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
+  const present = functionsOf(module);
   const missing = [...NAMES, ...COLLECTOR_NAMES].filter((name) => !present.has(name));
   if (missing.length > 0) {
     throw new ModuleLoadError(`the module does not export ${missing.join(", ")}; pass gomalloc-host-shared.wasm`);

@@ -68,7 +68,30 @@ describe("a range", () => {
     const view = heap.view(Float32Array, ptr);
     expect(view).toMatchObject({ ptr, length: heap.usableSize(ptr) / 4, byteLength: heap.usableSize(ptr) });
     expect(view.get().length).toBe(view.length);
-    expect(heap.view(Uint8Array, ptr + 1).length).toBe(0);
+  });
+
+  it("without a length needs a live block", () => {
+    const heap = createHeap();
+    const ptr = heap.malloc(100);
+    const outside = [0, ptr + 16, heap.memory.buffer.byteLength - 16, 2 ** 32 - 16];
+    for (const bad of outside) {
+      expect(() => heap.view(Uint8Array, bad)).toThrow(RangeError);
+      expect(() => heap.view(Uint8Array, bad)).toThrow(/no live block begins at \d+: .* or a length/);
+    }
+    expect(heap.view(Uint8Array, ptr + 16, 4).length).toBe(4);
+    heap.free(ptr);
+    expect(() => heap.view(Uint8Array, ptr)).toThrow(/no live block/);
+  });
+
+  it("needs a constructor of typed arrays", () => {
+    const heap = createHeap();
+    const ptr = heap.malloc(64);
+    for (const bad of [undefined, null, 1, "Uint8Array", {}, () => 1, Symbol("type"), DataView, Map]) {
+      expect(() => heap.view(bad as never, ptr)).toThrow(/must be a constructor of typed arrays/);
+      expect(() => heap.view(bad as never, ptr, 1)).toThrow(TypeError);
+    }
+    const odd = Object.assign(() => 1, { BYTES_PER_ELEMENT: 4 });
+    expect(() => heap.view(odd as never, ptr, 1).get()).toThrow(/cannot be read/);
   });
 
   it("must be aligned and in the memory", () => {
