@@ -14,7 +14,14 @@ import { aMemory, isBytes, isMemory, isModule, namesOf, object, oneOf, reading, 
 import { ModuleLoadError } from "./errors.js";
 import { TRAMPOLINE_NAMES, TRAMPOLINE_WASM_BASE64 } from "./generated/wasm-trampoline.js";
 import { Heap } from "./heap.js";
-import { type AsyncWasmSource, compileSource, type DefaultModule, fetchBytes, loadModuleAsync } from "./module.js";
+import {
+  type AsyncWasmSource,
+  arrived,
+  compileSource,
+  type DefaultModule,
+  fetchBytes,
+  loadModuleAsync,
+} from "./module.js";
 import { applyLimits, checkLimits, type HeapLimits, newMemory, refuseShared, setOption } from "./options.js";
 import { ENV, FAMILY, GOMALLOC } from "./tools/family.js";
 import { inspect } from "./tools/module.js";
@@ -120,11 +127,13 @@ function requireImports(module: WebAssembly.Module, imports: WebAssembly.Imports
 
 /** The program compiled, and its bytes where they could be had. */
 async function compiled(app: AsyncWasmSource): Promise<{ module: WebAssembly.Module; bytes: Uint8Array | null }> {
-  const source = await app;
+  const source = await arrived(app);
   if (isBytes(source)) {
-    const bytes = ArrayBuffer.isView(source)
-      ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
-      : new Uint8Array(source);
+    const bytes = reading("the program", () =>
+      ArrayBuffer.isView(source)
+        ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
+        : new Uint8Array(source),
+    );
     return { module: await compileSource(source), bytes };
   }
   if (isModule(source)) return { module: source, bytes: null };

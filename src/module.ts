@@ -75,10 +75,19 @@ export async function loadModuleAsync(
 
 /** Compiles any module, a program's too, without blocking. Throws ModuleLoadError, or TypeError for another value. */
 export async function compileSource(source: AsyncWasmSource): Promise<WebAssembly.Module> {
-  const given = await source;
+  const given = await arrived(source);
   if (isModule(given)) return given;
   if (isBytes(given)) return compileAsync(given);
   return fromResponse(await responseOf(given));
+}
+
+/** What a source is once it is there. Throws ModuleLoadError when its promise is rejected, as that of a failed fetch. */
+export async function arrived(source: AsyncWasmSource): Promise<Awaited<AsyncWasmSource>> {
+  try {
+    return await source;
+  } catch (cause) {
+    throw asLoadError(cause);
+  }
 }
 
 /** The response itself, or what a URL answers. Throws ModuleLoadError when it is no file, TypeError for another value. */

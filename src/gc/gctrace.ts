@@ -8,7 +8,7 @@
  * assists/background workers/idle workers; heap sizes when the cycle began, when the mark ended, and what was marked. Pure
  * functions; what reads Go's lines reads these.
  */
-import { namesOf, object, oneOf, reading, readOptions, show } from "../check.js";
+import { boolean, namesOf, object, oneOf, reading, readOptions, show } from "../check.js";
 
 /** What one cycle was. Times are milliseconds, sizes bytes; all finite and not negative. */
 export interface GCCycle {
@@ -92,6 +92,10 @@ export function checkCycle(cycle: GCCycle): GCCycle {
       throw new TypeError(`${name} must be a finite number from 0 on: ${show(value)}`);
     }
   }
+  boolean(
+    reading("cycle.forced", () => cycle.forced),
+    "cycle.forced",
+  );
   return cycle;
 }
 

@@ -25,6 +25,7 @@ import {
   pagesAfterInit,
   THREAD_END,
 } from "./allocator.js";
+import { type OptimizeLevel, readLinkOptions } from "./arguments.js";
 import { featureFlags, runBinaryen } from "./binaryen.js";
 import {
   addCustomSection,
@@ -48,8 +49,7 @@ import type { LinkReport } from "./report.js";
 import { restoreSources, shiftSourceMap } from "./sourcemap.js";
 import { findThreadEnds, refuseMixedSharing, type ThreadEnds, threadWarnings } from "./threads.js";
 
-const LEVELS = ["O0", "O1", "O2", "O3", "O4", "Os", "Oz"] as const;
-export type OptimizeLevel = (typeof LEVELS)[number];
+export type { OptimizeLevel } from "./arguments.js";
 
 export interface LinkOptions {
   /**
@@ -97,8 +97,8 @@ const MAX_PAGES = 65536;
  * Merges the allocator into `program`, which imports at least one function of the family from module "gomalloc" or
  * "env", and returns the new module. Throws ToolError; docs/link.md has the codes.
  */
-export async function link(program: Uint8Array, options: LinkOptions = {}): Promise<LinkResult> {
-  checkOptions(options);
+export async function link(program: Uint8Array, given: LinkOptions = {}): Promise<LinkResult> {
+  const options = readLinkOptions(given);
   const info = inspect(program);
   const memory = acceptProgram(info);
   const warnings: string[] = [];
@@ -185,16 +185,6 @@ export async function link(program: Uint8Array, options: LinkOptions = {}): Prom
   };
   const result = { wasm: new Uint8Array(wasm), report };
   return made.map === undefined ? result : { ...result, sourceMap: restoreSources(made.map, map ?? made.map) };
-}
-
-function checkOptions(options: LinkOptions): void {
-  const { heapBase, optimize } = options;
-  if (heapBase !== undefined && !(Number.isInteger(heapBase) && heapBase >= 0 && heapBase < 2 ** 32)) {
-    throw new ToolError("option", `heapBase ${heapBase} is no address`, "Give a whole number from 0 to 2^32 - 1.");
-  }
-  if (optimize !== undefined && !LEVELS.includes(optimize)) {
-    throw new ToolError("option", `optimize ${String(optimize)} is unknown`, `Give one of ${LEVELS.join(", ")}.`);
-  }
 }
 
 /** The imports that are the allocator's. Throws ToolError: no-import, unknown-import, signature. */

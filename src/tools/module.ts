@@ -237,6 +237,13 @@ function each(r: Reader, read: () => void): void {
 
 /** What the first bytes say when they are not a module's. */
 function checkHeader(bytes: Uint8Array): void {
+  if (!ArrayBuffer.isView(bytes) || !(bytes instanceof Uint8Array)) {
+    throw new ToolError(
+      "not-wasm",
+      "the program must be a Uint8Array with a module's bytes",
+      "Read the file with readFile of node:fs/promises, without an encoding, and pass what it gives.",
+    );
+  }
   if (bytes.length === 0) {
     throw new ToolError("empty", "the file is empty", "Build the module again; its compiler wrote nothing.");
   }

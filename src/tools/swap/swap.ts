@@ -12,6 +12,7 @@
  */
 import { acceptProgram } from "../accept.js";
 import { GROWTH_IMPORTS } from "../allocator.js";
+import { readSwapOptions } from "../arguments.js";
 import { renameImports } from "../edit.js";
 import { ToolError } from "../errors.js";
 import { ENV } from "../family.js";
@@ -44,7 +45,8 @@ export interface SwapResult extends Omit<LinkResult, "report"> {
 const RESIZE_HEAP = GROWTH_IMPORTS.emscripten;
 
 /** Throws ToolError: those of link, and no-allocator, incomplete-family, inlined-allocator, sbrk, heap-base, unsure. */
-export async function swap(app: Uint8Array, options: SwapOptions = {}): Promise<SwapResult> {
+export async function swap(app: Uint8Array, given: SwapOptions = {}): Promise<SwapResult> {
+  const options = readSwapOptions(given);
   const { family = {}, sourceMap, sourceMapUrl, ...linkOptions } = options;
   const info = inspect(app);
   refuseDynamic(info);

@@ -1,0 +1,372 @@
+/**
+ * Every public function of gomalloc is called with hostile values (test/support/hostile.ts): it returns, or throws a
+ * documented error, and the heap is in order and works.
+ */
+import { describe, expect, it } from "vitest";
+import * as api from "../../src/index.ts";
+import {
+  createHeap,
+  createHeapAsync,
+  formatGCTrace,
+  type GCCycle,
+  instantiateWith,
+  TraceEvents,
+} from "../../src/index.ts";
+import {
+  type Arguments,
+  callHostile,
+  expectDocumented,
+  expectRows,
+  hostileCalls,
+  hostileValues,
+  type Rows,
+} from "../support/hostile.ts";
+import { WASM_PAGE, wasmBytes } from "../support/wasm.ts";
+
+/** A heap in which there is one of everything. */
+function scene() {
+  const heap = createHeap({ maximum: 64 });
+  const gc = heap.collector;
+  const block = heap.malloc(1000);
+  const freed = heap.malloc(1000);
+  heap.free(freed);
+  const type = gc.defineType({ size: 16, pointers: { next: 0, other: 8 } });
+  const object = gc.new(type, 4);
+  const bytes = gc.newBytes(100);
+  gc.pin(object);
+  const range = gc.addRoots(block, 64);
+  const stack = gc.shadowStack(16);
+  const frame = stack.enter();
+  const slot = stack.push(object);
+  const view = heap.view(Uint32Array, block, 10);
+  const background = gc.background({ schedule: () => () => {} });
+  const size = heap.memory.buffer.byteLength;
+  // Of the heap's own records, free memory, inside of blocks, at odd places, behind the memory.
+  const addresses = [
+    1,
+    2,
+    4,
+    8,
+    1024,
+    2048,
+    4096,
+    block,
+    block + 4,
+    block + 2,
+    freed,
+    freed + 4,
+    object.ptr,
+    bytes.ptr + 1,
+  ];
+  addresses.push(object.ptr + 4, stack.pointer, size - 8, size - 4, size, size + 65536, 2 ** 31 + 4, 2 ** 32 - 4);
+  return { heap, gc, block, type, object, bytes, range, stack, frame, slot, view, background, addresses };
+}
+type Scene = ReturnType<typeof scene>;
+
+const CYCLE: GCCycle = {
+  number: 1,
+  startedAt: 0,
+  utilization: 0,
+  clock: { sweepTermination: 0, mark: 1, markTermination: 0 },
+  cpu: { sweepTermination: 0, assist: 0, background: 1, idle: 0, markTermination: 0 },
+  heapStart: 1,
+  heapEnd: 1,
+  heapMarked: 1,
+  goal: 1,
+  stacks: 0,
+  globals: 0,
+  procs: 1,
+  forced: false,
+};
+const DISPOSE = Symbol.dispose ?? Symbol.for("Symbol.dispose");
+const SETTINGS = { gcPercent: 100, memoryLimit: 0, heapMinimum: 4096, auto: false, limiter: false };
+
+const CLASSES: Record<string, { subject: (s: Scene) => object; rows: (s: Scene) => Rows }> = {
+  Heap: {
+    subject: ({ heap }) => heap,
+    rows: ({ block }) => ({
+      malloc: [8],
+      tryMalloc: [8],
+      calloc: [2, 8],
+      tryCalloc: [2, 8],
+      alignedAlloc: [64, 8],
+      tryAlignedAlloc: [64, 8],
+      realloc: [0, 8],
+      tryRealloc: [0, 8],
+      free: [0],
+      mallocgc: [16, { size: 16, ptrBytes: 8 }, true],
+      usableSize: [block],
+      objectBase: [block],
+      stats: [],
+      validate: [{ deep: true }],
+      memory: [],
+      view: [Uint8Array, block, 4],
+      ...Object.fromEntries(["u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64"].map((k) => [k, []])),
+      dataView: [],
+      collector: [],
+      setLimits: [{ maxBytes: 0, softLimit: 0, reserve: 0 }],
+      reclaim: [],
+      releaseAll: [],
+      dispose: [],
+      [DISPOSE]: [],
+    }),
+  },
+  Collector: {
+    subject: ({ gc }) => gc,
+    rows: ({ type, object, block, addresses }) => ({
+      defineType: [{ size: 8, pointers: [4] }],
+      new: [type, 2],
+      newBytes: [10],
+      newConservative: [10],
+      allocate: [type, 2],
+      allocateBytes: [10, true],
+      allocateConservative: [10],
+      free: [null],
+      isObject: [object.ptr],
+      handle: [object, type],
+      wrap: [object, type],
+      pin: [object],
+      unpin: [object],
+      pins: [object],
+      addRoots: [block + 128, 64, { pointer: block + 128 }],
+      shadowStack: [4],
+      writePointer: [object.ptr, object],
+      readPointer: [object.ptr],
+      copy: [type, object, object.ptr + 16, 1],
+      clear: [type, addresses[12], 1],
+      phase: [],
+      collect: [],
+      start: [],
+      step: [{ budgetMs: 1, bytes: 1000 }],
+      sweep: [1],
+      background: [{ budgetMs: 1, intervalMs: 1, idleMs: 1, forcePeriodMs: 1, schedule: () => () => {} }],
+      setOptions: [{ ...SETTINGS, onCycle: null, trace: null, traceUnit: "KB", events: null }],
+      settings: [],
+      stats: [],
+    }),
+  },
+  Handle: {
+    subject: ({ object }) => object,
+    rows: ({ object }) => ({
+      ptr: [],
+      disposed: [],
+      wrapped: [],
+      byteLength: [],
+      set: [object],
+      slot: ["next", 1],
+      load: ["next", 1],
+      store: ["next", object, 1],
+      dispose: [],
+      [DISPOSE]: [],
+    }),
+  },
+  GCType: { subject: ({ type }) => type, rows: () => ({ offsetOf: ["next"] }) },
+  RootRange: { subject: ({ range }) => range, rows: () => ({ disposed: [], dispose: [], [DISPOSE]: [] }) },
+  ShadowStack: {
+    subject: ({ stack }) => stack,
+    rows: ({ object, slot }) => ({
+      depth: [],
+      push: [object],
+      pop: [],
+      get: [slot],
+      set: [slot, object],
+      enter: [],
+      dispose: [],
+      [DISPOSE]: [],
+    }),
+  },
+  Frame: { subject: ({ frame }) => frame, rows: () => ({ leave: [], [DISPOSE]: [] }) },
+  Background: {
+    subject: ({ background }) => background,
+    rows: () => ({ running: [], turns: [], stop: [], [DISPOSE]: [] }),
+  },
+  HeapView: { subject: ({ view }) => view, rows: () => ({ byteLength: [], get: [] }) },
+  TraceEvents: {
+    subject: () => new TraceEvents(),
+    rows: () => ({
+      length: [],
+      dropped: [],
+      nameThread: [1, "one"],
+      phase: ["GC", 0, 1, {}],
+      mark: [0, 1, 100, 1, "mark"],
+      sweep: [0, 1, 100, 1],
+      instant: ["grown", 0, {}],
+      heap: [0, 100, 200],
+      cycle: [CYCLE],
+      clear: [],
+      file: [],
+      json: [],
+      toJSON: [],
+    }),
+  },
+};
+
+/** The heap is in order, and allocates and collects. */
+function expectWorks({ heap, gc }: Scene): void {
+  heap.validate({ deep: true });
+  heap.setLimits({ maxBytes: 0 });
+  const block = heap.tryMalloc(64);
+  const handle = gc.newBytes(32);
+  handle.dispose();
+  heap.free(block);
+}
+
+function isDisposed({ heap }: Scene): boolean {
+  try {
+    return heap.memory === null;
+  } catch {
+    return true;
+  }
+}
+
+describe.each(Object.entries(CLASSES))("%s", (_, { subject, rows }) => {
+  const first = scene();
+  const members = rows(first);
+
+  it("has a row for each member", () => expectRows(Object.getPrototypeOf(subject(first)) as object, members));
+
+  it.each(Reflect.ownKeys(members).map((member) => [member.toString(), member]))("%s", (name, member) => {
+    let s = scene();
+    const n = [...hostileCalls(rows(s)[member]!, s.addresses)].length;
+    for (let i = 0; i < Math.max(n, 1); i++) {
+      // The good arguments belong to the scene, and what is wrong with them is the same in each.
+      const [wrong, args] = [...hostileCalls(rows(s)[member]!, s.addresses)][i] ?? ["nothing is wrong", []];
+      callHostile(subject(s), member, args, `${name}, ${wrong}`);
+      if (isDisposed(s)) s = scene();
+      else {
+        try {
+          expectWorks(s);
+        } catch (error) {
+          throw new Error(`after ${name}, ${wrong}: ${String(error)}`, { cause: error });
+        }
+        // Full, or with a hook of the call's: another.
+        if (i % 16 === 15) {
+          s.gc.collect();
+          s.heap.validate({ deep: true });
+          s = scene();
+        }
+      }
+    }
+    s.heap.dispose();
+    s.heap.dispose();
+    for (const [wrong, args] of hostileCalls(rows(first)[member]!, first.addresses)) {
+      callHostile(subject(s), member, args, `${name} of a disposed heap, ${wrong}`);
+    }
+  });
+});
+
+describe("functions of the module", () => {
+  const bytes = wasmBytes("host");
+  const options = { initial: 1, maximum: 64, heapBase: 1024, maxBytes: 0, softLimit: 0, reserve: 0 };
+  const heapOptions = { ...options, onMisuse: "throw", collector: { ...SETTINGS, clock: () => 0 }, wasm: bytes };
+  const FUNCTIONS: Record<string, { call: (...args: never[]) => unknown; good: Arguments }> = {
+    createHeap: { call: createHeap, good: [heapOptions] },
+    createHeapAsync: { call: createHeapAsync, good: [heapOptions] },
+    instantiateWith: {
+      call: instantiateWith,
+      good: [
+        wasmBytes("malloc"),
+        { imports: {}, heapBase: 1024, onMisuse: "trap", maxBytes: 0, softLimit: 0, reserve: 0, wasm: bytes },
+      ],
+    },
+    formatGCTrace: { call: formatGCTrace, good: [CYCLE, { unit: "MB" }] },
+    TraceEvents: {
+      call: (options: never) => new TraceEvents(options),
+      good: [{ limit: 100, pid: 1, processName: "one" }],
+    },
+  };
+
+  it("have a row each", () => {
+    const isError = (value: unknown) => typeof value === "function" && value.prototype instanceof Error;
+    const names = Object.entries(api).filter(([, value]) => typeof value === "function" && !isError(value));
+    expect(Object.keys(FUNCTIONS).sort()).toEqual(names.map(([name]) => name).sort());
+  });
+
+  it.each(Object.keys(FUNCTIONS))("%s", async (name) => {
+    const { call, good } = FUNCTIONS[name]!;
+    for (const [wrong, args] of hostileCalls(good, [])) {
+      try {
+        const result = await call(...(args as never[]));
+        if (result instanceof Object && "validate" in result) {
+          (result as ReturnType<typeof createHeap>).validate({ deep: true });
+          (result as ReturnType<typeof createHeap>).tryMalloc(8);
+        }
+      } catch (error) {
+        expectDocumented(error, `${name}, ${wrong}`);
+      }
+    }
+  });
+});
+
+describe("a size that is no number", () => {
+  const heap = createHeap();
+  const gc = heap.collector;
+  const words = hostileValues([]).filter(([, value]) => typeof value !== "number");
+
+  it.each(words)("%s is a RangeError", (_, value) => {
+    const size = value as number;
+    const calls = [
+      () => heap.malloc(size),
+      () => heap.tryMalloc(size),
+      () => heap.calloc(1, size),
+      () => heap.calloc(size, 1),
+      () => heap.alignedAlloc(16, size),
+      () => heap.alignedAlloc(size, 16),
+      () => heap.realloc(0, size),
+      () => heap.mallocgc(size, null, true),
+      () => gc.allocateBytes(size),
+      () => gc.newConservative(size),
+      () => heap.free(size),
+      () => heap.usableSize(size),
+      () => heap.objectBase(size),
+      () => gc.isObject(size),
+    ];
+    for (const call of calls) expect(call).toThrow(RangeError);
+  });
+});
+
+describe("an option that does not exist", () => {
+  it("is named, with those that do", () => {
+    const heap = createHeap();
+    const gc = heap.collector;
+    const odd = { maxbytes: 1 } as never;
+    const calls: [string, () => unknown, string][] = [
+      ["createHeap", () => createHeap(odd), "maxBytes"],
+      ["the collector", () => createHeap({ collector: odd }), "gcPercent"],
+      ["setLimits", () => heap.setLimits(odd), "maxBytes"],
+      ["validate", () => heap.validate(odd), "deep"],
+      ["setOptions", () => gc.setOptions(odd), "gcPercent"],
+      ["step", () => gc.step(odd), "budgetMs"],
+      ["background", () => gc.background(odd), "schedule"],
+      ["addRoots", () => gc.addRoots(heap.malloc(8), 8, odd), "pointer"],
+      ["TraceEvents", () => new TraceEvents(odd), "processName"],
+      ["formatGCTrace", () => formatGCTrace(CYCLE, odd), "unit"],
+    ];
+    for (const [name, call, known] of calls) {
+      expect(call).toThrow(TypeError);
+      expect(call).toThrow(new RegExp(`${name} has no option "maxbytes": its options are .*${known}`));
+    }
+  });
+});
+
+describe("stores of pointers", () => {
+  it("go to live objects, blocks and registered ranges alone", () => {
+    const { heap, gc, type, object, block } = scene();
+    const outside = heap.memory.buffer.byteLength;
+    heap.memory.grow(1);
+    for (const slot of [1024, 4096, outside + 8, heap.memory.buffer.byteLength]) {
+      expect(() => gc.writePointer(slot, object)).toThrow(RangeError);
+      expect(() => gc.clear(type, slot)).toThrow(RangeError);
+      expect(() => gc.copy(type, slot, object)).toThrow(RangeError);
+    }
+    gc.writePointer(block, object);
+    gc.copy(type, object.ptr + 32, object, 2);
+    expect(() => gc.copy(type, object.ptr + 32, object, 3)).toThrow(/in no live object, and in no range of addRoots/);
+    const range = gc.addRoots(outside, WASM_PAGE);
+    gc.writePointer(outside + WASM_PAGE - 4, object);
+    gc.clear(type, outside, WASM_PAGE / 16);
+    range.dispose();
+    expect(() => gc.writePointer(outside, null)).toThrow(RangeError);
+    heap.validate({ deep: true });
+  });
+});
