@@ -58,11 +58,15 @@ export class MisuseError extends GomallocError {
   }
 }
 
-/** The name of a kind as wasm numbers it, 1 to 4. */
-export function misuseKind(kind: number): MisuseKind {
+/** What wasm says of a pinned object. */
+const PINNED = 6;
+
+/** The error for what wasm refuses by a number: 1 to 4, a misuse; 6, a pinned object. */
+export function refusal(kind: number, ptr: number, operation: "free" | "realloc"): MisuseError | PinError {
+  if (kind === PINNED) return new PinError("pinned", ptr, operation);
   const name = MISUSE_KINDS[kind - 1];
   if (name === undefined) throw new ModuleLoadError(`the module reports misuse of unknown kind ${kind}`);
-  return name;
+  return new MisuseError(name, ptr, operation);
 }
 
 /** validate() found an invariant of the heap broken: memory of the heap's own was overwritten, or the heap has a bug. */
@@ -115,7 +119,7 @@ export class NotAnObjectError extends GomallocError {
   }
 }
 
-/** A pin that is not there was to be undone, or a pinned object was to be freed. Nothing was changed. */
+/** A pin that is not there was to be undone, or a pinned object was to be freed or reallocated. Nothing was changed. */
 export class PinError extends GomallocError {
   override readonly name = "PinError";
   readonly code = "ERR_PIN";
@@ -124,10 +128,12 @@ export class PinError extends GomallocError {
     readonly kind: "not-pinned" | "pinned",
     /** The address given, unsigned. */
     readonly address: number,
+    /** The call. */
+    readonly operation: "free" | "realloc" | "unpin",
   ) {
-    super(
-      kind === "pinned" ? `free(${hex(address)}): the object is pinned` : `unpin(${hex(address)}): it is not pinned`,
-    );
+    const why =
+      kind === "pinned" ? "the object is pinned: unpin it first" : "it is not pinned: each pin takes one unpin";
+    super(`${operation}(${hex(address)}): ${why}`);
   }
 }
 

@@ -12,14 +12,7 @@
 import { disposedExports, type HostExports } from "./abi.js";
 import { boolean, namesOf, powerOfTwo, readOptions, u32 } from "./check.js";
 import { DISPOSE } from "./dispose.js";
-import {
-  CollectorUnavailableError,
-  HeapDisposedError,
-  InvariantError,
-  MisuseError,
-  misuseKind,
-  OutOfMemoryError,
-} from "./errors.js";
+import { CollectorUnavailableError, HeapDisposedError, InvariantError, OutOfMemoryError, refusal } from "./errors.js";
 import { Collector, createCollector } from "./gc/collector.js";
 import type { CoreExports } from "./gc/core.js";
 import type { CollectorOptions } from "./gc/options.js";
@@ -102,7 +95,7 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
   /**
    * The block `ptr` with `size` bytes: the same address where it can grow or shrink in place, else a new block with the
    * contents up to the smaller size, the old one freed. realloc(0, n) is malloc(n); realloc(p, 0) leaves a block of
-   * size 0. Throws OutOfMemoryError (the old block stays as it was), MisuseError, RangeError.
+   * size 0. Throws OutOfMemoryError (the old block stays as it was), MisuseError, PinError, RangeError.
    */
   realloc(ptr: number, size: number): number {
     const moved = this.#exports.tryRealloc(u32(ptr, "ptr"), u32(size, "size")) >>> 0;
@@ -118,12 +111,12 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
   }
 
   /**
-   * Gives a block back. free(0) does nothing. Throws MisuseError, RangeError. A block whose whole span has gone back to
-   * the page heap is a foreign pointer from then on, as large blocks are at once.
+   * Gives a block back. free(0) does nothing. Throws MisuseError, PinError for an object that is pinned, RangeError. A
+   * block whose whole span has gone back to the page heap is a foreign pointer from then on, as large blocks are at once.
    */
   free(ptr: number): void {
     const kind = this.#exports.tryFree(u32(ptr, "ptr"));
-    if (kind !== 0 && this.#throwOnMisuse) throw new MisuseError(misuseKind(kind), ptr, "free");
+    if (kind !== 0 && this.#throwOnMisuse) throw refusal(kind, ptr, "free");
   }
 
   /**
@@ -304,7 +297,7 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
   /** After a realloc that gave 0: true when it was misuse that this heap ignores, false when memory was out. */
   #refusedRealloc(ptr: number): boolean {
     const kind = this.#exports.lastMisuse();
-    if (kind !== 0 && this.#throwOnMisuse) throw new MisuseError(misuseKind(kind), ptr, "realloc");
+    if (kind !== 0 && this.#throwOnMisuse) throw refusal(kind, ptr, "realloc");
     return kind !== 0;
   }
 }

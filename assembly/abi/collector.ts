@@ -9,7 +9,7 @@
  */
 
 import { checkPointer, checkedSpan, findObject, freeChecked } from "../alloc/free";
-import { MISUSE_NONE } from "../alloc/misuse";
+import { MISUSE_NONE, MISUSE_PINNED } from "../alloc/misuse";
 import { isReady } from "../alloc/procs";
 import { gcState, isCollectedSpan, isMarking } from "../base/gcstate";
 import { heap } from "../base/state";
@@ -26,7 +26,7 @@ import {
   setMemoryLimit as pacerLimit,
   shouldStart,
 } from "../gc/pacer";
-import { pinObject, pinsOf, unpinObject } from "../gc/pins";
+import { isPinned, pinObject, pinsOf, unpinObject } from "../gc/pins";
 import { addRange, freeHandle, handleValue, isHandle, newHandle, removeRange, setHandle } from "../gc/roots";
 import { newType as makeType, typeAt } from "../gc/typebits";
 import { spanOf } from "../heap/arena";
@@ -157,7 +157,7 @@ export function typedClear(type: u32, to: u32, n: u32): void {
 /** Free an object of the collector's by hand: 0, or the kind of misuse, and then nothing has changed. Null is 0. */
 export function freeObject(p: u32): i32 {
   if (p == 0) return MISUSE_NONE;
-  return freeChecked(p);
+  return isPinned(p) ? MISUSE_PINNED : freeChecked(p);
 }
 
 /** 1: cycles begin by themselves, when the heap has grown to the trigger. */

@@ -9,7 +9,7 @@ import { allocateShared } from "../gc/sharedabi";
 import { dropTiny, mallocgc as mallocgcImpl } from "../gc/mallocgc";
 import { malloc } from "../alloc/malloc";
 import { releaseAll as releaseRows } from "../alloc/mcache";
-import { MISUSE_FOREIGN, MISUSE_NONE } from "../alloc/misuse";
+import { MISUSE_FOREIGN, MISUSE_NONE, MISUSE_PINNED } from "../alloc/misuse";
 import { reallocChecked } from "../alloc/realloc";
 import { isReady } from "../alloc/procs";
 import { GC, SHARED, SHARED_GC, TINY_SIZE } from "../base/config";
@@ -22,7 +22,7 @@ import { giveOwn } from "../check/recover";
 import { fillMemStats } from "../check/memstats";
 import { validateHeap } from "../check/validate";
 import { spanOf as lookup } from "../heap/arena";
-import { pinObject, unpinObject } from "../gc/pins";
+import { isPinned, pinObject, unpinObject } from "../gc/pins";
 import { blockSize } from "../heap/mspan";
 import { reclaim as reclaimSpans } from "../heap/mheap";
 
@@ -39,7 +39,7 @@ export function mallocgc(size: u32, scan: i32, needzero: i32): u32 {
 /** free that tells: 0, or the kind of misuse, and then nothing has changed. Null is 0. */
 export function tryFree(ptr: u32): i32 {
   if (ptr == 0) return MISUSE_NONE;
-  const kind = freeBy(ptr, 0, TELL);
+  const kind = isPinned(ptr) ? MISUSE_PINNED : freeBy(ptr, 0, TELL);
   if (kind != MISUSE_NONE && heap != 0) count(STAT_MISUSES);
   return kind;
 }
@@ -59,8 +59,9 @@ export function tryRealloc(ptr: u32, size: u32): u32 {
     return 0;
   }
   if (GC && isCollectedSpan(checkedSpan)) {
-    if (!SHARED) return reallocObject(ptr, size);
-    lastKind = MISUSE_FOREIGN;
+    if (!SHARED && !isPinned(ptr)) return reallocObject(ptr, size);
+    lastKind = SHARED ? MISUSE_FOREIGN : MISUSE_PINNED;
+    count(STAT_MISUSES);
     return 0;
   }
   return reallocChecked(ptr, size);

@@ -6,13 +6,14 @@
  */
 
 import { setOption } from "../base/options";
-import { SHARED } from "../base/config";
+import { HOST, SHARED } from "../base/config";
 import { attachHeap, bootstrap } from "../alloc/init";
 import { malloc, mallocZeroed, takeBack } from "../alloc/malloc";
 import { REPORT, free, freeBy, smallBlockSize, usableSize } from "../alloc/free";
 import { mallocAligned, reallocBlock } from "../alloc/realloc";
 import { isReady } from "../alloc/procs";
 import { lock, unlock } from "../base/locks";
+import { refusePinned } from "../gc/pins";
 import { heap } from "../base/state";
 import { giveBack } from "../heap/mheap";
 
@@ -44,6 +45,7 @@ export { free };
 
 /** C23: free a block of which the caller knows that `size` bytes were asked for. More than the block has is a misuse. */
 export function free_sized(ptr: u32, size: u32): void {
+  if (HOST && refusePinned(ptr)) return;
   freeBy(ptr, size, REPORT);
 }
 

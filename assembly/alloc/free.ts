@@ -38,6 +38,7 @@ import { freeRemote, hasRemote, takeRemote } from "../central/remote";
 import { SWEPT_EMPTY, sweepSpan } from "../central/sweep";
 import { isUnswept, unlinkLarge } from "../central/sweepsets";
 import { isCollectedRow } from "../gc/mark";
+import { refusePinned } from "../gc/pins";
 import { pageRecord, spanOf } from "../heap/arena";
 import { freeSpan } from "../heap/mheap";
 import { addressOf, blockSize, groupAt, liveBits, remoteBits, reopenFree, spanAt, validBits } from "../heap/mspan";
@@ -179,6 +180,7 @@ export function smallBlockSize(p: u32): u32 {
 
 /** free as C has it: null is nothing, misuse is reported. */
 export function free(ptr: u32): void {
+  if (HOST && refusePinned(ptr)) return;
   freeBy(ptr, 0, REPORT);
 }
 

@@ -22,8 +22,10 @@ import { heap } from "../base/state";
 @inline export const MISUSE_TINY: i32 = 4;
 /** A sized free of more bytes than the block has. */
 @inline export const MISUSE_SIZE: i32 = 5;
+/** A pinned object of the collector's; host flavours. */
+@inline export const MISUSE_PINNED: i32 = 6;
 
-/** The hook: executes `unreachable`. `kind` 1..5, `ptr` the address in question. Exported; a breakpoint goes here. */
+/** The hook: executes `unreachable`. `kind` 1..6, `ptr` the address in question. Exported; a breakpoint goes here. */
 export function gomalloc_misuse(kind: i32, ptr: u32): void {
   // Never true. A function that calls itself keeps its own frame, and with it its name and arguments in the stack, unless
   // an optimiser is told to inline everything below some size; --no-inline=*gomalloc_misuse* stops that one too.

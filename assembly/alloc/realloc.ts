@@ -6,12 +6,13 @@
  * (heap/resize.ts). Otherwise it moves: a new block, a copy, a free. When there is no memory the old block stays as it was.
  */
 
-import { ASC, MAX_SMALL_SIZE, NUM_CLASSES, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
+import { ASC, HOST, MAX_SMALL_SIZE, NUM_CLASSES, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
 import { STAT_REALLOC_IN_PLACE, STAT_REALLOC_MOVES, count } from "../base/counters";
 import { lock, unlock } from "../base/locks";
 import { MSpan } from "../base/layout";
 import { clearMoving, rowAddress } from "../base/state";
 import { classFor, classSlot } from "../central/rows";
+import { refusePinned } from "../gc/pins";
 import { giveBack, isSmall } from "../heap/mheap";
 import { blockSize } from "../heap/mspan";
 import { resizeLargeSpan, widenSpan } from "../heap/resize";
@@ -26,6 +27,7 @@ import { rawAlloc } from "./raw";
 
 /** realloc as C has it, for what is not null. */
 export function reallocBlock(p: u32, size: u32): u32 {
+  if (HOST && refusePinned(p)) return 0;
   const old = liveSlotSize(p);
   if (size <= old) {
     if (size > old >> 1) {

@@ -8,8 +8,14 @@
  */
 
 import { ASC, PAGE_SHIFT, SHARED } from "../base/config";
-import { GcState, gcState } from "../base/gcstate";
-import { syncMemory } from "../base/state";
+import { MISUSE_PINNED, misuse } from "../alloc/misuse";
+import { isReady } from "../alloc/procs";
+import { enterSure, leaveGate } from "../base/gates";
+import { GcState, gcState, isCollectedSpan } from "../base/gcstate";
+import { LOCK_GC } from "../base/layout";
+import { lockSure, unlock } from "../base/locks";
+import { heap, syncMemory } from "../base/state";
+import { spanOf } from "../heap/arena";
 import { allocTable, freeTable, newRecord } from "../heap/mheap";
 import { visit } from "./ascroots";
 import { shade } from "./mark";
@@ -109,6 +115,31 @@ export function unpinObject(p: u32): i32 {
 export function pinsOf(p: u32): u32 {
   const g = gcState();
   return g.pins != 0 && p != 0 ? load<u32>(findSlot(g.pins, g.pinMask, p), 4) : 0;
+}
+
+/**
+ * Whether the object that begins at `p` is pinned, so that nobody may free it by hand. Any address; O(1). In a shared heap a
+ * thread that finds no P is not told.
+ */
+export function isPinned(p: u32): bool {
+  if (heap == 0 || gcState().pinCount == 0) return false;
+  const span = spanOf(p);
+  if (span == null || !isCollectedSpan(span)) return false;
+  if (!SHARED) return pinsOf(p) != 0;
+  if (!isReady()) return false;
+  enterSure();
+  lockSure(LOCK_GC);
+  const n = pinsOf(p);
+  unlock(LOCK_GC);
+  leaveGate();
+  return n != 0;
+}
+
+/** Report a free or a realloc of a pinned object. False: it is none. */
+export function refusePinned(p: u32): bool {
+  if (!isPinned(p)) return false;
+  misuse(MISUSE_PINNED, p);
+  return true;
 }
 
 /** Slots of the table. */

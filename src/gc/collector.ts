@@ -16,7 +16,7 @@
  */
 import { boolean, namesOf, readOptions, u32, within } from "../check.js";
 import { runAll } from "../dispose.js";
-import { MisuseError, misuseKind, OutOfMemoryError, PinError } from "../errors.js";
+import { MisuseError, OutOfMemoryError, PinError, refusal } from "../errors.js";
 import type { GCMemStats } from "../memstats.js";
 import type { MemoryViews } from "../views.js";
 import { DUE_START, MAX_OBJECT_BYTES, STAT_HEAP_LIVE, STAT_SWEEPING, STAT_TRIGGER } from "./abi.js";
@@ -153,11 +153,11 @@ export class Collector {
     const ptr = addressOf(target);
     const { exports } = this.#core;
     if (ptr === 0) return;
-    if (exports.objectOf(ptr) !== 0) {
-      if (exports.pins(ptr) !== 0) throw new PinError("pinned", ptr);
-    } else if (exports.malloc_usable_size(ptr) !== 0) throw new MisuseError("foreign-pointer", ptr, "free");
+    if (exports.objectOf(ptr) === 0 && exports.malloc_usable_size(ptr) !== 0) {
+      throw new MisuseError("foreign-pointer", ptr, "free");
+    }
     const kind = exports.freeObject(ptr);
-    if (kind !== 0) throw new MisuseError(misuseKind(kind), ptr, "free");
+    if (kind !== 0) throw refusal(kind, ptr, "free");
     if (Handle.isOf(this.#core, target)) target.dispose();
   }
 
@@ -206,7 +206,7 @@ export class Collector {
   unpin(target: Target): number {
     const ptr = addressOf(target);
     const left = this.#core.exports.unpin(ptr);
-    if (left < 0) throw new PinError("not-pinned", ptr);
+    if (left < 0) throw new PinError("not-pinned", ptr, "unpin");
     return left;
   }
 

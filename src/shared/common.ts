@@ -10,6 +10,7 @@ export {
   type MisuseKind,
   ModuleLoadError,
   OutOfMemoryError,
+  PinError,
   ProcsBusyError,
   type PState,
   SharedMemoryUnavailableError,

@@ -10,7 +10,7 @@
  * For the heap's own thread. Cost: a call takes the gate of the thread's P, two atomic operations; inside of `inside` none.
  */
 import { u32, within } from "../check.js";
-import { HeapLockError, OutOfMemoryError } from "../errors.js";
+import { HeapLockError, OutOfMemoryError, PinError, refusal } from "../errors.js";
 import { type CollectorExports, DONE, STATS } from "./gcabi.js";
 import { type CycleRecord, type MarkerOptions, runMarker } from "./marker.js";
 import type { Ps } from "./procs.js";
@@ -76,9 +76,15 @@ export class SharedCollector {
     return this.#ready().objectOf(u32(ptr, "ptr")) >>> 0;
   }
 
-  /** Frees an object by hand, of whichever thread: nothing may point to it any more. False: it is no live object. */
+  /**
+   * Frees an object by hand, of whichever thread: nothing may point to it any more. False: it is no live object. Throws
+   * PinError.
+   */
   free(ptr: number): boolean {
-    return this.#ready().freeObject(u32(ptr, "ptr")) === 0;
+    const kind = this.#ready().freeObject(u32(ptr, "ptr"));
+    const error = kind === 0 ? null : refusal(kind, ptr, "free");
+    if (error instanceof PinError) throw error;
+    return kind === 0;
   }
 
   /**

@@ -82,6 +82,56 @@ describe("pins", () => {
     expect(gc.isObject(object)).toBe(false);
   });
 
+  it.each([16, 200, 40_000])("keep %i bytes from every door that frees by hand", (size) => {
+    const o = openGC();
+    const { gc, heap } = o;
+    const Node = gc.defineType({ size, pointers: [0] });
+    const { free, free_sized, realloc } = o.raw;
+    const makers = [() => gc.allocate(Node), () => gc.allocateConservative(size), () => gc.allocateBytes(size)];
+    for (const make of makers) {
+      const object = make();
+      gc.pin(object);
+      gc.pin(object);
+      const refused = (operation: string) =>
+        expect.objectContaining({ code: "ERR_PIN", kind: "pinned", address: object, operation });
+      for (const pins of [2, 1]) {
+        expect(() => gc.free(object)).toThrow(refused("free"));
+        expect(() => heap.free(object)).toThrow(refused("free"));
+        for (const bytes of [0, size, size * 4]) {
+          expect(() => heap.realloc(object, bytes)).toThrow(refused("realloc"));
+          expect(() => heap.tryRealloc(object, bytes)).toThrow(refused("realloc"));
+          expect(realloc(object, bytes)).toBe(0);
+        }
+        const { misuses } = heap.stats();
+        free(object);
+        free_sized(object, size);
+        expect(heap.stats().misuses).toBe(misuses + 2);
+        collectChecked(o);
+        expect([gc.isObject(object), gc.pins(object)]).toEqual([true, pins]);
+        gc.unpin(object);
+      }
+      heap.free(object);
+      expect(gc.isObject(object)).toBe(false);
+    }
+    // Whoever gets the place next has no pins.
+    const next = gc.allocate(Node);
+    expect(gc.pins(next)).toBe(0);
+    collectChecked(o);
+    expect(liveBytes(o)).toBe(0);
+  });
+
+  it("are not in the way of what is not pinned", () => {
+    const { gc, heap } = openGC();
+    const pinned = gc.allocateBytes(100);
+    gc.pin(pinned);
+    const blocks = Array.from({ length: 100 }, () => heap.malloc(100));
+    const objects = Array.from({ length: 100 }, () => gc.allocateBytes(100));
+    expect(heap.realloc(objects.pop()!, 300)).toBeGreaterThan(0);
+    for (const ptr of [...blocks, ...objects]) heap.free(ptr);
+    expect(() => heap.free(pinned + 8)).toThrow(expect.objectContaining({ kind: "interior-pointer" }));
+    expect(() => heap.free(blocks[0]!)).toThrow(expect.objectContaining({ kind: "double-free" }));
+  });
+
   it("shade what comes and goes while a cycle marks", () => {
     const o = openGC();
     const { gc } = o;

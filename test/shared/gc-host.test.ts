@@ -43,6 +43,27 @@ describe.each([{ shared: true }, { shared: false }])("heap.gc with %o", (options
     heap.validate();
   });
 
+  it.each([8, 40_000])("refuses to free %i bytes that are pinned", (size) => {
+    heap = createSharedHeap(options);
+    const { gc } = heap;
+    const p = gc.inside(() => {
+      const object = gc.newObject(gc.newType(size, [0]));
+      gc.pin(object);
+      return object;
+    });
+    const refused = expect.objectContaining({ code: "ERR_PIN", kind: "pinned", address: p });
+    expect(() => gc.free(p)).toThrow(refused);
+    expect(() => heap.free(p)).toThrow(refused);
+    gc.inside(() => expect(() => heap.free(p)).toThrow(refused));
+    expect(() => heap.realloc(p, 2 * size)).toThrow();
+    gc.collect();
+    expect(gc.isObject(p)).toBe(true);
+    expect(gc.unpin(p)).toBe(0);
+    heap.free(p);
+    expect(gc.isObject(p)).toBe(false);
+    heap.validate();
+  });
+
   it("moves, clears and frees by hand", () => {
     heap = createSharedHeap(options);
     const { gc } = heap;

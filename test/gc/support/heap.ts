@@ -20,6 +20,9 @@ export interface RawExports {
   marked(ptr: number): number;
   spanOf(ptr: number): number;
   classSize(c: number): number;
+  free(ptr: number): void;
+  free_sized(ptr: number, size: number): void;
+  realloc(ptr: number, size: number): number;
 }
 
 export interface GCHeap {
