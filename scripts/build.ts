@@ -7,7 +7,8 @@
  * A wasm step is skipped while its inputs have not changed (build-stamp.ts); --force does them all the same and
  * empties dist/ first, which is what a publish needs. --wasm-only stops before tsc. With names of flavours (malloc,
  * host, test, shared, host-shared, test-shared) only those are compiled, and nothing after them is done.
- * All of it takes about a minute on two cores, one flavour about ten seconds.
+ * All of it takes about a minute on two cores, one flavour about ten seconds. A terminal sees the steps go by; elsewhere
+ * one line says what was made, and nothing is printed when all was fresh.
  */
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -28,35 +29,39 @@ async function main(argv: readonly string[]): Promise<void> {
 
   await mkdir(BUILD_DIR, { recursive: true });
   const stamps = await Stamps.read();
-  const skip = async () => (!force && (await stamps.allFresh()) ? "unchanged" : false);
-  const flavours = FLAVOURS.filter((flavour) => names.length === 0 || names.includes(flavour.name));
+  const chosen = FLAVOURS.filter((flavour) => names.length === 0 || names.includes(flavour.name));
+  const stale = await Promise.all(chosen.map(async (flavour) => force || !(await stamps.isFresh(flavour))));
+  const flavours = chosen.filter((_, i) => stale[i]);
+  const inlined = names.length === 0 && (force || !(await stamps.allFresh()));
+  const made: string[] = [];
 
   await new Listr(
     [
       {
         title: "size classes agree with their generator",
-        skip,
+        enabled: inlined || flavours.length > 0,
         task: () => runTool("tsx/dist/cli.mjs", ["scripts/gen-sizeclasses.ts", "--check"]),
       },
       {
         title: "flavours",
+        enabled: flavours.length > 0,
         task: (_, task) =>
           task.newListr(
             flavours.map((flavour) => ({
               title: `${flavour.name} flavour`,
-              skip: async () => (!force && (await stamps.isFresh(flavour)) ? "unchanged" : false),
               task: async (_: unknown, task: { title: string }) => {
                 const bytes = await buildFlavour(flavour);
                 task.title = `${flavour.file}: ${bytes} bytes`;
+                made.push(task.title);
                 await stamps.write(flavour);
               },
             })),
             { concurrent: 2 },
           ),
       },
-      { title: "host flavours inlined", enabled: names.length === 0, skip, task: writeInlinedModules },
-      { title: "trampoline", enabled: names.length === 0, skip, task: writeTrampoline },
-      { title: "stamp", enabled: names.length === 0, skip, task: () => stamps.writeAll() },
+      { title: "host flavours inlined", enabled: inlined, task: writeInlinedModules },
+      { title: "trampoline", enabled: inlined, task: writeTrampoline },
+      { title: "stamp", enabled: inlined, task: () => stamps.writeAll() },
       {
         title: "dist/",
         enabled: !wasmOnly,
@@ -68,8 +73,13 @@ async function main(argv: readonly string[]): Promise<void> {
         },
       },
     ],
-    { concurrent: false, rendererOptions: { collapseErrors: false, collapseSubtasks: false } },
+    {
+      concurrent: false,
+      rendererOptions: { collapseErrors: false, collapseSubtasks: false },
+      silentRendererCondition: () => process.stdout.isTTY !== true,
+    },
   ).run();
+  if (process.stdout.isTTY !== true && made.length > 0) console.log(made.join(", "));
 }
 
 await main(process.argv.slice(2)).catch((error: unknown) => {

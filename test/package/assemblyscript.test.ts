@@ -16,7 +16,7 @@ beforeAll(async () => {
   await installed.npm("install", "--prefer-offline", "--no-audit", "--no-fund", ...compiler);
   const page = await readFile(join(ROOT, "README.md"), "utf8");
   recipe = page.slice(page.indexOf("## Start: AssemblyScript"), page.indexOf("## Start: C, C++"));
-}, 120_000);
+});
 afterAll(() => installed.dispose());
 
 /** asc by the words of a command line of the README or the docs. */

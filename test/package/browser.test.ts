@@ -1,23 +1,16 @@
 /** The packed package in a page: built by Vite as an application would, served, and run in headless Chromium. */
-import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { chromium } from "playwright-core";
 import { build, preview } from "vite";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { assemble, COUNTING_PROGRAM } from "../support/assemble.ts";
+import { Browser } from "../support/chromium.ts";
+import { describeWith } from "../support/describewith.ts";
+import { CHROMIUM } from "../support/needs.ts";
 import { Installed } from "./installed.ts";
-
-const BROWSER = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
-const FLAGS = [
-  ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"],
-  ...["--disable-background-networking", "--disable-component-update"],
-];
 
 const PAGE = `<!doctype html><meta charset="utf-8"><title>gomalloc</title><script type="module" src="/main.js"></script>`;
 const MAIN = `
   import { createHeap, createHeapAsync, instantiateWith, MisuseError } from "gomalloc";
+  import * as slim from "gomalloc/slim";
   import hostUrl from "gomalloc/gomalloc-host.wasm?url";
 
   async function main() {
@@ -25,7 +18,8 @@ const MAIN = `
     const streamed = await createHeapAsync({ wasm: hostUrl });
     const served = await instantiateWith("/program.wasm");
     const sum = served.instance.exports.count(1000);
-    const heaps = [createHeap(), inlined, streamed, served.heap];
+    const slimHeap = await slim.createHeapAsync({ wasm: hostUrl });
+    const heaps = [createHeap(), inlined, streamed, served.heap, slimHeap];
     const contents = heaps.map((heap) => {
       const ptr = heap.malloc(1000);
       heap.view(Uint8Array, ptr, 1000).get().fill(7);
@@ -42,42 +36,37 @@ const MAIN = `
   }
   globalThis.result = main().catch((error) => ({ error: String(error.stack) }));`;
 
-describe.skipIf(BROWSER === undefined)(
-  `in Chromium${BROWSER === undefined ? " (skipped: no /usr/bin/chromium, Debian's package chromium)" : ""}`,
-  () => {
-    let installed: Installed;
-    beforeAll(async () => {
-      installed = await Installed.create();
-    }, 120_000);
-    afterAll(() => installed.dispose());
+describeWith(CHROMIUM, "in Chromium", () => {
+  let installed: Installed;
+  beforeAll(async () => {
+    installed = await Installed.create();
+  });
+  afterAll(() => installed.dispose());
 
-    it("a page built by Vite has heaps of its own and runs a program on one", { timeout: 120_000 }, async () => {
-      await installed.write("index.html", PAGE);
-      await installed.write("main.js", MAIN);
-      await installed.write("public/program.wasm", assemble(COUNTING_PROGRAM));
-      const vite = { root: installed.app, configFile: false, logLevel: "warn" } as const;
-      await build(vite);
-      const server = await preview({ ...vite, preview: { port: 0, host: "127.0.0.1" } });
-      const profile = await mkdtemp(join(tmpdir(), "gomalloc-chromium-"));
-      const context = await chromium.launchPersistentContext(profile, { executablePath: BROWSER!, args: FLAGS });
-      try {
-        const page = await context.newPage();
-        const failures: string[] = [];
-        page.on("pageerror", (error) => failures.push(String(error)));
-        await page.goto(server.resolvedUrls!.local[0]!);
-        const result = await page.evaluate(() => (globalThis as unknown as { result: unknown }).result);
-        expect(failures).toEqual([]);
-        expect(result).toEqual({
-          sum: 499_500,
-          contents: [true, true, true, true],
-          kind: "interior-pointer",
-          objects: 0,
-        });
-      } finally {
-        await context.close();
-        await server.close();
-        await rm(profile, { recursive: true, force: true });
-      }
-    });
-  },
-);
+  it("a page built by Vite has heaps of its own and runs a program on one", async () => {
+    await installed.write("index.html", PAGE);
+    await installed.write("main.js", MAIN);
+    await installed.write("public/program.wasm", assemble(COUNTING_PROGRAM));
+    const vite = { root: installed.app, configFile: false, logLevel: "warn" } as const;
+    await build(vite);
+    const server = await preview({ ...vite, preview: { port: 0, host: "127.0.0.1" } });
+    const browser = await Browser.open();
+    try {
+      const page = await browser.newPage();
+      const failures: string[] = [];
+      page.on("pageerror", (error) => failures.push(String(error)));
+      await page.goto(server.resolvedUrls!.local[0]!);
+      const result = await page.evaluate(() => (globalThis as unknown as { result: unknown }).result);
+      expect(failures).toEqual([]);
+      expect(result).toEqual({
+        sum: 499_500,
+        contents: [true, true, true, true, true],
+        kind: "interior-pointer",
+        objects: 0,
+      });
+    } finally {
+      await browser.close();
+      await server.close();
+    }
+  });
+});

@@ -14,9 +14,6 @@ import { Unavailable } from "../../bench/programs/lib/sources.ts";
 /** Those that compile within half a minute: the benchmark has more. */
 const CHOSEN = ["tree-sitter", "lua", "zlib"];
 
-/** Milliseconds for one program, cold, on a busy machine. */
-const PATIENCE = 400_000;
-
 /** Why a program cannot be built here, if so. */
 async function obstacle(program: Program): Promise<string | undefined> {
   try {
@@ -67,7 +64,6 @@ describe("real programs", async () => {
           expect(row.bytes, `${workload.name} wrote nothing`).toBeGreaterThan(0);
         }
       },
-      PATIENCE,
     );
   }
 });

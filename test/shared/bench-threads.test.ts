@@ -22,9 +22,6 @@ import { eventsIn, type Plan, plan, readThreadsTrace } from "../../bench/threads
 import { LARSON, MICROS, PIPE, selectWorkloads, TRACE_NAME, type Workload } from "../../bench/threads/lib/workloads.ts";
 import { modelRow, solve } from "../../bench/threads/model.ts";
 
-/** The compiler is a large program, and others may be at work. */
-const PATIENCE = 300_000;
-
 /** Events of the trace that are played: its threads have begun by then. */
 const EVENTS = 200_000;
 
@@ -43,7 +40,7 @@ describe("workloads", () => {
     }
     pool = await Pool.start(2);
     workloads = await selectWorkloads(() => true, EVENTS);
-  }, PATIENCE);
+  });
 
   afterAll(async () => {
     await pool.end();
@@ -73,7 +70,6 @@ describe("workloads", () => {
         expect(new Set(found.values()).size, `threads: ${threads}: ${JSON.stringify([...found])}`).toBe(1);
       }
     },
-    PATIENCE,
   );
 
   it("a driver without an allocator is found out", async () => {

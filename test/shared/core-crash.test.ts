@@ -21,9 +21,6 @@ const FIRST = env("CRASH_FIRST", 0);
 const TWICE_STRIDE = env("CRASH_TWICE_STRIDE", LONG ? 97 : 797);
 const RECOVERY_STRIDE = env("CRASH_RECOVERY_STRIDE", LONG ? 31 : 61);
 
-/** Milliseconds for a scenario. */
-const TIMEOUT = LONG ? 1_800_000 : 120_000;
-
 /** Tokens of the threads. */
 const A = 1;
 const B = 2;
@@ -248,7 +245,7 @@ describe.each<SharedFlavour>(LONG ? ["host-shared", "test-shared"] : ["test-shar
       expect(WebAssembly.Module.exports(module).map((x) => x.name)).toContain(COUNTDOWN);
     });
 
-    it.each(SCENARIOS)("$name", { timeout: TIMEOUT }, (scenario) => {
+    it.each(SCENARIOS)("$name", (scenario) => {
       const stage = prepare(module, scenario);
       const failures = new Failures();
       let bits = 0;
@@ -270,23 +267,19 @@ describe.each<SharedFlavour>(LONG ? ["host-shared", "test-shared"] : ["test-shar
       if (STRIDE <= 5 && FIRST === 0) expect(bits, "kinds of recoveries seen").toBe(scenario.finds);
     });
 
-    it.each(LONG ? SCENARIOS : SCENARIOS.filter((s) => s.twice))(
-      "$name, and in its recovery",
-      { timeout: TIMEOUT },
-      (scenario) => {
-        const stage = prepare(module, scenario);
-        const failures = new Failures();
-        let deaths = 0;
-        for (let k = 1 + FIRST; !failures.full; k += TWICE_STRIDE) {
-          if (die(stage, k).where === undefined) break;
-          for (let j = 1 + (k % RECOVERY_STRIDE); !failures.full; j += RECOVERY_STRIDE) {
-            if (failures.of(() => crashTwice(stage, k, j)) === false) break;
-            deaths++;
-          }
+    it.each(LONG ? SCENARIOS : SCENARIOS.filter((s) => s.twice))("$name, and in its recovery", (scenario) => {
+      const stage = prepare(module, scenario);
+      const failures = new Failures();
+      let deaths = 0;
+      for (let k = 1 + FIRST; !failures.full; k += TWICE_STRIDE) {
+        if (die(stage, k).where === undefined) break;
+        for (let j = 1 + (k % RECOVERY_STRIDE); !failures.full; j += RECOVERY_STRIDE) {
+          if (failures.of(() => crashTwice(stage, k, j)) === false) break;
+          deaths++;
         }
-        failures.expectNone();
-        expect(deaths).toBeGreaterThan(0);
-      },
-    );
+      }
+      failures.expectNone();
+      expect(deaths).toBeGreaterThan(0);
+    });
   },
 );

@@ -17,7 +17,6 @@ const LONG = env("GOMALLOC_LONG", 0) !== 0;
 const STRIDE = env("GC_CRASH_STRIDE", LONG ? 1 : 199);
 const TWICE_STRIDE = env("GC_CRASH_TWICE_STRIDE", LONG ? 97 : 4001);
 const RECOVERY_STRIDE = env("GC_CRASH_RECOVERY_STRIDE", LONG ? 31 : 97);
-const TIMEOUT = LONG ? 1_800_000 : 120_000;
 /** Bytes that a dead thread's handles, its window of slots and its tables may keep. */
 const LOSS = 1 << 20;
 
@@ -238,7 +237,7 @@ function collectFailures(): { of<T>(play: () => T): T | undefined; full(): boole
 describe("death at any step of the collector", () => {
   const { module } = instrumented("test-shared");
 
-  it.each(SCRIPTS)("$name", { timeout: TIMEOUT }, ({ script, first }) => {
+  it.each(SCRIPTS)("$name", ({ script, first }) => {
     const stage = prepare(module);
     const failures = collectFailures();
     let deaths = 0;
@@ -283,7 +282,7 @@ describe("death at any step of the collector", () => {
     failures.expectNone();
   });
 
-  it.each(SCRIPTS)("$name, and in its recovery", { timeout: TIMEOUT }, ({ script, first }) => {
+  it.each(SCRIPTS)("$name, and in its recovery", ({ script, first }) => {
     const stage = prepare(module);
     const failures = collectFailures();
     for (let k = 1 + RECOVERY_STRIDE; !failures.full(); k += TWICE_STRIDE) {

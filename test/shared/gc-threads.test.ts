@@ -16,7 +16,7 @@ const SEED = env("GC_SEED", 0x6c);
 let fleet: GcFleet | undefined;
 afterEach(() => fleet?.dispose());
 
-describe(`workers that change a graph, seed ${SEED}`, { timeout: LONG ? 1_800_000 : 120_000 }, () => {
+describe(`workers that change a graph, seed ${SEED}`, () => {
   it.each<[string, Role[]]>([
     ["2 of them, and one that marks without end", ["mutator", "mutator", "marker"]],
     ["4 of them, and one that marks when it is time", ["mutator", "mutator", "mutator", "mutator", "due"]],

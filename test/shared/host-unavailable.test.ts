@@ -27,7 +27,6 @@ async function run(before: string, program: string): Promise<unknown> {
   const { stdout, stderr } = spawnSync(process.execPath, ["-"], {
     input: source,
     encoding: "utf8",
-    timeout: 60_000,
   });
   expect(stderr).toBe("");
   return JSON.parse(stdout);

@@ -4,6 +4,7 @@
  */
 import binaryen from "binaryen";
 import { expect } from "vitest";
+import { bytesOf, runTool } from "../../bench/lib/build/clang.ts";
 import { ToolError, type ToolErrorCode } from "../../src/tools/errors.ts";
 import { between, random } from "../support/random.ts";
 import type { MallocExports } from "../support/wasm.ts";
@@ -191,27 +192,9 @@ export async function refusal(run: () => unknown, code: ToolErrorCode): Promise<
   return error;
 }
 
-interface ClangModule {
-  runClang(
-    args: string[],
-    files: Record<string, string>,
-    options: object,
-  ): Promise<Record<string, unknown> | undefined>;
-}
-
 /** Compiles and links C to wasm32-wasip1; the first output, app.wasm. */
 export async function clang(files: Record<string, string>, args: readonly string[]): Promise<Uint8Array<ArrayBuffer>> {
-  // Loaded here: it brings 100 MB of compiler with it. runClang is missing from the package's types.
-  const { runClang } = (await import("@yowasp/clang")) as unknown as ClangModule;
-  const messages: Uint8Array[] = [];
-  const collect = (bytes: Uint8Array | null) => {
-    if (bytes) messages.push(bytes.slice());
-  };
   const sources = Object.keys(files).filter((name) => name.endsWith(".c"));
   const all = ["clang", "--target=wasm32-wasip1", ...args, ...sources, "-o", "app.wasm"];
-  const options = { stdout: collect, stderr: collect, fetchProgress: () => {} };
-  const tree = await runClang(all, files, options).catch((cause: unknown) => {
-    throw new Error(`clang failed: ${Buffer.concat(messages).toString()}`, { cause });
-  });
-  return new Uint8Array(tree?.["app.wasm"] as Uint8Array);
+  return new Uint8Array(bytesOf(await runTool("runClang", all, { ...files }), "app.wasm"));
 }

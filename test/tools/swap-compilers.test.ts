@@ -2,16 +2,12 @@
  * gomalloc swap on what Debian's compilers make: Rust with an allocator of its own, C by emscripten.
  */
 import { readFile } from "node:fs/promises";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { swap } from "../../src/tools/swap/swap.ts";
-import { HAS_EMCC, HAS_RUST, Project } from "../native/support/project.ts";
+import { Project } from "../native/support/project.ts";
+import { describeWith } from "../support/describewith.ts";
+import { EMCC, RUST } from "../support/needs.ts";
 import { expectSameWork } from "./swap/fixtures.ts";
-
-const TIMEOUT = 300_000;
-const rust = HAS_RUST
-  ? "Rust"
-  : "Rust (skipped: no /usr/bin/rustc with wasm targets, apt install rustc libstd-rust-dev-wasm32)";
-const emscripten = HAS_EMCC ? "emscripten" : "emscripten (skipped: no /usr/bin/emcc, apt install emscripten)";
 
 async function projectWith(name: "work.rs" | "work.c"): Promise<Project> {
   const project = await Project.create();
@@ -33,47 +29,37 @@ function startRust(wasm: Uint8Array<ArrayBuffer>): RustWork {
   return program;
 }
 
-describe.skipIf(!HAS_RUST)(rust, () => {
+describeWith(RUST, "Rust", () => {
   // The first keeps its state behind a pointer; the second is wasi-libc's malloc under Rust's names.
   it.each([
     ["wasm32-unknown-unknown", "rust"],
     ["wasm32-wasi", "dlmalloc"],
-  ])(
-    "%s: replaces __rust_alloc and the rest",
-    async (target, kind) => {
-      const project = await projectWith("work.rs");
-      const flags = "-O -C strip=debuginfo --crate-type cdylib";
-      await project.command(`rustc --edition 2021 ${flags} --target ${target} work.rs -o work.wasm`);
-      const program = await project.read("work.wasm");
-      const { wasm, report } = await swap(program);
-      expect(report.kind).toBe(kind);
-      const roles = report.members.map(({ role }) => role);
-      expect(roles).toEqual(
-        expect.arrayContaining(["rust_alloc", "rust_dealloc", "rust_realloc", "rust_alloc_zeroed"]),
-      );
-      const [before, after] = [startRust(program), startRust(wasm)];
-      for (const seed of [1, 2, 3]) expect(after.work(seed, 30_000) >>> 0).toBe(before.work(seed, 30_000) >>> 0);
-      expect(after.misaligned(300)).toBe(0);
-    },
-    TIMEOUT,
-  );
+  ])("%s: replaces __rust_alloc and the rest", async (target, kind) => {
+    const project = await projectWith("work.rs");
+    const flags = "-O -C strip=debuginfo --crate-type cdylib";
+    await project.command(`rustc --edition 2021 ${flags} --target ${target} work.rs -o work.wasm`);
+    const program = await project.read("work.wasm");
+    const { wasm, report } = await swap(program);
+    expect(report.kind).toBe(kind);
+    const roles = report.members.map(({ role }) => role);
+    expect(roles).toEqual(expect.arrayContaining(["rust_alloc", "rust_dealloc", "rust_realloc", "rust_alloc_zeroed"]));
+    const [before, after] = [startRust(program), startRust(wasm)];
+    for (const seed of [1, 2, 3]) expect(after.work(seed, 30_000) >>> 0).toBe(before.work(seed, 30_000) >>> 0);
+    expect(after.misaligned(300)).toBe(0);
+  });
 });
 
-describe.skipIf(!HAS_EMCC)(emscripten, () => {
+describeWith(EMCC, "emscripten", () => {
   it.each([
     ["with names", "-O2 --profiling-funcs"],
     ["without names", "-O3 -sEXPORTED_FUNCTIONS=_malloc,_free"],
-  ])(
-    "%s: replaces dlmalloc and takes the heap from sbrk's break",
-    async (_, flags) => {
-      const project = await projectWith("work.c");
-      await project.command(`emcc ${flags} -sALLOW_MEMORY_GROWTH --no-entry work.c -o work.wasm`);
-      const program = await project.read("work.wasm");
-      const { wasm, report } = await swap(program);
-      expect(report).toMatchObject({ kind: "dlmalloc", heapBaseFrom: "break" });
-      expect(report.link.growth).toBe("notify");
-      expectSameWork(program, wasm);
-    },
-    TIMEOUT,
-  );
+  ])("%s: replaces dlmalloc and takes the heap from sbrk's break", async (_, flags) => {
+    const project = await projectWith("work.c");
+    await project.command(`emcc ${flags} -sALLOW_MEMORY_GROWTH --no-entry work.c -o work.wasm`);
+    const program = await project.read("work.wasm");
+    const { wasm, report } = await swap(program);
+    expect(report).toMatchObject({ kind: "dlmalloc", heapBaseFrom: "break" });
+    expect(report.link.growth).toBe("notify");
+    expectSameWork(program, wasm);
+  });
 });

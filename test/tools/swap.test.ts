@@ -9,83 +9,62 @@ import { formatSwapReport, swap } from "../../src/tools/swap/swap.ts";
 import { refusal } from "./support.ts";
 import { compileWork, expectSameWork, freeList, freeListProgram, inlineAll, startWork } from "./swap/fixtures.ts";
 
-const TIMEOUT = 300_000;
 const EXPORT_PAIR = ["-Wl,--export=malloc", "-Wl,--export=free"];
 
 describe("C with wasi-libc", () => {
-  it(
-    "finds the family by its names",
-    async () => {
-      const program = await compileWork(...EXPORT_PAIR);
-      const { wasm, report } = await swap(program);
-      const roles = new Set(report.members.map(({ role }) => role));
-      const all = ["malloc", "free", "calloc", "realloc", "aligned_alloc", "posix_memalign", "malloc_usable_size"];
-      expect([...roles].sort()).toEqual(all.sort());
-      expect(report.members.filter(({ by }) => by === "behaviour")).toEqual([]);
-      expect(report).toMatchObject({ kind: "dlmalloc", heapBaseFrom: "constant", checked: "yes" });
-      expectSameWork(program, wasm);
-      expect(inspect(wasm).named).toBe(true);
+  it("finds the family by its names", async () => {
+    const program = await compileWork(...EXPORT_PAIR);
+    const { wasm, report } = await swap(program);
+    const roles = new Set(report.members.map(({ role }) => role));
+    const all = ["malloc", "free", "calloc", "realloc", "aligned_alloc", "posix_memalign", "malloc_usable_size"];
+    expect([...roles].sort()).toEqual(all.sort());
+    expect(report.members.filter(({ by }) => by === "behaviour")).toEqual([]);
+    expect(report).toMatchObject({ kind: "dlmalloc", heapBaseFrom: "constant", checked: "yes" });
+    expectSameWork(program, wasm);
+    expect(inspect(wasm).named).toBe(true);
 
-      const text = formatSwapReport(report);
-      expect(text).toContain("allocator   dlmalloc\n");
-      expect(text).toMatch(/by name posix_memalign\n/);
-      expect(text).toContain(`${program.length} bytes -> ${wasm.length}`);
-    },
-    TIMEOUT,
-  );
+    const text = formatSwapReport(report);
+    expect(text).toContain("allocator   dlmalloc\n");
+    expect(text).toMatch(/by name posix_memalign\n/);
+    expect(text).toContain(`${program.length} bytes -> ${wasm.length}`);
+  });
 
-  it(
-    "finds what only malloc and free lead to, and the heap's base, without names",
-    async () => {
-      const program = await compileWork(...EXPORT_PAIR, "-Wl,--strip-all");
-      const { wasm, report } = await swap(program);
-      const found = report.members.filter(({ by }) => by === "behaviour").map(({ role }) => role);
-      expect(found).toEqual(expect.arrayContaining(["calloc", "realloc", "memalign", "malloc_usable_size"]));
-      expect(report).toMatchObject({ kind: "dlmalloc", heapBaseFrom: "constant", checked: "yes" });
-      expectSameWork(program, wasm);
+  it("finds what only malloc and free lead to, and the heap's base, without names", async () => {
+    const program = await compileWork(...EXPORT_PAIR, "-Wl,--strip-all");
+    const { wasm, report } = await swap(program);
+    const found = report.members.filter(({ by }) => by === "behaviour").map(({ role }) => role);
+    expect(found).toEqual(expect.arrayContaining(["calloc", "realloc", "memalign", "malloc_usable_size"]));
+    expect(report).toMatchObject({ kind: "dlmalloc", heapBaseFrom: "constant", checked: "yes" });
+    expectSameWork(program, wasm);
 
-      // its exports are gomalloc's: neighbours without headers, misuse found
-      const { malloc, free } = startWork(wasm);
-      const blocks = Array.from({ length: 8 }, () => malloc!(48));
-      expect(new Set(blocks.slice(1).map((block, i) => block - blocks[i]!))).toEqual(new Set([64]));
-      free!(blocks[3]!);
-      expect(() => free!(blocks[3]!)).toThrow(WebAssembly.RuntimeError);
-    },
-    TIMEOUT,
-  );
+    // its exports are gomalloc's: neighbours without headers, misuse found
+    const { malloc, free } = startWork(wasm);
+    const blocks = Array.from({ length: 8 }, () => malloc!(48));
+    expect(new Set(blocks.slice(1).map((block, i) => block - blocks[i]!))).toEqual(new Set([64]));
+    free!(blocks[3]!);
+    expect(() => free!(blocks[3]!)).toThrow(WebAssembly.RuntimeError);
+  });
 
-  it(
-    "finds malloc and free themselves by what they do, without names and exports",
-    async () => {
-      const program = await compileWork("-Wl,--strip-all");
-      const { wasm, report } = await swap(program);
-      expect(new Set(report.members.map(({ by }) => by))).toEqual(new Set(["behaviour"]));
-      expectSameWork(program, wasm);
-    },
-    TIMEOUT,
-  );
+  it("finds malloc and free themselves by what they do, without names and exports", async () => {
+    const program = await compileWork("-Wl,--strip-all");
+    const { wasm, report } = await swap(program);
+    expect(new Set(report.members.map(({ by }) => by))).toEqual(new Set(["behaviour"]));
+    expectSameWork(program, wasm);
+  });
 
-  it(
-    "refuses an allocator that is inlined into its callers, named or not",
-    async () => {
-      const inlined = await inlineAll(await compileWork(...EXPORT_PAIR));
-      const error = await refusal(() => swap(inlined), "inlined-allocator");
-      expect(error.message).toMatch(/work \(function \d+\) uses \d+ words of its state/);
-      const nameless = await inlineAll(await compileWork("-Wl,--strip-all"));
-      await refusal(() => swap(nameless), "no-allocator");
-    },
-    TIMEOUT,
-  );
+  it("refuses an allocator that is inlined into its callers, named or not", async () => {
+    const inlined = await inlineAll(await compileWork(...EXPORT_PAIR));
+    const error = await refusal(() => swap(inlined), "inlined-allocator");
+    expect(error.message).toMatch(/work \(function \d+\) uses \d+ words of its state/);
+    const nameless = await inlineAll(await compileWork("-Wl,--strip-all"));
+    await refusal(() => swap(nameless), "no-allocator");
+  });
 
-  it(
-    "refuses a program that calls sbrk",
-    async () => {
-      const error = await refusal(async () => swap(await compileWork("-DWITH_SBRK")), "sbrk");
-      expect(error.message).toContain("sbrk");
-      expect(error.message).toContain("take");
-    },
-    TIMEOUT,
-  );
+  it("refuses a program that calls sbrk", async () => {
+    const error = await refusal(async () => swap(await compileWork("-DWITH_SBRK")), "sbrk");
+    expect(error.message).toContain("sbrk");
+    expect(error.message).toContain("take");
+  });
 });
 
 describe("an allocator of another kind", () => {

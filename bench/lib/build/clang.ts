@@ -10,12 +10,14 @@ const MESSAGES = 4000;
 /** Runs one tool over files; gives them and what it wrote. */
 export async function runTool(tool: "runClang" | "runLLVM", args: readonly string[], files: Tree): Promise<Tree> {
   // Loaded here: it brings 100 MB of compiler with it. runClang is missing from the package's types.
-  const llvm = (await import("@yowasp/clang")) as unknown as Record<typeof tool, Command>;
+  const llvm = (await import("@yowasp/clang")) as unknown as Record<"runClang" | "runLLVM", Command>;
   const messages: Uint8Array[] = [];
   const collect = (bytes: Uint8Array | null) => {
     if (bytes) messages.push(bytes.slice());
   };
   const options = { stdout: collect, stderr: collect, fetchProgress: () => {} };
+  // The compiler is loaded apart: runClang would print the progress of that, whatever its options say.
+  await llvm.runLLVM(null as never, {}, options);
   try {
     return (await llvm[tool]([...args], files, options)) ?? {};
   } catch (error) {

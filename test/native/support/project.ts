@@ -2,24 +2,19 @@
  * A user's project: an empty folder in which node_modules/gomalloc is this package. Recipes are the command lines of the
  * READMEs in native/examples, run as they stand there; thus what a reader copies is what was tested.
  *
- * Three commands are not taken from the system: clang and clang++ are @yowasp/clang's, and npx gomalloc is the CLI's
- * source. The rest goes to a shell.
+ * One command is not taken from the system: npx gomalloc is the CLI's source. The rest goes to a shell.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
-import { clang } from "./clang.ts";
+import { DEBIAN_BIN } from "../../support/needs.ts";
 
 export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const CLI = join(ROOT, "src", "cli", "main.ts");
-/** The Rust of Debian, which brings the wasm targets; another one may come first in PATH. */
-const DEBIAN_BIN = "/usr/bin";
-/** Where Debian's emscripten looks for acorn, if node itself is not Debian's. */
-const DEBIAN_NODE_MODULES = "/usr/share/nodejs";
+const EMCC_ENV = { NODE_PATH: "/usr/share/nodejs" };
 
 export interface Ran {
   readonly status: number | null;
@@ -28,6 +23,9 @@ export interface Ran {
 }
 
 export class Project {
+  /** What the lines of a recipe have exported; outside of one, what Debian's emcc needs to find acorn. */
+  #exported: Record<string, string> = EMCC_ENV;
+
   private constructor(readonly folder: string) {}
 
   /** A fresh project, removed when the test has finished. */
@@ -58,24 +56,28 @@ export class Project {
 
   /** Runs the lines one after the other; the standard output of the last. Throws an Error with stderr if one fails. */
   async recipe(lines: readonly string[]): Promise<string> {
+    this.#exported = {};
     let last = "";
     for (const line of lines) last = await this.command(line);
+    this.#exported = EMCC_ENV;
     return last;
   }
 
   /** Runs one command line and returns what it printed. Throws an Error with its messages when it fails. */
   async command(line: string): Promise<string> {
-    const [program, ...args] = line.split(" ");
-    if (program === "clang" || program === "clang++") return clang(line.split(" "), this.folder);
-    const linked = program === "npx" && args[0] === "gomalloc";
-    const ran = this.spawn(linked ? line.replace("npx gomalloc", cli()) : line);
+    const exported = /^export (\w+)=(\S+)$/.exec(line);
+    if (exported !== null) {
+      this.#exported[exported[1]!] = exported[2]!;
+      return "";
+    }
+    const ran = this.spawn(line.startsWith("npx gomalloc ") ? line.replace("npx gomalloc", cli()) : line);
     if (ran.status !== 0) throw new Error(`${line} gave ${ran.status}:\n${ran.stderr}${ran.stdout}`);
     return ran.stdout;
   }
 
   /** Runs one command line in a shell, whatever comes of it. */
   spawn(line: string, input = ""): Ran {
-    const { PATH, NODE_PATH } = process.env;
+    const { PATH } = process.env;
     const { status, stdout, stderr } = spawnSync("sh", ["-c", line], {
       cwd: this.folder,
       encoding: "utf8",
@@ -84,8 +86,8 @@ export class Project {
       env: {
         ...process.env,
         PATH: `${DEBIAN_BIN}:${PATH}`,
-        NODE_PATH: [NODE_PATH, DEBIAN_NODE_MODULES].filter(Boolean).join(":"),
         NODE_NO_WARNINGS: "1",
+        ...this.#exported,
       },
     });
     return { status, stdout, stderr };
@@ -111,18 +113,25 @@ function cli(): string {
   return `${node()} --import ${JSON.stringify(import.meta.resolve("tsx"))} ${JSON.stringify(CLI)}`;
 }
 
-/** The command lines of the first sh block of a README in native/examples. */
-export async function recipeOf(language: string): Promise<string[]> {
+/**
+ * The command lines of an sh block of a README in native/examples. The first is for Debian's compilers; the second, of C
+ * and its like, for npm's clang, in place of the first's compilation.
+ */
+export async function recipeOf(language: string, index = 0): Promise<string[]> {
   const text = await readFile(join(ROOT, "native", "examples", language, "README.md"), "utf8");
-  const block = /```sh\n([\s\S]*?)```/.exec(text)?.[1];
+  const block = [...text.matchAll(/```sh\n([\s\S]*?)```/g)][index]?.[1];
   if (block === undefined) throw new Error(`the README of ${language} has no commands`);
   return block.trimEnd().split("\n");
 }
 
-/** Whether Debian's compiler is there. */
-export const HAS_EMCC = existsSync(join(DEBIAN_BIN, "emcc"));
-export const HAS_RUST =
-  existsSync(join(DEBIAN_BIN, "rustc")) && existsSync("/usr/lib/rustlib/wasm32-wasi/lib/self-contained/libc.a");
+/** The recipe of C, C++ or threads with npm's clang in place of Debian's. */
+export async function npmRecipeOf(language: string): Promise<string[]> {
+  const isCompilation = (line: string) => line.startsWith("clang");
+  const [first, second] = await Promise.all([recipeOf(language), recipeOf(language, 1)]);
+  const compile = second.filter((line) => !line.startsWith("npm install "));
+  const at = first.findIndex(isCompilation);
+  return [...first.slice(0, at), ...compile, ...first.slice(at).filter((line) => !isCompilation(line))];
+}
 
 /** Names of imported functions, as module.name. */
 export function importsOf(module: WebAssembly.Module, from?: string): string[] {

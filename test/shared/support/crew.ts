@@ -10,8 +10,8 @@ import { M_LOCK_WAIT } from "../../support/wasm.ts";
 import type { Thread, World } from "./core-world.ts";
 import { ask, askToStop, clearWords, hasLeft, isQuiet, makeControl, OPS, release, wordOf } from "./quiet.mjs";
 
-/** Milliseconds after which a wait is a hang. */
-const HANGS = 100_000;
+/** Milliseconds after which a wait is a hang, on however busy a machine. */
+const HANGS = 20 * 60_000;
 
 /** The token of the main thread; workers have higher ones. */
 const MAIN = 1;

@@ -1,0 +1,70 @@
+/**
+ * clang without a compiler on the machine: LLVM compiled to WebAssembly, with wasi-libc and libc++ inside, as the npm
+ * package @yowasp/clang has it. The command line is clang's, and clang++'s when a source ends in .cpp:
+ *
+ *   npm install --save-dev @yowasp/clang
+ *   node clang.mjs --target=wasm32-wasip1 -O2 program.c -o program.wasm
+ *
+ * It sees the files that the command line names, and the headers beside them and in folders given by -I; all of them lie
+ * below the current folder. Cost: some seconds to load, then two to five a program.
+ */
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+/**
+ * Runs `clang` or `clang++` with `args` in `folder`. Returns the compiler's warnings; throws an Error with its messages
+ * when it fails.
+ */
+export async function clang(args, folder) {
+  const output = args[args.indexOf("-o") + 1];
+  if (output === undefined || !args.includes("-o")) throw new Error("give the output: -o FILE");
+  const { runClang } = await import("@yowasp/clang");
+  const messages = [];
+  const collect = (bytes) => bytes && messages.push(bytes.slice());
+  const options = { stdout: collect, stderr: collect, fetchProgress: () => {} };
+  await runClang(null, {}, options); // loads the compiler without printing its progress
+  try {
+    const made = (await runClang([...args], filesOf(args, folder), options))?.[output];
+    if (made === undefined) throw new Error("no output");
+    await writeFile(join(folder, output), made);
+  } catch (error) {
+    // Not as the cause: it carries all the files.
+    throw new Error(`${args.join(" ")} failed: ${error.message}\n${Buffer.concat(messages)}`);
+  }
+  return Buffer.concat(messages).toString();
+}
+
+/** The files that the arguments name, and every header beside one of them or in a folder given by -I, as a tree. */
+function filesOf(args, folder) {
+  const tree = {};
+  const add = (file) => {
+    const path = file.split("/").filter((part) => part !== ".");
+    const name = path.pop();
+    let node = tree;
+    for (const part of path) node = node[part] ??= {};
+    node[name] = new Uint8Array(readFileSync(join(folder, file)));
+  };
+  const addHeaders = (directory) => {
+    for (const name of readdirSync(join(folder, directory))) if (/\.(h|hpp)$/.test(name)) add(join(directory, name));
+  };
+  for (const arg of args) {
+    if (arg.startsWith("-I")) addHeaders(arg.slice(2));
+    if (arg.startsWith("-") || !existsSync(join(folder, arg)) || !statSync(join(folder, arg)).isFile()) continue;
+    add(arg);
+    addHeaders(dirname(arg));
+  }
+  return tree;
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) {
+  const args = process.argv.slice(2);
+  const cpp = args.some((arg) => /\.(cpp|cc|cxx)$/.test(arg));
+  try {
+    process.stderr.write(await clang([cpp ? "clang++" : "clang", ...args], process.cwd()));
+  } catch (error) {
+    console.error(error.message);
+    process.exitCode = 1;
+  }
+}
