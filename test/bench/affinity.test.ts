@@ -10,7 +10,9 @@ function processors(): string[] {
   return [...new Set(told.match(/[\d,-]+$/gm))];
 }
 
-describe.skipIf(platform() !== "linux")("onOneProcessor", () => {
+const elsewhere = platform() === "linux" ? "" : " (skipped: processors are chosen by taskset, which only Linux has)";
+
+describe.skipIf(elsewhere !== "")(`onOneProcessor${elsewhere}`, () => {
   it("has every thread on one while it works, and gives the others back", async () => {
     const before = processors();
     const [during, result] = await onOneProcessor(async () => [processors(), 42] as const);

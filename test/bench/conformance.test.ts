@@ -88,9 +88,12 @@ const LARGE_SIZES = [8192, 30_000, 32_768, 32_769, 65_536, 100_000, 1 << 20];
 
 for (const allocator of ALLOCATORS) {
   const bytes = await allocator.module("timed");
-  describe.skipIf(!bytes)(`${allocator.name} (${bytes ? allocator.about : "not built"})`, () => {
-    if (bytes) suite(allocator, new WebAssembly.Module(bytes));
-  });
+  describe.skipIf(!bytes)(
+    `${allocator.name} (${bytes ? allocator.about : "skipped: not built: npm run build"})`,
+    () => {
+      if (bytes) suite(allocator, new WebAssembly.Module(bytes));
+    },
+  );
 }
 
 /** A test only for allocators that claim what it asks. */

@@ -10,7 +10,7 @@ function refusal(): string | null {
     new WebAssembly.Memory({ initial: 65536 });
     return null;
   } catch (error) {
-    if (error instanceof RangeError) return error.message;
+    if (error instanceof RangeError) return `${error.message}; run on 64 bits, without a limit by ulimit -v`;
     throw error;
   }
 }

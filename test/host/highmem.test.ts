@@ -11,7 +11,7 @@ function refusal(pages: number): string | null {
     new WebAssembly.Memory({ initial: pages });
     return null;
   } catch (error) {
-    if (error instanceof RangeError) return error.message;
+    if (error instanceof RangeError) return `${error.message}; run on 64 bits, without a limit by ulimit -v`;
     throw error;
   }
 }

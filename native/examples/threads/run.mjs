@@ -12,6 +12,7 @@ import { isMainThread, Worker, workerData } from "node:worker_threads";
 
 // As in ../run.mjs: Node 20 may crash when wasm calls node:wasi directly while the memory is large.
 setFlagsFromString("--no-turbo-fast-api-calls");
+process.removeAllListeners("warning"); // node:wasi says at every start that it is experimental
 
 /** Pages of 64 KiB. The first must be what the program has at least; the second its --max-memory, or less. */
 const PAGES = { initial: 64, maximum: 4096 };
