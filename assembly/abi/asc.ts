@@ -15,9 +15,9 @@
  */
 
 import {
-  ARENA_SHIFT,
   CHECKMARK,
   MAX_SMALL_SIZE,
+  NUM_ROWS,
   PAGE_SHIFT,
   PAGE_SIZE,
   ROW_NOSCAN,
@@ -27,7 +27,7 @@ import {
 import { Group, HEAP_CLASS8, HEAP_ROWS, MSPAN_SIZE, ROW_SHIFT } from "../base/layout";
 import { MAX_RESERVE, M_RESERVE, setOption } from "../base/options";
 import { PHASE_MARK, gcState } from "../base/gcstate";
-import { arenaOf, heap, mheap, rowAt, rowAddress } from "../base/state";
+import { central, heap, mheap, rowAt, rowAddress } from "../base/state";
 import { bootstrap } from "../alloc/init";
 import { TELL, checkPointer, freeBy } from "../alloc/free";
 import { isDirty } from "../alloc/mcache";
@@ -38,11 +38,25 @@ import { blockGiven, blockTaken, isPointerFree, sortExtra, unpinned, visit } fro
 import { collect, pacer, readyGC, repace, startGC, stepGC } from "../gc/cycle";
 import { gcFigure } from "../gc/figures";
 import { classOfSize, liveGrows, mallocgcLarge, nextFreeGC } from "../gc/mallocgc";
+import {
+  allocLittle,
+  collectLittle,
+  freeLittle,
+  hasLittle,
+  isLittle,
+  isLittleBlock,
+  newLittle,
+  pinLittle,
+  reallocLittle,
+  roomLittle,
+  unpinLittle,
+  visitLittle,
+} from "../gc/little";
 import { setGCPercent as pacerPercent, setHeapMinimum, setMemoryLimit as pacerLimit } from "../gc/pacer";
 import { pinObject, unpinObject } from "../gc/pins";
 import { countVisit } from "../gc/scan";
 import { pageRecord } from "../heap/arena";
-import { blockSize, spanAt } from "../heap/mspan";
+import { blockSize, groupAt, spanAt } from "../heap/mspan";
 import { resizeLargeSpan } from "../heap/resize";
 
 @inline const HEADER: u32 = 8;
@@ -57,16 +71,10 @@ import { resizeLargeSpan } from "../heap/resize";
 /** Go's 4 MiB would be most of a small program's memory. */
 @inline const MINIMUM: u32 = isDefined(GOMALLOC_HEAP_MINIMUM) ? GOMALLOC_HEAP_MINIMUM : 512 << 10;
 
-/** Bytes behind the address of a static object or block: the compiler keeps its size, with two flags, as its runtimes do. */
-// @ts-ignore: decorator
-@inline
-function staticRoom(block: usize): usize {
-  return load<u32>(block - 4) & ~3;
-}
-
 /** The heap, at the first allocation. */
 function start(): bool {
   if (heap != 0) return true;
+  if (isLittle(GOGC)) return false;
   if (!bootstrap(true, <u32>__heap_base)) return false;
   readyGC();
   setOption(M_RESERVE, MAX_RESERVE);
@@ -109,6 +117,11 @@ export function __new(size: usize, id: i32): usize {
 }
 
 function newSlow(size: u32, id: u32): u32 {
+  if (isLittle(GOGC)) {
+    const p = newLittle(size, id);
+    if (p == 0) throw new Error("out of memory");
+    return p;
+  }
   const p = allocate(size, isPointerFree(id));
   if (p == 0) throw new Error("out of memory");
   store<u32>(p, id);
@@ -121,14 +134,37 @@ function allocate(size: u32, noscan: bool): u32 {
   if (size > MAX_SIZE || !start()) return 0;
   const all = size + HEADER;
   if (all > MAX_SMALL_SIZE) return mallocgcLarge(all, !noscan, true, 0);
-  const address = rowAddress((noscan ? ROW_NOSCAN : ROW_SCAN) + classOfSize(all));
-  const p = nextFreeGC(address);
-  if (p == 0) return 0;
+  const row = (noscan ? ROW_NOSCAN : ROW_SCAN) + classOfSize(all);
+  let address = rowAddress(row);
+  let p = nextFreeGC(address);
+  if (p == 0) {
+    address = rowBeyond(row, noscan);
+    if (address) p = nextFreeGC(address);
+    if (p == 0) return 0;
+  }
   if (isDirty(rowAt(address))) {
     if (all <= 256) clearObject(p, all);
     else memory.fill(p, 0, all);
   }
   return p;
+}
+
+/**
+ * The memory is full, after a cycle: the address of a row of longer slots that has one, 0 for none. In a small memory there
+ * are not pages enough for spans of all classes. An object without references may stand among those with.
+ */
+function rowBeyond(row: u32, noscan: bool): u32 {
+  for (let r = row + 1; r < NUM_ROWS; r++) {
+    if (r == ROW_SCAN && !noscan) break;
+    const address = rowAddress(r);
+    if (rowAt(address).elemsize < rowAt(rowAddress(row)).elemsize) continue;
+    const at = rowAt(address);
+    const span = at.span;
+    if (groupAt(at.group).allocCache != 0 || (span != 0 && spanAt(span).partialMask != 0) || central(r).head != 0) {
+      return address;
+    }
+  }
+  return 0;
 }
 
 /** The object at `ptr` with `size` bytes, in place if it fits there; what is new of it is zero. */
@@ -137,7 +173,13 @@ function allocate(size: u32, noscan: bool): u32 {
 export function __renew(ptr: usize, size: usize): usize {
   const old = load<u32>(ptr - HEADER, 4);
   const at = <u32>ptr - HEADER;
-  if (arenaOf(at >> ARENA_SHIFT) != 0 && size <= MAX_SIZE) {
+  if (ptr < __heap_base || hasLittle()) {
+    if (size <= roomLittle(<u32>ptr)) {
+      if (size > old) memory.fill(ptr + old, 0, size - old);
+      store<u32>(at, <u32>size, 4);
+      return ptr;
+    }
+  } else if (size <= MAX_SIZE) {
     const groups = pageRecord(at >> PAGE_SHIFT).groups;
     if (groups != 0 && (<u32>size + HEADER <= blockSize(spanAt(groups - MSPAN_SIZE)) || growLarge(groups, <u32>size))) {
       if (size > old) memory.fill(ptr + old, 0, size - old);
@@ -173,6 +215,10 @@ export function __link(parent: usize, child: usize, expectMultiple: bool): void 
 @global @unsafe
 export function __visit(ptr: usize, cookie: i32): void {
   if (ptr == 0) return;
+  if (hasLittle()) {
+    visitLittle(<u32>ptr);
+    return;
+  }
   countVisit();
   visit(<u32>ptr);
 }
@@ -182,6 +228,10 @@ export function __visit(ptr: usize, cookie: i32): void {
 @global @unsafe
 export function __pin(ptr: usize): usize {
   if (ptr == 0) return 0;
+  if (isLittle(GOGC)) {
+    if (!pinLittle(<u32>ptr)) throw new Error("out of memory");
+    return ptr;
+  }
   if (!start() || pinObject(<u32>ptr) == 0) throw new Error("out of memory");
   if (gcState().phase == PHASE_MARK) visit(<u32>ptr);
   return ptr;
@@ -191,6 +241,10 @@ export function __pin(ptr: usize): usize {
 @global @unsafe
 export function __unpin(ptr: usize): void {
   if (ptr == 0) return;
+  if (hasLittle()) {
+    if (!unpinLittle(<u32>ptr)) throw new Error("Object is not pinned");
+    return;
+  }
   if (heap == 0 || unpinObject(<u32>ptr) < 0) throw new Error("Object is not pinned");
   // It may be in a local yet: marking that has begun keeps it.
   if (gcState().phase == PHASE_MARK) unpinned(<u32>ptr);
@@ -200,7 +254,14 @@ export function __unpin(ptr: usize): void {
 // @ts-ignore: decorator
 @global @unsafe
 export function __alloc(size: usize): usize {
-  if (size <= MAX_SIZE && start()) {
+  if (isLittle(GOGC)) {
+    const extra = sortExtra(<u32>size);
+    const p = allocLittle(<u32>size + extra);
+    if (p) {
+      blockTaken(p, <u32>size, extra);
+      return p;
+    }
+  } else if (size <= MAX_SIZE && start()) {
     const extra = sortExtra(<u32>size);
     let p = rawAlloc(<u32>size + extra);
     if (p == 0) {
@@ -222,8 +283,15 @@ export function __realloc(ptr: usize, size: usize): usize {
   if (ptr < __heap_base) {
     // A static one, which stays where it is.
     const moved = __alloc(size);
-    memory.copy(moved, ptr, min<usize>(size, staticRoom(ptr)));
+    memory.copy(moved, ptr, min<usize>(size, load<u32>(ptr - 4) & ~3));
     return moved;
+  }
+  if (hasLittle()) {
+    if (!isLittleBlock(<u32>ptr)) throw new Error(NO_BLOCK);
+    blockGiven(<u32>ptr);
+    const p = reallocLittle(<u32>ptr, <u32>size);
+    if (p == 0) throw new Error("out of memory");
+    return p;
   }
   if (checkPointer(<u32>ptr) != MISUSE_NONE) throw new Error(NO_BLOCK);
   blockGiven(<u32>ptr);
@@ -242,8 +310,14 @@ export function __realloc(ptr: usize, size: usize): usize {
 @global @unsafe
 export function __free(ptr: usize): void {
   if (ptr < __heap_base) return;
+  if (ptr < __heap_base) return;
   blockGiven(<u32>ptr);
-  if (freeBy(<u32>ptr, 0, TELL) != MISUSE_NONE) throw new Error(NO_BLOCK);
+  if (hasLittle()) {
+    if (!isLittleBlock(<u32>ptr)) throw new Error(NO_BLOCK);
+    freeLittle(<u32>ptr);
+  } else if (freeBy(<u32>ptr, 0, TELL) != MISUSE_NONE) {
+    throw new Error(NO_BLOCK);
+  }
 }
 
 /** A whole cycle. What nothing points to is free when it returns. */
@@ -251,6 +325,7 @@ export function __free(ptr: usize): void {
 @global @unsafe
 export function __collect(): void {
   if (heap != 0) collect();
+  else if (hasLittle()) collectLittle(true);
 }
 
 /** Set GOGC, percent, negative: cycles only when asked for or the limit demands it. The old value, -1 for off. */

@@ -62,7 +62,7 @@ export function leaveFinalizer(): void {
 }
 
 /** Tell the program that the object in the slot at `slot` is gone. Its bytes are as they were. */
-function finalize(slot: u32): void {
+export function finalize(slot: u32): void {
   if (FINALIZE) {
     const outer = finalizing;
     finalizing = <u32>__stack_pointer + 1;

@@ -27,6 +27,7 @@ import { PAGE_SHIFT } from "../base/config";
 import { gcState, markWord } from "../base/gcstate";
 import { rowAt, rowAddress } from "../base/state";
 import { spanOf } from "../heap/arena";
+import { hasLittle, isLittleObject, visitLittle } from "./little";
 import { isLive, shade } from "./mark";
 import { pinAt, pinSlots } from "./pins";
 import { pushWork } from "./work";
@@ -92,6 +93,12 @@ export function visit(p: u32): void {
   else visitStatic(p);
 }
 
+/** visit in whichever heap the program has. */
+function visitRoot(p: u32): void {
+  if (hasLittle()) visitLittle(p);
+  else visit(p);
+}
+
 /** A static object is queued before it counts as seen: what finds no room in the queue is reached by the next pass. */
 function visitStatic(p: u32): void {
   if (isPointerFree(load<u32>(p - 8))) return;
@@ -113,12 +120,12 @@ function visitStatic(p: u32): void {
 export function shadeStack(): void {
   for (let at = <u32>__stack_pointer; at < <u32>__heap_base; at += 4) {
     const p = load<u32>(at);
-    if (p) visit(p);
+    if (p) visitRoot(p);
   }
   for (let sort = sorts; sort != 0; sort = load<u64>(linkOf(sort))) {
     for (let at = <u32>sort; at < linkOf(sort); at += 4) {
       const p = load<u32>(at);
-      if (isReference(p)) visit(p);
+      if (isReference(p)) visitRoot(p);
     }
   }
 }
@@ -127,6 +134,7 @@ export function shadeStack(): void {
 function isReference(p: u32): bool {
   if (p == 0 || (p & 7) != 0) return false;
   if (p < <u32>__heap_base) return isStatic(p);
+  if (hasLittle()) return isLittleObject(p);
   const span = spanOf(p);
   if (span == null) return false;
   const offset = p - 8 - span.startAddr;

@@ -172,6 +172,180 @@ describe("__finalize under gomalloc", () => {
   });
 });
 
+interface SmallExports {
+  run(n: number): number;
+  longest(): number;
+  mixture(): number;
+  statics(): number;
+  drop(): void;
+}
+
+const SMALL = "test/rt/programs/small.ts";
+
+/** The compiler's default; the programs here have more. */
+const STACK = ["--stackSize", "32768"];
+
+describe.each([
+  ["one page", ["--initialMemory", "1", "--maximumMemory", "1"], 1],
+  ["one page, for speed", ["--initialMemory", "1", "--maximumMemory", "1", "-O3"], 1],
+  ["one page that is imported", ["--initialMemory", "1", "--maximumMemory", "1", "--importMemory"], 1],
+  ["40,000 bytes", ["--lowMemoryLimit", "40000", "--stackSize", "4096"], 1],
+  ["four pages", ["--initialMemory", "4", "--maximumMemory", "4"], 4],
+  ["no limit", ["--exportRuntime"], 65536],
+] as [string, string[], number][])("a memory of %s", (_, flags, pages) => {
+  it.each(AUTOMATIC)("is enough for a small program under %s", async (runtime) => {
+    const built = await build(SMALL, configuration(runtime, "-O1", ...STACK, ...flags));
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: pages });
+    const { exports, memorySize } = instantiate<SmallExports>(built, () => ({ memory }));
+    // Collecting runtimes agree with one that frees nothing, in a memory without a limit.
+    const stub = instantiate<SmallExports>(await build(SMALL, configuration("stub"))).exports;
+    expect(exports.statics()).toBe(1);
+    for (const n of [10, 400, 20_000]) expect(exports.run(n)).toBe(stub.run(n));
+    exports.drop();
+    expect(exports.mixture()).toBe(stub.mixture());
+    expect(exports.longest()).toBe(6 * 1024);
+    expect(memorySize()).toBeLessThanOrEqual(pages * 65536);
+  });
+});
+
+describe("a memory of one page under gomalloc", () => {
+  it("is full at some time, which the program survives", async () => {
+    const flags = ["-O1", ...STACK, "--initialMemory", "1", "--maximumMemory", "1", "--exportRuntime"];
+    const built = await build(SMALL, configuration("gomalloc", ...flags));
+    const { exports } = instantiate<SmallExports>(built);
+    const pinned: number[] = [];
+    const fill = () => {
+      for (;;) pinned.push(exports.__pin(exports.__new(100, 1)));
+    };
+    expect(outcome(fill)).toBe("abort: out of memory");
+    // 128 bytes each, header included, in what the data and the stack leave.
+    expect(pinned.length).toBeGreaterThan(200);
+    expect(new Set(pinned.map((p) => p % 16))).toEqual(new Set([0]));
+    for (const p of pinned) exports.__unpin(p);
+    expect(outcome(() => exports.__unpin(pinned[0]!))).toBe("abort: Object is not pinned");
+    exports.__collect();
+    expect(exports.run(1000)).toBe(instantiate<SmallExports>(built).exports.run(1000));
+  });
+});
+
+/** What @assemblyscript/rtrace does with the hooks: blocks by address, and every store into one of them. */
+class Trace {
+  readonly blocks = new Map<number, number>();
+  readonly counts = { onalloc: 0, onfree: 0, onresize: 0, onmove: 0, onvisit: 0, oncollect: 0 };
+  readonly errors: string[] = [];
+  heapBase = 0;
+  private lowest = 2 ** 32;
+  private owners = new Uint32Array(0);
+  memory!: WebAssembly.Memory;
+
+  /** Bytes of the block, its first word included, as its first word says. */
+  private size(block: number): number {
+    return 4 + (new Uint32Array(this.memory.buffer, block, 1)[0]! & ~3);
+  }
+  private own(block: number, size: number, owner: number): void {
+    if (this.owners.length < this.memory.buffer.byteLength >>> 2) {
+      const longer = new Uint32Array(this.memory.buffer.byteLength >>> 2);
+      longer.set(this.owners);
+      this.owners = longer;
+    }
+    const part = this.owners.subarray(block >>> 2, (block + size) >>> 2);
+    if (part.some((before) => before !== (owner ? 0 : block))) this.errors.push(`${block} overlaps another`);
+    part.fill(owner);
+  }
+  readonly imports = {
+    oninit: (base: number) => {
+      this.heapBase = base;
+    },
+    onalloc: (block: number) => {
+      this.counts.onalloc++;
+      if ((block + 4) % 16 || this.blocks.has(block)) this.errors.push(`alloc of ${block}`);
+      this.lowest = Math.min(this.lowest, block);
+      this.blocks.set(block, this.size(block));
+      this.own(block, this.size(block), block);
+    },
+    onresize: (block: number, old: number) => {
+      this.counts.onresize++;
+      if (this.blocks.get(block) !== old) this.errors.push(`resize of ${block}`);
+      this.own(block, old, 0);
+      this.blocks.set(block, this.size(block));
+      this.own(block, this.size(block), block);
+    },
+    onmove: (from: number, to: number) => {
+      this.counts.onmove++;
+      if (!this.blocks.has(from) || !this.blocks.has(to)) this.errors.push(`move of ${from} to ${to}`);
+    },
+    onfree: (block: number) => {
+      this.counts.onfree++;
+      if (this.blocks.get(block) !== this.size(block)) this.errors.push(`free of ${block}`);
+      this.own(block, this.size(block), 0);
+      this.blocks.delete(block);
+    },
+    onvisit: (block: number) => {
+      this.counts.onvisit++;
+      const known = block <= this.heapBase || this.blocks.has(block);
+      if (!known) this.errors.push(`visit of ${block}`);
+      return known ? 1 : 0;
+    },
+    oncollect: () => {
+      this.counts.oncollect++;
+    },
+    oninterrupt: () => {},
+    onyield: () => {},
+    onstore: (ptr: number, offset: number, bytes: number, isRuntime: number) => {
+      const at = ptr + offset;
+      if (!isRuntime && at >= this.lowest && !this.owners[at >>> 2]) this.errors.push(`store of ${bytes} at ${at}`);
+      return ptr;
+    },
+  };
+}
+
+describe("ASC_RTRACE", () => {
+  const open = async (entry: string, runtime: Runtime, ...flags: string[]) => {
+    const use = ["--use", "ASC_RTRACE=1", "--exportRuntime", "--exportStart", "_initialize"];
+    const built = await build(entry, configuration(runtime, ...flags), { flags: use, selfStarting: true });
+    const trace = new Trace();
+    const abort = () => {
+      throw new Error("abort");
+    };
+    const { exports } = new WebAssembly.Instance(built.module, { env: { abort }, rtrace: trace.imports });
+    const program = exports as unknown as SmallExports &
+      BlocksExports & { memory: WebAssembly.Memory; __collect(): void; _initialize(): void };
+    trace.memory = program.memory;
+    program._initialize();
+    return { program, trace };
+  };
+
+  it.each(["--debug", "-O3"])("a leak test sees what it sees under incremental: %s", async (level) => {
+    const seen: unknown[] = [];
+    for (const runtime of AUTOMATIC) {
+      const { program, trace } = await open(SMALL, runtime, level);
+      program.statics();
+      const hash = program.run(3000);
+      program.__collect();
+      const kept = trace.blocks.size;
+      program.drop();
+      program.__collect();
+      const { onalloc, onfree, onvisit, oncollect } = trace.counts;
+      expect(trace.errors, runtime).toEqual([]);
+      expect(onvisit).toBeGreaterThan(1000);
+      seen.push({ hash, kept, left: trace.blocks.size, onalloc, onfree, collected: oncollect > 1 });
+    }
+    expect(seen[1]).toEqual(seen[0]);
+  });
+
+  it("tells of blocks of heap.alloc that move", async () => {
+    const { program, trace } = await open("test/rt/programs/blocks.ts", "gomalloc", "-O1");
+    expect(program.resized(100_000)).toBe(0);
+    expect(program.many(500, 100)).toBe(0);
+    expect(trace.counts.onmove).toBeGreaterThan(5);
+    // The program's own table is left, and what is leaked here.
+    expect(trace.blocks.size).toBe(1);
+    const leaked = program.alloc(100);
+    expect([...trace.blocks.keys()].slice(1)).toEqual([leaked - 4]);
+    expect(trace.errors).toEqual([]);
+  });
+});
+
 describe.each(AUTOMATIC)("--noUnsafe with %s", (runtime) => {
   it("compiles what is safe", async () => {
     const entries = ["test/rt/programs/safe.ts"];

@@ -1,0 +1,398 @@
+/**
+ * The little heap of an AssemblyScript program: for a memory that is too small for pages and records, and for programs
+ * that are compiled with ASC_RTRACE or --lowMemoryLimit. Blocks side by side, in the layout of the compiler's own runtimes:
+ *
+ *   0 bytes behind this word u32, a multiple of 16 less 4, and FREE or RAW | 4 a block of heap.alloc, or an object's header:
+ *   4 link u32 | 8 pins u32 | 12 rtId u32 | 16 rtSize u32 | 20 the object
+ *
+ * Objects and blocks are at multiples of 16. A search takes the first free block that is long enough and joins free neighbours
+ * on its way. A collection stops the program: it marks what is reached from the roots along
+ * a list through the links, whose lowest bit says marked, and frees the other objects. It is due when the objects have grown
+ * by GOGC percent since the last one, and when a search fails. Static objects have the same header; the list unmarks them.
+ *
+ * With ASC_RTRACE the compiler's hooks are called as its runtimes call them. A store into what no block covers would be
+ * reported as a stray one: those few are made by memory.copy, which is not watched.
+ *
+ * Owner: the one thread. Cost: a search O(blocks); a collection O(blocks + references).
+ */
+
+import { FINALIZE, WASM_PAGE_SHIFT } from "../base/config";
+import { finalize, isFinalizing, leaveFinalizer } from "../central/sweep";
+import { isPointerFree, shadeStack } from "./ascroots";
+import { OBJECT_AT } from "./mark";
+
+@inline const RTRACE: bool = isDefined(ASC_RTRACE);
+/** Whether the program's heap is a little one whatever its memory. */
+@inline const LITTLE_ONLY: bool = RTRACE || ASC_LOW_MEMORY_LIMIT != 0;
+/** Memories up to this many wasm pages that cannot grow have a little heap. */
+@inline const LITTLE_PAGES: u32 = 4;
+/** Longest block. */
+@inline const MAX_BYTES: u32 = (1 << 30) - 4;
+/** An object's address less its block's, and its header's part of a block. */
+@inline const OBJECT: u32 = 20;
+@inline const HEADER: u32 = 16;
+/** Flags of a block: free; of heap.alloc, or nobody's. */
+@inline const FREE: u32 = 1;
+@inline const RAW: u32 = 2;
+@inline const FLAGS: u32 = 3;
+/** In an object's link: it is marked. */
+@inline const MARKED: u32 = 1;
+/** No collection begins below this many bytes of objects. */
+@inline const LEAST: u32 = 4096;
+
+// What the compiler's runtimes import when ASC_RTRACE is defined.
+// @ts-ignore: decorator
+@external("rtrace", "oninit")
+declare function oninit(heapBase: usize): void;
+// @ts-ignore: decorator
+@external("rtrace", "onalloc")
+declare function onalloc(block: usize): void;
+// @ts-ignore: decorator
+@external("rtrace", "onmove")
+declare function onmove(from: usize, to: usize): void;
+// @ts-ignore: decorator
+@external("rtrace", "onfree")
+declare function onfree(block: usize): void;
+// @ts-ignore: decorator
+@external("rtrace", "onvisit")
+declare function onvisit(block: usize): bool;
+// @ts-ignore: decorator
+@external("rtrace", "oncollect")
+declare function oncollect(total: usize): void;
+
+/** The first block; 0: there is no little heap. And where the last one ends. */
+let first: u32 = 0;
+let end: u32 = 0;
+/** No block below is free: where a search begins. */
+let cursor: u32 = 0;
+/** Bytes of the objects' blocks, and how many begin a collection. */
+let live: u32 = 0;
+let due: u32 = 0;
+let percent: i32 = 100;
+/** The list of what is marked and holds references: first and last object. */
+let head: u32 = 0;
+let tail: u32 = 0;
+/** Blocks that are dead and not yet finalized, by their links. */
+let dead: u32 = 0;
+/** Pinned static objects: blocks {next, object, pins}. */
+let pinned: u32 = 0;
+/** 1 once it was seen that the memory is not a little one. */
+let large: bool = false;
+
+/** Bytes that the object at `p` may have where it stands: of a static one too. */
+// @ts-ignore: decorator
+@inline
+export function roomLittle(p: u32): u32 {
+  return bytesOf(p - OBJECT) - HEADER;
+}
+
+/** Whether the heap is a little one. Decided once, when the program first asks for memory; `gogc` is what GOMALLOC_GOGC says. */
+export function isLittle(gogc: i32): bool {
+  if (first != 0) return true;
+  if (large) return false;
+  // A page that can be had belongs to the heap, which would soon ask for it.
+  if (!LITTLE_ONLY && (<u32>memory.size() > LITTLE_PAGES || memory.grow(1) >= 0)) {
+    large = true;
+    return false;
+  }
+  percent = gogc;
+  startLittle();
+  return true;
+}
+
+// @ts-ignore: decorator
+@inline
+export function hasLittle(): bool {
+  return first != 0;
+}
+
+function startLittle(): void {
+  if (RTRACE) oninit(__heap_base);
+  first = ((<u32>__heap_base + 19) & ~15) - 4;
+  if (ASC_LOW_MEMORY_LIMIT) {
+    end = ((<u32>ASC_LOW_MEMORY_LIMIT) & ~15) - 4;
+  } else {
+    if (first + 64 > memoryEnd()) memory.grow(1);
+    end = memoryEnd() - 4;
+  }
+  cursor = first;
+  if (end < first + 16) end = first;
+  else put(first, (end - first - 4) | FREE);
+  due = max<u32>(LEAST, (end - first) >> 1);
+}
+
+/** End of the memory, less its last page if that is the last of all: addresses do not wrap. */
+function memoryEnd(): u32 {
+  return min(<u32>memory.size(), 0xffff) << WASM_PAGE_SHIFT;
+}
+
+/** Write a block's first word, which no block need cover. */
+function put(at: u32, value: u32): void {
+  if (RTRACE) {
+    const scratch = memory.data(4);
+    store<u32>(scratch, value);
+    memory.copy(at, scratch, 4);
+  } else {
+    store<u32>(at, value);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function bytesOf(block: u32): u32 {
+  return load<u32>(block) & ~FLAGS;
+}
+
+// @ts-ignore: decorator
+@inline
+function after(block: u32): u32 {
+  return block + 4 + bytesOf(block);
+}
+
+/** The first free block of at least `bytes` bytes, cut to size; free neighbours are joined on the way. 0: none. */
+function search(bytes: u32): u32 {
+  let lowest: u32 = 0;
+  for (let b = cursor; b < end; b = after(b)) {
+    if ((load<u32>(b) & FREE) == 0) continue;
+    let next = after(b);
+    if (next < end && load<u32>(next) & FREE) {
+      do next = after(next);
+      while (next < end && load<u32>(next) & FREE);
+      put(b, (next - b - 4) | FREE);
+    }
+    const has = next - b - 4;
+    if (has < bytes) {
+      if (lowest == 0) lowest = b;
+      continue;
+    }
+    if (has - bytes >= 16) {
+      put(b + 4 + bytes, (has - bytes - 4) | FREE);
+      put(b, bytes);
+    } else {
+      put(b, has);
+    }
+    cursor = lowest ? lowest : after(b);
+    return b;
+  }
+  return 0;
+}
+
+/** A block with room for `bytes` bytes; 0: no memory. `raw`: RAW or 0. */
+function take(bytes: u32, raw: u32): u32 {
+  if (bytes > MAX_BYTES) return 0;
+  bytes = max<u32>(12, ((bytes + 19) & ~15) - 4);
+  let b = search(bytes);
+  if (b == 0 && growLittle(bytes)) b = search(bytes);
+  if (b == 0) {
+    collectLittle(false);
+    b = search(bytes);
+    if (b == 0) return 0;
+  }
+  if (raw) put(b, load<u32>(b) | raw);
+  return b;
+}
+
+/** More memory at the end, where it may be had: twice what there is, or what it takes. */
+function growLittle(bytes: u32): bool {
+  if (!RTRACE || ASC_LOW_MEMORY_LIMIT) return false;
+  const before = memoryEnd();
+  const pages = (bytes + 0x1ffff) >> WASM_PAGE_SHIFT;
+  if (memory.grow(max<u32>(<u32>memory.size(), pages)) < 0 && memory.grow(pages) < 0) return false;
+  // What others have grown meanwhile stays theirs.
+  if (before != end + 4) put(end, (before - end - 8) | RAW);
+  const block = before - 4;
+  end = memoryEnd() - 4;
+  put(block, (end - block - 4) | FREE);
+  return true;
+}
+
+function release(block: u32): void {
+  cursor = min(cursor, block);
+  store<u32>(block, load<u32>(block) | FREE);
+  if (RTRACE) onfree(block);
+}
+
+/** A zeroed object of `size` bytes and class `id`; 0: no memory. */
+export function newLittle(size: u32, id: u32): u32 {
+  if (size > MAX_BYTES - HEADER) return 0;
+  if (live >= due) collectLittle(false);
+  const b = take(size + HEADER, 0);
+  if (b == 0) return 0;
+  if (RTRACE) onalloc(b);
+  const p = b + OBJECT;
+  store<u32>(p - 16, 0);
+  store<u32>(p - 12, 0);
+  store<u32>(p - 8, id);
+  store<u32>(p - 4, size);
+  memory.fill(p, 0, size);
+  live += 4 + bytesOf(b);
+  return p;
+}
+
+/** heap.alloc; 0: no memory. */
+export function allocLittle(size: u32): u32 {
+  const b = take(size, RAW);
+  if (b == 0) return 0;
+  if (RTRACE) onalloc(b);
+  return b + 4;
+}
+
+/** Whether a block of heap.alloc may be at `p`. */
+export function isLittleBlock(p: u32): bool {
+  return (p & 15) == 0 && p - 4 >= first && p < end && (load<u32>(p - 4) & FLAGS) == RAW;
+}
+
+/** heap.realloc of a block that is one; 0: no memory, and it is as it was. */
+export function reallocLittle(p: u32, size: u32): u32 {
+  const old = bytesOf(p - 4);
+  if (size <= old) return p;
+  const to = allocLittle(size);
+  if (to == 0) return 0;
+  memory.copy(to, p, old);
+  if (RTRACE) onmove(p - 4, to - 4);
+  release(p - 4);
+  return to;
+}
+
+/** heap.free of a block that is one. */
+export function freeLittle(p: u32): void {
+  release(p - 4);
+}
+
+/** The entry of a pinned static object: where its address stands, 0: none. */
+function staticPin(p: u32): u32 {
+  for (let at = pinned; at != 0; at = load<u32>(at)) if (load<u32>(at, 4) == p) return at;
+  return 0;
+}
+
+/** Pin an object once more. False: no memory, for a static one. */
+export function pinLittle(p: u32): bool {
+  if (p >= <u32>__heap_base) {
+    store<u32>(p - 12, load<u32>(p - 12) + 1);
+    return true;
+  }
+  let at = staticPin(p);
+  if (at == 0) {
+    // Of the runtime's own, which no hook hears of.
+    const b = take(12, RAW);
+    if (b == 0) return false;
+    at = b + 4;
+    put(at, pinned);
+    put(at + 4, p);
+    put(at + 8, 0);
+    pinned = at;
+  }
+  put(at + 8, load<u32>(at, 8) + 1);
+  return true;
+}
+
+/** Undo one pinLittle. False: there was none. */
+export function unpinLittle(p: u32): bool {
+  if (p >= <u32>__heap_base) {
+    const pins = load<u32>(p - 12);
+    if (pins) store<u32>(p - 12, pins - 1);
+    return pins != 0;
+  }
+  const at = staticPin(p);
+  if (at == 0) return false;
+  const pins = load<u32>(at, 8) - 1;
+  put(at + 8, pins);
+  if (pins) return true;
+  if (pinned == at) {
+    pinned = load<u32>(at);
+  } else {
+    let before = pinned;
+    while (load<u32>(before) != at) before = load<u32>(before);
+    put(before, load<u32>(at));
+  }
+  cursor = min(cursor, at - 4);
+  put(at - 4, bytesOf(at - 4) | FREE);
+  return true;
+}
+
+/** A reference that marking has come upon. */
+export function visitLittle(p: u32): void {
+  if (RTRACE) if (!onvisit(p - OBJECT)) return;
+  if (load<u32>(p - 16) & MARKED) return;
+  if (isPointerFree(load<u32>(p - 8))) {
+    if (p >= <u32>__heap_base) store<u32>(p - 16, MARKED);
+    return;
+  }
+  store<u32>(p - 16, MARKED);
+  if (tail) store<u32>(tail - 16, p | MARKED);
+  else head = p;
+  tail = p;
+}
+
+/** Whether a word that may be anything is the address of an object that is not marked yet. */
+export function isLittleObject(p: u32): bool {
+  const block = p - OBJECT;
+  if ((p & 15) != 0 || block < first || block >= end) return false;
+  if ((load<u32>(block) & FLAGS) != 0 || (load<u32>(p - 16) & MARKED) != 0) return false;
+  let b = first;
+  while (b < block) b = after(b);
+  return b == block;
+}
+
+function mark(): void {
+  head = 0;
+  tail = 0;
+  __visit_globals(0);
+  shadeStack();
+  for (let at = pinned; at != 0; at = load<u32>(at)) visitLittle(load<u32>(at, 4));
+  for (let b = first; b < end; b = after(b)) {
+    if ((load<u32>(b) & FLAGS) == 0 && load<u32>(b + OBJECT - 12) != 0) visitLittle(b + OBJECT);
+  }
+  for (let p = head; p != 0; p = load<u32>(p - 16) & ~MARKED) __visit_members(p, 0);
+  // Heap objects are unmarked by the sweep.
+  for (let p = head; p != 0;) {
+    const next = load<u32>(p - 16) & ~MARKED;
+    if (p < <u32>__heap_base) store<u32>(p - 16, 0);
+    p = next;
+  }
+}
+
+/** Finalize and free what the last sweep has found dead. Each is nobody's before that, for the case that its finalizer aborts. */
+function bury(): void {
+  while (dead != 0) {
+    const b = dead;
+    dead = load<u32>(b + OBJECT - 16);
+    const word = load<u32>(b);
+    store<u32>(b, word | RAW);
+    finalize(b + OBJECT - OBJECT_AT);
+    store<u32>(b, word);
+    release(b);
+  }
+}
+
+function sweep(): void {
+  for (let b = first; b < end; b = after(b)) {
+    if (load<u32>(b) & FLAGS) continue;
+    const p = b + OBJECT;
+    if (load<u32>(p - 16) & MARKED) {
+      store<u32>(p - 16, 0);
+      continue;
+    }
+    live -= 4 + bytesOf(b);
+    if (FINALIZE) {
+      store<u32>(p - 16, dead);
+      dead = b;
+    } else {
+      release(b);
+    }
+  }
+}
+
+/** A whole collection; out of a finalizer only if somebody asks for it, `forced`. */
+export function collectLittle(forced: bool): void {
+  if (!forced && isFinalizing()) return;
+  leaveFinalizer();
+  // Of a finalizer that has aborted.
+  bury();
+  mark();
+  sweep();
+  const next = live + (<u64>live * percent) / 100;
+  due = percent < 0 ? 0xffffffff : max<u32>(LEAST, <u32>min<u64>(next, 0xffffffff));
+  bury();
+  if (RTRACE) oncollect(live);
+}
