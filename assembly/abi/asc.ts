@@ -62,7 +62,9 @@ import { resizeLargeSpan } from "../heap/resize";
 @inline const HEADER: u32 = 8;
 /** Largest object: sizes beyond would wrap. */
 @inline const MAX_SIZE: u32 = 0xfffe0000;
-@inline const NO_BLOCK: string = "heap.free or heap.realloc of what is no block of heap.alloc, or is free already";
+// Lazy, as the compiler's own messages are: the program's static data comes first, at --memoryBase.
+// @ts-ignore: decorator
+@lazy @inline const NO_BLOCK: string = "heap.free or heap.realloc of what is no block of heap.alloc, or is free already";
 /** Clearing by words up to here beats the test whether it is needed. Bytes. */
 @inline const CLEAR_ALWAYS: u32 = 64;
 

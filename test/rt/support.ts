@@ -148,10 +148,14 @@ export function text(memory: WebAssembly.Memory, ptr: number): string {
   return Buffer.from(memory.buffer, ptr >>> 0, length).toString("utf16le");
 }
 
-/** A new instance, started. Imports of the caller go before those of this module; the instance exists at their calls. */
+/**
+ * A new instance, started. Imports of the caller go before those of this module; the instance exists at their calls.
+ * `others` are modules of imports besides env.
+ */
 export function instantiate<Exports>(
   built: Build,
   imports: (instance: Instance<Exports>) => WebAssembly.ModuleImports = () => ({}),
+  others: WebAssembly.Imports = {},
 ): Instance<Exports> {
   const lines: string[] = [];
   const instance = {
@@ -175,7 +179,7 @@ export function instantiate<Exports>(
     "console.error": said,
     ...imports(instance),
   };
-  const exports = new WebAssembly.Instance(built.module, { env }).exports as unknown as Exports & RuntimeExports;
+  const exports = new WebAssembly.Instance(built.module, { ...others, env }).exports as unknown as Exports & RuntimeExports;
   exports._start?.();
   return instance;
 }
