@@ -20,11 +20,12 @@ import {
   NUM_ROWS,
   PAGE_SHIFT,
   PAGE_SIZE,
+  PROFILE,
   ROW_NOSCAN,
   ROW_SCAN,
   SMALL_SIZE_MAX,
 } from "../base/config";
-import { Group, HEAP_CLASS8, HEAP_ROWS, MSPAN_SIZE, ROW_SHIFT } from "../base/layout";
+import { FLAG_NEEDZERO, Group, HEAP_CLASS8, HEAP_ROWS, MSPAN_SIZE, ROW_SHIFT } from "../base/layout";
 import { MAX_RESERVE, M_RESERVE, setOption } from "../base/options";
 import { PHASE_MARK, gcState } from "../base/gcstate";
 import { central, heap, mheap, rowAt, rowAddress } from "../base/state";
@@ -54,6 +55,7 @@ import {
 } from "../gc/little";
 import { setGCPercent as pacerPercent, setHeapMinimum, setMemoryLimit as pacerLimit } from "../gc/pacer";
 import { pinObject, unpinObject } from "../gc/pins";
+import { oncollect } from "../gc/rtrace";
 import { countVisit } from "../gc/scan";
 import { pageRecord } from "../heap/arena";
 import { blockSize, groupAt, spanAt } from "../heap/mspan";
@@ -64,11 +66,18 @@ import { resizeLargeSpan } from "../heap/resize";
 @inline const MAX_SIZE: u32 = 0xfffe0000;
 // Lazy, as the compiler's own messages are: the program's static data comes first, at --memoryBase.
 // @ts-ignore: decorator
-@lazy @inline const NO_BLOCK: string = "heap.free or heap.realloc of what is no block of heap.alloc, or is free already";
+@lazy @inline const NO_BLOCK: string =
+  "heap.free or heap.realloc of what is no block of heap.alloc, or is free already";
 /** Clearing by words up to here beats the test whether it is needed. Bytes. */
 @inline const CLEAR_ALWAYS: u32 = 64;
 
-@inline const GOGC: i32 = isDefined(GOMALLOC_GC_OFF) ? -1 : isDefined(GOMALLOC_GOGC) ? GOMALLOC_GOGC : 100;
+/** The compiler's runtimes begin a cycle at so many percent of what is live. */
+@inline const IDLE_GOGC: i32 = isDefined(ASC_GC_IDLEFACTOR)
+  ? ASC_GC_IDLEFACTOR > 100
+    ? ASC_GC_IDLEFACTOR - 100
+    : 0
+  : 100;
+@inline const GOGC: i32 = isDefined(GOMALLOC_GC_OFF) ? -1 : isDefined(GOMALLOC_GOGC) ? GOMALLOC_GOGC : IDLE_GOGC;
 @inline const LIMIT: u32 = isDefined(GOMALLOC_MEMORY_LIMIT) ? GOMALLOC_MEMORY_LIMIT : 0;
 /** Go's 4 MiB would be most of a small program's memory. */
 @inline const MINIMUM: u32 = isDefined(GOMALLOC_HEAP_MINIMUM) ? GOMALLOC_HEAP_MINIMUM : 512 << 10;
@@ -115,27 +124,34 @@ export function __new(size: usize, id: i32): usize {
       return p;
     }
   }
-  return newSlow(<u32>size, id);
+  return newSlow(<u32>size, id, 0);
 }
 
-function newSlow(size: u32, id: u32): u32 {
+/** __new but for its fast half. The first `keep` bytes are left to the caller to write. */
+function newSlow(size: u32, id: u32, keep: u32): u32 {
   if (isLittle(GOGC)) {
     const p = newLittle(size, id);
     if (p == 0) throw new Error("out of memory");
     return p;
   }
-  const p = allocate(size, isPointerFree(id));
+  const p = allocate(size, isPointerFree(id), keep);
   if (p == 0) throw new Error("out of memory");
   store<u32>(p, id);
   store<u32>(p, size, 4);
   return p + HEADER;
 }
 
-/** A slot or pages with `size` zero bytes behind its header; 0: no memory. */
-function allocate(size: u32, noscan: bool): u32 {
+/** A slot or pages with `size` bytes behind its header, zero from byte `keep` on; 0: no memory. */
+function allocate(size: u32, noscan: bool, keep: u32): u32 {
   if (size > MAX_SIZE || !start()) return 0;
   const all = size + HEADER;
-  if (all > MAX_SMALL_SIZE) return mallocgcLarge(all, !noscan, true, 0);
+  if (all > MAX_SMALL_SIZE) {
+    const p = mallocgcLarge(all, !noscan, keep == 0, 0);
+    if (p == 0 || keep == 0) return p;
+    const span = spanAt(pageRecord(p >> PAGE_SHIFT).groups - MSPAN_SIZE);
+    if (span.flags & FLAG_NEEDZERO) memory.fill(p + HEADER + keep, 0, size - keep);
+    return p;
+  }
   const row = (noscan ? ROW_NOSCAN : ROW_SCAN) + classOfSize(all);
   let address = rowAddress(row);
   let p = nextFreeGC(address);
@@ -146,7 +162,7 @@ function allocate(size: u32, noscan: bool): u32 {
   }
   if (isDirty(rowAt(address))) {
     if (all <= 256) clearObject(p, all);
-    else memory.fill(p, 0, all);
+    else memory.fill(p + HEADER + keep, 0, size - keep);
   }
   return p;
 }
@@ -183,26 +199,33 @@ export function __renew(ptr: usize, size: usize): usize {
     }
   } else if (size <= MAX_SIZE) {
     const groups = pageRecord(at >> PAGE_SHIFT).groups;
-    if (groups != 0 && (<u32>size + HEADER <= blockSize(spanAt(groups - MSPAN_SIZE)) || growLarge(groups, <u32>size))) {
-      if (size > old) memory.fill(ptr + old, 0, size - old);
-      store<u32>(at, <u32>size, 4);
-      return ptr;
+    if (groups != 0) {
+      // Bytes of the object that may be dirty.
+      let used = blockSize(spanAt(groups - MSPAN_SIZE)) - HEADER;
+      if (size > used) used = growLarge(groups, <u32>size);
+      if (used) {
+        used = min<u32>(<u32>size, used);
+        if (used > old) memory.fill(ptr + old, 0, used - old);
+        store<u32>(at, <u32>size, 4);
+        return ptr;
+      }
     }
   }
-  const fresh = __new(size, load<i32>(ptr - HEADER));
-  memory.copy(fresh, ptr, min<usize>(size, old));
+  const keep = min<u32>(<u32>size, old);
+  const fresh = newSlow(<u32>size, load<i32>(ptr - HEADER), keep);
+  memory.copy(fresh, ptr, keep);
   return fresh;
 }
 
-/** Take the pages behind a large object, for `size` bytes. */
-function growLarge(groups: u32, size: u32): bool {
+/** Take the pages behind a large object, for `size` bytes: how many of them may be dirty. 0: they are not to be had. */
+function growLarge(groups: u32, size: u32): u32 {
   const span = spanAt(groups - MSPAN_SIZE);
-  if (span.ngroups != 0) return false;
+  if (span.ngroups != 0) return 0;
   const old = span.npages;
   const npages = (size + HEADER + PAGE_SIZE - 1) >> PAGE_SHIFT;
-  if (!resizeLargeSpan(span, npages)) return false;
+  if (!resizeLargeSpan(span, npages)) return 0;
   liveGrows((<u64>(npages - old)) << PAGE_SHIFT, (span.spanclass & 1) == 0);
-  return true;
+  return mheap().lastScav == npages - old ? (old << PAGE_SHIFT) - HEADER : size;
 }
 
 /** After a store of `child` into `parent`: the insertion barrier. */
@@ -326,8 +349,12 @@ export function __free(ptr: usize): void {
 // @ts-ignore: decorator
 @global @unsafe
 export function __collect(): void {
-  if (heap != 0) collect();
-  else if (hasLittle()) collectLittle(true);
+  if (hasLittle()) {
+    collectLittle(true);
+  } else if (heap != 0) {
+    collect();
+    if (PROFILE) oncollect(<usize>pacer().heapLive);
+  }
 }
 
 /** Set GOGC, percent, negative: cycles only when asked for or the limit demands it. The old value, -1 for off. */

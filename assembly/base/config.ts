@@ -51,6 +51,9 @@
 @inline export const ASC: bool = ASC_RUNTIME == 2;
 /** True where the program has a global function __finalize, to be called with each object that is freed. */
 @inline export const FINALIZE: bool = ASC && isDefined(__finalize);
+/** True where the program imports the hooks of gc/rtrace.ts: all of them, or those that tell of collections. */
+@inline export const RTRACE: bool = ASC && isDefined(ASC_RTRACE);
+@inline export const PROFILE: bool = ASC && isDefined(ASC_PROFILE);
 /** True with scan and noscan classes, as Go has them. */
 @inline export const TYPED: bool = HOST || ASC;
 /** True with the collector. */

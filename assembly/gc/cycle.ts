@@ -14,7 +14,7 @@
  * the rows of the mcache.
  */
 
-import { ASC, CHECKMARK, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
+import { ASC, CHECKMARK, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT, PROFILE, SHARED } from "../base/config";
 import { PHASE_MARK, PHASE_OFF, PHASE_TERMINATION, HEAP_PACER, blacken, gcState } from "../base/gcstate";
 import { HEAP_ROWS, ROW_SHIFT } from "../base/layout";
 import { heap, mheap, rowAt, rowAddress } from "../base/state";
@@ -42,6 +42,7 @@ import {
   sweepFinished,
 } from "./pacer";
 import { shadeRoots } from "./roots";
+import { oninterrupt, onyield } from "./rtrace";
 import { freeBuffers, isWorkEmpty, reserveBuffer } from "./work";
 
 @inline export const ALL: u64 = ~(<u64>0);
@@ -233,14 +234,20 @@ export function gcPoll(bytes: u32): void {
   const p = pacer();
   if (isFinalizing()) return;
   if (g.phase == PHASE_MARK) {
-    if (p.assistBytes < 0) assist(p);
+    if (p.assistBytes >= 0) return;
+    if (PROFILE) oninterrupt(<usize>p.heapLive);
+    assist(p);
+    if (PROFILE) onyield(<usize>p.heapLive);
     return;
   }
   if (p.sweepPagesPerByte != 0) {
     const due = sweepDebt(p, bytes, 0, g.pagesSwept);
     if (due) sweepPages(<u32>due);
   }
-  if (isDue(p)) startGC(false);
+  if (!isDue(p)) return;
+  if (PROFILE) oninterrupt(<usize>p.heapLive);
+  startGC(false);
+  if (PROFILE) onyield(<usize>p.heapLive);
 }
 
 /** Whether the trigger is reached, by a program that does not thrash. */

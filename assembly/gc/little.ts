@@ -16,12 +16,12 @@
  * Owner: the one thread. Cost: a search O(blocks); a collection O(blocks + references).
  */
 
-import { FINALIZE, WASM_PAGE_SHIFT } from "../base/config";
+import { FINALIZE, PROFILE, RTRACE, WASM_PAGE_SHIFT } from "../base/config";
 import { finalize, isFinalizing, leaveFinalizer } from "../central/sweep";
 import { isPointerFree, shadeStack } from "./ascroots";
 import { OBJECT_AT } from "./mark";
+import { onalloc, oncollect, onfree, oninit, oninterrupt, onmove, onvisit, onyield } from "./rtrace";
 
-@inline const RTRACE: bool = isDefined(ASC_RTRACE);
 /** Whether the program's heap is a little one whatever its memory. */
 @inline const LITTLE_ONLY: bool = RTRACE || ASC_LOW_MEMORY_LIMIT != 0;
 /** Memories up to this many wasm pages that cannot grow have a little heap. */
@@ -39,26 +39,6 @@ import { OBJECT_AT } from "./mark";
 @inline const MARKED: u32 = 1;
 /** No collection begins below this many bytes of objects. */
 @inline const LEAST: u32 = 4096;
-
-// What the compiler's runtimes import when ASC_RTRACE is defined.
-// @ts-ignore: decorator
-@external("rtrace", "oninit")
-declare function oninit(heapBase: usize): void;
-// @ts-ignore: decorator
-@external("rtrace", "onalloc")
-declare function onalloc(block: usize): void;
-// @ts-ignore: decorator
-@external("rtrace", "onmove")
-declare function onmove(from: usize, to: usize): void;
-// @ts-ignore: decorator
-@external("rtrace", "onfree")
-declare function onfree(block: usize): void;
-// @ts-ignore: decorator
-@external("rtrace", "onvisit")
-declare function onvisit(block: usize): bool;
-// @ts-ignore: decorator
-@external("rtrace", "oncollect")
-declare function oncollect(total: usize): void;
 
 /** The first block; 0: there is no little heap. And where the last one ends. */
 let first: u32 = 0;
@@ -387,6 +367,7 @@ function sweep(): void {
 export function collectLittle(forced: bool): void {
   if (!forced && isFinalizing()) return;
   leaveFinalizer();
+  if (PROFILE && !forced) oninterrupt(live);
   // Of a finalizer that has aborted.
   bury();
   mark();
@@ -394,5 +375,9 @@ export function collectLittle(forced: bool): void {
   const next = live + (<u64>live * percent) / 100;
   due = percent < 0 ? 0xffffffff : max<u32>(LEAST, <u32>min<u64>(next, 0xffffffff));
   bury();
-  if (RTRACE) oncollect(live);
+  if (forced) {
+    if (RTRACE || PROFILE) oncollect(live);
+  } else if (PROFILE) {
+    onyield(live);
+  }
 }

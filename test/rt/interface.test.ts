@@ -2,7 +2,7 @@
  * The interface that AssemblyScript's own runtimes offer, row by row of the table in docs/assemblyscript.md: what a program
  * sees under gomalloc is what it sees under the compiler's incremental runtime, or what the table says instead.
  */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
   Abort,
   AUTOMATIC,
@@ -14,6 +14,9 @@ import {
   type Runtime,
   text,
 } from "./support.ts";
+
+// Compilations take seconds, and longer on a machine that has other things to do.
+vi.setConfig({ testTimeout: 600_000 });
 
 const configuration = (runtime: Runtime, ...flags: string[]): Configuration => ({
   name: runtime,
@@ -343,6 +346,79 @@ describe("ASC_RTRACE", () => {
     const leaked = program.alloc(100);
     expect([...trace.blocks.keys()].slice(1)).toEqual([leaked - 4]);
     expect(trace.errors).toEqual([]);
+  });
+});
+
+describe("flags of the compiler, with gomalloc", () => {
+  it.each(
+    [
+      ["--memoryBase", "5000", "--tableBase", "3"],
+      ["--enable", "threads", "--sharedMemory", "--maximumMemory", "100"],
+      ["--importMemory", "--zeroFilledMemory"],
+      ["--disable", "bulk-memory,sign-extension,nontrapping-f2i,mutable-globals"],
+      ["--noAssert", "-Oz"],
+      ["--stackSize", "100000", "--debug", "--pedantic"],
+      ["--uncheckedBehavior", "always", "--trapMode", "clamp", "--exportTable"],
+      ["--use", "ASC_GC_GRANULARITY=512", "--use", "ASC_GC_IDLEFACTOR=300"],
+    ].map((flags) => ({ flags, name: flags.join(" ") })),
+  )("$name", async ({ flags: given }) => {
+    const built = await build(SMALL, configuration("gomalloc", "-O1", ...given));
+    const shared = given.includes("--sharedMemory");
+    const memory = new WebAssembly.Memory(shared ? { initial: 17, maximum: 100, shared } : { initial: 17 });
+    // What was in an imported memory before is nothing that the program may see.
+    if (given.includes("--importMemory")) new Uint8Array(memory.buffer, 1 << 20).fill(0);
+    const { exports } = instantiate<SmallExports>(built, () => ({ memory }));
+    const stub = instantiate<SmallExports>(await build(SMALL, configuration("stub"))).exports;
+    expect(exports.run(3000)).toBe(stub.run(3000));
+    exports.__collect();
+    expect(exports.mixture()).toBe(stub.mixture());
+  });
+
+  it("ASC_GC_IDLEFACTOR is GOGC by another name", async () => {
+    const entries = [SMALL, "./node_modules/gomalloc/rt-gc.ts"];
+    for (const [use, percent] of Object.entries({ "ASC_GC_IDLEFACTOR=300": 200, "ASC_GC_SWEEPFACTOR=500": 100 })) {
+      const built = await build(entries, configuration("gomalloc", "-O1", "--use", use));
+      const { exports } = instantiate<{ setGCPercent(percent: number): number }>(built);
+      expect(exports.setGCPercent(50)).toBe(percent);
+    }
+  });
+
+  it("ASC_PROFILE tells of collections", async () => {
+    const told = { oncollect: 0, oninterrupt: 0, onyield: 0 };
+    const hook = (name: keyof typeof told) => (total: number) => {
+      expect(total).toBeGreaterThan(0);
+      told[name]++;
+    };
+    const rtrace = {
+      oncollect: hook("oncollect"),
+      oninterrupt: hook("oninterrupt"),
+      onyield: hook("onyield"),
+    };
+    const use = ["--use", "ASC_PROFILE=1", "--use", "GOMALLOC_HEAP_MINIMUM=65536"];
+    const built = await build(SMALL, configuration("gomalloc", "-O1", ...use));
+    const { exports } = instantiate<SmallExports>(built, undefined, { rtrace });
+    exports.run(20_000);
+    exports.__collect();
+    expect(told.oncollect).toBe(1);
+    expect(told.oninterrupt).toBeGreaterThan(1);
+    expect(told.onyield).toBe(told.oninterrupt);
+  });
+});
+
+interface RenewExports {
+  renewed(from: number, to: number): number;
+  pushed(n: number): number;
+}
+
+describe.each(AUTOMATIC)("__renew under %s", (runtime) => {
+  it("keeps what there was, and what is new reads as zero", async () => {
+    const { exports } = instantiate<RenewExports>(
+      await build("test/rt/programs/renew.ts", configuration(runtime, "-O1")),
+    );
+    const sizes = [0, 1, 8, 15, 24, 100, 255, 500, 1000, 5000, 30_000, 32_760, 32_761, 50_000, 300_000, 2_000_000];
+    for (let round = 0; round < 3; round++)
+      for (const from of sizes) for (const to of sizes) expect(exports.renewed(from, to), `${from} ${to}`).toBe(0);
+    expect(exports.pushed(400_000)).toBe(0);
   });
 });
 

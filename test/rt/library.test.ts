@@ -37,14 +37,17 @@ function lines(built: Build, part: number): string[] {
   return instance.lines;
 }
 
+/** A compilation takes seconds, and longer on a machine that has other things to do. */
+const COMPILATION = 600_000;
+
 let truth: Build;
 beforeAll(async () => {
   truth = await build(ENTRY, TRUTH);
-});
+}, COMPILATION);
 
 it.each(PARTS)("%s says something", (name) => {
   const said = lines(truth, PARTS.indexOf(name));
-  expect(said.length).toBeGreaterThan(40);
+  expect(said.length).toBeGreaterThan(30);
   // Each of the four rounds says the same, but for what counts them.
   expect(new Set(said).size).toBeLessThan(said.length / 2);
 });
@@ -53,7 +56,7 @@ describe.each(CONFIGURATIONS)("$name", (configuration) => {
   let built: Build;
   beforeAll(async () => {
     built = await build(ENTRY, configuration);
-  });
+  }, COMPILATION);
 
   it.each(PARTS)("%s", (name) => {
     const part = PARTS.indexOf(name);

@@ -179,7 +179,8 @@ export function instantiate<Exports>(
     "console.error": said,
     ...imports(instance),
   };
-  const exports = new WebAssembly.Instance(built.module, { ...others, env }).exports as unknown as Exports & RuntimeExports;
+  const exports = new WebAssembly.Instance(built.module, { ...others, env }).exports as unknown as Exports &
+    RuntimeExports;
   exports._start?.();
   return instance;
 }

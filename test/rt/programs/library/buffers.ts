@@ -57,9 +57,15 @@ function viewed(): void {
   view.setInt16(8, -2, false);
   view.setUint32(10, 0xdeadbeef);
   collect();
-  say("DataView", view.getFloat64(0, true).toString() + " " + view.getUint16(8).toString() + " " + view.getInt8(13).toString());
+  say(
+    "DataView",
+    view.getFloat64(0, true).toString() + " " + view.getUint16(8).toString() + " " + view.getInt8(13).toString(),
+  );
   say("DataView, order", view.getUint32(10, true).toString(16) + " " + view.getUint64(0).toString(16));
-  say("DataView, size", view.byteLength.toString() + " " + view.byteOffset.toString() + " " + view.buffer.byteLength.toString());
+  say(
+    "DataView, size",
+    view.byteLength.toString() + " " + view.byteOffset.toString() + " " + view.buffer.byteLength.toString(),
+  );
 }
 
 export function run(): void {

@@ -50,7 +50,10 @@ function ofObjects(): void {
   for (let i = 0; i < 300; i += 7) set.delete("m" + i.toString());
   collect();
   const members = set.values();
-  say("Set", set.size.toString() + " " + members.length.toString() + " " + members[0] + " " + members[members.length - 1]);
+  say(
+    "Set",
+    set.size.toString() + " " + members.length.toString() + " " + members[0] + " " + members[members.length - 1],
+  );
   set.clear();
   say("Set after clear", set.size.toString() + set.has("m1").toString());
 }

@@ -84,7 +84,10 @@ function classes(): void {
   collect();
   say("classes", shapes.join(" ") + " " + Shape.made.toString());
   const pair = <Pair<string, Square>>shapes[2];
-  say("generic", pair.a + pair.b.toString() + (shapes[0] instanceof Square).toString() + (shapes[2] instanceof Square).toString());
+  say(
+    "generic",
+    pair.a + pair.b.toString() + (shapes[0] instanceof Square).toString() + (shapes[2] instanceof Square).toString(),
+  );
   const named: Named[] = [new Dog(), new Cat(fresh("cat", 5))];
   collect();
   say("interfaces", named[0].name() + named[1].name());

@@ -34,11 +34,17 @@ function replacing(): void {
   const text = fresh("one two one two one", 5);
   say("replace", text.replace("two", "2") + "|" + text.replace("x", "y") + "|" + text.replace("", "^"));
   collect();
-  say("replaceAll", text.replaceAll("one", "1") + "|" + text.replaceAll("two", "a longer text") + "|" + "aaa".replaceAll("", "-"));
+  say(
+    "replaceAll",
+    text.replaceAll("one", "1") + "|" + text.replaceAll("two", "a longer text") + "|" + "aaa".replaceAll("", "-"),
+  );
   say("replaceAll, shorter", "abcabcabc".replaceAll("abc", "") + "|" + "xyxyxy".replaceAll("xy", "z"));
   say("cases", "Straße İstanbul ΑΣ".toLowerCase() + "|" + "straße ﬁ ŉ".toUpperCase());
   say("concat", text.concat("!").concat(""));
-  say("compare", ("a" < "b").toString() + ("a" + "b" == "ab").toString() + ("abc" > "abd").toString() + ("" < "a").toString());
+  say(
+    "compare",
+    ("a" < "b").toString() + ("a" + "b" == "ab").toString() + ("abc" > "abd").toString() + ("" < "a").toString(),
+  );
 }
 
 function encoding(): void {
@@ -53,16 +59,28 @@ function encoding(): void {
   }
   const zeroed = String.UTF8.encode("with a zero", true);
   say("UTF-8 with a zero", String.UTF8.decodeUnsafe(changetype<usize>(zeroed), zeroed.byteLength, true));
-  say("URI", encodeURIComponent("a b&ü€😀/") + " " + encodeURI("a b&ü/?") + " " + decodeURIComponent("%F0%9F%98%80%20x"));
+  say(
+    "URI",
+    encodeURIComponent("a b&ü€😀/") + " " + encodeURI("a b&ü/?") + " " + decodeURIComponent("%F0%9F%98%80%20x"),
+  );
 }
 
 function numbers(): void {
   const floats: f64[] = [0, -0.0, 1, 0.1, 1e21, 1e-7, 123456789.125, 5e-324, f64.MAX_VALUE, NaN, -Infinity];
   for (let i = 0; i < floats.length; i++) say("f64", floats[i].toString());
-  say("integers", i64.MIN_VALUE.toString() + " " + u64.MAX_VALUE.toString(16) + " " + (-123).toString(2) + " " + (255).toString(36));
+  say(
+    "integers",
+    i64.MIN_VALUE.toString() + " " + u64.MAX_VALUE.toString(16) + " " + (-123).toString(2) + " " + (255).toString(36),
+  );
   say("f32", f32.MAX_VALUE.toString() + " " + (<f32>0.1).toString());
-  say("parse", parseInt("0x1F").toString() + " " + parseFloat("-1.5e3x").toString() + " " + F64.parseFloat(".5").toString());
-  say("parse of nothing", isNaN(parseInt("zz")).toString() + I32.parseInt("777", 8).toString() + U64.parseInt("ff", 16).toString());
+  say(
+    "parse",
+    parseInt("0x1F").toString() + " " + parseFloat("-1.5e3x").toString() + " " + F64.parseFloat(".5").toString(),
+  );
+  say(
+    "parse of nothing",
+    isNaN(parseInt("zz")).toString() + I32.parseInt("777", 8).toString() + U64.parseInt("ff", 16).toString(),
+  );
 }
 
 export function run(): void {
