@@ -16,7 +16,7 @@ const LIBC = [
 ];
 const HOST = [
   ...["mallocgc", "tryFree", "tryRealloc", "lastMisuse", "spanOf", "objectBase", "memstats", "validate"],
-  ...["validateDeep", "validateInfo", "releaseAll", "reclaim"],
+  ...["validateDeep", "validateInfo", "releaseAll", "reclaim", "heapLast"],
 ];
 
 /** The collector, in the host flavours of one thread. */
@@ -37,7 +37,17 @@ const SHARED_COLLECTOR = [
 const THREADS = ["gomalloc_thread_exit"];
 const HOST_THREADS = [
   ...["acquireP", "releaseP", "currentP", "blockP", "unblockP", "setProcs", "procs", "numPs", "flushP", "recoverP"],
-  ...["stateAddress", "lockAddress", "lockCount", "lastStuck", "pStat"],
+  ...[
+    "stateAddress",
+    "lockAddress",
+    "lockCount",
+    "lastStuck",
+    "pStat",
+    "setToken",
+    "acquireBeyond",
+    "abandonP",
+    "claimAddress",
+  ],
 ];
 
 export interface Flavour {

@@ -12,7 +12,7 @@ import { isReady } from "../alloc/procs";
 import { LOCK_GC } from "../base/layout";
 import { enterGate, enterSure, isInside, leaveGate } from "../base/gates";
 import { SharedGc, gcState, isCollectedSpan, isMarking, sharedGc } from "../base/gcstate";
-import { lock, lockSure, unlock } from "../base/locks";
+import { lock, unlock } from "../base/locks";
 import { heap } from "../base/state";
 import { isUnswept } from "../central/sweepsets";
 import { typedClear as clearTyped, typedMove as moveTyped, writePointer as writeSlot } from "../gc/barrier";
@@ -44,10 +44,9 @@ import {
 import { newType as makeType, typeAt } from "../gc/typebits";
 import { spanOf } from "../heap/arena";
 
-/** Inside of the gate, with G. */
+/** Inside of the gate, with G. False: one of them is not to be had, and lastStuck tells whose it is. */
 function enterTables(): bool {
-  if (!isReady()) return false;
-  enterSure();
+  if (!isReady() || !enterGate()) return false;
   if (lock(LOCK_GC)) return true;
   leaveGate();
   return false;
@@ -136,9 +135,7 @@ export function handleNew(ptr: u32): u32 {
 
 /** The object of a handle; 0 for what is no handle. */
 export function handleGet(i: u32): u32 {
-  if (heap == 0 || !isReady()) return 0;
-  enterSure();
-  lockSure(LOCK_GC);
+  if (heap == 0 || !enterTables()) return 0;
   const p = isHandle(i) ? handleValue(i) : 0;
   leaveTables();
   return p;
@@ -152,7 +149,10 @@ function changeHandle(i: u32, ptr: u32, drop: bool): i32 {
   let shaded: u32 = 0;
   if (p != 0 && isMarking()) shade(p);
   while (true) {
-    lockSure(LOCK_GC);
+    if (!lock(LOCK_GC)) {
+      leaveGate();
+      return 0;
+    }
     if (!isHandle(i)) {
       leaveTables();
       return 0;
@@ -186,9 +186,12 @@ export function pin(p: u32): u32 {
   if (base == 0) return 0;
   enterSure();
   if (isMarking()) shade(base);
-  lockSure(LOCK_GC);
-  const n = pinObject(base);
-  leaveTables();
+  let n: u32 = 0;
+  if (lock(LOCK_GC)) {
+    n = pinObject(base);
+    unlock(LOCK_GC);
+  }
+  leaveGate();
   return n;
 }
 
@@ -198,7 +201,10 @@ export function unpin(p: u32): i32 {
   if (base == 0) return -1;
   enterSure();
   if (isMarking()) shade(base);
-  lockSure(LOCK_GC);
+  if (!lock(LOCK_GC)) {
+    leaveGate();
+    return -1;
+  }
   const n = unpinObject(base);
   leaveTables();
   return n;
@@ -207,9 +213,7 @@ export function unpin(p: u32): i32 {
 /** How often the object at `p` is pinned. */
 export function pins(p: u32): u32 {
   const base = objectOf(p);
-  if (base == 0) return 0;
-  enterSure();
-  lockSure(LOCK_GC);
+  if (base == 0 || !enterTables()) return 0;
   const n = pinsOf(base);
   leaveTables();
   return n;

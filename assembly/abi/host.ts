@@ -4,7 +4,7 @@
 
 export * from "./libc";
 
-import { TELL, checkPointer, checkedSpan, findObject, freeBy, freeChecked } from "../alloc/free";
+import { TELL, checkPointer, checkedSpan, findObject, freeBy, freeChecked, freeDeferred } from "../alloc/free";
 import { allocateShared } from "../gc/sharedabi";
 import { dropTiny, mallocgc as mallocgcImpl } from "../gc/mallocgc";
 import { malloc } from "../alloc/malloc";
@@ -17,7 +17,7 @@ import { lock, unlock } from "../base/locks";
 import { STAT_MISUSES, count } from "../base/counters";
 import { isCollectedSpan } from "../base/gcstate";
 import { HEAP_MEMSTATS } from "../base/layout";
-import { heap } from "../base/state";
+import { heap, mheap } from "../base/state";
 import { giveOwn } from "../check/recover";
 import { fillMemStats } from "../check/memstats";
 import { validateHeap } from "../check/validate";
@@ -89,6 +89,11 @@ export function lastMisuse(): i32 {
   return kind;
 }
 
+/** Address of the last byte that the heap has, 0 without a heap. */
+export function heapLast(): u32 {
+  return heap ? mheap().sysEnd - 1 : 0;
+}
+
 /** Address of the mspan in use that holds `ptr`, 0 when there is none. */
 export function spanOf(ptr: u32): u32 {
   return heap ? <u32>changetype<usize>(lookup(ptr)) : 0;
@@ -104,6 +109,7 @@ export function objectBase(ptr: u32): u32 {
 export function memstats(): u32 {
   if (!isReady()) return 0;
   if (SHARED && !lock(0)) return 0;
+  if (SHARED) freeDeferred();
   fillMemStats(heap + HEAP_MEMSTATS);
   if (SHARED) unlock(0);
   return heap + HEAP_MEMSTATS;

@@ -7,23 +7,35 @@ export * from "./host";
 export * from "./collectorshared";
 
 import { MAX_PS } from "../base/config";
-import { NUM_LOCKS } from "../base/layout";
+import { HEAP_CLAIM, NUM_LOCKS } from "../base/layout";
 import { clearStuck, lockAddress as addressOfLock, stuck } from "../base/locks";
 import { heap, pAt, recordOf } from "../base/state";
-import { stateAddress as addressOfState, takeP } from "../alloc/procs";
+import { procs as limit, setToken, stateAddress as addressOfState, takeP } from "../alloc/procs";
 
-export { blockP, currentP, numPs, procs, releaseP, setProcs, unblockP } from "../alloc/procs";
+export { abandonP, blockP, currentP, numPs, procs, releaseP, setProcs, setToken, unblockP } from "../alloc/procs";
 export { flushP, recoverP } from "../check/recover";
 export { gomalloc_thread_exit } from "./shared";
 
 /** Take a P for the thread `token`, 0..0xffffff. Its number, 1..255; 0: all are taken, or there is no memory. */
 export function acquireP(token: u32): u32 {
-  return takeP(token & 0xffffff);
+  setToken(token);
+  return takeP(limit());
+}
+
+/** acquireP for a thread that has waited in vain: it makes a P though as many exist as the limit allows. */
+export function acquireBeyond(token: u32): u32 {
+  setToken(token);
+  return takeP(MAX_PS);
 }
 
 /** Address of the state word of P `id`, 1..255. */
 export function stateAddress(id: u32): u32 {
   return heap ? addressOfState(id) : 0;
+}
+
+/** Address of a word for the host: whether somebody has this heap. */
+export function claimAddress(): u32 {
+  return heap ? heap + HEAP_CLAIM : 0;
 }
 
 /** Address of lock `i`: 0 the heap's, else the mcentral's of row i, and at last the collector's two. */

@@ -25,13 +25,14 @@ import {
   MSPAN_SIZE,
   MSpan,
   PAGE_RECORD_SHIFT,
+  PRecord,
   PageRecord,
   P_RECORD_SIZE,
 } from "../base/layout";
 import { STAT_LARGE_FREES, count } from "../base/counters";
 import { enterSure, leaveGate } from "../base/gates";
-import { lock, unlock } from "../base/locks";
-import { arenaOf, heap, local, pAt, rowAt, setLocal } from "../base/state";
+import { lockSoon, unlock } from "../base/locks";
+import { arenaOf, heap, local, pAt, rowAt } from "../base/state";
 import { freeCollected } from "../central/collected";
 import { release } from "../central/mcentral";
 import { freeRemote, hasRemote, takeRemote } from "../central/remote";
@@ -42,7 +43,6 @@ import { refusePinned } from "../gc/pins";
 import { pageRecord, spanOf } from "../heap/arena";
 import { freeSpan } from "../heap/mheap";
 import { addressOf, blockSize, groupAt, liveBits, remoteBits, reopenFree, spanAt, validBits } from "../heap/mspan";
-import { isReady } from "./procs";
 import {
   MISUSE_DOUBLE_FREE,
   MISUSE_FOREIGN,
@@ -257,7 +257,7 @@ export function findObject(p: u32): u32 {
 /** free in full: MISUSE_NONE when the block was freed, else what is wrong and nothing changed. */
 export function freeChecked(p: u32): i32 {
   if (heap == 0) return MISUSE_FOREIGN;
-  if (SHARED && isReady() && hasRemote()) takeRemote();
+  if (SHARED && local != 0 && hasRemote()) takeRemote();
   const arena = arenaOf(p >> ARENA_SHIFT);
   if (arena != 0) {
     const r = recordAt(arena, p);
@@ -292,44 +292,69 @@ export function freeChecked(p: u32): i32 {
   return checkPointer(p);
 }
 
-/** Free the large block at `p`, of which `r` was the record a moment ago: another thread may be freeing it too. */
+/**
+ * Free the large block at `p`, of which `r` was the record a moment ago: another thread may be freeing it too. A free waits
+ * for nobody: when H is not to be had at once, or this thread has no P to hold it with, the next who has H frees the span.
+ */
 function freeLarge(r: PageRecord, p: u32): i32 {
-  const held = lock(0);
+  const held = local != 0 && lockSoon(0);
   const span = spanAt(r.groups - MSPAN_SIZE);
-  let found = r.groups != 0 && r.base == p && span.ngroups == 0 && (span.flags & FLAG_DEFERRED) == 0;
-  if (held) {
-    // Without a P to be had, the thread works in the heap's name while it has the lock.
-    const lent = local == 0;
-    if (lent) setLocal(heap);
-    if (found) freeSpan(span);
-    if (lent) setLocal(0);
-    unlock(0);
-    if (found && !lent) freeDeferred();
-  } else if (found && local != 0) {
-    defer(span);
+  const found = r.groups != 0 && r.base == p && span.ngroups == 0 && (span.flags & FLAG_DEFERRED) == 0;
+  if (found) {
+    if (held) freeSpan(span);
+    else defer(span);
+    count(STAT_LARGE_FREES);
   }
-  if (found) count(STAT_LARGE_FREES);
+  if (held) {
+    freeDeferred();
+    unlock(0);
+  }
   return found ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
 }
 
-/** H is not to be had: the span stays for this thread's P to free when it next has the lock. */
-function defer(span: MSpan): void {
-  const p = pAt(local);
-  span.flags |= FLAG_DEFERRED;
-  span.owner = <u8>p.id;
-  span.next = p.deferred;
-  p.deferred = addressOf(span);
+// @ts-ignore: decorator
+@inline
+function deferredSpans(): usize {
+  return changetype<usize>(pAt(heap)) + offsetof<PRecord>("deferred");
 }
 
-/** Free what had to wait for H. */
-export function freeDeferred(): void {
-  const p = pAt(local);
-  while (p.deferred != 0 && lock(0)) {
-    const span = spanAt(p.deferred);
-    p.deferred = span.next;
-    freeSpan(span);
-    unlock(0);
+/** Put the span on the stack of those that wait for H. A thread that dies before the exchange loses the block. */
+function defer(span: MSpan): void {
+  const stack = deferredSpans();
+  span.flags |= FLAG_DEFERRED;
+  let top = atomic.load<u32>(stack);
+  while (true) {
+    span.next = top;
+    const seen = atomic.cmpxchg<u32>(stack, top, addressOf(span));
+    if (seen == top) return;
+    top = seen;
   }
+}
+
+/** Free the large spans that wait for H, which this thread has: it alone takes from the stack. */
+export function freeDeferred(): void {
+  const stack = deferredSpans();
+  const p = pAt(local);
+  for (let top = atomic.load<u32>(stack); top != 0; top = atomic.load<u32>(stack)) {
+    const span = spanAt(top);
+    // Noted, for a recovery: from the exchange on the span is in no list.
+    p.popping = top;
+    if (atomic.cmpxchg<u32>(stack, top, span.next) == top) freeSpan(span);
+    p.popping = 0;
+  }
+}
+
+/** The thread of the P at `record` died under H: a span that it had taken off the stack, and not yet freed, is freed. */
+export function finishDeferred(record: u32): void {
+  const p = pAt(record);
+  const popped = p.popping;
+  p.popping = 0;
+  if (popped == 0) return;
+  let at = atomic.load<u32>(deferredSpans());
+  while (at != 0 && at != popped) at = spanAt(at).next;
+  const span = spanAt(popped);
+  // Its first page tells whether it is still there.
+  if (at == 0 && pageRecord(span.startAddr >> PAGE_SHIFT).groups == popped + MSPAN_SIZE) freeSpan(span);
 }
 
 /** Free a slot of a small span, which exists but need not be live. */

@@ -111,11 +111,10 @@ export function mallocSlow(size: u32): u32 {
   return size <= MAX_SMALL_SIZE ? nextFree(slowRow(size), size) : mallocLarge(size, 1, false, 1);
 }
 
-/** What others have freed of this P's and of nobody's spans, and what it could not free itself: before memory grows. */
+/** What others have freed of this P's and of nobody's spans: before memory grows. */
 export function takeBack(): void {
   if (hasRemote()) takeRemote();
   if (pAt(heap).remote != 0) settleNobodys();
-  if (pAt(local).deferred != 0) freeDeferred();
 }
 
 /** A block of its own pages, at a multiple of alignPages pages; with `zero` it reads as zero. 0: no memory. */
@@ -125,6 +124,7 @@ export function mallocLarge(size: u32, alignPages: u32, zero: bool, spanclass: u
   if (SHARED) {
     takeBack();
     if (!lock(0)) return 0;
+    freeDeferred();
   }
   const span = allocLargeSpan(max(npages, 1), alignPages, zero, spanclass);
   if (SHARED) {

@@ -15,10 +15,11 @@
  */
 
 import { MAX_PS, PAGE_SHIFT, PAGE_SIZE, SHARED, SHARED_GC } from "../base/config";
-import { isInside } from "../base/gates";
+import { forgetGate, isInside } from "../base/gates";
 import { HEAP_P_RECORDS, HEAP_P_STATES, HEAP_PROCS, P_RECORD_SIZE } from "../base/layout";
-import { NO_P, lock, self, setSelf, unlock } from "../base/locks";
+import { NO_P, forgetLocks, lock, self, setSelf, unlock } from "../base/locks";
 import { clearMoving, heap, local, mheap, pAt, recordOf, setLocal, syncMemory } from "../base/state";
+import { setMarker } from "../gc/mark";
 import { allocRun } from "../heap/mheap";
 import { pageCacheFlush } from "../heap/pagecache";
 import { moveChunk } from "../heap/persistent";
@@ -32,8 +33,11 @@ import { bootstrap, initTables } from "./init";
 @inline export const P_DEAD: u32 = 5;
 @inline export const P_STARTING: u32 = 6;
 
-/** The token by which this thread last took a P, and takes the next one if it is not told another. */
+/** The token by which this thread takes Ps, and by which it claims those of dead threads. */
 let ownToken: u32 = 0;
+export function setToken(token: u32): void {
+  ownToken = token & 0xffffff;
+}
 
 /** Address of the state word of P `id`, 1..255. */
 // @ts-ignore: decorator
@@ -62,7 +66,7 @@ export function isReady(): bool {
 }
 
 export function getReady(): bool {
-  return SHARED ? takeP(ownToken) != 0 : bootstrap(false, 0);
+  return SHARED ? takeP(procs()) != 0 : bootstrap(false, 0);
 }
 
 /** The most Ps that may be made. */
@@ -87,40 +91,20 @@ export function currentP(): u32 {
   return local ? self : 0;
 }
 
-/** The P that this thread has, or an idle one; 0: none is. */
-export function takeIdleP(token: u32): u32 {
+/** Take a P, or keep the one that this thread has; make one if fewer than `limit` exist. Its number; 0: there is none. */
+export function takeP(limit: u32): u32 {
+  if (heap == 0) return 0;
   if (local) return self;
-  for (let id: u32 = 1; id <= (heap ? MAX_PS : 0); id++) {
-    if (stateOf(id) == P_IDLE && changeState(id, P_IDLE, P_RUNNING | (token << 8))) return enter(id, token);
+  const running = P_RUNNING | (ownToken << 8);
+  for (let id: u32 = 1; id <= MAX_PS; id++) {
+    if (stateOf(id) == P_IDLE && changeState(id, P_IDLE, running)) return enter(id);
   }
-  return 0;
-}
-
-/**
- * Work on the heap's own record, for want of a P: to recover one, when all are taken and none can be made. It is for one
- * thread at a time. stopAsHeap ends it.
- */
-export function workAsHeap(): void {
-  setSelf(NO_P);
-  setLocal(heap);
-}
-
-export function stopAsHeap(): void {
-  setLocal(0);
-}
-
-/** Take a P for the thread `token`. Its number; 0: all are taken, or there is no memory. */
-export function takeP(token: u32): u32 {
-  const idle = takeIdleP(token);
-  if (idle != 0 || heap == 0) return idle;
-  const running = P_RUNNING | (token << 8);
-  const limit = procs();
   for (let id: u32 = 1; id <= limit; id++) {
-    if (stateOf(id) != P_UNUSED || !changeState(id, P_UNUSED, P_STARTING | (token << 8))) continue;
+    if (stateOf(id) != P_UNUSED || !changeState(id, P_UNUSED, P_STARTING | (ownToken << 8))) continue;
     setSelf(id);
     if (makeP(id)) {
       atomic.store<u32>(stateAddress(id), running);
-      return enter(id, token);
+      return enter(id);
     }
     setSelf(NO_P);
     atomic.store<u32>(stateAddress(id), P_UNUSED);
@@ -128,16 +112,31 @@ export function takeP(token: u32): u32 {
   }
   for (let id: u32 = 1; id <= MAX_PS; id++) {
     const word = stateOf(id);
-    if ((word & 0xff) == P_BLOCKED && changeState(id, word, running)) return enter(id, token);
+    if ((word & 0xff) == P_BLOCKED && changeState(id, word, running)) return enter(id);
   }
   return 0;
 }
 
-function enter(id: u32, token: u32): u32 {
+function enter(id: u32): u32 {
   setSelf(id);
-  ownToken = token;
   setLocal(recordOf(id));
   return id;
+}
+
+/**
+ * Work in the name of P `id`, which no thread runs and which this one has claimed: to flush or to recover it. Locks and gates
+ * are taken with its number, and what is under way is noted in its record, or in the heap's while it has none. So this
+ * thread needs no P of its own, and if it dies the P's next recovery finds everything.
+ */
+export function workAs(id: u32): void {
+  setSelf(id);
+  setLocal(recordOf(id) ? recordOf(id) : heap);
+}
+
+/** The end of workAs: this thread is P `id` again, with its record, or has none. */
+export function workAgainAs(id: u32, record: u32): void {
+  setSelf(id);
+  setLocal(record);
 }
 
 /** The record of P `id`, published when it is complete. False: no memory, or no lock. */
@@ -188,10 +187,20 @@ export function releaseP(): void {
   if (!changeState(id, word, P_IDLE)) changeState(id, P_STOPPING | (ownToken << 8), P_IDLE);
 }
 
-/** This thread's P is in a state that only a recovery can make good. */
+/**
+ * This thread's P is in a state that only a recovery can make good, as after a trap in the middle of a call, with its locks
+ * and its gate: it is nobody's, for the next that recovers anything.
+ */
 export function abandonP(): void {
-  atomic.store<u32>(stateAddress(self), P_DEAD | (ownToken << 8));
+  if (local == 0) return;
+  const id = self;
   leave();
+  forgetLocks();
+  if (SHARED_GC) {
+    forgetGate();
+    setMarker(false);
+  }
+  atomic.store<u32>(stateAddress(id), P_DEAD);
 }
 
 /** Lend this thread's P out while the thread waits for something. */

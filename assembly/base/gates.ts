@@ -26,7 +26,6 @@ import { SPINS, WAITERS, hurried, lockSlow, pause, self, setStuck } from "./lock
 import { sharedGc } from "./gcstate";
 import { lockPatience } from "./options";
 import { local, recordOf } from "./state";
-import { P_DEAD, stateOf } from "../alloc/procs";
 
 /** Naps of a recovery that waits for somebody to come out. */
 @inline const HURRIED_NAPS: u32 = 50;
@@ -129,9 +128,15 @@ function enterSlow(): bool {
   }
 }
 
-/** enterGate for calls that cannot say no. */
+/** enterGate for calls that cannot say no: when patience runs out they trap, and the P is to be abandoned (alloc/procs.ts). */
 export function enterSure(): void {
-  while (!enterGate()) {}
+  if (!enterGate()) unreachable();
+}
+
+/** This thread is inside of no gate any more: its P was abandoned with it. */
+export function forgetGate(): void {
+  depth = 0;
+  markedBytes = 0;
 }
 
 export function leaveGate(): void {
@@ -222,18 +227,15 @@ export function returnGate(dead: u32): void {
   atomic.store<u32>(passed, dead | WAITERS);
 }
 
-/**
- * Open the gates that P `dead` has taken, its own or another's. How many. That of a dead P which it was recovering itself is
- * its P's again.
- */
+/** Open the gates that P `dead` has taken, its own or another's, but for the one that this thread is inside of. How many. */
 export function openGatesOf(dead: u32): u32 {
   let n: u32 = 0;
   for (let id: u32 = 0; id <= MAX_PS; id++) {
     const record = recordOf(id);
-    if (record == 0 || (atomic.load<u32>(gateOf(record)) & ~WAITERS) != dead) continue;
+    if (record == 0 || (depth != 0 && gateOf(record) == passed)) continue;
+    if ((atomic.load<u32>(gateOf(record)) & ~WAITERS) != dead) continue;
     n++;
-    if (id != 0 && id != dead && (stateOf(id) & 0xff) == P_DEAD) atomic.store<u32>(gateOf(record), id | WAITERS);
-    else open(gateOf(record));
+    open(gateOf(record));
   }
   return n;
 }

@@ -333,6 +333,8 @@ export class MHeap {
 /** Whether the heap stands: 0, SETUP_BUSY or SETUP_DONE; then the most Ps that may be made. */
 @inline export const HEAP_SETUP: u32 = HEAP_P_RECORDS + ((MAX_PS + 1) << 2);
 @inline export const HEAP_PROCS: u32 = HEAP_SETUP + 4;
+/** 1 while some host has the heap: see src/shared/create.ts. */
+@inline export const HEAP_CLAIM: u32 = HEAP_SETUP + 8;
 @inline export const HEAP_RECORD_SIZE: u32 = SHARED ? HEAP_SETUP + 64 : HEAP_MEMSTATS + (HOST ? 312 * 8 : 0);
 
 /**
@@ -370,7 +372,8 @@ export class PRecord {
   lateDoubleFrees: u64;
   spansTaken: u64;
   spansGiven: u64;
-  /** Large spans that were freed while H was not to be had, linked by next; they have FLAG_DEFERRED. */
+  /** In the heap's record: stack of the large spans that wait for H to be freed, linked by next, with FLAG_DEFERRED. Atomic. */
   deferred: u32;
-  pad9: u32;
+  /** The span of that stack that this P is taking off; under H. */
+  popping: u32;
 }

@@ -87,35 +87,57 @@ export function lock(i: u32): bool {
     if (held & before(rank(i))) unreachable();
   }
   const at = lockAddress(i);
-  if (atomic.cmpxchg<u32>(at, 0, self) != 0 && !lockSlow(at)) return false;
-  bump(at + LOCK_ACQUIRED);
-  if (CHECK_LOCKS) held |= rank(i);
-  return true;
+  return (atomic.cmpxchg<u32>(at, 0, self) == 0 || lockSlow(at)) && noteTaken(i, at);
 }
 
 /** Take lock `i` if it is free. */
 export function tryLock(i: u32): bool {
   const at = lockAddress(i);
-  if (atomic.cmpxchg<u32>(at, 0, self) != 0) return false;
+  return atomic.cmpxchg<u32>(at, 0, self) == 0 && noteTaken(i, at);
+}
+
+/** Take lock `i` if it comes free while this thread looks at it: for what can be left to another. */
+export function lockSoon(i: u32): bool {
+  const at = lockAddress(i);
+  return (atomic.cmpxchg<u32>(at, 0, self) == 0 || spin(at)) && noteTaken(i, at);
+}
+
+function noteTaken(i: u32, at: u32): bool {
   bump(at + LOCK_ACQUIRED);
   if (CHECK_LOCKS) held |= rank(i);
   return true;
 }
 
-/** Take lock `i` however long it takes; in a recovery, which has no time, false like lock. */
-export function lockSure(i: u32): bool {
-  while (!lock(i)) if (hurried) return false;
-  return true;
-}
-
-/** Wait for the word of a lock at `at` and take it. */
-export function lockSlow(at: u32): bool {
+/** Look at the word of a lock for a while, and take it when it is free. */
+function spin(at: u32): bool {
   for (let i: u32 = 0; i < SPINS; i++) {
     if (atomic.load<u32>(at) == 0 && atomic.cmpxchg<u32>(at, 0, self) == 0) {
       bump(at + LOCK_CONTENDED);
       return true;
     }
   }
+  return false;
+}
+
+/**
+ * Take lock `i` for what cannot be left half done: when patience runs out it traps, and the P is to be abandoned
+ * (alloc/procs.ts). In a recovery false like lock.
+ */
+export function lockSure(i: u32): bool {
+  if (lock(i)) return true;
+  if (!hurried) unreachable();
+  return false;
+}
+
+/** This thread has no locks any more: its P was abandoned with them. */
+export function forgetLocks(): void {
+  held = 0;
+  hurried = false;
+}
+
+/** Wait for the word of a lock at `at` and take it. */
+export function lockSlow(at: u32): bool {
+  if (spin(at)) return true;
   let naps = (lockPatience + NAP - 1) / NAP;
   if (hurried && naps - 1 >= HURRIED_NAPS) naps = HURRIED_NAPS;
   let n: u32 = 0;

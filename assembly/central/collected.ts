@@ -333,8 +333,7 @@ export function settleRecord(remote: u32): void {
   if (span.owner == 0) {
     const bits = atomic.xchg<u64>(remote, 0);
     if (bits) giveBits(pAt(local), span, remoteIndex(span, remote), bits, false);
-    // Without a P there is nobody to have it until it is freed.
-    empty = local != heap && isEmptyUncached(span);
+    empty = isEmptyUncached(span);
     if (empty) {
       adopt(span);
       if (span.flags & FLAG_LISTED) unlinkPartial(centralOf(heap, row), span);

@@ -40,7 +40,7 @@ import {
 } from "../base/layout";
 import { lowBits } from "../base/bits";
 import { STAT_CENTRAL_GROWS, STAT_CENTRAL_HITS, count } from "../base/counters";
-import { lock, unlock } from "../base/locks";
+import { lock, lockSoon, unlock } from "../base/locks";
 import { central, centralOf, clearMoving, heap, local, mheap, mlocal, pAt, rowAt, rowAddress } from "../base/state";
 import { clearMarks, isCollected, markWord } from "../base/gcstate";
 import { addSpan, allocSpan, freeSpan } from "../heap/mheap";
@@ -227,7 +227,7 @@ export function retainOrFree(c: MCentral, span: MSpan): void {
   const retained = h.retainedPages + span.npages;
   const pages = SHARED ? pAt(local).ownedPages : h.grownPages;
   // Who cannot have the lock keeps the span.
-  if (retained <= RETAIN_MIN_PAGES + (pages >> RETAIN_SHIFT) || (SHARED && !lock(0))) {
+  if (retained <= RETAIN_MIN_PAGES + (pages >> RETAIN_SHIFT) || (SHARED && !lockSoon(0))) {
     h.retainedPages = retained;
     span.next = c.empty;
     c.empty = addressOf(span);

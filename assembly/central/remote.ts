@@ -63,11 +63,12 @@ export function freeRemote(span: MSpan, slot: u32): bool {
   if (local) p.freeing = at;
   const before = atomic.or<u64>(at, bit);
   if (before == 0) announce(at);
+  const freed = (before & bit) == 0;
   if (local) {
     p.freeing = 0;
-    p.remoteFrees += 1;
+    if (freed) p.remoteFrees += 1;
   }
-  return (before & bit) == 0;
+  return freed;
 }
 
 /** Push a remote on its owner's stack, unless somebody does or has. */

@@ -15,14 +15,14 @@
  * What cannot be known is counted as live, so it is lost, not given out twice: the blocks that the dead thread's program
  * held, a slot that was on its way to it, at most one window of slots, the memory of a growth that was not yet entered.
  *
- * Called by a living thread with a P. Lock: H, then each C. Cost: O(spans) for each P. The walk never follows a list.
+ * Called by a living thread, which works in the name of the P in question (workAs): it needs no P of its own, and if it dies,
+ * too, the P is as much to be recovered as before. Lock: H, then each C. Cost: O(spans) for each P. The walk never follows a list.
  */
 
 import { FIRST_GC_ROW, HOST, LAST_P, MAX_PS, NUM_ROWS, SHARED_GC } from "../base/config";
-import { enterGate, isInside, leaveGate } from "../base/gates";
+import { enterGate, leaveGate } from "../base/gates";
 import { isCollected } from "../base/gcstate";
 import {
-  FLAG_DEFERRED,
   FLAG_EMPTY,
   FLAG_LISTED,
   FULL,
@@ -38,6 +38,7 @@ import {
 } from "../base/layout";
 import { lock, lockOwner, self, setHurried, takeOver, unlock } from "../base/locks";
 import { arenaOf, centralOf, clearMoving, heap, local, mheap, pAt, recordOf, rowAt, setLocal } from "../base/state";
+import { finishDeferred, freeDeferred } from "../alloc/free";
 import {
   P_DEAD,
   P_IDLE,
@@ -45,13 +46,11 @@ import {
   P_UNUSED,
   abandonP,
   changeState,
-  isReady,
-  stopAsHeap,
-  takeIdleP,
   token,
-  workAsHeap,
   stateAddress,
   stateOf,
+  workAgainAs,
+  workAs,
 } from "../alloc/procs";
 import { giveCollected, settleCollected, takeRemoteBits } from "../central/collected";
 import { pushPartial } from "../central/mcentral";
@@ -144,8 +143,7 @@ function giveAll(record: u32): bool {
     page += span.npages;
     if (<u32>span.owner == p.id) {
       if (span.ngroups == 0) {
-        if (span.flags & FLAG_DEFERRED) freeSpan(span);
-        else span.owner = 0;
+        span.owner = 0;
       } else {
         tidySpan(span, record);
         if (SHARED_GC && isCollected(span.row)) takeRemoteBits(span, 0);
@@ -166,12 +164,12 @@ function giveAll(record: u32): bool {
     c.npagesInUse = 0;
   }
   p.ownedPages = 0;
-  p.deferred = 0;
   const h = changetype<MHeap>(<usize>record);
   h.retainedPages = 0;
   h.tiny = 0;
   h.tinyOffset = 0;
   flushPages(record);
+  freeDeferred();
   return true;
 }
 
@@ -211,23 +209,29 @@ export function giveOwn(): bool {
   return all;
 }
 
-/** Flush P `id`, which is idle. True when it was, and is so again; false too if a lock was not to be had, see giveOwn. */
+/**
+ * Flush P `id`, which is idle; this thread needs none itself. True when it was, and is so again; false too if a lock was not
+ * to be had, see giveOwn.
+ */
 export function flushP(id: u32): bool {
-  if (id - 1 >= MAX_PS || !isReady() || recordOf(id) == 0 || !changeState(id, P_IDLE, P_STOPPING | (token() << 8)))
-    return false;
-  const record = recordOf(id);
-  const held = (!SHARED_GC || enterGate()) && lock(0);
+  if (heap == 0 || id - 1 >= MAX_PS || !changeState(id, P_IDLE, P_STOPPING | (token() << 8))) return false;
+  const mine = self;
+  const record = local;
+  workAs(id);
+  const entered = !SHARED_GC || enterGate();
+  const held = entered && lock(0);
   let all = false;
   if (held) {
-    all = giveAll(record);
+    all = giveAll(local);
     unlock(0);
   }
   if (all) {
-    settle(record);
+    settle(local);
     settle(heap);
     if (SHARED_GC) settleCollected();
   }
-  if (SHARED_GC && isInside()) leaveGate();
+  if (SHARED_GC && entered) leaveGate();
+  workAgainAs(mine, record);
   atomic.store<u32>(stateAddress(id), held && !all ? P_DEAD : P_IDLE);
   return all;
 }
@@ -320,25 +324,29 @@ function freeCentrals(id: u32): bool {
  */
 export function recoverP(id: u32): u32 {
   if (heap == 0 || id - 1 >= MAX_PS || (local != 0 && id == self)) return 0;
+  const word = stateOf(id);
+  const state = word & 0xff;
+  if (state == P_UNUSED || state == P_IDLE) return 0;
+  // Claimed by this thread's token: nobody else recovers it meanwhile, unless this thread dies as well.
+  if (!changeState(id, word, P_DEAD | (token() << 8))) return 0;
+  const mine = self;
+  const record = local;
   setHurried(true);
-  const borrowed = takeIdleP(token()) == 0;
-  if (borrowed) workAsHeap();
+  workAs(id);
   let found: u32 = 0;
   if (!SHARED_GC) found = recover(id);
   else if (enterRecovery(id)) {
     found = recover(id);
     leaveRecovery(id, found != 0);
   }
-  if (borrowed) stopAsHeap();
+  workAgainAs(mine, record);
   setHurried(false);
+  const next = found == 0 ? P_DEAD | (word & ~0xff) : recordOf(id) != 0 ? P_IDLE : P_UNUSED;
+  atomic.store<u32>(stateAddress(id), next);
   return found;
 }
 
 function recover(id: u32): u32 {
-  const word = stateOf(id);
-  const state = word & 0xff;
-  if (state == P_UNUSED || state == P_IDLE) return 0;
-  if (state != P_DEAD && !changeState(id, word, P_DEAD | (word & ~0xff))) return 0;
   let found: u32 = RECOVERED;
   const record = recordOf(id);
   const p = pAt(record);
@@ -351,6 +359,7 @@ function recover(id: u32): u32 {
     }
     if (undoMoving(pAt(heap))) found |= PAGES_MOVING;
     repairHeap();
+    finishDeferred(local);
   } else if (!lock(0)) {
     // The holder of H may be waiting for an mcentral's lock that the dead thread has: it changes no span meanwhile.
     if (!freeCentrals(id)) return 0;
@@ -369,14 +378,11 @@ function recover(id: u32): u32 {
       finishFree(p.freeing, id);
       p.freeing = 0;
     }
-    const chain = p.taking;
-    p.taking = 0;
-    settleChain(chain);
+    settleChain(p.taking);
     settle(record);
     settle(heap);
     if (SHARED_GC) settleCollected();
   }
-  atomic.store<u32>(stateAddress(id), record ? P_IDLE : P_UNUSED);
   return found;
 }
 

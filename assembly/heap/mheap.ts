@@ -45,6 +45,7 @@ import {
   count,
   countBy,
 } from "../base/counters";
+import { freeDeferred } from "../alloc/free";
 import { isCollected } from "../base/gcstate";
 import { lock, unlock } from "../base/locks";
 import { softLimit } from "../base/options";
@@ -291,6 +292,7 @@ function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
 /** All that is held without a live slot back to the tree: spans and the page cache's rest. True if that was any page. */
 export function giveBack(): bool {
   mlocal().sinceReclaim = 0;
+  if (SHARED) freeDeferred();
   const pages = reclaim() + reclaimCached();
   return pageCacheFlush() || pages != 0;
 }

@@ -14,6 +14,8 @@ export interface FleetOptions {
   slots: number;
   /** Ps for the workers; 0: as many as they want. */
   procs?: number;
+  /** The main thread has no P while the workers are at work, and none when it recovers one. */
+  bare?: boolean;
   /** Operations of a worker; -1: until it is stopped. */
   ops: number;
   /** Blocks and bytes that a worker keeps at most. */
@@ -41,7 +43,8 @@ export class Fleet extends Crew {
 
   constructor(readonly options: FleetOptions) {
     super(new World(wasmModule(options.flavour), 4, options.maximum || 16384), options.seed, options.slots);
-    if (options.procs) this.main.e.setProcs(options.procs + 1);
+    if (options.procs) this.main.e.setProcs(options.procs + (options.bare ? 0 : 1));
+    if (options.bare) this.main.e.releaseP();
     this.tables = Array.from({ length: options.slots }, () => {
       return new Int32Array(new SharedArrayBuffer(4 * ((options.blocks ?? 1000) + 64)));
     });
@@ -100,8 +103,12 @@ export class Fleet extends Crew {
    * are freed by the main thread when `then` has looked at the heap with all others quiet.
    */
   async kill(slot: number, then: () => void): Promise<number> {
-    const { main } = this;
+    const { main, options } = this;
     const bits = await this.bury(slot);
+    if (options.bare) {
+      expect(main.e.currentP(), "the P of who recovers").toBe(0);
+      expect(main.e.acquireBeyond(main.token), "a P beyond the limit").not.toBe(0);
+    }
     await this.pause();
     then();
     // A block in the table twice was about to leave it.
@@ -114,6 +121,11 @@ export class Fleet extends Crew {
     }
     table.fill(0);
     return bits;
+  }
+
+  override resume(): void {
+    if (this.options.bare) this.main.e.releaseP();
+    super.resume();
   }
 
   /** Bytes of the memory. */
