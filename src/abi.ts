@@ -41,6 +41,7 @@ export interface HostExports {
   validateInfo(): number;
   releaseAll(): void;
   reclaim(): number;
+  heapLast(): number;
   /** The collector's functions; null in a flavour without it. */
   readonly collector: CollectorExports | null;
 }
@@ -66,6 +67,7 @@ const NAMES: readonly HostFunction[] = Object.keys({
   validateInfo: 0,
   releaseAll: 0,
   reclaim: 0,
+  heapLast: 0,
 } satisfies Record<HostFunction, 0>) as HostFunction[];
 
 /** The names of a module's exported functions. */

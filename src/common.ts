@@ -4,6 +4,7 @@ export {
   GomallocError,
   HandleDisposedError,
   HeapDisposedError,
+  HeapOverlapError,
   InvariantError,
   MisuseError,
   type MisuseKind,

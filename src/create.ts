@@ -4,6 +4,7 @@
  */
 import { bindExports, instantiate, instantiateAsync, M_MISUSE, MISUSE_RETURN } from "./abi.js";
 import { namesOf, readOptions } from "./check.js";
+import { initHeap } from "./claim.js";
 import { checkCollectorOptions } from "./gc/options.js";
 import { Heap } from "./heap.js";
 import { type AsyncWasmSource, type DefaultModule, loadModule, loadModuleAsync, type WasmSource } from "./module.js";
@@ -60,7 +61,7 @@ function start(instance: WebAssembly.Instance, place: Place, options: HeapOption
   setOption(exports, M_MISUSE, MISUSE_RETURN);
   applyLimits(exports, options);
   if (place.heapBase !== null) {
-    exports.init(place.heapBase);
+    initHeap(exports, place.memory, place.heapBase);
     // Its record is had now, so that stats() works when memory is out.
     exports.memstats();
   }

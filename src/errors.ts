@@ -18,7 +18,7 @@ export class OutOfMemoryError extends GomallocError {
     readonly size: number,
     options?: ErrorOptions,
   ) {
-    super(`out of memory: ${size} bytes asked for`, options);
+    super(`out of memory: ${size} bytes asked for; free something, or raise the memory's maximum or maxBytes`, options);
   }
 }
 
@@ -36,10 +36,10 @@ export type MisuseKind =
 const MISUSE_KINDS: readonly MisuseKind[] = ["double-free", "foreign-pointer", "interior-pointer", "tiny-block"];
 
 const MISUSE_TEXT: Record<MisuseKind, string> = {
-  "double-free": "the block is free already or was never given out",
-  "foreign-pointer": "no block of this heap lies there",
-  "interior-pointer": "the address is inside a block, not at its start",
-  "tiny-block": "the object shares a 16-byte block with others and cannot be freed by hand",
+  "double-free": "the block is free already or was never given out; free each block once",
+  "foreign-pointer": "no block of this heap lies there; pass an address that this heap gave and nobody has freed",
+  "interior-pointer": "the address is inside a block, not at its start; pass the start, which objectBase() gives",
+  "tiny-block": "the object shares a 16-byte block with others and cannot be freed by hand; leave it to the collector",
 };
 
 /** A pointer that cannot be freed or reallocated. The call changed nothing; the heap is intact. */
@@ -82,7 +82,27 @@ export class InvariantError extends GomallocError {
     /** The address concerned, of a span, a page or a group; for rows and accounts the number in question. */
     readonly address: number,
   ) {
-    super(`invariant ${invariant} broken at ${hex(address)}: ${description}`);
+    super(
+      `invariant ${invariant} broken at ${hex(address)}: ${description}; look for a write beyond a block or after its free, ` +
+        "and go on in a new heap",
+    );
+  }
+}
+
+/** Another heap has memory where a heap was to be made: both would give out the same blocks. Nothing was changed. */
+export class HeapOverlapError extends GomallocError {
+  override readonly name = "HeapOverlapError";
+  readonly code = "ERR_HEAP_OVERLAP";
+
+  constructor(
+    /** The address from which on the memory was to be the new heap's. */
+    readonly heapBase: number,
+    remedy: string,
+  ) {
+    super(
+      `another heap has a part of this memory from heapBase ${hex(heapBase)} on: ${remedy}, or pass an address behind what ` +
+        "it has",
+    );
   }
 }
 
@@ -92,7 +112,7 @@ export class HeapDisposedError extends GomallocError {
   readonly code = "ERR_HEAP_DISPOSED";
 
   constructor() {
-    super("the heap was disposed of");
+    super("the heap was disposed of: make a new one, or attach to the shared one by a new message");
   }
 }
 
@@ -115,7 +135,10 @@ export class NotAnObjectError extends GomallocError {
     /** The call. */
     readonly operation: string,
   ) {
-    super(`${operation}(${hex(address)}): no live object of the collector's lies there`);
+    super(
+      `${operation}(${hex(address)}): no live object of the collector's lies there; pass the address of one that a root has ` +
+        "kept alive",
+    );
   }
 }
 
@@ -143,7 +166,7 @@ export class HandleDisposedError extends GomallocError {
   readonly code = "ERR_HANDLE_DISPOSED";
 
   constructor() {
-    super("the handle was disposed of");
+    super("the handle was disposed of: make a new one");
   }
 }
 
@@ -184,6 +207,11 @@ export interface Holder {
   readonly state: PState;
 }
 
+/** What to do about somebody who holds something for too long. */
+const WAITED_REMEDY =
+  "if that thread is dead, return to the event loop so that watch() hears of it, or call reap() with its message or token; " +
+  "if it lives, it has to give it back";
+
 /**
  * A lock of a shared heap could not be had in time. Nothing was changed. If its holder is dead, tell the heap so
  * (SharedHeap.reap), and the lock becomes free.
@@ -193,13 +221,15 @@ export class HeapLockError extends GomallocError {
   readonly code = "ERR_HEAP_LOCK";
 
   constructor(
-    /** Number of the lock: 0 is the heap's, others the mcentrals'; -1 when it was given back meanwhile. */
+    /** Number of the lock: 0 is the heap's, others the mcentrals', 221 and 222 the collector's; -1: none of these, or given back. */
     readonly lock: number,
     /** Who held it; null when it was given back meanwhile. */
     readonly owner: Holder | null,
     why: string,
+    remedy = owner === null ? "try again" : WAITED_REMEDY,
   ) {
-    super(`${lock < 0 ? "a lock" : lockName(lock)} ${why}${owner === null ? "" : `: held by ${holder(owner)}`}`);
+    const by = owner === null ? "" : `: held by ${holder(owner)}`;
+    super(`${lock < 0 ? "a lock" : lockName(lock)} ${why}${by}; ${remedy}`);
   }
 }
 
@@ -214,7 +244,11 @@ export class ProcsBusyError extends GomallocError {
     /** Milliseconds waited. */
     readonly waited: number,
   ) {
-    super(`no P became free in ${Math.round(waited)} ms: ${holders.map(holder).join(", ")}`);
+    super(
+      `no P became free in ${Math.round(waited)} ms: ${holders.map(holder).join(", ")}; raise the option procs or ` +
+        "turnWait, let threads that do other work call heap.release(), or wait with ps.acquireAsync(); of dead threads, " +
+        "return to the event loop so that watch() hears, or call reap()",
+    );
   }
 }
 
@@ -239,12 +273,21 @@ export class UnrepairedHeapError extends GomallocError {
     /** The dead thread's P, and the state that it is left in. */
     readonly left: Holder,
   ) {
-    super(`what a dead thread left cannot be repaired: ${holder(left)}`);
+    super(
+      `what a dead thread left cannot be repaired yet: ${holder(left)}; reap() the other dead threads, one of which holds ` +
+        "a lock, and this one again",
+    );
   }
 }
 
+/** Numbers of the collector's two locks, as assembly/base/layout.ts has them. */
+const GC_LOCK = 221;
+const MARK_LOCK = 222;
+
 function lockName(lock: number): string {
-  return lock === 0 ? "the heap lock" : `the lock of mcentral ${lock}`;
+  if (lock === 0) return "the heap lock";
+  if (lock === GC_LOCK) return "the lock of the collector's tables";
+  return lock === MARK_LOCK ? "the lock of who marks" : `the lock of mcentral ${lock}`;
 }
 
 function holder({ p, token, state }: Holder): string {

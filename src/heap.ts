@@ -11,6 +11,7 @@
  */
 import { disposedExports, type HostExports } from "./abi.js";
 import { boolean, namesOf, powerOfTwo, readOptions, u32 } from "./check.js";
+import { leaveMemory } from "./claim.js";
 import { DISPOSE } from "./dispose.js";
 import { CollectorUnavailableError, HeapDisposedError, InvariantError, OutOfMemoryError, refusal } from "./errors.js";
 import { Collector, createCollector } from "./gc/collector.js";
@@ -278,6 +279,7 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
    */
   dispose(): void {
     const collector = this.#collector;
+    if (this.#memory !== null) leaveMemory(this.#exports, this.#memory);
     this.#exports = disposedExports();
     this.#collector = null;
     this.#memory = null;

@@ -11,6 +11,7 @@
 import { bindExports, instantiateAsync, M_MISUSE, MISUSE_RETURN } from "./abi.js";
 import { decodeBase64 } from "./base64.js";
 import { aMemory, isBytes, isMemory, isModule, namesOf, object, oneOf, reading, readOptions, within } from "./check.js";
+import { initHeap } from "./claim.js";
 import { ModuleLoadError } from "./errors.js";
 import { TRAMPOLINE_NAMES, TRAMPOLINE_WASM_BASE64 } from "./generated/wasm-trampoline.js";
 import { Heap } from "./heap.js";
@@ -92,7 +93,7 @@ export async function runWith(
   const heapBase = options.heapBase ?? exportedHeapBase(instance);
   if (heapBase !== null) {
     const end = memory.buffer.byteLength;
-    functions.init(within(heapBase, 1, Math.min(end, MAX_HEAP_BASE), "heapBase"));
+    initHeap(functions, memory, within(heapBase, 1, Math.min(end, MAX_HEAP_BASE), "heapBase"));
     functions.memstats();
   }
   return { module, instance, memory, heap: new Heap(functions, memory, onMisuse === "trap") };
@@ -208,9 +209,8 @@ async function overGivenMemory(
   const { exports } = await instantiateAsync(host, memory);
   configure(exports, options);
   if (options.heapBase !== undefined) {
-    bindExports({ exports }).init(
-      within(options.heapBase, 1, Math.min(memory.buffer.byteLength, MAX_HEAP_BASE), "heapBase"),
-    );
+    const heapBase = within(options.heapBase, 1, Math.min(memory.buffer.byteLength, MAX_HEAP_BASE), "heapBase");
+    initHeap(bindExports({ exports }), memory, heapBase);
   }
   const imports = withImports(importObject(options.imports ?? {}, wanted, exports), [[imported, memory]]);
   return { instance: await instantiateProgram(module, imports, ""), memory, exports };

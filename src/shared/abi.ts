@@ -36,6 +36,11 @@ export const LOCK_WAITS = 24;
 export const LOCK_WAITERS = 0x80000000 | 0;
 export const LOCK_OWNER = 0x7fffffff;
 
+/** Gives a lock back by its word, and wakes one who sleeps for it. For its holder. */
+export function freeLock(words: Int32Array<ArrayBufferLike>, index: number): void {
+  if (Atomics.exchange(words, index, 0) < 0) Atomics.notify(words, index, 1);
+}
+
 /** Bits that recoverP returns. */
 export const REPAIR_DONE = 1;
 export const REPAIR_HEAP_LOCK = 2;
@@ -45,8 +50,11 @@ export const REPAIR_REMOTE_FREE = 16;
 
 /** What the shared host flavour exports beyond HostExports, as far as the host calls it. */
 export interface SharedExports {
+  setToken(token: number): void;
   acquireP(token: number): number;
+  acquireBeyond(token: number): number;
   releaseP(): void;
+  abandonP(): void;
   currentP(): number;
   blockP(): number;
   unblockP(): number;
@@ -56,6 +64,7 @@ export interface SharedExports {
   flushP(id: number): number;
   recoverP(id: number): number;
   stateAddress(id: number): number;
+  claimAddress(): number;
   lockAddress(i: number): number;
   lockCount(): number;
   lastStuck(): number;
@@ -64,8 +73,11 @@ export interface SharedExports {
 
 /** The names of SharedExports; the compiler keeps the two in step. */
 const NAMES = Object.keys({
+  setToken: 0,
   acquireP: 0,
+  acquireBeyond: 0,
   releaseP: 0,
+  abandonP: 0,
   currentP: 0,
   blockP: 0,
   unblockP: 0,
@@ -75,6 +87,7 @@ const NAMES = Object.keys({
   flushP: 0,
   recoverP: 0,
   stateAddress: 0,
+  claimAddress: 0,
   lockAddress: 0,
   lockCount: 0,
   lastStuck: 0,

@@ -4,6 +4,7 @@ export {
   GomallocError,
   HeapDisposedError,
   HeapLockError,
+  HeapOverlapError,
   type Holder,
   InvariantError,
   MisuseError,

@@ -53,13 +53,15 @@ export class Control {
     if (this.address % LOCK_BYTES === 0 && (this.address + CONTROL_BYTES) / 4 <= this.#words().length) {
       if (this.#load(VERSION) === CONTROL_VERSION) return;
     }
-    throw new AttachError("the message does not fit the memory in it: no control block of this version is there");
+    throw new AttachError(
+      "the message does not fit the memory in it: no control block of this version is there; pass it as share() gave it",
+    );
   }
 
   /** A token that no thread has had. */
   newToken(): number {
     const token = this.#add(TOKENS) + 1;
-    if (token > MAX_TOKEN) throw new AttachError(`all ${MAX_TOKEN} tokens of this heap are used up`);
+    if (token > MAX_TOKEN) throw new AttachError(`all ${MAX_TOKEN} tokens of this heap are used up: make a new heap`);
     return token;
   }
 

@@ -8,18 +8,19 @@
  */
 import { bindExports, type HostExports, M_MISUSE, MAX_WASM_PAGES, MISUSE_RETURN, WASM_PAGE_SIZE } from "../abi.js";
 import { within } from "../check.js";
-import { AttachError, OutOfMemoryError, SharedMemoryUnavailableError } from "../errors.js";
+import { initHeap } from "../claim.js";
+import { AttachError, HeapOverlapError, OutOfMemoryError, SharedMemoryUnavailableError } from "../errors.js";
 import { type AsyncWasmSource, loadModule, loadModuleAsync, type WasmSource } from "../module.js";
 import { applyLimits, placeHeap, setOption } from "../options.js";
 import { MemoryViews } from "../views.js";
-import { bindShared, LOCK_BYTES, M_CAN_BLOCK, M_LOCK_WAIT, MAX_PROCS, type SharedExports } from "./abi.js";
+import { bindShared, IDLE, LOCK_BYTES, M_CAN_BLOCK, M_LOCK_WAIT, MAX_PROCS, type SharedExports } from "./abi.js";
 import { CONTROL_BYTES, Control } from "./control.js";
 import { bindCollector, soloCollector } from "./gcabi.js";
-import { type Seat, SharedHeap } from "./heap.js";
+import { PARENT_WAIT_MS, type Seat, SharedHeap } from "./heap.js";
 import { checkMessage, claimMessage, type Settings, type SharedHeapMessage } from "./message.js";
 import { type DefaultModules, loadSharedModule, loadSharedModuleAsync } from "./module.js";
 import { soloExports } from "./solo.js";
-import { canBlock, hardwareThreads, whyUnshared } from "./support.js";
+import { canBlock, whyUnshared } from "./support.js";
 import { SharedMemoryViews } from "./views.js";
 import { type Hold, holdLock } from "./watch.js";
 
@@ -28,8 +29,7 @@ const DEFAULT_HEAP_BASE = 1024;
 const MAX_HEAP_BASE = 0xffffffff;
 /** Longest wait, milliseconds. */
 const MAX_WAIT_MS = 3_600_000;
-/** Waits where nothing else is said: see Settings. */
-const MAKER_WAIT_MS = 10_000;
+/** Waits on a browser's main thread where nothing else is said: see Settings. */
 const MAIN_LOCK_WAIT_MS = 1000;
 const MAIN_TURN_WAIT_MS = 100;
 /** What a heap needs to stand, about: told when there is no memory for it. */
@@ -44,8 +44,8 @@ export interface SharedHeapOptions extends Settings {
    */
   maximumPages?: number | undefined;
   /**
-   * The most Ps, 1 to 255: threads that can be in the allocator at once. More threads take turns. Default: the
-   * hardware's threads and one more, for the thread that makes the heap.
+   * Ps to be made, 1 to 255: threads that can be in the allocator at once. More threads take turns; one that waits while
+   * nobody moves makes another. Default 255. They are made when they are needed.
    */
   procs?: number | undefined;
   /** A shared memory to live in, of at most 65536 pages, which nobody else grows while the heap is made. */
@@ -136,7 +136,7 @@ interface Checked {
 function checkSettings(options: Settings, maker: boolean): Checked {
   const { onMisuse = "throw", lockWait, turnWait, maxBytes, softLimit, reserve } = options;
   if (onMisuse !== "throw" && onMisuse !== "ignore") throw new TypeError(`onMisuse must be "throw" or "ignore"`);
-  const usual = (main: number): number => (canBlock() ? (maker ? MAKER_WAIT_MS : 0) : main);
+  const usual = (main: number): number => (canBlock() ? (maker ? PARENT_WAIT_MS : 0) : main);
   return {
     settings: { onMisuse, lockWait, turnWait, maxBytes, softLimit, reserve },
     throwOnMisuse: onMisuse === "throw",
@@ -212,17 +212,50 @@ function start(
   instance: WebAssembly.Instance,
   module: WebAssembly.Module,
   { memory, heapBase }: SharedPlace,
-  { procs = Math.min(MAX_PROCS, Math.max(2, hardwareThreads() + 1)) }: SharedHeapOptions,
+  { procs = MAX_PROCS }: SharedHeapOptions,
   checked: Checked,
 ): SharedHeap {
   const exports = bindExports(instance);
   const shared = bindShared(instance);
   configure(exports, checked, true);
-  exports.init(heapBase);
-  if (shared.procs() === 0) throw new OutOfMemoryError(HEAP_BYTES);
-  shared.setProcs(procs);
   const views = new SharedMemoryViews(memory);
-  return made(exports, shared, { memory, heapBase, module, views, collector: bindCollector(instance) }, checked);
+  exports.init(heapBase);
+  if (shared.procs() === 0) throw noHeap(views, heapBase);
+  const disown = own(shared, views, heapBase);
+  try {
+    shared.setProcs(procs);
+    const ground = { memory, heapBase, module, views, collector: bindCollector(instance), disown };
+    return made(exports, shared, ground, checked);
+  } catch (error) {
+    disown();
+    throw error;
+  }
+}
+
+/** Why init has made no heap. */
+function noHeap(views: SharedMemoryViews, heapBase: number): Error {
+  const { u8 } = views.current;
+  if (u8.subarray(heapBase, heapBase + WASM_PAGE_SIZE).every((byte) => byte === 0))
+    return new OutOfMemoryError(HEAP_BYTES);
+  return new RangeError(
+    `the memory does not read as zero from heapBase ${heapBase} on: pass an address behind what is in use there`,
+  );
+}
+
+/**
+ * Takes the heap that stands at `heapBase` for its maker; returns what gives it back. Throws HeapOverlapError when somebody
+ * has it already: two who make it would both be its thread 1.
+ */
+function own(shared: SharedExports, views: SharedMemoryViews, heapBase: number): () => void {
+  const words = (): Int32Array<ArrayBufferLike> => views.current.i32;
+  const claim = shared.claimAddress() >>> 2;
+  const first = shared.stateAddress(1) >>> 2;
+  const states = words().subarray(first, first + MAX_PROCS);
+  const busy = states.some((_, i) => (Atomics.load(states, i) & 0xff) > IDLE);
+  if (busy || Atomics.compareExchange(words(), claim, 0, 1) !== 0) {
+    throw new HeapOverlapError(heapBase, "join it by attachHeap(heap.share()), or dispose of it in all threads");
+  }
+  return () => void Atomics.store(words(), claim, 0);
 }
 
 /** A heap of one thread, where memory cannot be shared or is not to be. */
@@ -233,15 +266,16 @@ function startSolo(module: WebAssembly.Module, options: SharedHeapOptions, check
   const instance = new WebAssembly.Instance(module, { env: { memory } });
   const exports = bindExports(instance);
   configure(exports, checked, false);
-  if (place.heapBase !== null) exports.init(place.heapBase);
+  if (place.heapBase !== null) initHeap(exports, memory, place.heapBase);
   exports.memstats();
   const views = new MemoryViews<ArrayBufferLike>(memory);
   const shared = soloExports(exports, () => views.current.i32);
-  const ground = { memory, heapBase: place.heapBase ?? 0, module: null, views, collector: soloCollector(instance) };
+  const collector = soloCollector(instance);
+  const ground = { memory, heapBase: place.heapBase ?? 0, module: null, views, collector, disown() {} };
   return made(exports, shared, ground, checked);
 }
 
-type Ground = Pick<Seat, "memory" | "heapBase" | "module" | "views" | "collector">;
+type Ground = Pick<Seat, "memory" | "heapBase" | "module" | "views" | "collector" | "disown">;
 
 /** The heap of the thread that made it. */
 function made(exports: HostExports, shared: SharedExports, ground: Ground, checked: Checked): SharedHeap {
@@ -267,7 +301,11 @@ function join(instance: WebAssembly.Instance, message: SharedHeapMessage, checke
     new Control(control, () => views.current.i32).check();
     configure(exports, checked, true);
     exports.init(heapBase);
-    if (shared.procs() === 0) throw new AttachError("there is no heap at the message's address");
+    if (shared.procs() === 0) {
+      throw new AttachError("there is no heap at the message's address: take a new message from share()");
+    }
+    const claim = shared.claimAddress() >>> 2;
+    Atomics.store(views.current.i32, claim, 1);
     const ground = {
       exports,
       shared,
@@ -278,6 +316,7 @@ function join(instance: WebAssembly.Instance, message: SharedHeapMessage, checke
       token,
       control,
       collector: bindCollector(instance),
+      disown: () => void Atomics.store(views.current.i32, claim, 0),
     };
     return new SharedHeap({ ...ground, message, letGo: hold.release, ...checked });
   } catch (error) {

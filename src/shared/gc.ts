@@ -18,6 +18,8 @@ import type { Words } from "./support.js";
 
 const MAX_TYPE_BYTES = 131_072;
 const TYPE_MASK = 16;
+/** Bytes, about, of a pin. */
+const PIN_BYTES = 8;
 
 /** What the collector needs of its heap. */
 export interface CollectorHost {
@@ -25,6 +27,8 @@ export interface CollectorHost {
   readonly words: () => Words;
   /** What the heap knows of the thread that this one gave up waiting for: forgotten when asked. */
   readonly lastStuck: () => number;
+  /** The error for having waited for that thread. */
+  readonly blame: (p: number, why: string) => HeapLockError;
 }
 
 /** Figures of the collector, over all threads; bytes but where a name says otherwise. */
@@ -71,9 +75,10 @@ export class SharedCollector {
     return this.#ready().isObject(u32(ptr, "ptr")) === 1;
   }
 
-  /** Start of the live object that `ptr` points to or into, 0 when there is none. */
+  /** Start of the live object that `ptr` points to or into, 0 when there is none. Throws HeapLockError. */
   objectOf(ptr: number): number {
-    return this.#ready().objectOf(u32(ptr, "ptr")) >>> 0;
+    u32(ptr, "ptr");
+    return this.#gated((exports) => exports.objectOf(ptr)) >>> 0;
   }
 
   /**
@@ -92,49 +97,76 @@ export class SharedCollector {
    * short: whoever collects waits for it. May be nested.
    */
   inside<T>(fn: () => T): T {
-    if (this.#ready().gcEnter() !== DONE) throw this.#stuck("the world is stopped");
+    if (this.#ready().gcEnter() !== DONE) throw this.#stuck();
     this.#inside++;
     try {
       return fn();
     } finally {
-      this.#inside--;
-      this.#exports().gcLeave();
+      // Not if `fn` has detached the heap.
+      if (this.#inside > 0) {
+        this.#inside--;
+        this.#exports().gcLeave();
+      }
     }
+  }
+
+  /** For SharedHeap: the P was abandoned, and the gate with it. */
+  forget(): void {
+    this.#inside = 0;
+  }
+
+  /** For SharedHeap: comes out of `inside`, however deep, because the thread leaves the heap. */
+  leave(): void {
+    for (; this.#inside > 0; this.#inside--) this.#exports().gcLeave();
   }
 
   // Roots
 
-  /** A handle for the object at `ptr`, or for none yet: a root with a number, good in all threads. Throws OutOfMemoryError. */
+  /**
+   * A handle for the object at `ptr`, or for none yet: a root with a number, good in all threads. Throws OutOfMemoryError,
+   * and as all that follow here HeapLockError, which changes nothing.
+   */
   handle(ptr = 0): number {
-    return this.#had(this.#ready().handleNew(u32(ptr, "ptr")), 4);
+    u32(ptr, "ptr");
+    const handle = this.#gated((exports) => exports.handleNew(ptr), 0);
+    return this.#had(handle, 4);
   }
 
   /** The object of a handle, 0 for none; of one at an odd address, the block that it is in. */
   get(handle: number): number {
-    return this.#ready().handleGet(u32(handle, "handle")) >>> 0;
+    u32(handle, "handle");
+    return this.#gated((exports) => exports.handleGet(handle), 0) >>> 0;
   }
 
   /** Lets a handle hold another object. Throws RangeError when it is no handle. */
   set(handle: number, ptr: number): void {
-    if (this.#ready().handleSet(u32(handle, "handle"), u32(ptr, "ptr")) !== 1) throw new RangeError("no such handle");
+    u32(handle, "handle");
+    u32(ptr, "ptr");
+    if (this.#gated((exports) => exports.handleSet(handle, ptr), 0) !== 1) throw noHandle(handle);
   }
 
   /** Gives a handle back. Throws RangeError when it is none. */
   release(handle: number): void {
-    if (this.#ready().handleFree(u32(handle, "handle")) !== 1) throw new RangeError("no such handle");
+    u32(handle, "handle");
+    if (this.#gated((exports) => exports.handleFree(handle), 0) !== 1) throw noHandle(handle);
   }
 
-  /** Pins the object at `ptr` once more: how often it is pinned. Throws RangeError when there is none. */
+  /** Pins the object at `ptr` once more: how often it is pinned. Throws RangeError when there is none, OutOfMemoryError. */
   pin(ptr: number): number {
-    const n = this.#ready().pin(u32(ptr, "ptr"));
-    if (n === 0) throw new RangeError("ptr is in no object of the collector's, or there is no memory for a pin");
-    return n;
+    u32(ptr, "ptr");
+    const n = this.#gated((exports) => exports.pin(ptr), 0);
+    if (n !== 0) return n;
+    if (this.objectOf(ptr) !== 0) throw new OutOfMemoryError(PIN_BYTES);
+    throw new RangeError(
+      `ptr is in no object of the collector's: ${ptr}; pass an address that newObject or mallocgc gave`,
+    );
   }
 
   /** Undoes one pin: how many are left. Throws RangeError when it was not pinned. */
   unpin(ptr: number): number {
-    const n = this.#ready().unpin(u32(ptr, "ptr"));
-    if (n < 0) throw new RangeError("the object is not pinned");
+    u32(ptr, "ptr");
+    const n = this.#gated((exports) => exports.unpin(ptr), -1);
+    if (n < 0) throw new RangeError(`the object at ${ptr} is not pinned: call unpin() once for each pin()`);
     return n;
   }
 
@@ -143,29 +175,36 @@ export class SharedCollector {
    * stacks. Stores into it go by writePointer, or happen inside.
    */
   addRoots(start: number, bytes: number, pointer = 0): void {
-    this.#had(this.#ready().addRoots(u32(start, "start"), u32(bytes, "bytes"), u32(pointer, "pointer")), 16);
+    u32(start, "start");
+    u32(bytes, "bytes");
+    u32(pointer, "pointer");
+    this.#had(
+      this.#gated((exports) => exports.addRoots(start, bytes, pointer), 0),
+      16,
+    );
   }
 
   /** Undoes addRoots. False: no range begins there. */
   removeRoots(start: number): boolean {
-    return this.#ready().removeRoots(u32(start, "start")) === 1;
+    u32(start, "start");
+    return this.#gated((exports) => exports.removeRoots(start), 0) === 1;
   }
 
   // Stores
 
   /** Stores a pointer, 0 too, into an object or a registered range. */
   writePointer(slot: number, value: number): void {
-    this.#ready().writePointer(slot, value);
+    this.#gated((exports) => exports.writePointer(slot, value));
   }
 
   /** Copies `n` elements of `type`, which may overlap. */
   move(type: number, to: number, from: number, n = 1): void {
-    this.#ready().typedMove(type, to, from, n);
+    this.#gated((exports) => exports.typedMove(type, to, from, n));
   }
 
   /** Clears `n` elements of `type`. */
   clear(type: number, to: number, n = 1): void {
-    this.#ready().typedClear(type, to, n);
+    this.#gated((exports) => exports.typedClear(type, to, n));
   }
 
   // Cycles
@@ -177,17 +216,18 @@ export class SharedCollector {
 
   /** GOGC: percent by which the heap may grow between cycles, -1 for off. The old value. */
   setPercent(percent: number): number {
-    return this.#ready().setGCPercent(within(percent, -1, 0x7fffffff, "percent"));
+    within(percent, -1, 0x7fffffff, "percent");
+    return this.#gated((exports) => exports.setGCPercent(percent), 100);
   }
 
   /** Bytes in use that cycles keep to, Infinity for no limit. The old one. */
   setMemoryLimit(bytes: number): number {
-    return this.#ready().setMemoryLimit(bytes);
+    return this.#gated((exports) => exports.setMemoryLimit(bytes), Number.POSITIVE_INFINITY);
   }
 
   /** Least size that cycles aim at, bytes, at 100 percent. The old one. */
   setHeapMinimum(bytes: number): number {
-    return this.#ready().setHeapMinimum(bytes);
+    return this.#gated((exports) => exports.setHeapMinimum(bytes), 0);
   }
 
   /**
@@ -197,7 +237,7 @@ export class SharedCollector {
   collect(): void {
     const exports = this.#ready();
     if (this.#inside > 0) throw new RangeError("collect() inside of inside() would wait for itself");
-    if (exports.gc() !== DONE) throw this.#stuck("a cycle could not be run");
+    if (exports.gc() !== DONE) throw this.#stuck();
   }
 
   /**
@@ -221,15 +261,37 @@ export class SharedCollector {
     return this.#exports();
   }
 
+  /**
+   * `call`, inside of the gate: when the world is stopped and does not go on, that is an error before anything is changed. So
+   * is a lock that was not to be had; the call gives `failed` then.
+   */
+  #gated<T>(call: (exports: CollectorExports) => T, failed?: T): T {
+    if (this.#inside === 0) return this.inside(() => this.#gated(call, failed));
+    if (failed === undefined) return call(this.#exports());
+    this.#host.lastStuck();
+    const result = call(this.#exports());
+    if (result === failed) this.#check();
+    return result;
+  }
+
+  /** Throws HeapLockError when the last call gave up waiting for somebody. */
+  #check(): void {
+    const p = this.#host.lastStuck();
+    if (p !== 0) throw this.#host.blame(p, "keeps the collector from going on");
+  }
+
   #had(result: number, size: number): number {
     if (result !== 0) return result;
-    const stuck = this.#host.lastStuck();
-    if (stuck !== 0) throw new HeapLockError(-1, this.#host.ps.holder(stuck), "keeps the collector from going on");
+    this.#check();
     throw new OutOfMemoryError(size);
   }
 
-  #stuck(what: string): HeapLockError {
-    const p = this.#host.lastStuck();
-    return new HeapLockError(-1, p === 0 ? null : this.#host.ps.holder(p), `is waited for: ${what}`);
+  #stuck(): HeapLockError {
+    this.#check();
+    return new HeapLockError(-1, null, "kept the collector from going on, and was given back");
   }
+}
+
+function noHandle(handle: number): RangeError {
+  return new RangeError(`no such handle: ${handle}; it was released, or is none that handle() gave`);
 }

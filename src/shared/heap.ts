@@ -12,13 +12,13 @@
  * Cost beside Heap's: one read of a typed array per operation; some 15 to 50 ns per access to a view (views.ts).
  */
 import type { HostExports } from "../abi.js";
-import { u32, within } from "../check.js";
+import { within } from "../check.js";
 import { HeapLockError, OutOfMemoryError, SharedMemoryUnavailableError, UnrepairedHeapError } from "../errors.js";
 import { Heap } from "../heap.js";
-import type { HeapLimits } from "../options.js";
+import { type HeapLimits, setOption } from "../options.js";
 import type { HeapType } from "../types.js";
 import type { MemoryViews } from "../views.js";
-import { disposedShared, MAX_TOKEN, type SharedExports } from "./abi.js";
+import { disposedShared, M_LOCK_WAIT, MAX_TOKEN, type SharedExports } from "./abi.js";
 import { Control } from "./control.js";
 import { SharedCollector } from "./gc.js";
 import { type CollectorExports, disposedCollector } from "./gcabi.js";
@@ -36,11 +36,16 @@ import { Ps } from "./procs.js";
 import { type DeathReport, recover } from "./recover.js";
 import { readPStats, type SharedMemStats } from "./stats.js";
 import { canBlock, whyUnshared } from "./support.js";
+import { guardAll } from "./trap.js";
 import { onEnd, type WorkerLike } from "./watch.js";
 
 /** Milliseconds between tries to repair what a dead thread left, and how many there are. */
 const RETRY_MS = 100;
 const RETRIES = 20;
+/** Milliseconds that a thread which may have to hear of a death waits for a lock or a P, where nothing else is said. */
+export const PARENT_WAIT_MS = 2000;
+/** Tries of an operation that each time gives up waiting for somebody who holds no lock any more. */
+const MAX_TRIES = 3;
 
 /** What create.ts has made ready for a SharedHeap. */
 export interface Seat {
@@ -59,6 +64,8 @@ export interface Seat {
   readonly message: SharedHeapMessage | null;
   /** Ends what tells others that this thread lives. */
   readonly letGo: () => void;
+  /** Lets the heap's place be taken by another heap: nobody has this one any more. */
+  readonly disown: () => void;
   /** What the messages of this heap carry on. */
   readonly settings: Settings;
   /** In force here. */
@@ -87,20 +94,25 @@ export class SharedHeap extends Heap<ArrayBufferLike> {
 
   /** For createSharedHeap and attachHeap, which see that everything belongs together. */
   constructor(seat: Seat) {
-    super(seat.exports, seat.memory, seat.throwOnMisuse, seat.views);
-    const { shared, views, token, lockWait, turnWait } = seat;
+    const trapped = (error: WebAssembly.RuntimeError) => this.#trapped(error);
+    const { mallocgc, tryFree, releaseAll } = seat.exports;
+    const sure = guardAll({ mallocgc, tryFree, releaseAll }, trapped);
+    super({ ...seat.exports, ...sure }, seat.memory, seat.throwOnMisuse, seat.views);
+    const { shared, views, token } = seat;
     const words = () => views.current.i32;
     this.#seat = seat;
     this.#shared = shared;
-    this.#collector = seat.collector;
+    this.#collector = guardAll(seat.collector, trapped);
     this.#limits = seat.settings;
     this.#control = new Control(seat.control, words);
     this.token = token;
     const maySleep = seat.module !== null && canBlock();
-    const host = { shared, control: this.#control, token, words, maySleep, lockWait, turnWait };
+    const waits = { lock: seat.lockWait, turn: seat.turnWait };
+    const blame = (p: number, why: string) => this.#blame(p, why);
+    const host = { shared, control: this.#control, token, words, maySleep, waits, blame };
     this.ps = new Ps(host);
     const lastStuck = () => this.#shared.lastStuck() >>> 0;
-    this.gc = new SharedCollector(() => this.#collector, { ps: this.ps, words, lastStuck });
+    this.gc = new SharedCollector(() => this.#collector, { ps: this.ps, words, lastStuck, blame });
     this.#host = { ...host, ps: this.ps, counters: () => views.current.u64 };
     this.#hostLock = new HeapLock(this.#host, -1, seat.control);
   }
@@ -109,82 +121,59 @@ export class SharedHeap extends Heap<ArrayBufferLike> {
 
   override tryMalloc(size: number): number {
     this.ps.check();
-    for (;;) {
-      const ptr = super.tryMalloc(size);
-      if (ptr !== 0 || !this.#gaveUp()) return ptr;
-    }
+    return super.tryMalloc(size) || this.#again(() => super.tryMalloc(size));
   }
 
   override tryCalloc(count: number, size: number): number {
     this.ps.check();
-    for (;;) {
-      const ptr = super.tryCalloc(count, size);
-      if (ptr !== 0 || !this.#gaveUp()) return ptr;
-    }
+    return super.tryCalloc(count, size) || this.#again(() => super.tryCalloc(count, size));
   }
 
   override tryAlignedAlloc(alignment: number, size: number): number {
     this.ps.check();
-    for (;;) {
-      const ptr = super.tryAlignedAlloc(alignment, size);
-      if (ptr !== 0 || !this.#gaveUp()) return ptr;
-    }
+    return super.tryAlignedAlloc(alignment, size) || this.#again(() => super.tryAlignedAlloc(alignment, size));
   }
 
   override realloc(ptr: number, size: number): number {
     this.ps.check();
-    for (;;) {
-      try {
-        return super.realloc(ptr, size);
-      } catch (error) {
-        if (!(error instanceof OutOfMemoryError) || !this.#gaveUp()) throw error;
-      }
-    }
+    return this.#persist(() => super.realloc(ptr, size));
   }
 
   override tryRealloc(ptr: number, size: number): number {
     this.ps.check();
-    for (;;) {
-      const moved = super.tryRealloc(ptr, size);
-      if (moved !== 0 || !this.#gaveUp()) return moved;
-    }
+    return super.tryRealloc(ptr, size) || this.#again(() => super.tryRealloc(ptr, size));
   }
 
   override mallocgc(size: number, type: HeapType | null, needzero: boolean): number {
     this.ps.check();
-    for (;;) {
-      try {
-        return super.mallocgc(size, type, needzero);
-      } catch (error) {
-        if (!(error instanceof OutOfMemoryError) || !this.#gaveUp()) throw error;
-      }
-    }
+    return this.#persist(() => super.mallocgc(size, type, needzero));
   }
 
+  /** As Heap.free. Waits for nobody: it needs neither a P nor a lock. */
   override free(ptr: number): void {
-    this.ps.check();
+    this.ps.look();
     super.free(ptr);
   }
 
   // Questions
 
   override usableSize(ptr: number): number {
-    this.ps.check();
+    this.ps.look();
     return super.usableSize(ptr);
   }
 
   override objectBase(ptr: number): number {
-    this.ps.check();
+    this.ps.look();
     return super.objectBase(ptr);
   }
 
   /**
    * The heap's statistics over all Ps, with the counters of each P and of each lock. What other threads do meanwhile is
-   * in it or not.
+   * in it or not. Throws HeapLockError.
    */
   override stats(): SharedMemStats {
     this.ps.check();
-    const base = this.#hostLock.with(() => super.stats());
+    const base = this.#hostLock.with(() => this.#persist(() => super.stats()));
     const shared = this.#shared;
     const locks = Array.from({ length: shared.lockCount() }, (_, index) => ({
       index,
@@ -214,15 +203,19 @@ export class SharedHeap extends Heap<ArrayBufferLike> {
     this.#limits = { ...this.#limits, ...limits };
   }
 
+  /** As Heap.reclaim, for what this thread's P holds. Throws HeapLockError. */
   override reclaim(): number {
     this.ps.check();
-    return super.reclaim();
+    return super.reclaim() || this.#again(() => super.reclaim());
   }
 
-  /** As Heap.releaseAll, for what this thread's P caches; see ps.flush for idle ones. */
+  /** As Heap.releaseAll, for what this thread's P caches; see ps.flush for idle ones. Throws HeapLockError. */
   override releaseAll(): void {
-    this.ps.check();
-    super.releaseAll();
+    let tries = 0;
+    do {
+      this.ps.check();
+      super.releaseAll();
+    } while (this.#gaveUp(++tries));
   }
 
   // Threads
@@ -233,8 +226,9 @@ export class SharedHeap extends Heap<ArrayBufferLike> {
   }
 
   /**
-   * A message for one other thread, to be posted as it is; attachHeap takes it there. Throws SharedMemoryUnavailableError
-   * where memory cannot be shared, with what is missing.
+   * A message for one other thread, to be posted as it is; attachHeap takes it there. From now on this thread's waits are
+   * bounded, unless an option says otherwise: it may be the one that hears of the other's death. Throws
+   * SharedMemoryUnavailableError where memory cannot be shared, with what is missing.
    */
   share(): SharedHeapMessage {
     const { module, heapBase, control, settings } = this.#seat;
@@ -244,6 +238,7 @@ export class SharedHeap extends Heap<ArrayBufferLike> {
         `this heap is for one thread: ${whyUnshared() ?? "it was made with the option shared: false"}`,
       );
     }
+    this.#mayHear();
     const token = this.#control.newToken();
     const claim = new SharedArrayBuffer(4);
     Atomics.store(new Int32Array(claim), 0, CLAIM_FRESH);
@@ -267,22 +262,29 @@ export class SharedHeap extends Heap<ArrayBufferLike> {
     this.ps.release();
   }
 
-  /** Leaves the heap: gives the P up and lets go of everything. The heap lives on in the others. The same as dispose. */
+  /**
+   * Leaves the heap: gives back the locks that this thread holds, the gate when it is called inside of `gc.inside`, and the
+   * P, and lets go of everything. The heap lives on in the others. The same as dispose.
+   */
   detach(): void {
     this.dispose();
   }
 
   override dispose(): void {
-    for (const stop of this.#watches) stop();
-    this.#watches.clear();
     if (this.#shared !== this.#seat.shared) return;
+    const watches = [...this.#watches];
+    this.#watches.clear();
+    this.gc.leave();
     this.ps.close();
+    if (this.ps.list().every(({ state }) => state === "idle")) this.#seat.disown();
     this.#shared = disposedShared();
     this.#collector = disposedCollector();
     const { message } = this.#seat;
     if (message !== null) raiseClaim(message.claim, CLAIM_OVER);
     this.#seat.letGo();
     super.dispose();
+    // The workers' own code, which may throw, comes last.
+    for (const stop of watches) stop();
   }
 
   /** Lock `index` of the heap: 0 is the heap lock, 1 and more those of the mcentrals. Throws RangeError. */
@@ -302,6 +304,7 @@ export class SharedHeap extends Heap<ArrayBufferLike> {
    */
   watch(worker: WorkerLike, message: SharedHeapMessage, onDeath?: (report: DeathReport) => void): () => void {
     within(message.token, 1, MAX_TOKEN, "message.token");
+    this.#mayHear();
     const tell = (report: DeathReport): void => {
       if (onDeath !== undefined) onDeath(report);
       else if (report.left !== null) throw new UnrepairedHeapError(report.left);
@@ -333,8 +336,9 @@ export class SharedHeap extends Heap<ArrayBufferLike> {
 
   /**
    * Recovers what a dead thread had, named by its token or its message. The thread must be dead: recovering a living
-   * one's P breaks the heap. A report that is not `ok` says that the heap lock was not to be had: call again later. Dead
-   * threads that could not be recovered before are tried again, too. Throws RangeError for this thread's own token.
+   * one's P breaks the heap. It needs no P, and nothing that the dead one held. A report that is not `ok` says that a lock
+   * was not to be had, whose holder lives or is dead and not yet reaped: call again later. Dead threads that could not be
+   * recovered before are tried again, too. Throws RangeError for this thread's own token.
    */
   reap(dead: number | SharedHeapMessage): DeathReport {
     const token = within(typeof dead === "number" ? dead : dead.token, 1, MAX_TOKEN, "token");
@@ -361,20 +365,67 @@ export class SharedHeap extends Heap<ArrayBufferLike> {
     return new HeapLock(this.#host, index, this.#shared.lockAddress(index) >>> 0);
   }
 
-  /**
-   * After an operation that gave 0: throws HeapLockError when this was for want of a lock that is still held, true when
-   * it is free by now and the operation is worth another try, false when memory is out.
-   */
-  #gaveUp(): boolean {
-    const p = u32(this.#shared.lastStuck() >>> 0, "p");
-    if (p === 0) return false;
+  /** The error for having waited in vain for P `p`: it names what that P holds. */
+  #blame(p: number, why: string): HeapLockError {
     const count = this.#shared.lockCount();
     for (let index = 0; index < count; index++) {
       const owner = this.#lockAt(index).owner();
-      if (owner?.p === p) {
-        throw new HeapLockError(index, owner, `was not to be had in ${this.#host.lockWait} ms`);
+      if (owner?.p === p) return new HeapLockError(index, owner, why);
+    }
+    // It was inside of its gate, or had the world stopped.
+    return new HeapLockError(-1, this.ps.holder(p), why);
+  }
+
+  /** Undoes a call that has trapped. The error for its caller. */
+  #trapped(error: WebAssembly.RuntimeError): Error {
+    if (!this.shared) return error;
+    const p = this.#shared.lastStuck() >>> 0;
+    const why = p === 0 ? error : this.#blame(p, `was not to be had in ${this.#host.waits.lock} ms`);
+    this.gc.forget();
+    this.ps.abandon(p !== 0);
+    return why;
+  }
+
+  /** Bounds the waits that are for ever by default: what ends them may have to come through this thread's event loop. */
+  #mayHear(): void {
+    const { settings } = this.#seat;
+    const { waits } = this.#host;
+    if (settings.lockWait === undefined && waits.lock === 0) {
+      waits.lock = PARENT_WAIT_MS;
+      setOption(this.#seat.exports, M_LOCK_WAIT, waits.lock);
+    }
+    if (settings.turnWait === undefined && waits.turn === 0) waits.turn = PARENT_WAIT_MS;
+  }
+
+  /**
+   * After the `tries`-th failure of an operation: false when it was not for want of a lock, true when the lock may be free by
+   * now and another try is worth it. Throws HeapLockError when the lock is still held, or several tries came to nothing.
+   */
+  #gaveUp(tries: number): boolean {
+    const p = this.#shared.lastStuck() >>> 0;
+    if (p === 0) return false;
+    const error = this.#blame(p, `was not to be had in ${this.#host.waits.lock} ms`);
+    if (error.lock >= 0 || tries >= MAX_TRIES) throw error;
+    return true;
+  }
+
+  /** `op`, which has given 0, as long as that is for want of a lock. */
+  #again(op: () => number): number {
+    for (let tries = 1; this.#gaveUp(tries); tries++) {
+      const result = op();
+      if (result !== 0) return result;
+    }
+    return 0;
+  }
+
+  /** `op`, which throws OutOfMemoryError for want of a lock, too. */
+  #persist<T>(op: () => T): T {
+    for (let tries = 1; ; tries++) {
+      try {
+        return op();
+      } catch (error) {
+        if (!(error instanceof OutOfMemoryError) || !this.#gaveUp(tries)) throw error;
       }
     }
-    return true;
   }
 }

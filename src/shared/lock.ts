@@ -9,7 +9,7 @@
  * atomic operations or so, and the calls to the memory for its views.
  */
 import { HeapLockError, type Holder } from "../errors.js";
-import { LOCK_ACQUIRED, LOCK_CONTENDED, LOCK_OWNER, LOCK_WAITERS, LOCK_WAITS } from "./abi.js";
+import { freeLock, LOCK_ACQUIRED, LOCK_CONTENDED, LOCK_OWNER, LOCK_WAITERS, LOCK_WAITS } from "./abi.js";
 import type { Host, Ps } from "./procs.js";
 import { now, type Words, waitFor, waitForAsync } from "./support.js";
 
@@ -33,8 +33,6 @@ export interface LockCounters {
 export interface LockHost extends Host {
   readonly ps: Ps;
   readonly counters: () => BigUint64Array<ArrayBufferLike>;
-  /** Milliseconds of patience, 0: for ever. */
-  readonly lockWait: number;
 }
 
 export class HeapLock {
@@ -59,7 +57,7 @@ export class HeapLock {
   tryLock(): boolean {
     const p = this.#host.ps.pin();
     if (Atomics.compareExchange(this.#words(), this.#at, 0, p) === 0) {
-      this.#count(LOCK_ACQUIRED, 1);
+      this.#had();
       return true;
     }
     this.#host.ps.unpin();
@@ -71,14 +69,14 @@ export class HeapLock {
    * with the owner after the heap's `lockWait`, and on a browser's main thread after a second if that is 0.
    */
   lock(): void {
-    const { ps, maySleep, lockWait } = this.#host;
+    const { ps, maySleep, waits: limits } = this.#host;
     const p = ps.pin();
     const words = this.#words();
     if (Atomics.compareExchange(words, this.#at, 0, p) === 0) {
-      this.#count(LOCK_ACQUIRED, 1);
+      this.#had();
       return;
     }
-    const patience = lockWait > 0 ? lockWait : maySleep ? Number.POSITIVE_INFINITY : SPIN_MS;
+    const patience = limits.lock > 0 ? limits.lock : maySleep ? Number.POSITIVE_INFINITY : SPIN_MS;
     const began = now();
     let waits = 0;
     for (let looks = 1; ; looks++) {
@@ -99,14 +97,14 @@ export class HeapLock {
       waitFor(words, this.#at, word | LOCK_WAITERS, Math.min(NAP_MS, patience - waited), true);
       waits++;
     }
-    this.#count(LOCK_ACQUIRED, 1);
+    this.#had();
     this.#count(LOCK_CONTENDED, 1);
     this.#count(LOCK_WAITS, waits);
   }
 
   /** lock() that does not block the thread: by Atomics.waitAsync, or by timers where that is missing. */
   async lockAsync(): Promise<void> {
-    const patience = this.#host.lockWait || Number.POSITIVE_INFINITY;
+    const patience = this.#host.waits.lock || Number.POSITIVE_INFINITY;
     const began = now();
     let waits = 0;
     for (;;) {
@@ -133,19 +131,19 @@ export class HeapLock {
     const word = Atomics.load(words, this.#at);
     const p = this.#host.shared.currentP();
     if (p === 0 || (word & LOCK_OWNER) !== p) {
-      throw new HeapLockError(this.index, this.owner(), "is not held by this thread");
+      throw new HeapLockError(this.index, this.owner(), "is not held by this thread", "call lock() before unlock()");
     }
-    if (Atomics.exchange(words, this.#at, 0) < 0) Atomics.notify(words, this.#at, 1);
-    this.#host.ps.unpin();
+    freeLock(words, this.#at);
+    this.#host.ps.letGo(this.#at);
   }
 
-  /** Runs `fn` with the lock held. */
+  /** Runs `fn` with the lock held. If `fn` detaches the heap, that has given the lock back. */
   with<T>(fn: () => T): T {
     this.lock();
     try {
       return fn();
     } finally {
-      this.unlock();
+      if (this.#host.ps.pinned) this.unlock();
     }
   }
 
@@ -175,6 +173,12 @@ export class HeapLock {
 
   get #at(): number {
     return this.#address >>> 2;
+  }
+
+  /** This thread has the lock now. */
+  #had(): void {
+    this.#host.ps.hold(this.#at);
+    this.#count(LOCK_ACQUIRED, 1);
   }
 
   #words(): Words {

@@ -29,13 +29,14 @@ export interface Settings extends HeapLimits {
   onMisuse?: "throw" | "ignore" | undefined;
   /**
    * Milliseconds, 0 to 3600000, that an operation waits for a lock of the heap before it throws HeapLockError; 0: for
-   * ever. Default: 0 in threads that attach, 10000 in the one that made the heap, so that it gets back to its event loop
-   * and hears of a death; 1000 on a browser's main thread.
+   * ever. Default: 2000 in threads that others depend on, so that they get back to their event loop and hear of a death:
+   * the one that made the heap, and those that have called share or watch; 1000 on a browser's main thread; else 0.
    */
   lockWait?: number | undefined;
   /**
-   * Milliseconds, 0 to 3600000, that an operation waits for a P before it throws ProcsBusyError; 0: for ever. Default: 0
-   * in threads that attach, 10000 in the one that made the heap, 100 on a browser's main thread.
+   * Milliseconds, 0 to 3600000, that an operation waits for a P before it throws ProcsBusyError; 0: for ever. Before that,
+   * when no P has become free for 200 ms, it makes one beyond `procs`, while fewer than 255 exist. Default: as lockWait, but
+   * 100 on a browser's main thread.
    */
   turnWait?: number | undefined;
 }
@@ -65,7 +66,7 @@ export interface SharedHeapMessage {
 export function checkMessage(value: unknown): SharedHeapMessage {
   const message = value as Partial<SharedHeapMessage> | null | undefined;
   if (typeof message !== "object" || message === null || message.kind !== MESSAGE_KIND) {
-    throw new AttachError("not a message of SharedHeap.share()");
+    throw new AttachError("not a message of SharedHeap.share(): pass what it gave, as it is");
   }
   if (message.version !== MESSAGE_VERSION) {
     throw new AttachError(

@@ -84,18 +84,13 @@ export class Monitor {
       if (time - (this.#idle.get(p) ?? time) >= this.#idleMs && state === "idle") due.push(p);
     }
     const flushed: number[] = [];
-    if (due.length === 0) return flushed;
-    // Flushing needs a P, and would take one of the idle ones. A thread that had none gives it back.
-    const had = this.#ps.current !== 0;
     try {
-      if (!this.#ps.tryAcquire()) return flushed;
       for (const p of due) {
-        if (p !== this.#ps.current && this.#ps.flush(p)) {
+        if (this.#ps.flush(p)) {
           flushed.push(p);
           this.#idle.set(p, Number.POSITIVE_INFINITY);
         }
       }
-      if (!had) this.#ps.release();
     } catch (error) {
       // A lock that is not to be had now: the next tick tries again, and the heap's operations tell the user.
       if (!(error instanceof GomallocError)) throw error;

@@ -7,6 +7,10 @@
  * 10 ms (its state becomes STOPPING) and gives it up at its next operation; one that has lent its P while it waits for
  * something else (BLOCKED) loses it without being asked.
  *
+ * A holder may also be dead, and perhaps only the event loop of the very thread that waits can bring the news. So nobody
+ * waits for Ps that do not move: when none has become free for STALL_MS, the thread makes one beyond the limit. Frees and
+ * questions about blocks need no P at all (`look`), nor does the recovery of a dead thread's.
+ *
  * One object per attached heap, for the heap's own thread alone. Invariant: `word[index] === running` exactly while this
  * thread has its P, nobody wants it back and no lock of the host's is held. This is all that an operation looks at: one
  * read of a typed array. Cost of the rest: a call of wasm and a walk of 255 state words at most.
@@ -23,7 +27,9 @@ import {
 import {
   BLOCKED,
   disposedShared,
+  freeLock,
   IDLE,
+  LOCK_OWNER,
   MAX_PROCS,
   RUNNING,
   type SharedExports,
@@ -38,6 +44,8 @@ import { every, nativeWaitAsync, now, type Words } from "./support.js";
 
 /** Milliseconds that a holder is left alone before it is asked for its P. */
 export const TICK_MS = 10;
+/** Milliseconds in which no P has become free, after which a thread that sleeps for one makes another. */
+const STALL_MS = 200;
 /** Milliseconds between looks for waiting threads where Atomics.waitAsync is missing. */
 const LISTEN_MS = 20;
 /** Bytes, about, of a P's record: what was asked for when there is no memory for one. */
@@ -55,8 +63,17 @@ export interface Host {
   readonly words: () => Words;
   /** Whether this thread may sleep. */
   readonly maySleep: boolean;
-  /** Milliseconds that a synchronous call waits for a P, 0: for ever. */
-  readonly turnWait: number;
+  readonly waits: Waits;
+  /** The error of an operation that gave up waiting for P `p`; `why` follows the name of what that P holds. */
+  readonly blame: (p: number, why: string) => HeapLockError;
+}
+
+/** Milliseconds that a synchronous call of this thread waits, 0: for ever. */
+export interface Waits {
+  /** For a lock, or for the world to go on. */
+  lock: number;
+  /** For a P. */
+  turn: number;
 }
 
 export class Ps {
@@ -69,8 +86,10 @@ export class Ps {
   #shared: SharedExports;
   /** Index of the state word of P 0, which is none. */
   readonly #states: number;
-  /** Locks of wasm's that this thread holds through the host. */
+  /** Locks that this thread holds through the host, or is about to. */
   #pins = 0;
+  /** Word indices of those that it holds. */
+  readonly #held = new Set<number>();
   #blocked = false;
   /** Gave its P up because others wait: they come first. */
   #yielded = false;
@@ -86,6 +105,7 @@ export class Ps {
     this.#host = host;
     this.#shared = host.shared;
     this.#states = (host.shared.stateAddress(1) >>> 2) - 1;
+    host.shared.setToken(host.token);
     // The thread that made the heap has one.
     if (host.shared.currentP() !== 0) this.#bind();
   }
@@ -119,15 +139,16 @@ export class Ps {
   }
 
   /**
-   * Takes a P if this thread has none, and waits for one if all are taken. Its id. Heap operations do this by
-   * themselves. Throws ProcsBusyError when none became free within `turnWait`, OutOfMemoryError.
+   * Takes a P if this thread has none, and waits for one if all are taken; when none becomes free it makes one beyond the
+   * limit. Its id. Heap operations do this by themselves. Throws OutOfMemoryError, HeapLockError, and ProcsBusyError when
+   * `turnWait` is over before that, or 255 are taken.
    */
   acquire(): number {
     this.check();
     return this.#shared.currentP();
   }
 
-  /** acquire() that does not block the thread, and waits as long as it takes. */
+  /** acquire() that does not block the thread, and so waits within the limit as long as it takes. */
   async acquireAsync(): Promise<number> {
     if (!this.#ready()) await this.#waitAsync();
     return this.#shared.currentP();
@@ -139,7 +160,7 @@ export class Ps {
    */
   release(): void {
     if (this.#closed) return;
-    if (this.#pins > 0) throw new HeapLockError(-1, null, "is held by this thread, which so cannot give up its P");
+    if (this.#pins > 0) throw this.#holding("which so cannot give up its P");
     this.#drop();
   }
 
@@ -189,11 +210,15 @@ export class Ps {
     }
   }
 
-  /** Gives back what an idle P caches. False when it is not idle, or the heap lock was not to be had. */
+  /** Gives back what an idle P caches. False when it is not idle. Throws HeapLockError. Needs no P. */
   flush(p: number): boolean {
     within(p, 1, MAX_PROCS, "p");
-    this.check();
-    return this.#shared.flushP(p) === 1;
+    this.look();
+    this.#shared.lastStuck();
+    if (this.#shared.flushP(p) === 1) return true;
+    const stuck = this.#shared.lastStuck();
+    if (stuck !== 0) throw this.#host.blame(stuck, "could not be had to flush a P");
+    return false;
   }
 
   /** Starts a timer that flushes idle Ps and asks for Ps that others wait for; see MonitorOptions. */
@@ -229,6 +254,14 @@ export class Ps {
     if (this.#word[this.#index] !== this.#running) this.#enter();
   }
 
+  /**
+   * Before an operation that needs no P, but may use this thread's: gives it up if others wait for it. The operation does
+   * without when there is none, and never waits.
+   */
+  look(): void {
+    if (this.#word[this.#index] !== this.#running) this.#ready();
+  }
+
   /** True while this thread holds a lock through the host. */
   get pinned(): boolean {
     return this.#pins > 0;
@@ -252,16 +285,52 @@ export class Ps {
     if (--this.#pins === 0 && !this.#closed) this.#bind();
   }
 
+  /** Of a pinned thread: it has taken the lock whose word is at `index`. */
+  hold(index: number): void {
+    this.#held.add(index);
+  }
+
+  /** It has given that lock back. */
+  letGo(index: number): void {
+    this.#held.delete(index);
+    this.unpin();
+  }
+
   /** Takes a P at once, or tells that there is none: true when this thread has one. */
   tryAcquire(): boolean {
     return this.#ready() || this.#take();
   }
 
-  /** Gives the P up for good. */
+  /**
+   * After a trap in the middle of a call: what it was doing is undone as if the thread had died there, at once or, if it was
+   * stuck, by the next recovery of a dead thread.
+   */
+  abandon(stuck: boolean): void {
+    const p = this.#shared.currentP();
+    if (p === 0) return;
+    this.#running = NEVER;
+    this.#pins = 0;
+    this.#held.clear();
+    this.#shared.abandonP();
+    if (!stuck) this.#shared.recoverP(p);
+    this.#shared.lastStuck();
+    this.#host.control.free();
+  }
+
+  /** Gives the P up for good, and before it the locks that this thread holds. */
   close(): void {
     if (this.#closed) return;
     for (const monitor of this.#monitors) monitor.stop();
     this.#stopListening?.();
+    const words = this.#host.words();
+    const p = this.#shared.currentP();
+    // The P of a thread that was reported dead may be another's by now, and so may the locks.
+    const own = p !== 0 && tokenOf(Atomics.load(words, this.#states + p)) === this.#host.token;
+    for (const index of this.#held) {
+      if (own && (Atomics.load(words, index) & LOCK_OWNER) === p) freeLock(words, index);
+    }
+    this.#held.clear();
+    this.#pins = 0;
     this.#drop();
     this.#closed = true;
     this.#shared = disposedShared();
@@ -273,6 +342,10 @@ export class Ps {
     if (this.#closed) throw new HeapDisposedError();
   }
 
+  #holding(so: string): HeapLockError {
+    return new HeapLockError(-1, null, `is held by this thread, ${so}`, "call unlock() first");
+  }
+
   /** The slow half of check(). */
   #enter(): void {
     if (!this.#ready()) this.#wait();
@@ -281,9 +354,7 @@ export class Ps {
   /** True when this thread has a P that it may go on with. */
   #ready(): boolean {
     this.#alive();
-    if (this.#pins > 0) {
-      throw new HeapLockError(-1, null, "is held by this thread through a HeapLock: unlock it before using the heap");
-    }
+    if (this.#pins > 0) throw this.#holding("which so cannot use the heap");
     if (this.#lost) {
       throw new AttachError("this thread was reported dead and its P recovered; attach again with a new message");
     }
@@ -336,7 +407,7 @@ export class Ps {
 
   #lend(): boolean {
     this.#alive();
-    if (this.#pins > 0) throw new HeapLockError(-1, null, "is held by this thread, which so cannot lend its P");
+    if (this.#pins > 0) throw this.#holding("which so cannot lend its P");
     if (this.#running === NEVER || this.#blocked) return false;
     this.#running = NEVER;
     if (this.#shared.blockP() === 1) {
@@ -357,37 +428,47 @@ export class Ps {
   }
 
   /** One try to take a P. Throws when it failed for another reason than that all are taken. */
-  #take(): boolean {
+  #take(beyond = false): boolean {
     this.#alive();
-    if (this.#shared.acquireP(this.#host.token) !== 0) {
+    const { token, blame } = this.#host;
+    this.#shared.lastStuck();
+    if ((beyond ? this.#shared.acquireBeyond(token) : this.#shared.acquireP(token)) !== 0) {
       this.#yielded = false;
       return this.#bind();
     }
     const stuck = this.#shared.lastStuck();
-    if (stuck !== 0) throw new HeapLockError(0, this.holder(stuck), "could not be had to make a P");
-    const list = this.list();
-    if (list.length === 0) throw new OutOfMemoryError(P_BYTES);
+    if (stuck !== 0) throw blame(stuck, "could not be had to make a P");
+    const exist = this.list().length;
+    if (exist === 0 || (beyond && exist < MAX_PROCS)) throw new OutOfMemoryError(P_BYTES);
     return false;
   }
 
   #wait(): void {
-    const { control, token, maySleep, turnWait } = this.#host;
+    const { control, token, maySleep, waits } = this.#host;
     const began = now();
     if (this.#yielded && control.waiters() > 0) control.waitForTake(control.takes(), maySleep ? TICK_MS : 1, maySleep);
     this.#yielded = false;
     if (this.#take()) return;
     const entry = control.join(token);
     try {
-      for (let asked = began; ; ) {
+      let asked = began;
+      let moved = began;
+      for (let last = control.turns(); ; ) {
         const seen = control.turns();
         if (this.#take()) return;
         const time = now();
-        if (turnWait > 0 && time - began >= turnWait) throw new ProcsBusyError(this.list(), time - began);
+        if (waits.turn > 0 && time - began >= waits.turn) throw new ProcsBusyError(this.list(), time - began);
+        if (seen !== last) moved = time;
+        last = seen;
+        if (time - moved >= STALL_MS) {
+          if (this.#take(true)) return;
+          moved = time;
+        }
         if (time - asked >= TICK_MS) {
           asked = time;
           this.requestStop();
         }
-        const left = turnWait > 0 ? began + turnWait - time : TICK_MS;
+        const left = waits.turn > 0 ? began + waits.turn - time : TICK_MS;
         control.waitForTurn(seen, Math.min(TICK_MS, left), maySleep);
       }
     } finally {

@@ -1,15 +1,14 @@
 /**
  * What becomes of a dead thread's P: found by the thread's token, repaired by wasm, and reported.
  *
- * Called by a living thread, with a P of its own, on another thread's token. The caller must know that the thread is
+ * Called by a living thread on another thread's token; it needs no P of its own. The caller must know that the thread is
  * dead: recovering the P of a living one breaks the heap. Cost: wasm walks all spans for each P.
  */
 import type { HostExports } from "../abi.js";
-import { GomallocError, type Holder } from "../errors.js";
+import type { Holder } from "../errors.js";
 import { setOption } from "../options.js";
 import {
   M_LOCK_WAIT,
-  MAX_PROCS,
   REPAIR_DONE,
   REPAIR_HEAP_LOCK,
   REPAIR_MCENTRAL,
@@ -52,42 +51,21 @@ export interface DeathReport {
 export function recover(host: LockHost, exports: HostExports, hostLock: HeapLock, token: number): DeathReport {
   const { ps, shared, control } = host;
   control.forget(token);
+  // The Ps that it had, those that it was flushing or recovering itself, and those that a flush has left half done.
   const theirs = (): Holder[] => ps.list().filter((holder) => holder.token === token);
+  const orphans = (): Holder[] => ps.list().filter((holder) => holder.token === 0 && holder.state === "dead");
   const [first] = theirs();
-  if (first === undefined) return { token, p: 0, ok: true, repaired: repairs(0, false), left: null };
-
   // Before the P can be another thread's.
-  const heldHost = hostLock.free(first.p);
-  const had = ps.current !== 0;
+  const heldHost = theirs().some(({ p }) => hostLock.free(p));
   let found = 0;
-  setOption(exports, M_LOCK_WAIT, host.lockWait > 0 ? Math.min(host.lockWait, PATIENCE_MS) : PATIENCE_MS);
-  try {
-    // A P that the thread had lent may be this one's now, which is all that it takes.
-    if (takeAny(host)) for (const { p } of theirs()) found |= shared.recoverP(p);
-  } catch (error) {
-    // The heap lock is not to be had. What is left tells.
-    if (!(error instanceof GomallocError)) throw error;
-  } finally {
-    setOption(exports, M_LOCK_WAIT, host.lockWait);
-    if (!had && !ps.pinned) ps.release();
-  }
+  setOption(exports, M_LOCK_WAIT, Math.min(host.waits.lock || PATIENCE_MS, PATIENCE_MS));
+  for (const { p } of theirs()) found |= shared.recoverP(p);
+  for (const { p } of orphans()) shared.recoverP(p);
+  setOption(exports, M_LOCK_WAIT, host.waits.lock);
   shared.lastStuck();
-  control.free();
+  if (first !== undefined) control.free();
   const [left = null] = theirs();
-  return { token, p: first.p, ok: left === null, repaired: repairs(found, heldHost), left };
-}
-
-/** A P for this thread, even if it has to be one beyond the limit: the dead may have them all. */
-function takeAny({ ps }: LockHost): boolean {
-  if (ps.pinned || ps.tryAcquire()) return true;
-  const { limit } = ps;
-  if (limit >= MAX_PROCS) return false;
-  ps.limit = limit + 1;
-  try {
-    return ps.tryAcquire();
-  } finally {
-    ps.limit = limit;
-  }
+  return { token, p: first?.p ?? 0, ok: left === null, repaired: repairs(found, heldHost), left };
 }
 
 function repairs(bits: number, hostLock: boolean): Repairs {

@@ -27,16 +27,20 @@ export function soloExports(exports: HostExports, words: () => Words): SharedExp
     words()[state] = stateWord(own, next);
     return 1;
   };
+  const acquireP = (token: number): number => {
+    own = token;
+    become(RUNNING);
+    return THE_P;
+  };
   return {
-    acquireP(token) {
-      own = token;
-      become(RUNNING);
-      return THE_P;
-    },
+    setToken() {},
+    acquireP,
+    acquireBeyond: acquireP,
     releaseP() {
       own = 0;
       become(IDLE);
     },
+    abandonP() {},
     currentP: () => (is(IDLE) ? 0 : THE_P),
     blockP: () => (is(RUNNING) ? become(BLOCKED) : 0),
     unblockP: () => (is(BLOCKED) ? become(RUNNING) : 0),
@@ -50,6 +54,7 @@ export function soloExports(exports: HostExports, words: () => Words): SharedExp
     },
     recoverP: () => 0,
     stateAddress: (id) => block + 4 * id,
+    claimAddress: () => 0,
     lockAddress: () => block + STATE_BYTES,
     lockCount: () => 1,
     lastStuck: () => 0,

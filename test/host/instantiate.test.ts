@@ -123,6 +123,8 @@ describe.each(kinds)("a program with %s", (_, memoryText, options) => {
         const { instance, heap } = await instantiateWith(source, place);
         expect((instance.exports as unknown as Program).push(8)).toBeGreaterThan(0);
         heap.validate();
+        // The next one is to have the same memory.
+        heap.dispose();
       }
     } finally {
       server.close();

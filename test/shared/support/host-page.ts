@@ -88,8 +88,8 @@ async function page(): Promise<unknown> {
   heap.validate({ deep: true });
 
   // Both Ps in hands that do not come back to an operation.
-  const others = [heap, attachHeap(heap.share()), attachHeap(heap.share(), { turnWait: 20 })] as const;
-  heap.ps.acquire();
+  const last = await createSharedHeapAsync({ procs: 2 });
+  const others = [last, attachHeap(last.share()), attachHeap(last.share(), { turnWait: 20 })] as const;
   others[1].malloc(8);
   const busy = nameOf(() => others[2].malloc(8));
   return { shared: true, churned, death: { ok, left, named: token === message.token }, busy };

@@ -1,11 +1,11 @@
 /** What the workers of the tests do; see host-workers.ts. Bundled, so it imports the sources. */
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort, Worker, workerData } from "node:worker_threads";
 import { attachHeap, type SharedHeap } from "../../../src/shared/index.ts";
 import { random } from "../../support/random.ts";
 import { list } from "./host-list.ts";
 import type { Job } from "./host-workers.ts";
 
-const { message, task, seed, rounds, signal } = workerData as Job;
+const { message, task, seed, rounds, signal, source } = workerData as Job;
 
 /** Allocates, writes, checks and frees blocks, one operation a round; every block holds its own mark all over. */
 function churn(heap: SharedHeap, count: number, alive: () => boolean = () => true): number {
@@ -109,6 +109,61 @@ const TASKS = {
     Atomics.add(signal, 0, 1);
     return churn(heap, Number.POSITIVE_INFINITY, () => Atomics.load(signal, 1) === 0);
   },
+  /** Makes a block, whose address is signal 2, and keeps its P without coming to its event loop. */
+  giveAndSleep(heap: SharedHeap) {
+    Atomics.store(signal, 2, heap.malloc(rounds));
+    tell(0, heap.ps.current);
+    Atomics.wait(signal, 1, 0);
+  },
+  /** Asks, after signal 1, for a block that takes the heap lock, which another has. */
+  mallocLarge(heap: SharedHeap) {
+    heap.malloc(10);
+    tell(0, heap.ps.current);
+    Atomics.wait(signal, 1, 0);
+    heap.free(heap.malloc(500_000));
+    return true;
+  },
+  /** Holds an mcentral's lock and the heap's. */
+  holdTwoLocks(heap: SharedHeap) {
+    heap.lock(7).lock();
+    heap.lock().lock();
+    tell(0, heap.ps.current);
+    Atomics.wait(signal, 1, 0);
+  },
+  /** Detaches with a lock in its hands, and lives on. */
+  leaveWithLock(heap: SharedHeap) {
+    heap.lock().lock();
+    heap.detach();
+    tell(0, 1);
+    return new Promise(() => setInterval(() => {}, 1000));
+  },
+  /** Throws with a lock in its hands, which nobody catches. */
+  throwWithLock(heap: SharedHeap) {
+    heap.lock().lock();
+    tell(0, heap.ps.current);
+    throw new Error("thrown on purpose");
+  },
+  /** Is a parent itself: its worker dies with the heap lock, and only this thread can hear of that. */
+  async parent(heap: SharedHeap) {
+    const child = heap.share();
+    const childSignal = new Int32Array(new SharedArrayBuffer(16));
+    const worker = new Worker(source, {
+      eval: true,
+      workerData: { ...workerData, message: child, task: "holdLock", signal: childSignal },
+    });
+    const report = new Promise((resolve) => heap.watch(worker, child, resolve));
+    while (Atomics.load(childSignal, 0) === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    void worker.terminate();
+    let name = "none";
+    try {
+      heap.malloc(500_000);
+    } catch (error) {
+      name = (error as Error).name;
+    }
+    await report;
+    heap.free(heap.malloc(500_000));
+    return name;
+  },
   /** Takes a P and keeps it, idle in its event loop. */
   idle(heap: SharedHeap) {
     heap.malloc(10);
@@ -179,10 +234,10 @@ async function main(): Promise<void> {
   const heap = attachHeap(message);
   try {
     const value = await TASKS[task](heap);
-    if (task !== "leave") heap.detach();
+    if (task !== "leave" && task !== "leaveWithLock") heap.detach();
     parentPort!.postMessage({ value });
   } catch (error) {
-    if (task === "throws") throw error;
+    if (task === "throws" || task === "throwWithLock") throw error;
     parentPort!.postMessage({ error: String((error as Error).stack) });
   }
 }

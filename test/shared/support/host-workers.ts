@@ -32,6 +32,8 @@ export interface Job {
   readonly rounds: number;
   /** Shared words for signals between tests and workers. */
   readonly signal: Int32Array;
+  /** What workers run, for one that starts others. */
+  readonly source: string;
 }
 
 /** A worker at work. */
@@ -52,8 +54,9 @@ export async function startThread(
   watch?: (worker: Worker) => void,
 ): Promise<Thread> {
   source ??= bundled();
-  const workerData: Job = { seed: 1, rounds: 1, signal: signals(), ...job };
-  const worker = new Worker(await source, { eval: true, workerData });
+  const code = await source;
+  const workerData: Job = { seed: 1, rounds: 1, signal: signals(), source: code, ...job };
+  const worker = new Worker(code, { eval: true, workerData });
   watch?.(worker);
   const result = new Promise<unknown>((resolve, reject) => {
     worker.once("message", ({ value, error }: { value?: unknown; error?: string }) => {
