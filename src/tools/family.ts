@@ -30,8 +30,11 @@ export const FAMILY: Readonly<Record<string, FunctionType>> = {
 export const SHARED: Readonly<Record<string, FunctionType>> = {
   gomalloc_thread_exit: type(0, false),
 
+  setToken: type(1, false),
   acquireP: type(1, true),
+  acquireBeyond: type(1, true),
   releaseP: type(0, false),
+  abandonP: type(0, false),
   currentP: type(0, true),
   blockP: type(0, true),
   unblockP: type(0, true),

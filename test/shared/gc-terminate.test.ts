@@ -19,10 +19,18 @@ const KEPT = 4 << 20;
 let fleet: GcFleet | undefined;
 afterEach(() => fleet?.dispose());
 
-it(`${DEATHS} random terminations, seed ${SEED}`, async () => {
+it.each([
+  { name: "recovered with a P", bare: false },
+  { name: "recovered without a P", bare: true },
+])(`${DEATHS} random terminations, $name, seed ${SEED}`, async (run) => {
+  const { name, bare } = run;
   const r = random(SEED);
   fleet = new GcFleet("test-shared", SEED, ROLES, { steps: -1, most: 80 });
   const { main, world } = fleet;
+  // The workers have all Ps.
+  if (bare) main.e.setProcs(ROLES.length);
+  if (bare) main.e.releaseP();
+  const ready = () => expect(main.e.acquireBeyond(main.token), "a P beyond the limit").not.toBe(0);
   for (let slot = 0; slot < ROLES.length; slot++) fleet.start(slot);
   const seen = { outside: 0, inside: 0, abandoned: 0, carried: 0 };
   for (let n = 0; n < DEATHS; n++) {
@@ -33,16 +41,20 @@ it(`${DEATHS} random terminations, seed ${SEED}`, async () => {
     const bits = await fleet.kill(slot);
     if (bits & ~1) seen.inside++;
     else seen.outside++;
+    if (bare) expect(main.e.currentP(), "the P of who recovers").toBe(0);
     if (n % 5 === 4) {
       await fleet.pause();
+      ready();
       main.valid(`after death ${n}`);
       expect(main.e.gcFinish()).toBe(1);
       expect(main.e.gc()).toBe(1);
       main.valid(`after death ${n} and a cycle`);
+      if (bare) main.e.releaseP();
       fleet.resume();
     }
     fleet.start(slot);
   }
+  ready();
   await fleet.join();
   for (let i = 0; i < 2; i++) {
     expect(main.e.gc()).toBe(1);
@@ -51,7 +63,7 @@ it(`${DEATHS} random terminations, seed ${SEED}`, async () => {
   main.valid("at the end");
   seen.abandoned = main.e.gcStat(35);
   seen.carried = main.e.gcStat(36);
-  console.log(`${DEATHS} terminations: ${JSON.stringify({ ...seen, cycles: main.e.gcStat(0) })}`);
+  console.log(`${DEATHS} terminations, ${name}: ${JSON.stringify({ ...seen, cycles: main.e.gcStat(0) })}`);
   expect(main.e.gcStat(25)).toBeGreaterThan(DEATHS / 5);
   expect(main.stats().heapAlloc).toBeLessThan(DEATHS * KEPT);
   for (let i = 0; i < main.e.lockCount(); i++) expect(world.lockWord(main, i), `lock ${i}`).toBe(0);
