@@ -14,7 +14,7 @@ import { reallocChecked } from "../alloc/realloc";
 import { isReady } from "../alloc/procs";
 import { GC, SHARED, SHARED_GC, TINY_SIZE } from "../base/config";
 import { lock, unlock } from "../base/locks";
-import { STAT_MISUSES, count } from "../base/counters";
+import { STAT_MISUSES, countAnywhere } from "../base/counters";
 import { isCollectedSpan } from "../base/gcstate";
 import { HEAP_MEMSTATS } from "../base/layout";
 import { heap, mheap } from "../base/state";
@@ -40,7 +40,7 @@ export function mallocgc(size: u32, scan: i32, needzero: i32): u32 {
 export function tryFree(ptr: u32): i32 {
   if (ptr == 0) return MISUSE_NONE;
   const kind = isPinned(ptr) ? MISUSE_PINNED : freeBy(ptr, 0, TELL);
-  if (kind != MISUSE_NONE && heap != 0) count(STAT_MISUSES);
+  if (kind != MISUSE_NONE && heap != 0) countAnywhere(STAT_MISUSES);
   return kind;
 }
 
@@ -54,7 +54,7 @@ export function tryRealloc(ptr: u32, size: u32): u32 {
   lastKind = MISUSE_NONE;
   const kind = checkPointer(ptr);
   if (kind != MISUSE_NONE) {
-    if (heap) count(STAT_MISUSES);
+    if (heap) countAnywhere(STAT_MISUSES);
     lastKind = kind;
     return 0;
   }

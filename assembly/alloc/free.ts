@@ -29,7 +29,7 @@ import {
   PageRecord,
   P_RECORD_SIZE,
 } from "../base/layout";
-import { STAT_LARGE_FREES, count } from "../base/counters";
+import { STAT_LARGE_FREES, count, countAnywhere } from "../base/counters";
 import { enterSure, leaveGate } from "../base/gates";
 import { lockSoon, unlock } from "../base/locks";
 import { arenaOf, heap, local, pAt, rowAt } from "../base/state";
@@ -303,7 +303,7 @@ function freeLarge(r: PageRecord, p: u32): i32 {
   if (found) {
     if (held) freeSpan(span);
     else defer(span);
-    count(STAT_LARGE_FREES);
+    countAnywhere(STAT_LARGE_FREES);
   }
   if (held) {
     freeDeferred();

@@ -7,7 +7,7 @@
  */
 
 import { MISUSE_TRAP, misuseMode } from "../base/options";
-import { STAT_MISUSES, count } from "../base/counters";
+import { STAT_MISUSES, countAnywhere } from "../base/counters";
 import { heap } from "../base/state";
 
 /** Kinds of misuse. The numbers are part of the ABI. */
@@ -35,6 +35,6 @@ export function gomalloc_misuse(kind: i32, ptr: u32): void {
 
 /** Report a misused call of the C API: trap, or return to a caller that does nothing. */
 export function misuse(kind: i32, ptr: u32): void {
-  if (heap) count(STAT_MISUSES);
+  if (heap) countAnywhere(STAT_MISUSES);
   if (misuseMode == MISUSE_TRAP) gomalloc_misuse(kind, ptr);
 }

@@ -38,14 +38,17 @@ export function count(stat: u32): void {
 @inline
 export function countBy(stat: u32, n: u64): void {
   if (HOST) {
-    // Threads without a P count for nobody, all in one place.
-    if (SHARED && local == 0) {
-      atomic.add<u64>(heap + HEAP_STATS + (stat << 3), n);
-      return;
-    }
-    const at: usize = here() + HEAP_STATS + (stat << 3);
+    // A thread without a P counts for nobody.
+    const record = SHARED && local == 0 ? heap : here();
+    const at: usize = record + HEAP_STATS + (stat << 3);
     store<u64>(at, load<u64>(at) + n);
   }
+}
+
+/** count for what needs no P: threads without one all count in one place. */
+export function countAnywhere(stat: u32): void {
+  if (SHARED && HOST && local == 0) atomic.add<u64>(heap + HEAP_STATS + (stat << 3), 1);
+  else count(stat);
 }
 
 // @ts-ignore: decorator

@@ -11,7 +11,7 @@ import { within } from "../check.js";
 import { initHeap } from "../claim.js";
 import { AttachError, HeapOverlapError, OutOfMemoryError, SharedMemoryUnavailableError } from "../errors.js";
 import { type AsyncWasmSource, loadModule, loadModuleAsync, type WasmSource } from "../module.js";
-import { applyLimits, placeHeap, setOption } from "../options.js";
+import { applyLimits, checkLimits, placeHeap, setOption } from "../options.js";
 import { MemoryViews } from "../views.js";
 import { bindShared, IDLE, LOCK_BYTES, M_CAN_BLOCK, M_LOCK_WAIT, MAX_PROCS, type SharedExports } from "./abi.js";
 import { CONTROL_BYTES, Control } from "./control.js";
@@ -136,6 +136,7 @@ interface Checked {
 function checkSettings(options: Settings, maker: boolean): Checked {
   const { onMisuse = "throw", lockWait, turnWait, maxBytes, softLimit, reserve } = options;
   if (onMisuse !== "throw" && onMisuse !== "ignore") throw new TypeError(`onMisuse must be "throw" or "ignore"`);
+  checkLimits({ maxBytes, softLimit, reserve });
   const usual = (main: number): number => (canBlock() ? (maker ? PARENT_WAIT_MS : 0) : main);
   return {
     settings: { onMisuse, lockWait, turnWait, maxBytes, softLimit, reserve },

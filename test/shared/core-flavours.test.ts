@@ -7,7 +7,20 @@ import { type Flavour, open, sharedMemory, WASM_PAGE, wasmModule, wasmPath } fro
 /** Beyond the exports of the flavour without threads. */
 const MALLOC_ADDED = ["gomalloc_thread_exit"];
 const HOST_ADDED = [
-  ...["acquireP", "blockP", "currentP", "flushP", "gomalloc_thread_exit", "lastStuck", "lockAddress", "lockCount"],
+  ...[
+    "acquireP",
+    "acquireBeyond",
+    "abandonP",
+    "setToken",
+    "claimAddress",
+    "blockP",
+    "currentP",
+    "flushP",
+    "gomalloc_thread_exit",
+    "lastStuck",
+    "lockAddress",
+    "lockCount",
+  ],
   ...["numPs", "pStat", "procs", "recoverP", "releaseP", "setProcs", "stateAddress", "unblockP"],
   ...["gcBegin", "gcMark", "gcEnd", "gcWakeAddress", "gcWake", "gcTimes", "gcEnter", "gcLeave"],
 ];
