@@ -36,7 +36,7 @@ export type MisuseKind =
 const MISUSE_KINDS: readonly MisuseKind[] = ["double-free", "foreign-pointer", "interior-pointer", "tiny-block"];
 
 const MISUSE_TEXT: Record<MisuseKind, string> = {
-  "double-free": "the block is free already or was never given out; free each block once",
+  "double-free": "the block is free already or was never given out",
   "foreign-pointer": "no block of this heap lies there; pass an address that this heap gave and nobody has freed",
   "interior-pointer": "the address is inside a block, not at its start; pass the start, which objectBase() gives",
   "tiny-block": "the object shares a 16-byte block with others and cannot be freed by hand; leave it to the collector",

@@ -61,7 +61,7 @@ export function tryRealloc(ptr: u32, size: u32): u32 {
   if (GC && isCollectedSpan(checkedSpan)) {
     if (!SHARED && !isPinned(ptr)) return reallocObject(ptr, size);
     lastKind = SHARED ? MISUSE_FOREIGN : MISUSE_PINNED;
-    count(STAT_MISUSES);
+    countAnywhere(STAT_MISUSES);
     return 0;
   }
   return reallocChecked(ptr, size);

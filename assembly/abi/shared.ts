@@ -1,7 +1,8 @@
 /**
  * The C ABI of a shared heap: that of libc.ts, over one heap for all threads, each an instance over the same memory.
  *
- * init is to be called in every instance, with the same address; a thread's first malloc or free takes a P by itself.
+ * init is to be called in every instance, with the same address. A thread takes a P by itself at its first call that
+ * allocates; free needs none.
  */
 
 export * from "./libc";

@@ -2,7 +2,7 @@
  * Threads of a program: what a link must know of them, and what it refuses.
  *
  * A program with threads has one memory, imported and shared, and an instance of its module for every thread. A thread
- * takes a P of the heap at its first malloc or free and has to give it up when it ends, else the P and what it caches
+ * takes a P of the heap at its first malloc and has to give it up when it ends, else the P and what it caches
  * is nobody's. Where threads end is known of two runtimes, and there the link puts a call of gomalloc_thread_exit:
  *
  *   behind an export    that the host calls and in which the thread lives or ends
