@@ -403,6 +403,28 @@ describe("a lock that is not to be had", () => {
   });
 });
 
+describe("a call that traps in the middle", () => {
+  it("is undone as if its thread had died there: the thread and the others go on", () => {
+    const heap = create({ lockWait: 1000 });
+    const other = join(heap, { lockWait: 1000 });
+    const handle = list(heap, heap.gc.newType(8, [0]), 50);
+    const block = heap.malloc(100);
+    const beyond = 0xfffffffc;
+    for (let i = 0; i < 5; i++) {
+      thrown(() => heap.gc.writePointer(beyond, 1));
+      thrown(() => heap.gc.inside(() => heap.gc.clear(beyond - 4096, 16, 1000)));
+      other.gc.collect();
+      heap.gc.collect();
+      expect(other.gc.get(handle)).not.toBe(0);
+    }
+    for (const index of [0, 221, 222]) expect(heap.lock(index).owner(), `lock ${index}`).toBeNull();
+    heap.free(block);
+    expect(heap.ps.list().length).toBe(2);
+    expect(heap.ps.list().map(({ state }) => state)).not.toContain("dead");
+    expectWorking(heap);
+  });
+});
+
 describe("a worker that is a parent", () => {
   it("does not wait for ever for what its own child has died with", async () => {
     const heap = create();
