@@ -71,6 +71,9 @@ import { resizeLargeSpan } from "../heap/resize";
 /** Clearing by words up to here beats the test whether it is needed. Bytes. */
 @inline const CLEAR_ALWAYS: u32 = 64;
 
+/** A copy that is no longer than this is made in an object of __new's fast half, which is cleared whole. Bytes. */
+@inline const CLEAR_ANYWAY: u32 = 256;
+
 /** The compiler's runtimes begin a cycle at so many percent of what is live. */
 @inline const IDLE_GOGC: i32 = isDefined(ASC_GC_IDLEFACTOR)
   ? ASC_GC_IDLEFACTOR > 100
@@ -212,7 +215,8 @@ export function __renew(ptr: usize, size: usize): usize {
     }
   }
   const keep = min<u32>(<u32>size, old);
-  const fresh = newSlow(<u32>size, load<i32>(ptr - HEADER), keep);
+  const id = load<i32>(ptr - HEADER);
+  const fresh = size <= CLEAR_ANYWAY ? __new(size, id) : newSlow(<u32>size, id, keep);
   memory.copy(fresh, ptr, keep);
   return fresh;
 }
@@ -240,7 +244,8 @@ export function __link(parent: usize, child: usize, expectMultiple: bool): void 
 @global @unsafe
 export function __visit(ptr: usize, cookie: i32): void {
   if (ptr == 0) return;
-  if (hasLittle()) {
+  // No large heap: it is a little one.
+  if (heap == 0) {
     visitLittle(<u32>ptr);
     return;
   }
