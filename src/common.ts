@@ -1,5 +1,6 @@
 /** What the entries gomalloc and gomalloc/slim have in common: all but the functions that need wasm. */
 export {
+  CheckmarkError,
   CollectorUnavailableError,
   GomallocError,
   HandleDisposedError,

@@ -160,6 +160,25 @@ export class PinError extends GomallocError {
   }
 }
 
+/**
+ * `checkmark` has found an object that is in use and that the cycle had not marked: some pointer was stored past the write
+ * barrier. The object was kept, and so was what it points to; the heap is intact.
+ */
+export class CheckmarkError extends GomallocError {
+  override readonly name = "CheckmarkError";
+  readonly code = "ERR_CHECKMARK";
+
+  constructor(
+    /** The first such object, unsigned. */
+    readonly address: number,
+  ) {
+    super(
+      `the object at ${hex(address)} is in use, but the cycle had not marked it: a pointer to it was stored without the ` +
+        "write barrier; store pointers by writePointer, copy, clear, or the store of a handle",
+    );
+  }
+}
+
 /** The handle was disposed of. */
 export class HandleDisposedError extends GomallocError {
   override readonly name = "HandleDisposedError";

@@ -238,9 +238,11 @@ export function marked(p: u32): i32 {
   return heap != 0 && isMarked(p) ? 1 : 0;
 }
 
-/** 1: check every cycle's marks by a second marking; in flavours without that nothing happens. */
+/** 1: check every cycle's marks by a second marking. Either way the object that a check has noted is forgotten. */
 export function setCheckmark(on: i32): void {
-  if (ready()) gcState().checkmark = on != 0 ? 1 : 0;
+  if (!ready()) return;
+  gcState().checkmark = on != 0 ? 1 : 0;
+  gcState().checkFailedAt = 0;
 }
 
 /** Figures, by number; see src/gc/abi.ts. */

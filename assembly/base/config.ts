@@ -61,7 +61,9 @@
 /** True with the collector on a heap of several threads: gates, a marker's lock, mcentrals that all share. */
 @inline export const SHARED_GC: bool = GC && SHARED;
 /** True where every cycle's marks are checked by a second marking if the program asks for it (check/checkmark.ts). */
-@inline export const CHECKMARK: bool = GC && (isDefined(GOMALLOC_TEST) || isDefined(GOMALLOC_CHECKMARK));
+@inline export const CHECKMARK: bool = HOST || (ASC && isDefined(GOMALLOC_CHECKMARK));
+/** True where such a check that fails traps. */
+@inline export const CHECKMARK_TRAPS: bool = isDefined(GOMALLOC_TEST);
 /** True where locks check their order. */
 @inline export const CHECK_LOCKS: bool = isDefined(GOMALLOC_TEST);
 /** The highest number of a P: it fits mspan.owner, where 0 is nobody. */

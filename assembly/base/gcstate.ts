@@ -75,7 +75,8 @@ export class GcState {
   ready: u32;
   /** Markings so far, and walks for what an overflow left: what AssemblyScript's static objects are marked with. */
   passes: u32;
-  pad: u32;
+  /** The first object that a check of the marks found in use and not marked; 0: none. The host resets it. */
+  checkFailedAt: u32;
   /** Times that a work buffer could not be had. */
   overflows: u64;
 }

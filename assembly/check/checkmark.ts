@@ -2,21 +2,22 @@
  * Checkmark: a second marking after the first, with the world stopped, that must find nothing new.
  *
  * At the end of a cycle everything is marked again, from the roots, in a bitmap of its own: one bit for 8 bytes of the
- * arenas in use. Each object reached must be marked already, and live: one that is not marked would be swept though it is
- * in use, one that is marked and free is a zombie, which somebody freed and still points to. Either stops the program.
+ * arenas in use. Each object reached must be marked already: one that is not would be swept though it is in use, because
+ * some store went past the write barrier. In AssemblyScript it must be live too. There a failure aborts the program, and in
+ * the test flavours it traps. In the host flavours the object is marked now, so that it lives on, and noted for the host.
  *
- * In the test flavours, and in AssemblyScript programs that are compiled with GOMALLOC_CHECKMARK. Without memory for the
+ * In the host flavours, and in AssemblyScript programs that are compiled with GOMALLOC_CHECKMARK. Without memory for the
  * bitmap the cycle goes unchecked, which `unchecked` counts. Cost: the cycle's again, and 1/64 of the arenas for a while.
  */
 
-import { ARENA_PAGES, ARENA_SHIFT, ASC, NUM_ARENAS, PAGE_SHIFT, SHARED } from "../base/config";
+import { ARENA_PAGES, ARENA_SHIFT, ASC, CHECKMARK_TRAPS, NUM_ARENAS, PAGE_SHIFT, SHARED } from "../base/config";
 import { FLAG_FULL } from "../base/layout";
 import { rowAt, rowAddress, syncMemory } from "../base/state";
-import { gcState, isCollected, sharedGc } from "../base/gcstate";
+import { gcState, isCollected, markWord, sharedGc } from "../base/gcstate";
 import { spanOf } from "../heap/arena";
 import { allocTable, freeTable } from "../heap/mheap";
 import { liveBits } from "../heap/mspan";
-import { OBJECT_AT, drain, isMarked } from "../gc/mark";
+import { OBJECT_AT, drain } from "../gc/mark";
 import { shadeRoots } from "../gc/roots";
 import { pushWork } from "../gc/work";
 
@@ -25,10 +26,9 @@ import { pushWork } from "../gc/work";
 
 /** True while shade only checks. */
 export let checking: bool = false;
-/** Cycles checked, and cycles that could not be; the object that a check failed at. */
+/** Cycles checked, and cycles that could not be. */
 export let checked: u32 = 0;
 export let unchecked: u32 = 0;
-export let checkFailedAt: u32 = 0;
 
 let table: u32 = 0;
 /** No memory for a bitmap or the queue: the check is given up. */
@@ -52,10 +52,12 @@ export function checkShade(p: u32): void {
   const span = spanOf(p);
   if (span == null || failed) return;
   let base = span.startAddr;
+  let slot: u32 = 0;
+  let size = span.npages << PAGE_SHIFT;
   if (span.ngroups) {
     if (!isCollected(span.row)) return;
-    const size = rowAt(rowAddress(span.row)).elemsize;
-    const slot = (p - base) / size;
+    size = rowAt(rowAddress(span.row)).elemsize;
+    slot = (p - base) / size;
     if (slot >= <u32>span.nelems) return;
     base += slot * size;
     // A word that is not known to be a pointer may point to what is free.
@@ -74,14 +76,21 @@ export function checkShade(p: u32): void {
   const bits = load<u64>(at);
   if ((bits >> (bit & 63)) & 1) return;
   store<u64>(at, bits | ((<u64>1) << (bit & 63)));
-  if (!isMarked(base)) fail(base);
+  const w = markWord(span, slot >> 6);
+  const mark = (<u64>1) << slot;
+  if ((load<u64>(w) & mark) == 0) {
+    fail(base);
+    store<u64>(w, load<u64>(w) | mark);
+    gcState().bytesMarked += size;
+  }
   if ((span.spanclass & 1) == 0) pushWork(base + OBJECT_AT);
 }
 
 function fail(p: u32): void {
-  checkFailedAt = p;
+  const g = gcState();
+  if (g.checkFailedAt == 0) g.checkFailedAt = p;
   if (ASC) throw new Error("gomalloc: an object in use is not marked");
-  unreachable();
+  if (CHECKMARK_TRAPS) unreachable();
 }
 
 /** Check the marks of the cycle that ends. Its queue is empty. */

@@ -6,7 +6,7 @@
 import { SHARED } from "../base/config";
 import { gcState, sharedGc } from "../base/gcstate";
 import { mheap } from "../base/state";
-import { checkFailedAt, checked, unchecked } from "../check/checkmark";
+import { checked, unchecked } from "../check/checkmark";
 import { pacer } from "./cycle";
 
 /** Figure `i` of a heap that is there; 0 for a number that has none. */
@@ -40,7 +40,7 @@ export function gcFigure(i: u32): f64 {
   if (i == 24) return g.buffers;
   if (i == 25) return SHARED ? sharedGc().checked : checked;
   if (i == 26) return SHARED ? sharedGc().unchecked : unchecked;
-  if (i == 27) return checkFailedAt;
+  if (i == 27) return g.checkFailedAt;
   if (i == 28) return <f64>p.globalsScanWork;
   if (i == 29) return <f64>p.lastHeapGoal;
   return 0;

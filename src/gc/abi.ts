@@ -27,6 +27,7 @@ export interface CollectorExports {
   setGCPercent(percent: number): number;
   setMemoryLimit(bytes: number): number;
   setHeapMinimum(bytes: number): number;
+  setCheckmark(on: number): void;
   gcStart(): number;
   gcStep(budget: number): number;
   gcSweep(pages: number): number;
@@ -57,6 +58,7 @@ export const COLLECTOR_NAMES: readonly (keyof CollectorExports)[] = Object.keys(
   setGCPercent: 0,
   setMemoryLimit: 0,
   setHeapMinimum: 0,
+  setCheckmark: 0,
   gcStart: 0,
   gcStep: 0,
   gcSweep: 0,
@@ -99,6 +101,10 @@ export const STAT_OVERFLOWS = 13;
 /** Bytes scanned by the running or last cycle. */
 export const STAT_SCAN_WORK = 14;
 export const STAT_TYPES = 20;
+/** Cycles whose marks were checked, cycles that found no memory for that, and the object that a check has noted; 0: none. */
+export const STAT_CHECKED = 25;
+export const STAT_UNCHECKED = 26;
+export const STAT_CHECK_FAILED_AT = 27;
 /** Pages of 8 KiB in spans. */
 export const STAT_PAGES = 23;
 /** Bytes of roots that the running or last cycle began with. */

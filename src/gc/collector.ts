@@ -16,10 +16,17 @@
  */
 import { boolean, namesOf, readOptions, u32, within } from "../check.js";
 import { runAll } from "../dispose.js";
-import { MisuseError, OutOfMemoryError, PinError, refusal } from "../errors.js";
+import { CheckmarkError, MisuseError, OutOfMemoryError, PinError, refusal } from "../errors.js";
 import type { GCMemStats } from "../memstats.js";
 import type { MemoryViews } from "../views.js";
-import { DUE_START, MAX_OBJECT_BYTES, STAT_HEAP_LIVE, STAT_SWEEPING, STAT_TRIGGER } from "./abi.js";
+import {
+  DUE_START,
+  MAX_OBJECT_BYTES,
+  STAT_CHECK_FAILED_AT,
+  STAT_HEAP_LIVE,
+  STAT_SWEEPING,
+  STAT_TRIGGER,
+} from "./abi.js";
 import { Background, type BackgroundOptions, positive } from "./background.js";
 import { addressOf, Core, type CoreExports, type Target, wordAddress } from "./core.js";
 import { Handle, Handles } from "./handle.js";
@@ -278,7 +285,8 @@ export class Collector {
 
   /**
    * A whole cycle, begun now, marked and swept: when it returns, all that no root reaches is free. A cycle that is
-   * marking is ended first. O(heap).
+   * marking is ended first. O(heap). Throws CheckmarkError, with the setting `checkmark`; so do step, background turns and,
+   * with `auto`, allocations.
    */
   collect(): void {
     this.#collect("force");
@@ -374,7 +382,7 @@ export class Collector {
       limited: this.#limited(),
       roots: this.#roots.size,
     });
-    this.#settle();
+    this.#rest();
     return stats;
   }
 
@@ -428,6 +436,7 @@ export class Collector {
     });
     if (this.#settings.auto) this.#hold();
     this.#flushLater();
+    this.#report();
     return ptr || this.#again(bytes, allocate);
   }
 
@@ -571,8 +580,23 @@ export class Collector {
 
   /** The end of a call that worked: nothing is in flight, the hooks may run. */
   #settle(): void {
+    this.#rest();
+    this.#report();
+  }
+
+  #rest(): void {
     if (this.#settings.auto) this.#hold();
     this.#recorder.flush();
+  }
+
+  /** Throws CheckmarkError for what a check of the marks has noted, once. */
+  #report(): void {
+    if (!this.#settings.checkmark) return;
+    const { exports } = this.#core;
+    const address = exports.gcStat(STAT_CHECK_FAILED_AT);
+    if (address === 0) return;
+    exports.setCheckmark(1);
+    throw new CheckmarkError(address);
   }
 }
 

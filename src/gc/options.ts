@@ -34,6 +34,12 @@ export interface CollectorSettings {
    * over the last second. Default true.
    */
   limiter?: boolean | undefined;
+  /**
+   * True: each cycle marks a second time at its end, with nothing in between, and throws CheckmarkError when that finds an
+   * object which the first time has not: a pointer was stored without the write barrier. For tests: it takes the time of
+   * the marking again, in one piece, and 1/64 of the heap. Default false.
+   */
+  checkmark?: boolean | undefined;
   /** Called after each cycle's marking. null: not any more. */
   onCycle?: ((cycle: GCCycle) => void) | null | undefined;
   /** Called with a line per cycle, as GODEBUG=gctrace=1 of Go prints it. null: not any more. */
@@ -57,6 +63,7 @@ export interface Settings {
   heapMinimum: number;
   auto: boolean;
   limiter: boolean;
+  checkmark: boolean;
 }
 
 /** What a fresh heap has. */
@@ -66,6 +73,7 @@ export const DEFAULT_SETTINGS: Readonly<Settings> = {
   heapMinimum: 4 << 20,
   auto: false,
   limiter: true,
+  checkmark: false,
 };
 
 const SETTINGS = namesOf<CollectorSettings>({
@@ -74,6 +82,7 @@ const SETTINGS = namesOf<CollectorSettings>({
   heapMinimum: 0,
   auto: 0,
   limiter: 0,
+  checkmark: 0,
   onCycle: 0,
   trace: 0,
   traceUnit: 0,
@@ -96,7 +105,7 @@ export function checkCollectorOptions(given: CollectorOptions): CollectorOptions
 
 /** `given` in the form of Settings, without what is not given. Throws RangeError, TypeError. */
 export function checkSettings(given: CollectorSettings): Partial<Settings> {
-  const { gcPercent, memoryLimit, heapMinimum, auto, limiter } = given;
+  const { gcPercent, memoryLimit, heapMinimum, auto, limiter, checkmark } = given;
   const settings: Partial<Settings> = {};
   if (gcPercent !== undefined) {
     settings.gcPercent = gcPercent === "off" ? -1 : within(gcPercent, -1, MAX_PERCENT, "gcPercent");
@@ -110,6 +119,7 @@ export function checkSettings(given: CollectorSettings): Partial<Settings> {
   if (heapMinimum !== undefined) settings.heapMinimum = within(heapMinimum, 0, MAX_HEAP_MINIMUM, "heapMinimum");
   if (auto !== undefined) settings.auto = boolean(auto, "auto");
   if (limiter !== undefined) settings.limiter = boolean(limiter, "limiter");
+  if (checkmark !== undefined) settings.checkmark = boolean(checkmark, "checkmark");
   const { onCycle, trace, traceUnit, events } = given;
   if (onCycle != null) callable(onCycle, "onCycle");
   if (trace != null) callable(trace, "trace");
@@ -123,6 +133,7 @@ export function applySettings(exports: CollectorExports, changed: Partial<Settin
   if (changed.gcPercent !== undefined) exports.setGCPercent(changed.gcPercent);
   if (changed.memoryLimit !== undefined) exports.setMemoryLimit(changed.memoryLimit);
   if (changed.heapMinimum !== undefined) exports.setHeapMinimum(changed.heapMinimum);
+  if (changed.checkmark !== undefined) exports.setCheckmark(changed.checkmark ? 1 : 0);
 }
 
 /** The clock of `options`, or the engine's. */

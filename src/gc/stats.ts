@@ -5,6 +5,7 @@
 import type { GCMemStats } from "../memstats.js";
 import {
   type CollectorExports,
+  STAT_CHECKED,
   STAT_FREED_BYTES,
   STAT_FREED_OBJECTS,
   STAT_GOAL,
@@ -18,6 +19,7 @@ import {
   STAT_STEPS,
   STAT_TRIGGER,
   STAT_TYPES,
+  STAT_UNCHECKED,
 } from "./abi.js";
 import type { Recorder } from "./recorder.js";
 
@@ -51,6 +53,9 @@ export interface GCStats extends GCMemStats {
   readonly steps: number;
   /** Times that marking had no memory for its queue, and looked through all marked objects instead. */
   readonly overflows: number;
+  /** Cycles that `checkmark` has checked, and cycles that found no memory for it. */
+  readonly checked: number;
+  readonly unchecked: number;
   readonly handles: number;
   /** Pinned objects. */
   readonly pins: number;
@@ -86,6 +91,8 @@ export function readGCStats({ exports, recorder, phase, limited, roots }: StatsS
     scanWork: stat(STAT_SCAN_WORK),
     steps: stat(STAT_STEPS),
     overflows: stat(STAT_OVERFLOWS),
+    checked: stat(STAT_CHECKED),
+    unchecked: stat(STAT_UNCHECKED),
     handles: stat(STAT_HANDLES),
     pins: stat(STAT_PINS),
     roots,

@@ -1,6 +1,7 @@
 /** What the entries gomalloc/shared and gomalloc/shared/slim have in common: all but the functions that need wasm. */
 export {
   AttachError,
+  CheckmarkError,
   GomallocError,
   HeapDisposedError,
   HeapLockError,

@@ -9,9 +9,9 @@
  *
  * For the heap's own thread. Cost: a call takes the gate of the thread's P, two atomic operations; inside of `inside` none.
  */
-import { u32, within } from "../check.js";
+import { boolean, u32, within } from "../check.js";
 import { HeapLockError, OutOfMemoryError, PinError, refusal } from "../errors.js";
-import { type CollectorExports, DONE, STATS } from "./gcabi.js";
+import { type CollectorExports, DONE, reportCheckmark, STATS } from "./gcabi.js";
 import { type CycleRecord, type MarkerOptions, runMarker } from "./marker.js";
 import type { Ps } from "./procs.js";
 import type { Words } from "./support.js";
@@ -231,13 +231,23 @@ export class SharedCollector {
   }
 
   /**
+   * True: each cycle, of whichever thread, marks a second time at its end while the world is stopped. What that finds in use
+   * and not marked was stored without the write barrier: the next collect or runMarker throws CheckmarkError, whichever
+   * comes first. For tests.
+   */
+  set checkmark(on: boolean) {
+    this.#ready().setCheckmark(boolean(on, "checkmark") ? 1 : 0);
+  }
+
+  /**
    * A whole cycle by this thread, begun now and swept: what no root reached when it was called is free when it returns. Not
-   * inside. Throws HeapLockError when a thread does not come out of `inside`, or is dead and not yet reaped.
+   * inside. Throws CheckmarkError; HeapLockError when a thread does not come out of `inside`, or is dead and not yet reaped.
    */
   collect(): void {
     const exports = this.#ready();
     if (this.#inside > 0) throw new RangeError("collect() inside of inside() would wait for itself");
     if (exports.gc() !== DONE) throw this.#stuck();
+    reportCheckmark(exports);
   }
 
   /**

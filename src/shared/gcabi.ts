@@ -4,10 +4,12 @@
  *
  * Numbers come signed out of wasm. For the instance's own thread.
  */
-import { HeapDisposedError } from "../errors.js";
+import { CheckmarkError, HeapDisposedError } from "../errors.js";
 import {
   COLLECTOR_NAMES as SOLO_NAMES,
   type CollectorExports as SoloExports,
+  STAT_CHECK_FAILED_AT,
+  STAT_CHECKED,
   STAT_CYCLES,
   STAT_FREED_BYTES,
   STAT_FREED_OBJECTS,
@@ -21,6 +23,7 @@ import {
   STAT_STEPS,
   STAT_SWEEPING,
   STAT_TRIGGER,
+  STAT_UNCHECKED,
 } from "../gc/abi.js";
 
 /** Results of gcBegin and gcEnd, and of gcMark for the last. */
@@ -50,6 +53,8 @@ export const STATS = {
   stopEnd: 34,
   abandoned: 35,
   carriedOn: 36,
+  checked: STAT_CHECKED,
+  unchecked: STAT_UNCHECKED,
 } as const;
 
 /** The functions of the flavour of one thread that this one does not have: its cycle has other steps. */
@@ -94,6 +99,14 @@ export const COLLECTOR_NAMES: readonly string[] = [
 /** The exports of an instance of a checked module as one plain object. */
 export function bindCollector({ exports }: Pick<WebAssembly.Instance, "exports">): CollectorExports {
   return Object.fromEntries(COLLECTOR_NAMES.map((name) => [name, exports[name]])) as unknown as CollectorExports;
+}
+
+/** Throws CheckmarkError for what a check of the marks has noted, once. */
+export function reportCheckmark(exports: CollectorExports): void {
+  const address = exports.gcStat(STAT_CHECK_FAILED_AT);
+  if (address === 0) return;
+  exports.setCheckmark(1);
+  throw new CheckmarkError(address);
 }
 
 /** In a disposed heap: every function throws. */

@@ -14,7 +14,7 @@
  */
 
 import type { CollectorHost } from "./gc.js";
-import { BUSY, type CollectorExports, DONE, MORE, STATS } from "./gcabi.js";
+import { BUSY, type CollectorExports, DONE, MORE, reportCheckmark, STATS } from "./gcabi.js";
 import { delay, hardwareThreads, now, waitForAsync } from "./support.js";
 
 /** Longest sleep, milliseconds: then the signal is looked at, and whether something is due. */
@@ -85,6 +85,7 @@ export async function runMarker(
     }
     await host.ps.acquireAsync();
     const record = await runCycle(collector, host);
+    reportCheckmark(collector());
     if (record === null) continue;
     n++;
     records.push(record);

@@ -43,6 +43,56 @@ describe.each([{ shared: true }, { shared: false }])("heap.gc with %o", (options
     heap.validate();
   });
 
+  it.each([true, false])("checks the marks: barrier %s", (barrier) => {
+    heap = createSharedHeap(options);
+    const { gc } = heap;
+    const type = gc.newType(32, [0, 8]);
+    gc.checkmark = true;
+    gc.collecting = true;
+    gc.setHeapMinimum(65536);
+    gc.setPercent(20);
+    // The end of a long list is scanned late, an object with a handle of its own early.
+    const [first, last] = gc.inside(() => {
+      let p = gc.get(list(heap, type, 50_000));
+      while (heap.u32[p >>> 2] !== 0) p = heap.u32[p >>> 2]!;
+      return [gc.get(gc.handle(gc.newObject(type))), p];
+    });
+    const store = (slot: number, value: number) => {
+      if (barrier) gc.writePointer(slot, value);
+      else heap.u32[slot >>> 2] = value;
+    };
+    // Goes to and fro between the two while cycles begin and end.
+    let hidden = gc.inside(() => {
+      const object = gc.newObject(type);
+      gc.writePointer(last + 8, object);
+      return object;
+    });
+    const play = () => {
+      for (let i = 0; i < 20_000; i++) {
+        gc.newObject(type, 16);
+        gc.inside(() => {
+          // Not in step with the allocations that mark.
+          if (Math.imul(i, 0x9e3779b1) < 0) return;
+          const [from, to] = heap.u32[(first + 8) >>> 2] !== 0 ? [first, last] : [last, first];
+          hidden = heap.u32[(from + 8) >>> 2]!;
+          store(to + 8, hidden);
+          store(from + 8, 0);
+        });
+      }
+      gc.collect();
+    };
+    if (barrier) play();
+    else expect(play).toThrow(expect.objectContaining({ code: "ERR_CHECKMARK", address: expect.any(Number) }));
+    expect(gc.stats().checked).toBeGreaterThan(1);
+    expect(gc.isObject(hidden)).toBe(true);
+    gc.checkmark = false;
+    gc.collect();
+    heap.validate();
+    expect(() => {
+      gc.checkmark = 1 as unknown as boolean;
+    }).toThrow(TypeError);
+  });
+
   it.each([8, 40_000])("refuses to free %i bytes that are pinned", (size) => {
     heap = createSharedHeap(options);
     const { gc } = heap;
