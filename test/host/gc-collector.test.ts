@@ -52,6 +52,7 @@ describe("a heap's collector", () => {
       heapMinimum: 4 << 20,
       auto: false,
       limiter: true,
+      checkmark: false,
     });
     const type = { size: 1000, ptrBytes: 1000 };
     const objects = Array.from({ length: 20_000 }, () => heap.mallocgc(1000, type, true));
