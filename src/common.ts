@@ -41,4 +41,4 @@ export type { AsyncWasmSource, WasmSource } from "./module.js";
 export type { HeapLimits, HeapOptions } from "./options.js";
 export { MAX_SMALL_SIZE, SIZE_CLASSES, type SizeClass } from "./sizeclasses.js";
 export { type HeapType, POINTER_SIZE } from "./types.js";
-export type { HeapView, ViewConstructor } from "./views.js";
+export type { HeapView, ViewConstructor, ViewOver } from "./views.js";

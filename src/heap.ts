@@ -21,7 +21,7 @@ import { describeInvariant } from "./invariants.js";
 import { MEMSTATS_BYTES, type MemStats, readMemStats } from "./memstats.js";
 import { applyLimits, type HeapLimits, readLimits } from "./options.js";
 import { type HeapType, needsScan } from "./types.js";
-import { elementSize, HeapView, MemoryViews, type ViewConstructor } from "./views.js";
+import { elementSize, HeapView, MemoryViews, type ViewConstructor, type ViewOver } from "./views.js";
 
 /** What validate looks at beside the records. */
 export interface ValidateOptions {
@@ -180,8 +180,9 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
    * as the block at `ptr` holds. Throws TypeError when `type` constructs no typed arrays, RangeError when `ptr` is not
    * aligned, the range is not in the memory, or no length is given and no live block begins at `ptr`.
    */
-  view<T extends ArrayBufferView>(type: ViewConstructor<T, B>, ptr: number, length?: number): HeapView<T> {
-    return new HeapView(this.#views, type, ptr, length ?? this.#elements(type, ptr));
+  view<T extends ArrayBufferView>(type: ViewConstructor<T, B>, ptr: number, length?: number): HeapView<ViewOver<T, B>> {
+    const over = type as ViewConstructor<ArrayBufferView, never> as ViewConstructor<ViewOver<T, B>, never>;
+    return new HeapView(this.#views, over, ptr, length ?? this.#elements(type, ptr));
   }
 
   /** Elements of `type` that the block at `ptr` holds. Throws RangeError when there is none. */

@@ -17,6 +17,31 @@ export interface ViewConstructor<T extends ArrayBufferView, B extends ArrayBuffe
   new (buffer: B, byteOffset: number, length: number): T;
 }
 
+/** Typed arrays over a buffer of kind `B`, by the names that they have at run time. */
+interface ArraysOver<B extends ArrayBufferLike> {
+  Int8Array: Int8Array<B>;
+  Uint8Array: Uint8Array<B>;
+  Uint8ClampedArray: Uint8ClampedArray<B>;
+  Int16Array: Int16Array<B>;
+  Uint16Array: Uint16Array<B>;
+  Int32Array: Int32Array<B>;
+  Uint32Array: Uint32Array<B>;
+  Float32Array: Float32Array<B>;
+  Float64Array: Float64Array<B>;
+  BigInt64Array: BigInt64Array<B>;
+  BigUint64Array: BigUint64Array<B>;
+}
+
+/**
+ * The array of type `T`, over a buffer of kind `B`. A constructor's own type does not tell: TypeScript takes it for one of
+ * arrays over an ArrayBuffer.
+ */
+export type ViewOver<T extends ArrayBufferView, B extends ArrayBufferLike> = T extends {
+  readonly [Symbol.toStringTag]: infer Name extends keyof ArraysOver<B>;
+}
+  ? ArraysOver<B>[Name]
+  : T;
+
 /** Largest element of a typed array, bytes. */
 const MAX_ELEMENT = 8;
 

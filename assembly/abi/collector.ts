@@ -27,7 +27,7 @@ import {
   shouldStart,
 } from "../gc/pacer";
 import { isPinned, pinObject, pinsOf, unpinObject } from "../gc/pins";
-import { addRange, freeHandle, handleValue, isHandle, newHandle, removeRange, setHandle } from "../gc/roots";
+import { addRange, freeHandle, handleValue, isHandle, isInRange, newHandle, removeRange, setHandle } from "../gc/roots";
 import { newType as makeType, typeAt } from "../gc/typebits";
 import { spanOf } from "../heap/arena";
 
@@ -137,6 +137,11 @@ export function addRoots(start: u32, bytes: u32, pointer: u32): i32 {
 /** Undo addRoots of the range that begins at `start`. 1; 0: there is none. */
 export function removeRoots(start: u32): i32 {
   return heap != 0 && removeRange(start & ~3) ? 1 : 0;
+}
+
+/** 1 when the `bytes` bytes from `start` on lie in one registered range. */
+export function isRegistered(start: u32, bytes: u32): i32 {
+  return heap != 0 && start + bytes >= start && isInRange(start, start + bytes) ? 1 : 0;
 }
 
 /** Store the pointer `value`, 0 too, into an object or a registered range: with the write barrier. */

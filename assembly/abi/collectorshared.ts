@@ -26,7 +26,7 @@ import {
   shouldStart,
 } from "../gc/pacer";
 import { isPinned, pinObject, pinsOf, unpinObject } from "../gc/pins";
-import { addRange, freeHandle, handleValue, isHandle, newHandle, removeRange, setHandle } from "../gc/roots";
+import { addRange, freeHandle, handleValue, isHandle, isInRange, newHandle, removeRange, setHandle } from "../gc/roots";
 import { allocateShared } from "../gc/sharedabi";
 import {
   BUSY,
@@ -235,6 +235,14 @@ export function addRoots(start: u32, bytes: u32, pointer: u32): i32 {
 export function removeRoots(start: u32): i32 {
   if (heap == 0 || !enterTables()) return 0;
   const done = removeRange(start & ~3);
+  leaveTables();
+  return done ? 1 : 0;
+}
+
+/** 1 when the `bytes` bytes from `start` on lie in one registered range. */
+export function isRegistered(start: u32, bytes: u32): i32 {
+  if (heap == 0 || start + bytes < start || !enterTables()) return 0;
+  const done = isInRange(start, start + bytes);
   leaveTables();
   return done ? 1 : 0;
 }

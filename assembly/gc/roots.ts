@@ -100,6 +100,14 @@ export function removeRange(start: u32): bool {
   return false;
 }
 
+/** Whether all of [start, end) lies in one registered range. O(ranges). */
+export function isInRange(start: u32, end: u32): bool {
+  for (let at = gcState().ranges; at != 0; at = rangeAt(at).next) {
+    if (start >= rangeAt(at).start && end <= rangeAt(at).end) return true;
+  }
+  return false;
+}
+
 /** A table twice as long. False: no memory. */
 function growHandles(): bool {
   const g = gcState();

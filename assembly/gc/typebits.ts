@@ -39,8 +39,10 @@ export class GcType {
   ptrBytes: u32;
   /** Types made before it. */
   number: u32;
-  pad: u32;
+  /** Its address and TYPE_TAG, one xor the other: what tells a type's address from any other number. */
+  tag: u32;
 }
+@inline const TYPE_TAG: u32 = 0x676f7470;
 @inline const MASK_AT: u32 = 16;
 
 // @ts-ignore: decorator
@@ -69,6 +71,7 @@ export function newType(size: u32, ptrBytes: u32): u32 {
   t.size = size;
   t.ptrBytes = ptrBytes;
   t.number = gcState().types++;
+  t.tag = at ^ TYPE_TAG;
   for (let i: u32 = 0; i < words; i++) store<u32>(at + (i << 2), 0, MASK_AT);
   return at;
 }

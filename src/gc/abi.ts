@@ -20,6 +20,7 @@ export interface CollectorExports {
   pins(ptr: number): number;
   addRoots(start: number, bytes: number, pointer: number): number;
   removeRoots(start: number): number;
+  isRegistered(start: number, bytes: number): number;
   writePointer(slot: number, value: number): void;
   typedMove(type: number, to: number, from: number, n: number): void;
   typedClear(type: number, to: number, n: number): void;
@@ -51,6 +52,7 @@ export const COLLECTOR_NAMES: readonly (keyof CollectorExports)[] = Object.keys(
   pins: 0,
   addRoots: 0,
   removeRoots: 0,
+  isRegistered: 0,
   writePointer: 0,
   typedMove: 0,
   typedClear: 0,

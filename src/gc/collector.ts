@@ -28,7 +28,7 @@ import {
   STAT_TRIGGER,
 } from "./abi.js";
 import { Background, type BackgroundOptions, positive } from "./background.js";
-import { addressOf, Core, type CoreExports, type Target, wordAddress } from "./core.js";
+import { addressOf, Core, type CoreExports, checkWritable, type Target, wordAddress } from "./core.js";
 import { Handle, Handles } from "./handle.js";
 import {
   applySettings,
@@ -245,7 +245,7 @@ export class Collector {
    */
   writePointer(slot: number, target: Target): void {
     const value = addressOf(target);
-    this.#writable(this.#slot(slot), SLOT, "slot");
+    checkWritable(this.#core.exports, this.#slot(slot), SLOT, "slot");
     this.#core.exports.writePointer(slot, value);
   }
 
@@ -262,7 +262,7 @@ export class Collector {
     const address = GCType.addressIn(this.#core, type);
     const source = this.#range(from, type, count, "from");
     const start = this.#range(to, type, count, "to");
-    this.#writable(start, type.size * count, "to");
+    checkWritable(this.#core.exports, start, type.size * count, "to");
     this.#core.exports.typedMove(address, start, source, count);
   }
 
@@ -270,7 +270,7 @@ export class Collector {
   clear(type: GCType<string>, to: Target, count = 1): void {
     const address = GCType.addressIn(this.#core, type);
     const start = this.#range(to, type, count, "to");
-    this.#writable(start, type.size * count, "to");
+    checkWritable(this.#core.exports, start, type.size * count, "to");
     this.#core.exports.typedClear(address, start, count);
   }
 
@@ -471,21 +471,6 @@ export class Collector {
       throw new RangeError(`slot is not in the memory: ${slot}`);
     }
     return slot;
-  }
-
-  /** Throws RangeError unless `bytes` bytes from `ptr` on lie in one live object or block, or in one registered range. */
-  #writable(ptr: number, bytes: number, name: string): void {
-    const { exports } = this.#core;
-    const base = exports.objectBase(ptr) >>> 0;
-    if (base !== 0) {
-      // One word is in it; a tiny block, which has no size of its own to be asked for, has 16 bytes.
-      if (bytes <= SLOT || ptr + bytes <= base + (exports.malloc_usable_size(base) >>> 0 || TINY_SIZE)) return;
-    }
-    if (bytes === 0 || this.#roots.has(ptr, bytes)) return;
-    throw new RangeError(
-      `${name}: ${bytes} bytes from ${ptr} are in no live object, and in no range of addRoots: register the memory, or ` +
-        "store there without the collector",
-    );
   }
 
   /** The address of `count` elements, which have to be in the memory. */

@@ -59,6 +59,28 @@ export function addressOf(target: Target, name = "target"): number {
   return u32(isObject ? reading(`${name}.ptr`, () => target.ptr) : target, name);
 }
 
+/** Bytes of a block of tiny objects. */
+const TINY_SIZE = 16;
+
+/** Throws RangeError unless `bytes` bytes from `ptr` on lie in one live object or block, or in one registered range. */
+export function checkWritable(
+  exports: Pick<CoreExports, "objectBase" | "malloc_usable_size" | "isRegistered">,
+  ptr: number,
+  bytes: number,
+  name: string,
+): void {
+  const base = exports.objectBase(ptr) >>> 0;
+  if (base !== 0) {
+    // One word is in it. A tiny block has no size of its own to be asked for.
+    if (bytes <= 4 || ptr + bytes <= base + (exports.malloc_usable_size(base) >>> 0 || TINY_SIZE)) return;
+  }
+  if (bytes === 0 || exports.isRegistered(ptr, bytes) !== 0) return;
+  throw new RangeError(
+    `${name}: ${bytes} bytes from ${ptr} are in no live object, and in no range of addRoots: register the memory, or ` +
+      "store there without the collector",
+  );
+}
+
 /** `address` when it is a multiple of 4 in range. */
 export function wordAddress(address: number, name: string): number {
   if (u32(address, name) % 4 !== 0) throw new RangeError(`${name} must be a multiple of 4: ${address}`);

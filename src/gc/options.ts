@@ -103,6 +103,17 @@ export function checkCollectorOptions(given: CollectorOptions): CollectorOptions
   return options;
 }
 
+/** A memory limit in bytes, Infinity for none. Throws RangeError. */
+export function checkMemoryLimit(bytes: number): number {
+  if (bytes === 0 || bytes === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+  return within(bytes, 1, Number.MAX_SAFE_INTEGER, "memoryLimit");
+}
+
+/** A least goal in bytes. Throws RangeError. */
+export function checkHeapMinimum(bytes: number): number {
+  return within(bytes, 0, MAX_HEAP_MINIMUM, "heapMinimum");
+}
+
 /** `given` in the form of Settings, without what is not given. Throws RangeError, TypeError. */
 export function checkSettings(given: CollectorSettings): Partial<Settings> {
   const { gcPercent, memoryLimit, heapMinimum, auto, limiter, checkmark } = given;
@@ -110,13 +121,8 @@ export function checkSettings(given: CollectorSettings): Partial<Settings> {
   if (gcPercent !== undefined) {
     settings.gcPercent = gcPercent === "off" ? -1 : within(gcPercent, -1, MAX_PERCENT, "gcPercent");
   }
-  if (memoryLimit !== undefined) {
-    const none = memoryLimit === 0 || memoryLimit === Number.POSITIVE_INFINITY;
-    settings.memoryLimit = none
-      ? Number.POSITIVE_INFINITY
-      : within(memoryLimit, 1, Number.MAX_SAFE_INTEGER, "memoryLimit");
-  }
-  if (heapMinimum !== undefined) settings.heapMinimum = within(heapMinimum, 0, MAX_HEAP_MINIMUM, "heapMinimum");
+  if (memoryLimit !== undefined) settings.memoryLimit = checkMemoryLimit(memoryLimit);
+  if (heapMinimum !== undefined) settings.heapMinimum = checkHeapMinimum(heapMinimum);
   if (auto !== undefined) settings.auto = boolean(auto, "auto");
   if (limiter !== undefined) settings.limiter = boolean(limiter, "limiter");
   if (checkmark !== undefined) settings.checkmark = boolean(checkmark, "checkmark");

@@ -13,6 +13,8 @@ import { type Core, wordAddress } from "./core.js";
 
 /** End of the highest range: the heap keeps an end of 2^32 as 0, its mark of an unused record. */
 const MAX_END = 0xfffffffc;
+/** Bytes of a word. */
+const WORD = 4;
 /** Bytes of a range's record. */
 const RECORD_BYTES = 16;
 
@@ -57,39 +59,37 @@ export class RootRange implements Disposable {
   }
 }
 
+/** Throws RangeError unless a range, and the word that has its lowest address in use, lie in a memory of `size` bytes. */
+export function checkRange(start: number, bytes: number, pointer: number | undefined, size: number): void {
+  const end = Math.min(size, MAX_END);
+  within(wordAddress(start, "start"), 0, end - WORD, "start");
+  wordAddress(within(bytes, WORD, end - start, "bytes"), "bytes");
+  if (pointer !== undefined) within(wordAddress(pointer, "pointer"), WORD, end - WORD, "pointer");
+}
+
 /** The ranges of one heap. */
 export class Roots {
   readonly #core: Core;
-  /** The end of each range, by its start. */
-  readonly #ends = new Map<number, number>();
+  readonly #starts = new Set<number>();
 
   constructor(core: Core) {
     this.#core = core;
   }
 
   get size(): number {
-    return this.#ends.size;
-  }
-
-  /** Whether all of `bytes` bytes from `ptr` on lie in one range. O(ranges). */
-  has(ptr: number, bytes: number): boolean {
-    for (const [start, end] of this.#ends) if (ptr >= start && ptr + bytes <= end) return true;
-    return false;
+    return this.#starts.size;
   }
 
   /** See Collector.addRoots. */
   add(start: number, bytes: number, options: RootOptions): RootRange {
     const { pointer } = readOptions(options, OPTIONS, "addRoots");
     const { exports, views } = this.#core;
-    const end = Math.min(views.current.buffer.byteLength, MAX_END);
-    wordAddress(start, "start");
-    wordAddress(within(bytes, 4, end - start, "bytes"), "bytes");
-    if (pointer !== undefined) within(wordAddress(pointer, "pointer"), 4, end - 4, "pointer");
-    if (this.#ends.has(start)) throw new RangeError(`a range that begins at ${start} is registered already`);
+    checkRange(start, bytes, pointer, views.current.buffer.byteLength);
+    if (this.#starts.has(start)) throw new RangeError(`a range that begins at ${start} is registered already`);
     if (exports.addRoots(start, bytes, pointer ?? 0) === 0) throw new OutOfMemoryError(RECORD_BYTES);
-    this.#ends.set(start, start + bytes);
+    this.#starts.add(start);
     return new RootRange(start, bytes, () => {
-      this.#ends.delete(start);
+      this.#starts.delete(start);
       if (!this.#core.closed) this.#core.exports.removeRoots(start);
     });
   }

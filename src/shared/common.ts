@@ -22,7 +22,7 @@ export type { Heap } from "../heap.js";
 export type { AsyncWasmSource, WasmSource } from "../module.js";
 export type { HeapLimits } from "../options.js";
 export type { HeapType } from "../types.js";
-export type { HeapView, ViewConstructor } from "../views.js";
+export type { HeapView, ViewConstructor, ViewOver } from "../views.js";
 export { type AttachOptions, attachHeap, attachHeapAsync, type SharedHeapOptions } from "./create.js";
 export type { CollectorStats, SharedCollector } from "./gc.js";
 export type { SharedHeap } from "./heap.js";

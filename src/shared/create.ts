@@ -269,7 +269,8 @@ function startSolo(module: WebAssembly.Module, options: SharedHeapOptions, check
   configure(exports, checked, false);
   if (place.heapBase !== null) initHeap(exports, memory, place.heapBase);
   exports.memstats();
-  const views = new MemoryViews<ArrayBufferLike>(memory);
+  // Of an ArrayBuffer: see SharedHeap.
+  const views = new MemoryViews<SharedArrayBuffer>(memory);
   const shared = soloExports(exports, () => views.current.i32);
   const collector = soloCollector(instance);
   const ground = { memory, heapBase: place.heapBase ?? 0, module: null, views, collector, disown() {} };

@@ -55,7 +55,7 @@ export interface Seat {
   readonly memory: WebAssembly.Memory;
   /** Null in a heap of one thread. */
   readonly module: WebAssembly.Module | null;
-  readonly views: MemoryViews<ArrayBufferLike>;
+  readonly views: MemoryViews<SharedArrayBuffer>;
   readonly heapBase: number;
   readonly token: number;
   /** Address of the control block. */
@@ -74,7 +74,12 @@ export interface Seat {
   readonly turnWait: number;
 }
 
-export class SharedHeap extends Heap<ArrayBufferLike> {
+/**
+ * Its arrays lie on a SharedArrayBuffer, as their types say: what takes none, such as TextDecoder in browsers, is given a
+ * copy. In a heap of one thread they lie on an ArrayBuffer, under the same types, so that a program that compiles runs in
+ * both.
+ */
+export class SharedHeap extends Heap<SharedArrayBuffer> {
   /** The Ps of the heap, and this thread's. */
   readonly ps: Ps;
   /** The collector, of the objects that `gc.newObject` and `mallocgc` make. */

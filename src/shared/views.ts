@@ -8,8 +8,8 @@
 import { MemoryViews, type WholeViews } from "../views.js";
 
 /** MemoryViews of a memory whose buffer is shared. For one thread, as are all views. */
-export class SharedMemoryViews extends MemoryViews<ArrayBufferLike> {
-  override get current(): WholeViews<ArrayBufferLike> {
+export class SharedMemoryViews extends MemoryViews<SharedArrayBuffer> {
+  override get current(): WholeViews<SharedArrayBuffer> {
     return this.renew();
   }
 }
