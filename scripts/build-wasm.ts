@@ -22,7 +22,8 @@ const HOST = [
 /** The collector, in the host flavours of one thread. */
 const COLLECTOR = [
   ...["newType", "newObject", "isObject", "freeObject", "handleNew", "handleGet", "handleSet", "handleFree"],
-  ...["objectOf", "pin", "unpin", "pins", "addRoots", "removeRoots", "isRegistered", "writePointer", "typedMove", "typedClear"],
+  ...["objectOf", "pin", "unpin", "pins", "addRoots", "removeRoots"],
+  ...["isRegistered", "writePointer", "typedMove", "typedClear"],
   ...["setCollecting", "setGCPercent", "setMemoryLimit", "setHeapMinimum", "setCheckmark"],
   ...["gc", "gcStart", "gcStep", "gcFinish", "gcSweep", "gcPhase", "gcDue", "gcStat", "marked"],
 ];

@@ -114,9 +114,16 @@ export function aMemory(memory: WebAssembly.Memory): WebAssembly.Memory {
   return memory;
 }
 
+export function isAbortSignal(value: unknown): value is AbortSignal {
+  return typeof AbortSignal === "function" && takes((s) => Reflect.get(AbortSignal.prototype, "aborted", s), value);
+}
+
 /** Whether a buffer is one that threads share. */
-export function isShared(buffer: ArrayBufferLike): boolean {
-  return typeof SharedArrayBuffer === "function" && buffer instanceof SharedArrayBuffer;
+export function isShared(buffer: unknown): boolean {
+  return (
+    typeof SharedArrayBuffer === "function" &&
+    takes((shared) => Reflect.get(SharedArrayBuffer.prototype, "byteLength", shared), buffer)
+  );
 }
 
 /**

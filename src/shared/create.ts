@@ -6,12 +6,21 @@
  * The thread that makes the heap has token 1 and takes a P at once, for the control block. A thread that attaches takes
  * its P at its first operation.
  */
-import { bindExports, type HostExports, M_MISUSE, MAX_WASM_PAGES, MISUSE_RETURN, WASM_PAGE_SIZE } from "../abi.js";
-import { within } from "../check.js";
+import {
+  bindExports,
+  type HostExports,
+  instantiate,
+  instantiateAsync,
+  M_MISUSE,
+  MAX_WASM_PAGES,
+  MISUSE_RETURN,
+  WASM_PAGE_SIZE,
+} from "../abi.js";
+import { aMemory, boolean, isShared, namesOf, readOptions, within } from "../check.js";
 import { initHeap } from "../claim.js";
 import { AttachError, HeapOverlapError, OutOfMemoryError, SharedMemoryUnavailableError } from "../errors.js";
 import { type AsyncWasmSource, loadModule, loadModuleAsync, type WasmSource } from "../module.js";
-import { applyLimits, checkLimits, placeHeap, setOption } from "../options.js";
+import { applyLimits, checkLimits, newMemory, placeHeap, setOption, throwsOnMisuse } from "../options.js";
 import { MemoryViews } from "../views.js";
 import { bindShared, IDLE, LOCK_BYTES, M_CAN_BLOCK, M_LOCK_WAIT, MAX_PROCS, type SharedExports } from "./abi.js";
 import { CONTROL_BYTES, Control } from "./control.js";
@@ -78,11 +87,12 @@ export type AttachOptions = Settings;
 
 /** createSharedHeap of the entries, each with its default modules: see full.ts. */
 export function makeSharedHeap(options: CreateSharedHeapOptions, otherwise: DefaultModules): SharedHeap {
-  const checked = checkOptions(options);
-  if (!wantsShared(options)) return startSolo(loadModule(options.soloWasm, otherwise.solo), options, checked);
-  const module = loadSharedModule(options.wasm, otherwise.shared);
-  const place = placeShared(options);
-  return start(new WebAssembly.Instance(module, { env: { memory: place.memory } }), module, place, options, checked);
+  const read = readOptions(options, OPTIONS, "createSharedHeap");
+  const checked = checkOptions(read);
+  if (!wantsShared(read)) return startSolo(loadModule(read.soloWasm, otherwise.solo), read, checked);
+  const module = loadSharedModule(read.wasm, otherwise.shared);
+  const place = placeShared(read);
+  return start(instantiate(module, place.memory), module, place, read, checked);
 }
 
 /** The same without blocking. */
@@ -90,13 +100,12 @@ export async function makeSharedHeapAsync(
   options: CreateSharedHeapAsyncOptions,
   otherwise: DefaultModules,
 ): Promise<SharedHeap> {
-  const checked = checkOptions(options);
-  if (!wantsShared(options))
-    return startSolo(await loadModuleAsync(options.soloWasm, otherwise.solo), options, checked);
-  const module = await loadSharedModuleAsync(options.wasm, otherwise.shared);
-  const place = placeShared(options);
-  const instance = await WebAssembly.instantiate(module, { env: { memory: place.memory } });
-  return start(instance, module, place, options, checked);
+  const read = readOptions(options, OPTIONS, "createSharedHeapAsync");
+  const checked = checkOptions(read);
+  if (!wantsShared(read)) return startSolo(await loadModuleAsync(read.soloWasm, otherwise.solo), read, checked);
+  const module = await loadSharedModuleAsync(read.wasm, otherwise.shared);
+  const place = placeShared(read);
+  return start(await instantiateAsync(module, place.memory), module, place, read, checked);
 }
 
 /**
@@ -104,11 +113,21 @@ export async function makeSharedHeapAsync(
  * a message that is none, of another version, or used before; RangeError for bad options.
  */
 export function attachHeap(message: SharedHeapMessage, options: AttachOptions = {}): SharedHeap {
-  const { module, memory } = checkMessage(message);
-  const checked = checkSettings({ ...message.options, ...options }, false);
-  claimMessage(message);
-  const instance = new WebAssembly.Instance(module, { env: { memory } });
-  return join(instance, message, checked, holdLock(message));
+  const seen = checkMessage(message);
+  const checked = attachSettings(seen, options, "attachHeap");
+  claimMessage(seen);
+  return join(instantiate(seen.module, seen.memory), seen, checked, holdLock(seen));
+}
+
+/** The settings of a thread that attaches: the message's, and others where it is told so. */
+function attachSettings(message: SharedHeapMessage, options: AttachOptions, call: string): Checked {
+  const own = readOptions(options, SETTINGS, call);
+  try {
+    checkSettings(readOptions(message.options, SETTINGS, "the message"), false);
+  } catch (cause) {
+    throw new AttachError(`the message was damaged on its way: ${(cause as Error).message}`, { cause });
+  }
+  return checkSettings({ ...message.options, ...own }, false);
 }
 
 /**
@@ -116,14 +135,22 @@ export function attachHeap(message: SharedHeapMessage, options: AttachOptions = 
  * so workers there do better with this one. Rejects with what attachHeap throws.
  */
 export async function attachHeapAsync(message: SharedHeapMessage, options: AttachOptions = {}): Promise<SharedHeap> {
-  const { module, memory } = checkMessage(message);
-  const checked = checkSettings({ ...message.options, ...options }, false);
-  claimMessage(message);
-  const instance = await WebAssembly.instantiate(module, { env: { memory } });
-  const hold = holdLock(message);
+  const seen = checkMessage(message);
+  const checked = attachSettings(seen, options, "attachHeapAsync");
+  claimMessage(seen);
+  const instance = await instantiateAsync(seen.module, seen.memory);
+  const hold = holdLock(seen);
   await hold.settled;
-  return join(instance, message, checked, hold);
+  return join(instance, seen, checked, hold);
 }
+
+const SETTINGS = namesOf<Settings>({ onMisuse: 0, lockWait: 0, turnWait: 0, maxBytes: 0, softLimit: 0, reserve: 0 });
+const OPTIONS = [
+  ...SETTINGS,
+  ...namesOf<Omit<CreateSharedHeapOptions, keyof Settings>>({
+    ...{ initialPages: 0, maximumPages: 0, procs: 0, memory: 0, heapBase: 0, shared: 0, wasm: 0, soloWasm: 0 },
+  }),
+] as const;
 
 /** Settings with everything filled in for this thread. */
 interface Checked {
@@ -135,12 +162,12 @@ interface Checked {
 
 function checkSettings(options: Settings, maker: boolean): Checked {
   const { onMisuse = "throw", lockWait, turnWait, maxBytes, softLimit, reserve } = options;
-  if (onMisuse !== "throw" && onMisuse !== "ignore") throw new TypeError(`onMisuse must be "throw" or "ignore"`);
+  const throwOnMisuse = throwsOnMisuse({ onMisuse });
   checkLimits({ maxBytes, softLimit, reserve });
   const usual = (main: number): number => (canBlock() ? (maker ? PARENT_WAIT_MS : 0) : main);
   return {
     settings: { onMisuse, lockWait, turnWait, maxBytes, softLimit, reserve },
-    throwOnMisuse: onMisuse === "throw",
+    throwOnMisuse,
     lockWait: within(lockWait ?? usual(MAIN_LOCK_WAIT_MS), 0, MAX_WAIT_MS, "lockWait"),
     turnWait: within(turnWait ?? usual(MAIN_TURN_WAIT_MS), 0, MAX_WAIT_MS, "turnWait"),
   };
@@ -148,6 +175,7 @@ function checkSettings(options: Settings, maker: boolean): Checked {
 
 function checkOptions(options: SharedHeapOptions): Checked {
   if (options.procs !== undefined) within(options.procs, 1, MAX_PROCS, "procs");
+  if (options.shared !== undefined) boolean(options.shared, "shared");
   return checkSettings(options, true);
 }
 
@@ -174,8 +202,7 @@ function placeShared({ memory, initialPages, maximumPages, heapBase }: SharedHea
   if (initialPages !== undefined || maximumPages !== undefined) {
     throw new TypeError("initialPages and maximumPages are for a memory of the heap's own; a given memory has its own");
   }
-  if (!(memory instanceof WebAssembly.Memory)) throw new TypeError("memory must be a WebAssembly.Memory");
-  if (!((memory.buffer as ArrayBufferLike) instanceof SharedArrayBuffer)) {
+  if (!isShared(aMemory(memory).buffer)) {
     throw new TypeError("memory is not shared: make it with shared: true, or pass shared: false for one thread");
   }
   const end = memory.buffer.byteLength;
@@ -188,14 +215,14 @@ function placeShared({ memory, initialPages, maximumPages, heapBase }: SharedHea
 function ownMemory(initial: number, maximum: number | undefined): WebAssembly.Memory {
   if (maximum !== undefined) {
     within(maximum, initial, MAX_WASM_PAGES, "maximumPages");
-    return new WebAssembly.Memory({ initial, maximum, shared: true });
+    return newMemory({ initial, maximum, shared: true });
   }
   // A shared memory reserves its maximum, which phones do not always grant.
   for (let pages = MAX_WASM_PAGES; ; pages = Math.max(initial, pages >>> 1)) {
     try {
-      return new WebAssembly.Memory({ initial, maximum: pages, shared: true });
+      return newMemory({ initial, maximum: pages, shared: true });
     } catch (error) {
-      if (!(error instanceof RangeError) || pages === initial) throw error;
+      if (!(error instanceof OutOfMemoryError) || pages === initial) throw error;
     }
   }
 }

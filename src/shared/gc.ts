@@ -9,15 +9,22 @@
  *
  * For the heap's own thread. Cost: a call takes the gate of the thread's P, two atomic operations; inside of `inside` none.
  */
-import { boolean, u32, within } from "../check.js";
+import { boolean, callable, object, reading, u32, within } from "../check.js";
 import { HeapLockError, OutOfMemoryError, PinError, refusal } from "../errors.js";
+import { checkWritable, wordAddress } from "../gc/core.js";
+import { checkHeapMinimum, checkMemoryLimit } from "../gc/options.js";
+import { checkRange } from "../gc/roots.js";
 import { type CollectorExports, DONE, reportCheckmark, STATS } from "./gcabi.js";
-import { type CycleRecord, type MarkerOptions, runMarker } from "./marker.js";
+import { type CycleRecord, checkMarkerOptions, type MarkerOptions, runMarker } from "./marker.js";
 import type { Ps } from "./procs.js";
 import type { Words } from "./support.js";
 
 const MAX_TYPE_BYTES = 131_072;
+/** A type's record, as assembly/gc/typebits.ts has it: its size and, in word 3, what its address is told by. */
 const TYPE_MASK = 16;
+const TYPE_TAG = 0x676f7470;
+/** Words of a range that are one element, and its bytes at most. */
+const MAX_COUNT = 0x3fffffff;
 /** Bytes, about, of a pin. */
 const PIN_BYTES = 8;
 
@@ -52,27 +59,29 @@ export class SharedCollector {
    * in all threads and never freed. Throws RangeError, OutOfMemoryError.
    */
   newType(size: number, pointers: readonly number[]): number {
-    within(size, 4, MAX_TYPE_BYTES, "size");
-    if (size % 4 !== 0) throw new RangeError("size must be a multiple of 4");
+    within(wordAddress(size, "size"), 4, MAX_TYPE_BYTES, "size");
+    object(pointers, "pointers");
+    const offsets = reading("pointers", () => [...pointers]);
     let last = 0;
-    for (const at of pointers) {
-      if (within(at, 0, size - 4, "pointers[]") % 4 !== 0) throw new RangeError("pointers must be multiples of 4");
-      last = Math.max(last, at + 4);
-    }
+    for (const at of offsets)
+      last = Math.max(last, within(wordAddress(at, "pointers[]"), 0, size - 4, "pointers[]") + 4);
     const type = this.#had(this.#ready().newType(size, last) >>> 0, size);
     const words = this.#host.words();
-    for (const at of pointers) Atomics.or(words, (type + TYPE_MASK + ((at >>> 7) << 2)) >>> 2, 1 << ((at >>> 2) & 31));
+    for (const at of offsets) Atomics.or(words, (type + TYPE_MASK + ((at >>> 7) << 2)) >>> 2, 1 << ((at >>> 2) & 31));
     return type;
   }
 
-  /** A zeroed array of `n` elements of `type`; call it inside. Throws OutOfMemoryError. */
+  /** A zeroed array of `n` elements of `type`; call it inside. Throws OutOfMemoryError, RangeError for what is no type. */
   newObject(type: number, n = 1): number {
-    return this.#had(this.#ready().newObject(u32(type, "type"), within(n, 1, 0x3fffffff, "n")) >>> 0, n);
+    const size = this.#sizeOf(type);
+    within(n, 1, MAX_COUNT, "n");
+    return this.#had(this.#ready().newObject(type, n) >>> 0, size * n);
   }
 
   /** True when `ptr` is the start of a live object of the collector's. */
   isObject(ptr: number): boolean {
-    return this.#ready().isObject(u32(ptr, "ptr")) === 1;
+    u32(ptr, "ptr");
+    return this.#ready().isObject(ptr) === 1;
   }
 
   /** Start of the live object that `ptr` points to or into, 0 when there is none. Throws HeapLockError. */
@@ -97,6 +106,7 @@ export class SharedCollector {
    * short: whoever collects waits for it. May be nested.
    */
   inside<T>(fn: () => T): T {
+    callable(fn, "fn");
     if (this.#ready().gcEnter() !== DONE) throw this.#stuck();
     this.#inside++;
     try {
@@ -172,12 +182,10 @@ export class SharedCollector {
 
   /**
    * Registers [start, start + bytes), multiples of 4, as roots; `pointer`: address of a word with the lowest address in use, for
-   * stacks. Stores into it go by writePointer, or happen inside.
+   * stacks, 0 for none. Stores into it go by writePointer, or happen inside. Throws RangeError for what is not in the memory.
    */
   addRoots(start: number, bytes: number, pointer = 0): void {
-    u32(start, "start");
-    u32(bytes, "bytes");
-    u32(pointer, "pointer");
+    checkRange(start, bytes, pointer === 0 ? undefined : pointer, this.#memoryBytes());
     this.#had(
       this.#gated((exports) => exports.addRoots(start, bytes, pointer), 0),
       16,
@@ -192,18 +200,30 @@ export class SharedCollector {
 
   // Stores
 
-  /** Stores a pointer, 0 too, into an object or a registered range. */
+  /**
+   * Stores a pointer, 0 too, at `slot`, the address of a word of a live object or block, or of a registered range. Throws
+   * RangeError for any other address.
+   */
   writePointer(slot: number, value: number): void {
+    u32(value, "value");
+    this.#checkWritable(slot, 4, "slot");
     this.#gated((exports) => exports.writePointer(slot, value));
   }
 
-  /** Copies `n` elements of `type`, which may overlap. */
+  /**
+   * Copies `n` elements of `type`, which may overlap. `to` must lie in one live object or block, or in one registered range.
+   * Throws RangeError.
+   */
   move(type: number, to: number, from: number, n = 1): void {
+    const bytes = this.#sizeOf(type) * within(n, 0, MAX_COUNT, "n");
+    this.#checkInMemory(from, bytes, "from");
+    this.#checkWritable(to, bytes, "to");
     this.#gated((exports) => exports.typedMove(type, to, from, n));
   }
 
-  /** Clears `n` elements of `type`. */
+  /** Clears `n` elements of `type`. `to` is as for move. Throws RangeError. */
   clear(type: number, to: number, n = 1): void {
+    this.#checkWritable(to, this.#sizeOf(type) * within(n, 0, MAX_COUNT, "n"), "to");
     this.#gated((exports) => exports.typedClear(type, to, n));
   }
 
@@ -211,6 +231,7 @@ export class SharedCollector {
 
   /** True: cycles begin by themselves, in all threads, when the heap has grown to the trigger. */
   set collecting(on: boolean) {
+    boolean(on, "collecting");
     this.#ready().setCollecting(on ? 1 : 0);
   }
 
@@ -220,13 +241,15 @@ export class SharedCollector {
     return this.#gated((exports) => exports.setGCPercent(percent), 100);
   }
 
-  /** Bytes in use that cycles keep to, Infinity for no limit. The old one. */
+  /** Bytes in use that cycles keep to, 0 or Infinity for no limit. The old one, Infinity for none. Throws RangeError. */
   setMemoryLimit(bytes: number): number {
-    return this.#gated((exports) => exports.setMemoryLimit(bytes), Number.POSITIVE_INFINITY);
+    const limit = checkMemoryLimit(bytes);
+    return this.#gated((exports) => exports.setMemoryLimit(limit), Number.POSITIVE_INFINITY);
   }
 
-  /** Least size that cycles aim at, bytes, at 100 percent. The old one. */
+  /** Least size that cycles aim at, bytes, at 100 percent, up to 2^37. The old one. Throws RangeError. */
   setHeapMinimum(bytes: number): number {
+    checkHeapMinimum(bytes);
     return this.#gated((exports) => exports.setHeapMinimum(bytes), 0);
   }
 
@@ -255,7 +278,7 @@ export class SharedCollector {
    * and sweeps. For a worker that does little else. Cycles that are not due are not begun; `collect()` needs no marker.
    */
   async runMarker(options: MarkerOptions = {}): Promise<CycleRecord[]> {
-    return runMarker(this.#exports, this.#host, options);
+    return runMarker(this.#exports, this.#host, checkMarkerOptions(options));
   }
 
   stats(): CollectorStats {
@@ -263,6 +286,32 @@ export class SharedCollector {
     return Object.fromEntries(
       Object.entries(STATS).map(([name, i]) => [name, exports.gcStat(i)]),
     ) as unknown as CollectorStats;
+  }
+
+  #memoryBytes(): number {
+    return this.#host.words().buffer.byteLength;
+  }
+
+  /** Bytes of an element of a type. Throws RangeError for what newType has not given. */
+  #sizeOf(type: number): number {
+    const words = this.#host.words();
+    const at = u32(type, "type") >>> 2;
+    if (type % 4 === 0 && type !== 0 && at + 3 < words.length) {
+      if (Atomics.load(words, at + 3) === (type ^ TYPE_TAG)) return Atomics.load(words, at) >>> 0;
+    }
+    throw new RangeError(`type is none of this heap's: ${type}; pass what newType gave`);
+  }
+
+  #checkInMemory(ptr: number, bytes: number, name: string): void {
+    if (wordAddress(ptr, name) === 0 || ptr + bytes > this.#memoryBytes()) {
+      throw new RangeError(`${name}: ${bytes} bytes from ${ptr} are not in the memory`);
+    }
+  }
+
+  /** Throws RangeError unless the collector may write there: before anything is locked. */
+  #checkWritable(ptr: number, bytes: number, name: string): void {
+    this.#checkInMemory(ptr, bytes, name);
+    checkWritable(this.#ready(), ptr, bytes, name);
   }
 
   /** The exports, with a P in this thread's hands: inside it has one for sure, and keeps it. */

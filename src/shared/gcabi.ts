@@ -60,7 +60,13 @@ export const STATS = {
 /** The functions of the flavour of one thread that this one does not have: its cycle has other steps. */
 type SoloStep = "pins" | "gcStart" | "gcStep" | "gcPhase";
 
-interface SharedSteps {
+/** Questions about blocks, which need no P and no gate. */
+interface BlockQuestions {
+  objectBase(ptr: number): number;
+  malloc_usable_size(ptr: number): number;
+}
+
+interface SharedSteps extends BlockQuestions {
   handleGet(i: number): number;
   gcEnter(): number;
   gcLeave(): void;
@@ -88,6 +94,8 @@ const SHARED_STEPS = Object.keys({
   gcWakeAddress: 0,
   gcWake: 0,
   gcTimes: 0,
+  objectBase: 0,
+  malloc_usable_size: 0,
 } satisfies Record<keyof SharedSteps, 0>);
 
 /** The names that a shared host flavour must export. */

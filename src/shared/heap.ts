@@ -12,10 +12,10 @@
  * Cost beside Heap's: one read of a typed array per operation; some 15 to 50 ns per access to a view (views.ts).
  */
 import type { HostExports } from "../abi.js";
-import { within } from "../check.js";
+import { callable, within } from "../check.js";
 import { HeapLockError, OutOfMemoryError, SharedMemoryUnavailableError, UnrepairedHeapError } from "../errors.js";
 import { Heap } from "../heap.js";
-import { type HeapLimits, setOption } from "../options.js";
+import { type HeapLimits, readLimits, setOption } from "../options.js";
 import type { HeapType } from "../types.js";
 import type { MemoryViews } from "../views.js";
 import { disposedShared, M_LOCK_WAIT, MAX_TOKEN, type SharedExports } from "./abi.js";
@@ -31,6 +31,7 @@ import {
   raiseClaim,
   type Settings,
   type SharedHeapMessage,
+  threadOf,
 } from "./message.js";
 import { Ps } from "./procs.js";
 import { type DeathReport, recover } from "./recover.js";
@@ -204,8 +205,9 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
    * by the thread that is about to grow the memory.
    */
   override setLimits(limits: HeapLimits): void {
-    super.setLimits(limits);
-    this.#limits = { ...this.#limits, ...limits };
+    const checked = readLimits(limits);
+    super.setLimits(checked);
+    this.#limits = { ...this.#limits, ...checked };
   }
 
   /** As Heap.reclaim, for what this thread's P holds. Throws HeapLockError. */
@@ -308,7 +310,10 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
    * worker. Where nothing tells, call reap() after terminate().
    */
   watch(worker: WorkerLike, message: SharedHeapMessage, onDeath?: (report: DeathReport) => void): () => void {
-    within(message.token, 1, MAX_TOKEN, "message.token");
+    const thread = threadOf(message);
+    if (onDeath !== undefined) callable(onDeath, "onDeath");
+    // Nothing of a heap that is gone.
+    this.#shared.procs();
     this.#mayHear();
     const tell = (report: DeathReport): void => {
       if (onDeath !== undefined) onDeath(report);
@@ -328,7 +333,7 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
       const cancel = (): void => clearTimeout(timer);
       this.#watches.add(cancel);
     };
-    const stop = onEnd(worker, message, () => {
+    const stop = onEnd(worker, thread, () => {
       this.#watches.delete(stop);
       tryTo(1);
     });
@@ -346,9 +351,12 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
    * recovered before are tried again, too. Throws RangeError for this thread's own token.
    */
   reap(dead: number | SharedHeapMessage): DeathReport {
-    const token = within(typeof dead === "number" ? dead : dead.token, 1, MAX_TOKEN, "token");
+    const { token, claim } = typeof dead === "object" ? threadOf(dead) : { token: dead, claim: null };
+    within(token, 1, MAX_TOKEN, "token");
     if (token === this.token) throw new RangeError("this thread is not dead");
-    if (typeof dead !== "number") raiseClaim(dead.claim, CLAIM_OVER);
+    // Nothing of a heap that is gone.
+    this.#shared.procs();
+    if (claim !== null) raiseClaim(claim, CLAIM_OVER);
     const report = this.#recover(token);
     if (report.ok) for (const other of this.#unrepaired) this.#recover(other);
     return report;

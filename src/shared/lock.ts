@@ -8,6 +8,7 @@
  * The counters are written by whoever holds the lock, here as in wasm. Cost of lock and unlock without contention: four
  * atomic operations or so, and the calls to the memory for its views.
  */
+import { callable } from "../check.js";
 import { HeapLockError, type Holder } from "../errors.js";
 import { freeLock, LOCK_ACQUIRED, LOCK_CONTENDED, LOCK_OWNER, LOCK_WAITERS, LOCK_WAITS } from "./abi.js";
 import type { Host, Ps } from "./procs.js";
@@ -139,6 +140,7 @@ export class HeapLock {
 
   /** Runs `fn` with the lock held. If `fn` detaches the heap, that has given the lock back. */
   with<T>(fn: () => T): T {
+    callable(fn, "fn");
     this.lock();
     try {
       return fn();

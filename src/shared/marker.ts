@@ -13,6 +13,7 @@
  * Cost: what the marking costs. The P is given up while it waits.
  */
 
+import { callable, isAbortSignal, namesOf, object, reading, readOptions, show, within } from "../check.js";
 import type { CollectorHost } from "./gc.js";
 import { BUSY, type CollectorExports, DONE, MORE, reportCheckmark, STATS } from "./gcabi.js";
 import { delay, hardwareThreads, now, waitForAsync } from "./support.js";
@@ -54,13 +55,32 @@ export interface MarkerOptions {
   readonly cycles?: number | undefined;
 }
 
+const OPTIONS = namesOf<MarkerOptions>({ signal: 0, onCycle: 0, cycles: 0 });
+
+/** The options of runMarker, read once and checked. Throws RangeError, TypeError. */
+export function checkMarkerOptions(given: MarkerOptions): MarkerOptions {
+  const options = readOptions(given, OPTIONS, "runMarker");
+  const { signal, onCycle, cycles } = options;
+  if (signal !== undefined && !isAbortSignal(signal)) {
+    throw new TypeError(`signal must be an AbortSignal: ${show(signal)}`);
+  }
+  if (onCycle !== undefined) callable(onCycle, "onCycle");
+  if (cycles !== undefined && cycles !== Number.POSITIVE_INFINITY) within(cycles, 0, Number.MAX_SAFE_INTEGER, "cycles");
+  return options;
+}
+
 /** A clock that all threads share. */
 function clock(): number {
   return typeof performance === "object" ? performance.timeOrigin + performance.now() : Date.now();
 }
 
-/** One line of a cycle, in the manner of Go's gctrace. */
-export function formatCycle({ cycle, stopBegin, stopEnd, mark, before, after, marked, goal }: CycleRecord): string {
+/** One line of a cycle, in the manner of Go's gctrace. Throws TypeError for what is no cycle's record. */
+export function formatCycle(record: CycleRecord): string {
+  object(record, "record");
+  const { cycle, stopBegin, stopEnd, mark, before, after, marked, goal } = reading("record", () => ({ ...record }));
+  for (const figure of [cycle, stopBegin, stopEnd, mark, before, after, marked, goal]) {
+    if (typeof figure !== "number") throw new TypeError(`record must have the figures of a cycle: ${show(figure)}`);
+  }
   const ms = (time: number): string => time.toFixed(time < 1 ? 3 : 1);
   const mb = (bytes: number): string => (bytes / 1048576).toFixed(1);
   return `gc ${cycle}: ${ms(stopBegin)}+${ms(mark)}+${ms(stopEnd)} ms, ${mb(before)}->${mb(after)}->${mb(marked)} MB, ${mb(goal)} MB goal`;

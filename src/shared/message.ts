@@ -5,10 +5,10 @@
  * One message is for one thread. Its `claim`, one shared word, says how far that is: fresh, attached, attached with a Web
  * Lock that tells of the thread's end, or over. The word only goes up.
  */
-import { within } from "../check.js";
+import { isMemory, isModule, isShared, object, reading, show, text, within } from "../check.js";
 import { AttachError } from "../errors.js";
 import type { HeapLimits } from "../options.js";
-import { MAX_TOKEN } from "./abi.js";
+import { checkSharedModule, MAX_TOKEN } from "./abi.js";
 import { whyUnshared } from "./support.js";
 
 export const MESSAGE_KIND = "gomalloc-shared-heap";
@@ -19,6 +19,8 @@ export const CLAIM_FRESH = 0;
 export const CLAIM_ATTACHED = 1;
 export const CLAIM_LOCKED = 2;
 export const CLAIM_OVER = 3;
+/** Bytes of a claim: one word. */
+const CLAIM_BYTES = 4;
 
 /** What every thread of a heap goes by; each can have its own. */
 export interface Settings extends HeapLimits {
@@ -64,30 +66,63 @@ export interface SharedHeapMessage {
 
 /** `value` when it is a message of this version whose parts are what they should be. Throws AttachError. */
 export function checkMessage(value: unknown): SharedHeapMessage {
-  const message = value as Partial<SharedHeapMessage> | null | undefined;
-  if (typeof message !== "object" || message === null || message.kind !== MESSAGE_KIND) {
-    throw new AttachError("not a message of SharedHeap.share(): pass what it gave, as it is");
-  }
+  const message = copyOf(value);
+  if (message.kind !== MESSAGE_KIND) throw notAMessage();
   if (message.version !== MESSAGE_VERSION) {
     throw new AttachError(
-      `the message has version ${String(message.version)}, this package ${MESSAGE_VERSION}: both threads need the same`,
+      `the message has version ${show(message.version)}, this package ${MESSAGE_VERSION}: both threads need the same`,
     );
   }
   const why = whyUnshared();
   if (why !== null) throw new AttachError(`this thread cannot share memory: ${why}`);
   const { memory, module, claim, token = 0, control = 0, heapBase = 0 } = message;
   if (
-    !(memory instanceof WebAssembly.Memory) ||
-    !((memory.buffer as ArrayBufferLike) instanceof SharedArrayBuffer) ||
-    !(module instanceof WebAssembly.Module) ||
-    !(claim instanceof SharedArrayBuffer)
+    !isMemory(memory) ||
+    !isShared(memory.buffer) ||
+    !isModule(module) ||
+    !isShared(claim) ||
+    claim?.byteLength !== CLAIM_BYTES
   ) {
     throw new AttachError("the message has lost its memory or its module on the way: pass it by postMessage, as it is");
   }
-  within(token, 1, MAX_TOKEN, "token");
-  within(control, 1, memory.buffer.byteLength, "control");
-  within(heapBase, 1, memory.buffer.byteLength, "heapBase");
+  try {
+    checkSharedModule(module);
+    within(token, 1, MAX_TOKEN, "token");
+    within(control, 1, memory.buffer.byteLength, "control");
+    within(heapBase, 1, memory.buffer.byteLength, "heapBase");
+    text(message.lockName as string, "lockName");
+    object(message.options, "options");
+  } catch (cause) {
+    throw new AttachError(`the message was damaged on its way: ${(cause as Error).message}; pass it as it is`, {
+      cause,
+    });
+  }
   return message as SharedHeapMessage;
+}
+
+/** A message's parts, each read once. Throws AttachError for what has none. */
+function copyOf(value: unknown): Partial<SharedHeapMessage> {
+  if (typeof value !== "object" || value === null) throw notAMessage();
+  try {
+    return { ...value };
+  } catch (cause) {
+    throw notAMessage({ cause });
+  }
+}
+
+function notAMessage(options?: ErrorOptions): AttachError {
+  return new AttachError("not a message of SharedHeap.share(): pass what it gave, as it is", options);
+}
+
+/** The thread that a message is for, and its claim. Throws TypeError for what is no message, RangeError for no token. */
+export function threadOf(message: SharedHeapMessage): Pick<SharedHeapMessage, "token" | "claim" | "lockName"> {
+  object(message, "message");
+  const { token, claim, lockName } = reading("message", () => ({ ...message }));
+  within(token, 1, MAX_TOKEN, "message.token");
+  if (!isShared(claim) || claim.byteLength !== CLAIM_BYTES) {
+    throw new TypeError("message must be what share() gave, as it is: its claim is missing");
+  }
+  return { token, claim, lockName: text(lockName, "message.lockName") };
 }
 
 /** Takes the message for this thread. Throws AttachError when another has. */

@@ -5,7 +5,7 @@
  * the tick before, one holder is asked for its P. It keeps no program alive. One per heap is enough, on any thread that
  * gets to its event loop; more do no harm. Cost of a tick: two walks of some 250 words.
  */
-import { within } from "../check.js";
+import { namesOf, readOptions, within } from "../check.js";
 import { DISPOSE } from "../dispose.js";
 import { GomallocError } from "../errors.js";
 import type { Control } from "./control.js";
@@ -18,6 +18,8 @@ export interface MonitorOptions {
   /** Milliseconds after which an idle P is flushed, 0 to 3600000. Default 1000. */
   idleMs?: number | undefined;
 }
+
+const OPTIONS = namesOf<MonitorOptions>({ intervalMs: 0, idleMs: 0 });
 
 const DEFAULT_INTERVAL_MS = 10;
 const DEFAULT_IDLE_MS = 1000;
@@ -34,7 +36,7 @@ export class Monitor {
 
   /** For Ps.monitor. `ended` is called when it stops. Throws RangeError. */
   constructor(ps: Ps, control: Control, options: MonitorOptions, ended: () => void) {
-    const { intervalMs = DEFAULT_INTERVAL_MS, idleMs = DEFAULT_IDLE_MS } = options;
+    const { intervalMs = DEFAULT_INTERVAL_MS, idleMs = DEFAULT_IDLE_MS } = readOptions(options, OPTIONS, "monitor");
     this.#ps = ps;
     this.#control = control;
     this.#idleMs = within(idleMs, 0, 3_600_000, "idleMs");

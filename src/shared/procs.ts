@@ -15,7 +15,7 @@
  * thread has its P, nobody wants it back and no lock of the host's is held. This is all that an operation looks at: one
  * read of a typed array. Cost of the rest: a call of wasm and a walk of 255 state words at most.
  */
-import { within } from "../check.js";
+import { callable, within } from "../check.js";
 import {
   AttachError,
   HeapDisposedError,
@@ -169,6 +169,7 @@ export class Ps {
    * takes it, this thread takes another at its next operation.
    */
   block<T>(fn: () => T): T {
+    callable(fn, "fn");
     const lent = this.#lend();
     try {
       return fn();
@@ -179,6 +180,7 @@ export class Ps {
 
   /** block() for a promise. */
   async blockAsync<T>(fn: () => PromiseLike<T> | T): Promise<T> {
+    callable(fn, "fn");
     const lent = this.#lend();
     try {
       return await fn();
@@ -189,6 +191,7 @@ export class Ps {
 
   /** Takes a P, runs `fn`, gives the P up. Turns within turns are one. Throws as acquire() does. */
   turn<T>(fn: () => T): T {
+    callable(fn, "fn");
     this.acquire();
     this.#turns++;
     try {
@@ -200,6 +203,7 @@ export class Ps {
 
   /** turn() that awaits its P and what `fn` returns. */
   async turnAsync<T>(fn: () => PromiseLike<T> | T): Promise<T> {
+    callable(fn, "fn");
     // Counted from here on, so that the P is not given away between being had and being used.
     this.#turns++;
     try {

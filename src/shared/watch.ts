@@ -6,6 +6,7 @@
  * that attaches takes one, and whoever watches asks for the same. Where there are no Web Locks either, the program has to
  * say so itself (SharedHeap.reap), after a terminate() for example.
  */
+import { object, reading } from "../check.js";
 import { CLAIM_LOCKED, raiseClaim, type SharedHeapMessage } from "./message.js";
 import { waitForAsync } from "./support.js";
 
@@ -16,6 +17,9 @@ export interface WorkerLike {
   addEventListener?(type: string, listener: () => void): unknown;
   removeEventListener?(type: string, listener: () => void): unknown;
 }
+
+/** The thread that is watched, as its message names it. */
+type Thread = Pick<SharedHeapMessage, "claim" | "lockName">;
 
 /** Milliseconds between looks whether the worker has attached by now. */
 const ATTACH_LOOK_MS = 1000;
@@ -30,7 +34,8 @@ function webLocks(): Locks | undefined {
 }
 
 /** Calls `ended` once, when the worker that was given `message` is no more. Returns what ends the watch. */
-export function onEnd(worker: WorkerLike, message: SharedHeapMessage, ended: () => void): () => void {
+export function onEnd(worker: WorkerLike, message: Thread, ended: () => void): () => void {
+  object(worker, "worker");
   const stops: (() => void)[] = [];
   let over = false;
   const stop = (): void => {
@@ -42,16 +47,18 @@ export function onEnd(worker: WorkerLike, message: SharedHeapMessage, ended: () 
     stop();
     ended();
   };
-  if (typeof worker.on === "function") {
-    worker.on("exit", end);
+  const on = reading("worker.on", () => worker.on);
+  if (typeof on === "function") {
+    on.call(worker, "exit", end);
     stops.push(() => worker.off?.("exit", end));
     return stop;
   }
-  if (typeof worker.addEventListener !== "function") {
+  const listen = reading("worker.addEventListener", () => worker.addEventListener);
+  if (typeof listen !== "function") {
     throw new TypeError("worker must have on(), as Node's workers, or addEventListener(), as those of browsers");
   }
   for (const type of END_EVENTS) {
-    worker.addEventListener(type, end);
+    listen.call(worker, type, end);
     stops.push(() => worker.removeEventListener?.(type, end));
   }
   const locks = webLocks();
@@ -64,11 +71,7 @@ export function onEnd(worker: WorkerLike, message: SharedHeapMessage, ended: () 
 }
 
 /** Resolves when the thread's Web Lock is free again: true; or when `signal` aborts: false. */
-async function waitForLock(
-  locks: Locks,
-  { claim, lockName }: SharedHeapMessage,
-  signal: AbortSignal,
-): Promise<boolean> {
+async function waitForLock(locks: Locks, { claim, lockName }: Thread, signal: AbortSignal): Promise<boolean> {
   const words = new Int32Array(claim);
   for (;;) {
     const seen = Atomics.load(words, 0);

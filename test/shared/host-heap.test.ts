@@ -210,8 +210,8 @@ describe("a message", () => {
       await expect(attachHeapAsync(message as SharedHeapMessage)).rejects.toThrow(text);
     }
     expect(() => attachHeap({ ...good, memory: empty })).toThrow(/no control block/);
-    expect(() => attachHeap({ ...heap.share(), token: 0 })).toThrow(RangeError);
-    expect(() => attachHeap({ ...heap.share(), options: { lockWait: -1 } })).toThrow(RangeError);
+    expect(() => attachHeap({ ...heap.share(), token: 0 })).toThrow(AttachError);
+    expect(() => attachHeap({ ...heap.share(), options: { lockWait: -1 } })).toThrow(AttachError);
   });
 
   it("of a thread that attached goes on to a third", async () => {
