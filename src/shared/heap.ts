@@ -13,6 +13,7 @@
  */
 import type { HostExports } from "../abi.js";
 import { callable, within } from "../check.js";
+import { runAll } from "../dispose.js";
 import { HeapLockError, OutOfMemoryError, SharedMemoryUnavailableError, UnrepairedHeapError } from "../errors.js";
 import { Heap } from "../heap.js";
 import { type HeapLimits, readLimits, setOption } from "../options.js";
@@ -289,9 +290,8 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     const { message } = this.#seat;
     if (message !== null) raiseClaim(message.claim, CLAIM_OVER);
     this.#seat.letGo();
-    super.dispose();
     // The workers' own code, which may throw, comes last.
-    for (const stop of watches) stop();
+    runAll([() => super.dispose(), ...watches]);
   }
 
   /** Lock `index` of the heap: 0 is the heap lock, 1 and more those of the mcentrals. Throws RangeError. */
@@ -319,29 +319,37 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
       if (onDeath !== undefined) onDeath(report);
       else if (report.left !== null) throw new UnrepairedHeapError(report.left);
     };
+    let heard = false;
+    let stop = (): void => undefined;
+    const end = (): void => {
+      this.#watches.delete(end);
+      stop();
+    };
     const tryTo = (tries: number): void => {
-      const report = this.reap(message);
+      const report = this.#reap(thread.token, thread.claim);
       if (report.ok || tries >= RETRIES) {
+        this.#watches.delete(end);
         tell(report);
         return;
       }
       // The one who holds the heap lock may be dead as well, and not yet heard of.
-      const timer = setTimeout(() => {
-        this.#watches.delete(cancel);
-        tryTo(tries + 1);
-      }, RETRY_MS);
-      const cancel = (): void => clearTimeout(timer);
-      this.#watches.add(cancel);
+      const timer = setTimeout(() => tryTo(tries + 1), RETRY_MS);
+      stop = () => clearTimeout(timer);
     };
-    const stop = onEnd(worker, thread, () => {
-      this.#watches.delete(stop);
-      tryTo(1);
-    });
-    this.#watches.add(stop);
-    return () => {
-      this.#watches.delete(stop);
-      stop();
-    };
+    this.#watches.add(end);
+    try {
+      const off = onEnd(worker, thread, () => {
+        heard = true;
+        if (this.#watches.has(end)) tryTo(1);
+      });
+      if (!heard) stop = off;
+    } catch (error) {
+      end();
+      throw error;
+    }
+    // The worker's own code has disposed of the heap.
+    if (!this.#watches.has(end)) stop();
+    return end;
   }
 
   /**
@@ -352,7 +360,10 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
    */
   reap(dead: number | SharedHeapMessage): DeathReport {
     const { token, claim } = typeof dead === "object" ? threadOf(dead) : { token: dead, claim: null };
-    within(token, 1, MAX_TOKEN, "token");
+    return this.#reap(within(token, 1, MAX_TOKEN, "token"), claim);
+  }
+
+  #reap(token: number, claim: SharedArrayBuffer | null): DeathReport {
     if (token === this.token) throw new RangeError("this thread is not dead");
     // Nothing of a heap that is gone.
     this.#shared.procs();

@@ -7,6 +7,7 @@
  * say so itself (SharedHeap.reap), after a terminate() for example.
  */
 import { object, reading } from "../check.js";
+import { runAll } from "../dispose.js";
 import { CLAIM_LOCKED, raiseClaim, type SharedHeapMessage } from "./message.js";
 import { waitForAsync } from "./support.js";
 
@@ -40,32 +41,37 @@ export function onEnd(worker: WorkerLike, message: Thread, ended: () => void): (
   let over = false;
   const stop = (): void => {
     over = true;
-    for (const undo of stops) undo();
+    runAll(stops.splice(0));
   };
+  // The worker's own code runs in here, and may throw, or call `end` at once.
   const end = (): void => {
-    if (over) return;
-    stop();
-    ended();
+    if (!over) runAll([stop, ended]);
   };
   const on = reading("worker.on", () => worker.on);
-  if (typeof on === "function") {
-    on.call(worker, "exit", end);
-    stops.push(() => worker.off?.("exit", end));
-    return stop;
-  }
   const listen = reading("worker.addEventListener", () => worker.addEventListener);
-  if (typeof listen !== "function") {
-    throw new TypeError("worker must have on(), as Node's workers, or addEventListener(), as those of browsers");
-  }
-  for (const type of END_EVENTS) {
-    listen.call(worker, type, end);
-    stops.push(() => worker.removeEventListener?.(type, end));
-  }
-  const locks = webLocks();
-  if (locks !== undefined) {
-    const abort = new AbortController();
-    stops.push(() => abort.abort());
-    void waitForLock(locks, message, abort.signal).then((gone) => gone && end());
+  let listening = false;
+  try {
+    if (typeof on === "function") {
+      stops.push(() => worker.off?.("exit", end));
+      on.call(worker, "exit", end);
+    } else if (typeof listen === "function") {
+      for (const type of END_EVENTS) {
+        stops.push(() => worker.removeEventListener?.(type, end));
+        listen.call(worker, type, end);
+      }
+      const locks = webLocks();
+      if (locks !== undefined) {
+        const abort = new AbortController();
+        stops.push(() => abort.abort());
+        void waitForLock(locks, message, abort.signal).then((gone) => gone && end());
+      }
+    } else {
+      throw new TypeError("worker must have on(), as Node's workers, or addEventListener(), as those of browsers");
+    }
+    listening = !over;
+  } finally {
+    // The worker threw, or told of its end at once.
+    if (!listening) stop();
   }
   return stop;
 }
