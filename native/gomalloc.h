@@ -143,8 +143,13 @@ GOMALLOC_ASSERT(offsetof(struct gomalloc_stats, heap_retained) == 33 * 8);
 GOMALLOC_ASSERT(offsetof(struct gomalloc_stats, by_size) == 40 * 8);
 GOMALLOC_ASSERT(sizeof(struct gomalloc_stats) == 312 * 8);
 
-/* A freshly filled record, valid until the next call; NULL when there is no memory for a heap. O(spans). */
+/*
+ * A freshly filled record, valid until the next call; NULL when there is no memory for a heap, or its records are damaged.
+ * O(spans).
+ */
 GOMALLOC_IMPORT(memstats) const struct gomalloc_stats *gomalloc_memstats(void);
+/* One line of figures on standard error. Defined in gomalloc_debug.c. */
+void malloc_stats(void);
 /*
  * 0 when every invariant of the heap holds, else the number of a broken one. O(records of the heap). No other thread may
  * be in the allocator.

@@ -145,26 +145,27 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
   }
 
   /**
-   * The heap's statistics. Walks all spans. Throws OutOfMemoryError when the first call finds no memory for the record,
-   * which only a heap without heapBase has not had since its creation.
+   * The heap's statistics. Walks all spans. Throws InvariantError when the heap's records are too damaged to count, and
+   * OutOfMemoryError when the first call finds no memory for the record, which only a heap without heapBase has not had
+   * since its creation.
    */
   stats(): MemStats {
     const record = this.#exports.memstats() >>> 0;
-    if (record === 0) outOfMemory(MEMSTATS_BYTES);
+    if (record === 0) {
+      throwBroken(this.#exports, false);
+      outOfMemory(MEMSTATS_BYTES);
+    }
     const gc = this.#collector === null ? undefined : Collector.memStats(this.#collector);
     return readMemStats(this.#views.current.dataView, record, gc);
   }
 
   /**
    * Checks every invariant of the heap. Throws InvariantError at the first that does not hold. Walks all records of the
-   * heap; `deep` also reads every free slot that is known to be zero.
+   * heap, and ends whatever they say; `deep` also reads every free slot and page that is known to be zero.
    */
   validate(options: ValidateOptions = {}): void {
     const { deep = false } = readOptions(options, VALIDATE_OPTIONS, "validate");
-    const exports = this.#exports;
-    const invariant = (boolean(deep, "deep") ? exports.validateDeep() : exports.validate()) >>> 0;
-    if (invariant === 0) return;
-    throw new InvariantError(invariant, describeInvariant(invariant), exports.validateInfo() >>> 0);
+    throwBroken(this.#exports, boolean(deep, "deep"));
   }
 
   // Memory
@@ -309,6 +310,13 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
 function coreExports({ collector, mallocgc, malloc_usable_size, objectBase }: HostExports): CoreExports {
   if (collector === null) throw new CollectorUnavailableError();
   return { ...collector, mallocgc, malloc_usable_size, objectBase };
+}
+
+/** Throws InvariantError for the first invariant that does not hold. */
+function throwBroken(exports: HostExports, deep: boolean): void {
+  const invariant = (deep ? exports.validateDeep() : exports.validate()) >>> 0;
+  if (invariant === 0) return;
+  throw new InvariantError(invariant, describeInvariant(invariant), exports.validateInfo() >>> 0);
 }
 
 function outOfMemory(size: number): never {

@@ -1,5 +1,5 @@
 /**
- * What the heap checks in validate(), by the numbers of assembly/check/validate.ts. A number that is missing here is
+ * What the heap checks in validate(), by the numbers of assembly/check/invariants.ts. A number that is missing here is
  * still an error; it only has no words of its own.
  */
 export const INVARIANTS: Readonly<Record<number, string>> = {
@@ -9,6 +9,8 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   12: "a page known to be zero is free",
   13: "the root of the summary tree covers the heap's arenas and no more",
   14: "pages of the page cache are allocated for the page allocator, and known to be zero only while in the cache",
+  15: "the arena map names one record for each arena of the heap, and nothing else",
+  16: "a page known to be zero is zero",
   // Spans and their records
   20: "every page of a span in use is allocated",
   21: "a page's record names the span that holds the page",
@@ -34,6 +36,22 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   51: "a row counts its spans",
   52: "retained pages are those of the empty spans",
   53: "outside of a cycle no slot of a swept span is marked",
+  // The heap's own record
+  60: "the lookup tables send each size to a row and a class that serve it",
+  61: "a row and its mcentral have the slot size and the span length of their class",
+  62: "the lists of free span records hold free span records, each once",
+  63: "the memory for the next records is free",
+  64: "the bytes obtained are those of the pages grown, and the heap ends where its memory does",
+  65: "the tiny block is a live slot of its row",
+  66: "a P has a record, a state and counts of its own",
+  // The collector's records
+  70: "the collector's state has values that exist, and its generation is that of its cycles",
+  71: "the collector's large objects are in its lists, each once",
+  72: "the work buffers are pages of the heap's, as many as are counted",
+  73: "the pins are found where they are looked up, as many as are counted",
+  74: "the handles in use and the free ones are all that there are",
+  75: "the registered root ranges are a list, and each begins before it ends",
+  76: "what a span's record names for its objects' types is a table of the heap's",
 };
 
 /** The words for an invariant's number. */

@@ -26,7 +26,7 @@ import { isPinned, pinObject, unpinObject } from "../gc/pins";
 import { blockSize } from "../heap/mspan";
 import { reclaim as reclaimSpans } from "../heap/mheap";
 
-export { validateInfo } from "../check/validate";
+export { brokenAt as validateInfo } from "../check/invariants";
 
 let lastKind: i32 = MISUSE_NONE;
 
@@ -105,17 +105,20 @@ export function objectBase(ptr: u32): u32 {
   return findObject(ptr);
 }
 
-/** Fill the MemStats record (check/memstats.ts) and return its address; 0 without a heap and memory for one. */
+/**
+ * Fill the MemStats record (check/memstats.ts) and return its address; 0 without a heap and memory for one, and when a
+ * record is so damaged that there are no figures: then validate tells which.
+ */
 export function memstats(): u32 {
   if (!isReady()) return 0;
   if (SHARED && !lock(0)) return 0;
   if (SHARED) freeDeferred();
-  fillMemStats(heap + HEAP_MEMSTATS);
+  const filled = fillMemStats(heap + HEAP_MEMSTATS);
   if (SHARED) unlock(0);
-  return heap + HEAP_MEMSTATS;
+  return filled ? heap + HEAP_MEMSTATS : 0;
 }
 
-/** 0 when every invariant holds, else the number of a broken one (check/validate.ts). */
+/** 0 when every invariant holds, else the number of a broken one (check/invariants.ts). */
 export function validate(): u32 {
   return validateHeap(false);
 }

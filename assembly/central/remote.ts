@@ -6,7 +6,7 @@
  *   owner  takes its whole stack by an exchange, at the next refill or free of its own, and each record's bits by another:
  *          the slots become freed ones of its own.
  *
- *   next   0: in no stack | an address, or END at the bottom | id << 1 | 1: P `id` is about to push it
+ *   next   0: in no stack | an address, or STACK_END at the bottom | id << 1 | 1: P `id` is about to push it
  *
  * Law: a record with bits is in a stack, or a thread is between its OR and its push. The compare-and-swap of next from 0
  * lets one thread push at a time. The owner clears next before it takes the bits: one that comes in between is taken
@@ -41,7 +41,7 @@ import { release, unlinkPartial } from "./mcentral";
 import { adopt, listShared } from "./shared";
 
 /** Bottom of a stack: no group has this address, nor is it odd. */
-@inline const END: u32 = 2;
+@inline export const STACK_END: u32 = 2;
 
 /** Whether slot `bit` of the group, whose span is another's, is live as far as one can see from here. */
 // @ts-ignore: decorator
@@ -90,7 +90,7 @@ export function push(remote: u32): void {
   const stack = stackOf(span);
   let top = atomic.load<u32>(stack);
   while (true) {
-    atomic.store<u32>(remote, top ? top : END, REMOTE_NEXT);
+    atomic.store<u32>(remote, top ? top : STACK_END, REMOTE_NEXT);
     const seen = atomic.cmpxchg<u32>(stack, top, remote);
     if (seen == top) break;
     top = seen;
@@ -109,7 +109,7 @@ export function takeStack(record: u32): u32 {
 export function takeNext(remote: u32): u32 {
   const next = atomic.load<u32>(remote, REMOTE_NEXT);
   atomic.store<u32>(remote, 0, REMOTE_NEXT);
-  return next == END ? 0 : next;
+  return next == STACK_END ? 0 : next;
 }
 
 /** Slots `bits` come back to group `i`: bits of them that were free already are counted and dropped. */

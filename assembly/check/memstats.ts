@@ -7,11 +7,11 @@
  *
  * In a shared heap it is the sum over all Ps; while others work they are the figures of no single moment.
  *
- * Cost: O(spans). Owner: the P; H in a shared heap.
+ * Records are checked before they are counted (check/records.ts). Cost: O(spans). Owner: the P; H in a shared heap.
  */
 
 import { LAST_P, NUM_CLASSES, NUM_ROWS, PAGE_SHIFT } from "../base/config";
-import { GROUP_RECORDS, HEAP_ROWS, MHeap, MSPAN_SIZE, MSpan, ROW_SHIFT, frontSize, recordGroups } from "../base/layout";
+import { GROUP_RECORDS, HEAP_ROWS, MHeap, MSPAN_SIZE, ROW_SHIFT, frontSize, recordGroups } from "../base/layout";
 import {
   STAT_CENTRAL_GROWS,
   STAT_CENTRAL_HITS,
@@ -40,7 +40,7 @@ import { classSize } from "../alloc/init";
 import { nextSpanPage } from "../heap/mheap";
 import { groupAt, usedSlots } from "../heap/mspan";
 import { countFreePages } from "../heap/pagealloc";
-import { pageRecord } from "../heap/arena";
+import { checkRecords, checkSpan, checkedSpan } from "./records";
 
 @inline export const MEMSTATS_VERSION: u64 = 1;
 /** First word of the per-class part, and words per class: size, mallocs, frees, spans. */
@@ -68,8 +68,12 @@ function add(word: u32, value: u64): void {
   put(word, get(word) + value);
 }
 
-/** Fill the record at `at`, MEMSTATS_WORDS u64. The heap stands. */
-export function fillMemStats(at: u32): void {
+/**
+ * Fill the record at `at`, MEMSTATS_WORDS u64. The heap stands. False: the heap's records are damaged, and there are no
+ * figures.
+ */
+export function fillMemStats(at: u32): bool {
+  if (checkRecords() != 0) return false;
   const h = mheap();
   out = at;
   memory.fill(at, 0, MEMSTATS_WORDS << 3);
@@ -115,7 +119,8 @@ export function fillMemStats(at: u32): void {
   let records: u64 = 0;
   let spans: u64 = 0;
   for (let page = nextSpanPage(1); page != 0;) {
-    const span = changetype<MSpan>(<usize>(pageRecord(page).groups - MSPAN_SIZE));
+    if (checkSpan(page) != 0) return false;
+    const span = checkedSpan;
     records += frontSize(span.ngroups) + MSPAN_SIZE + recordGroups(span) * GROUP_RECORDS;
     spans++;
     if (span.ngroups == 0) {
@@ -161,4 +166,5 @@ export function fillMemStats(at: u32): void {
   put(31, spans);
   put(32, counter(STAT_TINY_BLOCKS));
   put(33, (<u64>retained) << PAGE_SHIFT);
+  return true;
 }

@@ -1,175 +1,196 @@
 /**
- * validate: the heap's invariants as code. Reads everything, changes nothing of it; O(heap's records).
+ * validate: the heap's invariants as code. Reads everything, changes nothing of it but a scratch word a row; O(heap's
+ * records).
  *
- * A result other than 0 is the number of the first invariant found broken; validateInfo has the address it is about.
- * The groups of numbers: 1x pages and summaries, 2x spans and their records, 3x groups and slots, 4x lists and rows,
- * 5x accounts. src/ has a sentence for each. In a shared heap no other thread may be inside the allocator.
+ * A result other than 0 is the number of the first invariant found broken (check/invariants.ts); validateInfo has the
+ * address it is about. Nothing that is checked is believed before: records are checked by check/records.ts where the walk
+ * meets them, lists hold no more spans than are counted, and a list that nothing counts may not be a circle. So it ends,
+ * without a trap, whichever word was overwritten. In a shared heap no other thread may be inside the allocator.
  */
 
 import {
+  ARENA_CHUNKS,
   ARENA_PAGES,
-  GC,
   CHUNK_SHIFT,
+  FIRST_GC_ROW,
+  GC,
+  HOST,
   LAST_P,
   MAX_SPAN_PAGES,
+  NUM_ARENAS,
   NUM_ROWS,
   PAGE_SHIFT,
+  PAGE_SIZE,
   ROW_TINY,
   SHARED,
   SHARED_GC,
+  TINY_SIZE,
 } from "../base/config";
 import {
+  ARENA_RECORD_SIZE,
+  FLAG_DEFERRED,
   FLAG_EMPTY,
   FLAG_FULL,
   FLAG_LISTED,
+  FLAG_NEEDZERO,
   FULL,
+  GROUP_RECORDS,
+  GROUP_SHIFT,
+  HEAP_FREE_SPANS,
+  HEAP_RECORD_SIZE,
   HEAP_ROWS,
+  META_PER_GROUP,
   MHeap,
   MSPAN_SIZE,
   MSpan,
   REMOTE_NEXT,
   REMOTE_SPAN,
   ROW_SHIFT,
-  SPAN_IN_USE,
+  frontSize,
+  recordGroups,
 } from "../base/layout";
 import {
   arenaOf,
   central,
   centralOf,
-  dummyGroup,
   heap,
   local,
   mheap,
   mlocal,
+  pAt,
   recordOf,
   rowAt,
   rowAddress,
   setLocal,
 } from "../base/state";
 import { gcState, isCollected, isMarking, markWord } from "../base/gcstate";
+import { findObject } from "../alloc/free";
+import { P_STARTING, P_UNUSED, stateOf } from "../alloc/procs";
+import { STACK_END } from "../central/remote";
 import { isUnswept, sweepSets } from "../central/sweepsets";
+import { TYPE_SIZE } from "../gc/typebits";
 import { inUseBits, pageRecord, spanOf } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
 import {
-  groupAt,
+  addressOf,
   groupIndex,
   groupOf,
   isEmptyUncached,
   isFull,
   liveBits,
+  metaOf,
   remoteBits,
   remoteOf,
   spanAt,
   validBits,
 } from "../heap/mspan";
-import { LEAF, chunkBits, chunkScav, countFreePages, expectedSum, levelFor, sumAddress } from "../heap/pagealloc";
+import { LEAF, chunkBits, chunkScav, countFreePages, expectedSum, sumAddress } from "../heap/pagealloc";
+import { memoryEnd } from "../heap/sys";
+import { checkCollector } from "./collector";
+import {
+  BAD_CHUNK,
+  BAD_DEAD_LIST,
+  BAD_GROUP,
+  BAD_LIST,
+  BAD_LOOKUP,
+  BAD_META,
+  BAD_OWNER,
+  BAD_P,
+  BAD_PAGE_CACHE,
+  BAD_PAGE_COUNT,
+  BAD_PAGE_RECORD,
+  BAD_PARTIAL_MASK,
+  BAD_PLACE,
+  BAD_REMOTE,
+  BAD_RETAINED,
+  BAD_ROW,
+  BAD_SCAVENGED,
+  BAD_SEARCH,
+  BAD_SPAN,
+  BAD_SPAN_COUNT,
+  BAD_SUMMARY,
+  BAD_SYS,
+  BAD_TINY,
+  BIT_OUTSIDE,
+  BIT_TWICE,
+  DIRTY_PAGE,
+  DIRTY_SLOT,
+  NOT_EMPTY,
+  SPANS_OVERLAP,
+  SPAN_PAGE_FREE,
+  STALE_MARK,
+  STALE_PAGE_RECORD,
+  bad,
+} from "./invariants";
+import { areRecordPages, checkRecords, checkSpan, checkedSpan, isSpan, lies } from "./records";
+import { checkTables } from "./tables";
 
-/** 10: a summary differs from what its children say. */
-@inline export const BAD_SUMMARY: u32 = 10;
-/** 11: a page below searchPage is free. */
-@inline export const BAD_SEARCH: u32 = 11;
-/** 12: a page is scavenged and allocated. */
-@inline export const BAD_SCAVENGED: u32 = 12;
-/** 13: rootLevel does not fit the arenas. */
-@inline export const BAD_ROOT: u32 = 13;
-/** 14: a page of the page cache is free in the bitmap, or scavenged without being free in the cache. */
-@inline export const BAD_PAGE_CACHE: u32 = 14;
-/** 20: a page of a span in use is free. */
-@inline export const SPAN_PAGE_FREE: u32 = 20;
-/** 21: a page record does not name the span that holds the page. */
-@inline export const BAD_PAGE_RECORD: u32 = 21;
-/** 22: a span's state, start or flags are not those of a span in use. */
-@inline export const BAD_SPAN: u32 = 22;
-/** 23: an inUse bit lies inside a span. */
-@inline export const SPANS_OVERLAP: u32 = 23;
-/** 24: an address inside a span resolves to another one. */
-@inline export const BAD_LOOKUP: u32 = 24;
-/** 25: a page outside of all spans has a page record. */
-@inline export const STALE_PAGE_RECORD: u32 = 25;
-/** 30: a group has a bit of allocCache beyond its slots, or lacks one of freed there. */
-@inline export const BIT_OUTSIDE: u32 = 30;
-/** 31: a slot is in allocCache and in freed. */
-@inline export const BIT_TWICE: u32 = 31;
-/** 32: a full group that nobody holds does not look like one. */
-@inline export const BAD_GROUP: u32 = 32;
-/** 33: partialMask and the groups' free slots differ. */
-@inline export const BAD_PARTIAL_MASK: u32 = 33;
-/** 34: a slot that is said to be zero is not. */
-@inline export const DIRTY_SLOT: u32 = 34;
-/** 40: a list's links are broken, or a span of another row stands in it. */
-@inline export const BAD_LIST: u32 = 40;
-/** 41: a span outside of the mcache with free slots is in no list, or a full or cached one is in one. */
-@inline export const BAD_PLACE: u32 = 41;
-/** 42: a span in the list of empty ones has a live slot. */
-@inline export const NOT_EMPTY: u32 = 42;
-/** 43: a row's group is not one of its spans. */
-@inline export const BAD_ROW: u32 = 43;
-/** 50: in use + free + cached + metadata pages are not the grown pages. */
-@inline export const BAD_PAGE_COUNT: u32 = 50;
-/** 51: a row's number of spans is not what the walk counts. */
-@inline export const BAD_SPAN_COUNT: u32 = 51;
-/** 44: a span's owner is no P, or the page records name another's row. Shared heaps. */
-@inline export const BAD_OWNER: u32 = 44;
-/** 45: a slot that another P has freed is not live, or its group is in no stack. Shared heaps. */
-@inline export const BAD_REMOTE: u32 = 45;
-/** 52: retained pages are not those of the lists of empty spans. */
-@inline export const BAD_RETAINED: u32 = 52;
+/** Large spans of the collector's that the walk has found, and pages of all large spans. */
+let large: i32 = 0;
+let largePages: u32 = 0;
 
-/** 53: a slot of a swept span is marked though no cycle runs. */
-@inline export const STALE_MARK: u32 = 53;
-
-let info: u32 = 0;
-
-/** Address that the last result of validate is about. */
-export function validateInfo(): u32 {
-  return info;
-}
-
-function bad(code: u32, at: u32): u32 {
-  info = at;
-  return code;
-}
-
-/** 0, or the number of a broken invariant. With `deep` the slots that are said to be zero are read as well. */
+/** 0, or the number of a broken invariant. With `deep` what is said to be zero is read as well: free slots and pages. */
 export function validateHeap(deep: bool): u32 {
-  info = 0;
+  bad(0, 0);
   if (heap == 0) return 0;
-  let code = validatePages();
-  if (!SHARED) {
-    if (code == 0) code = validateSpans(deep);
-    if (code == 0) code = validateLists();
-    return code;
-  }
+  let code = checkRecords();
+  for (let id: u32 = 0; id <= LAST_P && code == 0; id++) if (recordOf(id)) code = checkTables(recordOf(id));
+  if (code == 0) code = validatePages(deep);
   const mine = local;
   if (code == 0) code = validateSpans(deep);
   for (let id: u32 = 0; id <= LAST_P && code == 0; id++) {
-    if (recordOf(id) == 0) continue;
-    setLocal(recordOf(id));
-    code = validateLists();
+    const record = recordOf(id);
+    if (record == 0) continue;
+    if (SHARED) setLocal(record);
+    code = validateCaches(record);
+    if (code == 0) code = validateLists();
+    if (SHARED) {
+      if (code == 0) code = validateP(record, id);
+    }
   }
-  setLocal(mine);
+  if (SHARED) setLocal(mine);
+  if (GC && code == 0) code = checkCollector(large);
   return code;
 }
 
 /** The page cache of a P, or of the heap: pages in it; -1 when it is broken. */
 function cachedPages(h: MHeap): i32 {
+  if ((h.pcBase & 63) != 0 || h.pcBase >> 6 >= NUM_ARENAS * ARENA_CHUNKS) return -1;
   if (h.pcCache != 0 && (h.pcCache & ~chunkBits(h.pcBase >> 6)) != 0) return -1;
   return (h.pcScav & ~h.pcCache) != 0 ? -1 : <i32>popcnt(h.pcCache);
 }
 
-function validatePages(): u32 {
+/** Address of a word that is not zero in the pages of `bits`, of the 64 from page `first` on; 0: there is none. */
+function dirtyWord(first: u32, bits: u64): u32 {
+  for (; bits != 0; bits &= bits - 1) {
+    const at = (first + <u32>ctz(bits)) << PAGE_SHIFT;
+    if (!lies(at, PAGE_SIZE, PAGE_SIZE)) return at;
+    for (let b: u32 = 0; b < PAGE_SIZE; b += 8) if (load<u64>(at + b) != 0) return at + b;
+  }
+  return 0;
+}
+
+function validatePages(deep: bool): u32 {
   const h = mheap();
-  if (h.rootLevel != levelFor(h.arenaLo, h.arenaHi)) return bad(BAD_ROOT, h.rootLevel);
   const search = h.searchPage;
+  if (search < h.arenaLo << 9) return bad(BAD_SEARCH, search);
+  // Page 0 is no span's: its number means that there is none.
+  if ((inUseBits(0) & 1) != 0) return bad(BAD_SPAN, 0);
+  let end: u32 = 0;
   for (let a = h.arenaLo; a <= h.arenaHi; a++) {
     if (arenaOf(a) == 0) continue;
     for (let c = a << 3; c < (a + 1) << 3; c++) {
       const bits = chunkBits(c);
+      const scav = chunkScav(c);
       const at = c << CHUNK_SHIFT;
-      if ((chunkScav(c) & bits) != 0) return bad(BAD_SCAVENGED, at);
+      if ((scav & bits) != 0) return bad(BAD_SCAVENGED, at);
       if (load<u64>(sumAddress(LEAF, c)) != expectedSum(LEAF, c)) return bad(BAD_SUMMARY, at);
       const first = c << 6;
-      if (first < search && ~bits != 0 && first + <u32>ctz(~bits) < search) return bad(BAD_SEARCH, at);
+      if (~bits != 0) {
+        if (first + <u32>ctz(~bits) < search) return bad(BAD_SEARCH, at);
+        end = first + 64 - <u32>clz(~bits);
+      }
+      if (deep && dirtyWord(first, scav) != 0) return bad(DIRTY_PAGE, dirtyWord(first, scav));
     }
   }
   let lo = h.arenaLo;
@@ -189,16 +210,29 @@ function validatePages(): u32 {
     const p = changetype<MHeap>(<usize>record);
     const cached = cachedPages(p);
     if (cached < 0) return bad(BAD_PAGE_CACHE, p.pcBase << PAGE_SHIFT);
+    if (deep && dirtyWord(p.pcBase, p.pcScav) != 0) return bad(DIRTY_PAGE, dirtyWord(p.pcBase, p.pcScav));
     free += cached;
   }
   if (free + h.inUsePages + h.metaPages != h.grownPages) return bad(BAD_PAGE_COUNT, free);
-  return 0;
+  // What was obtained is pages, and the records before the first of them.
+  const before = ((heap + HEAP_RECORD_SIZE + ARENA_RECORD_SIZE + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1)) - heap;
+  if (h.sys != (h.grownPages << PAGE_SHIFT) + before) return bad(BAD_SYS, h.sys);
+  const last = h.sysEnd >> PAGE_SHIFT;
+  return (h.sysEnd & (PAGE_SIZE - 1)) == 0 && h.sysEnd <= memoryEnd() && last >= end ? 0 : bad(BAD_SYS, h.sysEnd);
+}
+
+/** Whether [from, to) and the chunk that the record at `record` has for records are apart. */
+function isApart(record: u32, from: u32, to: u32): bool {
+  const h = changetype<MHeap>(<usize>record);
+  return to <= h.persistCur || from >= h.persistEnd;
 }
 
 function validateSpans(deep: bool): u32 {
   const h = mheap();
   let inUse: u32 = 0;
   let next = h.arenaLo * ARENA_PAGES;
+  large = 0;
+  largePages = 0;
   for (let id: u32 = 0; id <= LAST_P; id++) {
     const record = recordOf(id);
     if (record) for (let row: u32 = 0; row < NUM_ROWS; row++) centralOf(record, row).counted = 0;
@@ -206,17 +240,18 @@ function validateSpans(deep: bool): u32 {
   for (let page = nextSpanPage(1); page != 0;) {
     // Between two spans no page has a record.
     for (; next < page; next++) {
-      if (arenaOf(next >> 9) != 0 && pageRecord(next).groups != 0) return bad(STALE_PAGE_RECORD, next << PAGE_SHIFT);
+      if (arenaOf(next >> 9) != 0 && !isClear(next)) return bad(STALE_PAGE_RECORD, next << PAGE_SHIFT);
     }
-    const at = pageRecord(page).groups - MSPAN_SIZE;
-    const span = changetype<MSpan>(<usize>at);
-    if (span.state != SPAN_IN_USE || span.startAddr != page << PAGE_SHIFT || span.npages == 0) return bad(BAD_SPAN, at);
-    if (!SHARED && span.owner != 0) return bad(BAD_SPAN, at);
+    let code = checkSpan(page);
+    if (code != 0) return code;
+    const span = checkedSpan;
+    const at = addressOf(span);
     if (GC && isUnswept(span) && (!gcState().sweeping || span.sweepgen + 2 != h.sweepgen)) return bad(BAD_SPAN, at);
-    if (SHARED) {
-      if (recordOf(span.owner) == 0) return bad(BAD_OWNER, at);
-      setLocal(recordOf(span.owner));
-    }
+    if (GC && ((span.sweepgen & 1) != 0 || span.sweepgen > h.sweepgen)) return bad(BAD_SPAN, at);
+    const record = recordOf(span.owner);
+    const front = frontSize(span.ngroups);
+    if (!isApart(record, at - front, at + MSPAN_SIZE + recordGroups(span) * GROUP_RECORDS)) return bad(BAD_CHUNK, at);
+    if (SHARED) setLocal(record);
     const end = page + span.npages;
     for (let p = page; p < end; p++) {
       if ((chunkBits(p >> 6) & ((<u64>1) << (p & 63))) == 0) return bad(SPAN_PAGE_FREE, p << PAGE_SHIFT);
@@ -224,19 +259,150 @@ function validateSpans(deep: bool): u32 {
       if (span.ngroups != 0 || p == page) {
         const r = pageRecord(p);
         if (r.groups != at + MSPAN_SIZE || r.base != span.startAddr) return bad(BAD_PAGE_RECORD, p << PAGE_SHIFT);
-      } else if (pageRecord(p).groups != 0) return bad(BAD_PAGE_RECORD, p << PAGE_SHIFT);
-      if (spanOf((p << PAGE_SHIFT) + 4096) != span) return bad(BAD_LOOKUP, p << PAGE_SHIFT);
+        if (r.row != expectedRow(span) || r.divMagic != expectedMagic(span))
+          return bad(BAD_PAGE_RECORD, p << PAGE_SHIFT);
+      } else if (!isClear(p)) return bad(BAD_PAGE_RECORD, p << PAGE_SHIFT);
+      // A lookup from inside a large span goes back over all of its pages: its last one stands for them.
+      if ((span.ngroups != 0 || p == page || p == end - 1) && spanOf((p << PAGE_SHIFT) + 4096) != span)
+        return bad(BAD_LOOKUP, p << PAGE_SHIFT);
     }
     inUse += span.npages;
     central(span.row).counted += 1;
-    if (span.ngroups != 0) {
-      const code = validateGroups(span, deep);
-      if (code != 0) return code;
-    } else if (span.row != 0 || span.nelems != 1) return bad(BAD_SPAN, at);
+    code = span.ngroups ? validateGroups(span, deep) : validateLarge(span);
+    if (code != 0) return code;
     next = end;
     page = nextSpanPage(end);
   }
+  for (; next < (h.arenaHi + 1) * ARENA_PAGES; next++) {
+    if (arenaOf(next >> 9) != 0 && !isClear(next)) return bad(STALE_PAGE_RECORD, next << PAGE_SHIFT);
+  }
   if (inUse != h.inUsePages) return bad(BAD_PAGE_COUNT, inUse);
+  for (let id: u32 = 0; id <= LAST_P; id++) {
+    const record = recordOf(id);
+    if (record) for (let row: u32 = 1; row < NUM_ROWS; row++) inUse -= centralOf(record, row).npagesInUse;
+  }
+  return inUse == largePages ? validateTables() : bad(BAD_SPAN_COUNT, inUse);
+}
+
+/** Whether a page's record says nothing. */
+function isClear(page: u32): bool {
+  const r = pageRecord(page);
+  return (r.base | r.divMagic | r.groups | r.row) == 0;
+}
+
+/** Row that the page records of a span name: its owner's; of what is the collector's in a shared heap, nobody's. */
+function expectedRow(span: MSpan): u32 {
+  if (span.ngroups == 0) return 0;
+  return SHARED_GC && isCollected(span.row) ? heap + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT) : rowAddress(span.row);
+}
+
+/** Reciprocal that they have: none where no address may be freed by its slot. */
+function expectedMagic(span: MSpan): u32 {
+  return span.ngroups == 0 || <u32>span.row == ROW_TINY ? 0 : central(span.row).divMagic;
+}
+
+function validateLarge(span: MSpan): u32 {
+  const at = <u32>changetype<usize>(span);
+  const collected = (span.flags & FLAG_FULL) != 0;
+  const known = FLAG_NEEDZERO | FLAG_FULL | (SHARED ? FLAG_DEFERRED : 0);
+  if (span.row != 0 || span.nelems != 1 || (span.flags & ~known) != 0) return bad(BAD_SPAN, at);
+  largePages += span.npages;
+  if (!GC) return 0;
+  if (collected ? span.spanclass > 1 : span.spanclass != 1) return bad(BAD_SPAN, at);
+  if (collected) {
+    large++;
+    if (!isMarking() && !isUnswept(span) && load<u64>(markWord(span, 0)) != 0) return bad(STALE_MARK, at);
+  }
+  return 0;
+}
+
+/** What the spans' records name outside of spans. All spans are as they should be. */
+function validateTables(): u32 {
+  if (!GC) return 0;
+  for (let page = nextSpanPage(1); page != 0; page = nextSpanPage(page + 1)) {
+    const span = spanAt(pageRecord(page).groups - MSPAN_SIZE);
+    const meta = metaOf(span);
+    if (meta == 0) continue;
+    const size = span.ngroups ? <u32>span.ngroups * META_PER_GROUP + 8 : TYPE_SIZE;
+    if (!lies(meta, size, 16) || !areRecordPages(meta, meta + size)) return bad(BAD_META, addressOf(span));
+  }
+  return 0;
+}
+
+/** What the record at `record`, of the heap or a P, has for the next page, the next record, the next tiny object. */
+function validateCaches(record: u32): u32 {
+  const h = changetype<MHeap>(<usize>record);
+  for (let bits = h.pcCache; bits != 0; bits &= bits - 1) {
+    const at = (h.pcBase + <u32>ctz(bits)) << PAGE_SHIFT;
+    if (!lies(at, PAGE_SIZE, PAGE_SIZE) || !areRecordPages(at, at + PAGE_SIZE)) return bad(BAD_PAGE_CACHE, at);
+  }
+  const cur = h.persistCur;
+  const end = h.persistEnd;
+  if ((end & (PAGE_SIZE - 1)) != 0 || cur > end || (cur == 0 && end != 0)) return bad(BAD_CHUNK, cur);
+  if (cur != 0 && (!lies(cur, end - cur, 16) || !areRecordPages(cur, end))) return bad(BAD_CHUNK, cur);
+  if (h.tinyOffset > TINY_SIZE) return bad(BAD_TINY, h.tiny);
+  if (h.tiny != 0) {
+    const tiny = spanOf(h.tiny);
+    if (!HOST || tiny == null || <u32>tiny.row != ROW_TINY || findObject(h.tiny) != h.tiny)
+      return bad(BAD_TINY, h.tiny);
+  }
+  return validateDead(record);
+}
+
+/** The lists of dead span records. A circle is found by `slow`, which goes half as fast and would be met. */
+function validateDead(record: u32): u32 {
+  for (let ngroups: u32 = 0; ngroups <= 16; ngroups++) {
+    const size = MSPAN_SIZE + ngroups * GROUP_RECORDS;
+    const front = frontSize(ngroups);
+    const head = load<u32>(record + (ngroups << 2), HEAP_FREE_SPANS);
+    let slow = head;
+    let n: u32 = 0;
+    for (let at = head; at != 0; at = spanAt(at).next) {
+      if (!lies(at - front, front + size, 16) || !areRecordPages(at - front, at + size)) return bad(BAD_DEAD_LIST, at);
+      if (isSpan(at) || recordGroups(spanAt(at)) != ngroups) return bad(BAD_DEAD_LIST, at);
+      if (!isApart(record, at - front, at + size)) return bad(BAD_CHUNK, at);
+      if (n != 0 && at == slow) return bad(BAD_DEAD_LIST, at);
+      if (n & 1) slow = spanAt(slow).next;
+      n++;
+    }
+  }
+  return 0;
+}
+
+/** Counts, stacks and words of the P `id`; of nobody's with 0. Shared heaps. */
+function validateP(record: u32, id: u32): u32 {
+  const p = pAt(record);
+  if (p.id != id) return bad(BAD_P, record);
+  if (id) {
+    const state = stateOf(id) & 0xff;
+    if (state > P_STARTING || state == P_UNUSED) return bad(BAD_P, record);
+    let owned: u32 = 0;
+    for (let row: u32 = 1; row < FIRST_GC_ROW; row++) owned += centralOf(record, row).npagesInUse;
+    if (p.ownedPages != owned) return bad(BAD_P, record);
+  }
+  let n: u32 = 0;
+  for (let at = p.deferred; at != 0; at = spanAt(at).next) {
+    if (!isSpan(at) || (spanAt(at).flags & FLAG_DEFERRED) == 0 || ++n > mheap().inUsePages) return bad(BAD_P, record);
+  }
+  return validateStack(p.remote);
+}
+
+/** A stack of groups that others have freed into (central/remote.ts): no group is in it twice. */
+function validateStack(top: u32): u32 {
+  let slow = top;
+  let n: u32 = 0;
+  for (let at = top; at != 0;) {
+    if (!lies(at, 16, 16)) return bad(BAD_REMOTE, at);
+    const span = load<u32>(at, REMOTE_SPAN);
+    if (!isSpan(span) || at - remoteOf(spanAt(span), 0) >= (<u32>spanAt(span).ngroups) << GROUP_SHIFT)
+      return bad(BAD_REMOTE, at);
+    if (n != 0 && at == slow) return bad(BAD_REMOTE, at);
+    if (n & 1) slow = load<u32>(slow, REMOTE_NEXT);
+    n++;
+    const next = load<u32>(at, REMOTE_NEXT);
+    if (next == 0) return bad(BAD_REMOTE, at);
+    at = next == STACK_END ? 0 : next;
+  }
   return 0;
 }
 
@@ -245,17 +411,12 @@ function validateGroups(span: MSpan, deep: bool): u32 {
   const row = rowAt(rowAddress(span.row));
   const size = row.elemsize;
   const c = central(span.row);
-  if (span.spanclass != c.spanclass || span.npages > MAX_SPAN_PAGES) return bad(BAD_SPAN, at);
+  if (span.spanclass != c.spanclass || span.npages > MAX_SPAN_PAGES || size == 0) return bad(BAD_SPAN, at);
   if (<u32>span.nelems != (span.npages << PAGE_SHIFT) / size) return bad(BAD_SPAN, at);
   if (<u32>span.ngroups != (<u32>span.nelems + 63) >> 6) return bad(BAD_SPAN, at);
-  const r = pageRecord(span.startAddr >> PAGE_SHIFT);
   const collected = SHARED_GC && isCollected(span.row);
-  if (
-    r.row != (collected ? heap + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT) : rowAddress(span.row)) ||
-    r.divMagic != (<u32>span.row == ROW_TINY ? 0 : c.divMagic)
-  ) {
-    return bad(BAD_PAGE_RECORD, span.startAddr);
-  }
+  const known = FLAG_LISTED | FLAG_EMPTY | FLAG_NEEDZERO | FLAG_FULL;
+  if ((span.flags & ~known) != 0 || (<u32>span.dirtyMask) >> span.ngroups != 0) return bad(BAD_SPAN, at);
   let partial: u32 = 0;
   let cached = false;
   for (let i: u32 = 0; i < span.ngroups; i++) {
@@ -297,6 +458,7 @@ function validateGroups(span: MSpan, deep: bool): u32 {
   // In a shared heap the collector's spans are listed when they are nobody's.
   if (collected && (cached ? span.owner == 0 : span.owner != 0)) return bad(BAD_OWNER, at);
   if (listed != (!cached && partial != 0)) return bad(BAD_PLACE, at);
+  if ((span.flags & (FLAG_LISTED | FLAG_EMPTY)) == (FLAG_LISTED | FLAG_EMPTY)) return bad(BAD_PLACE, at);
   if (GC) {
     const full = (span.flags & FLAG_FULL) != 0;
     if (!SHARED && full != (isCollected(span.row) && !cached && partial == 0)) return bad(BAD_PLACE, at);
@@ -313,6 +475,7 @@ function validateSets(row: u32, n: u32): u32 {
   const most = central(row).nspans;
   let prev: u32 = 0;
   for (let at = s.fullHead; at != 0; at = spanAt(at).next) {
+    if (!isSpan(at)) return bad(BAD_LIST, at);
     const span = spanAt(at);
     if (span.prev != prev || <u32>span.row != row || (span.flags & FLAG_FULL) == 0 || isUnswept(span))
       return bad(BAD_LIST, at);
@@ -322,6 +485,7 @@ function validateSets(row: u32, n: u32): u32 {
   if (s.fullTail != prev) return bad(BAD_LIST, s.fullTail);
   prev = 0;
   for (let at = s.unswept; at != 0; at = spanAt(at).next) {
+    if (!isSpan(at)) return bad(BAD_LIST, at);
     const span = spanAt(at);
     if (span.prev != prev || <u32>span.row != row || !isUnswept(span)) return bad(BAD_LIST, at);
     if (++n > most) return bad(BAD_LIST, at);
@@ -335,12 +499,18 @@ function validateSets(row: u32, n: u32): u32 {
 function validateLists(): u32 {
   const h = mlocal();
   let retained: u32 = 0;
+  if (GC && !SHARED) {
+    const none = sweepSets(0);
+    if ((none.fullHead | none.fullTail | none.unswept) != 0) return bad(BAD_LIST, 0);
+  }
   for (let row: u32 = 1; row < NUM_ROWS; row++) {
     const c = central(row);
+    if (c.counted != c.nspans) return bad(BAD_SPAN_COUNT, row);
     let prev: u32 = 0;
     let n: u32 = 0;
     for (let at = c.head; at != 0;) {
-      const span = changetype<MSpan>(<usize>at);
+      if (!isSpan(at)) return bad(BAD_LIST, at);
+      const span = spanAt(at);
       if (span.prev != prev || <u32>span.row != row || (span.flags & FLAG_LISTED) == 0) return bad(BAD_LIST, at);
       if (++n > c.nspans) return bad(BAD_LIST, at);
       prev = at;
@@ -348,25 +518,28 @@ function validateLists(): u32 {
     }
     if (c.tail != prev) return bad(BAD_LIST, c.tail);
     for (let at = c.empty; at != 0;) {
-      const span = changetype<MSpan>(<usize>at);
+      if (!isSpan(at)) return bad(BAD_LIST, at);
+      const span = spanAt(at);
       if (<u32>span.row != row || (span.flags & FLAG_EMPTY) == 0) return bad(BAD_LIST, at);
       if (!isEmptyUncached(span)) return bad(NOT_EMPTY, at);
       if (++n > c.nspans) return bad(BAD_LIST, at);
       retained += span.npages;
       at = span.next;
     }
-    if (GC && !SHARED && isCollected(row)) {
-      const code = validateSets(row, n);
+    if (GC && !SHARED) {
+      const s = sweepSets(row);
+      const code = isCollected(row) ? validateSets(row, n) : 0;
       if (code) return code;
+      if (!isCollected(row) && (s.fullHead | s.fullTail | s.unswept) != 0) return bad(BAD_LIST, row);
     }
     const r = rowAt(rowAddress(row));
     if (r.span != 0) {
+      if (!isSpan(r.span)) return bad(BAD_ROW, row);
       const span = spanAt(r.span);
-      if (<u32>span.row != row || span.state != SPAN_IN_USE) return bad(BAD_ROW, row);
+      if (<u32>span.row != row) return bad(BAD_ROW, row);
       if ((((<u32>span.partialMask) >> groupIndex(span, r.group)) & 1) != 0) return bad(BAD_ROW, row);
       if ((span.flags & (FLAG_LISTED | FLAG_EMPTY)) != 0) return bad(BAD_PLACE, r.span);
-    } else if (r.group != dummyGroup() || groupAt(r.group).allocCache != 0) return bad(BAD_ROW, row);
-    if (c.counted != c.nspans) return bad(BAD_SPAN_COUNT, row);
+    }
   }
   if (retained != h.retainedPages) return bad(BAD_RETAINED, retained);
   return 0;

@@ -21,7 +21,7 @@ import { visit } from "./ascroots";
 import { shade } from "./mark";
 
 /** Slots of the first table, 8 bytes each. */
-@inline const FIRST_SLOTS: u32 = 64;
+@inline export const FIRST_SLOTS: u32 = 64;
 
 // @ts-ignore: decorator
 @inline
@@ -30,7 +30,7 @@ function slotAt(table: u32, i: u32): u32 {
 }
 
 /** Slot of `p` in a table, or the free one where it belongs. */
-function findSlot(table: u32, mask: u32, p: u32): u32 {
+export function findSlot(table: u32, mask: u32, p: u32): u32 {
   let i = (p >> 3) * 0x9e3779b1;
   while (true) {
     const at = slotAt(table, i & mask);

@@ -27,18 +27,18 @@ import { shadePins } from "./pins";
 
 // @ts-ignore: decorator
 @unmanaged @final
-class RootRange {
+export class RootRange {
   next: u32;
   start: u32;
   end: u32;
   /** Not 0: address of a word with the lowest address in use, between start and end. */
   pointer: u32;
 }
-@inline const RANGE_SIZE: u32 = 16;
+@inline export const RANGE_SIZE: u32 = 16;
 
 // @ts-ignore: decorator
 @inline
-function rangeAt(address: u32): RootRange {
+export function rangeAt(address: u32): RootRange {
   return changetype<RootRange>(<usize>address);
 }
 

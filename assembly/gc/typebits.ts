@@ -43,7 +43,8 @@ export class GcType {
   tag: u32;
 }
 @inline const TYPE_TAG: u32 = 0x676f7470;
-@inline const MASK_AT: u32 = 16;
+/** Bytes of a type before its mask. */
+@inline export const TYPE_SIZE: u32 = 16;
 
 // @ts-ignore: decorator
 @inline
@@ -55,7 +56,7 @@ export function typeAt(address: u32): GcType {
 // @ts-ignore: decorator
 @inline
 function maskWord(type: u32, word: u32): u32 {
-  return load<u32>(type + (word >> 3), MASK_AT);
+  return load<u32>(type + (word >> 3), TYPE_SIZE);
 }
 
 /**
@@ -65,14 +66,14 @@ function maskWord(type: u32, word: u32): u32 {
 export function newType(size: u32, ptrBytes: u32): u32 {
   if (size - 4 > MAX_TYPE_SIZE - 4 || ((size | ptrBytes) & 3) != 0 || ptrBytes > size) return 0;
   const words = (ptrBytes + 127) >> 7;
-  const at = newRecord(MASK_AT + (words << 2));
+  const at = newRecord(TYPE_SIZE + (words << 2));
   if (at == 0) return 0;
   const t = typeAt(at);
   t.size = size;
   t.ptrBytes = ptrBytes;
   t.number = gcState().types++;
   t.tag = at ^ TYPE_TAG;
-  for (let i: u32 = 0; i < words; i++) store<u32>(at + (i << 2), 0, MASK_AT);
+  for (let i: u32 = 0; i < words; i++) store<u32>(at + (i << 2), 0, TYPE_SIZE);
   return at;
 }
 

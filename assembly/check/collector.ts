@@ -1,0 +1,149 @@
+/**
+ * validate's part for the collector: its state, its lists of large spans, its buffers and tables of roots. Figures, the
+ * pacer's among them, hold no law. After all spans have been checked.
+ *
+ * Reads only. Lock: H, and G in a shared heap. Cost: O(tables).
+ */
+
+import { NUM_ROWS, PAGE_SIZE, SHARED } from "../base/config";
+import { FLAG_FULL, MSpan } from "../base/layout";
+import { PHASE_OFF, PHASE_TERMINATION, gcState } from "../base/gcstate";
+import { mheap } from "../base/state";
+import { isUnswept } from "../central/sweepsets";
+import { FIRST_SLOTS, findSlot } from "../gc/pins";
+import { RANGE_SIZE, rangeAt } from "../gc/roots";
+import { HEADER } from "../gc/work";
+import { spanAt } from "../heap/mspan";
+import { BAD_GC_LARGE, BAD_GC_STATE, BAD_GC_WORK, BAD_HANDLES, BAD_PINS, BAD_ROOTS, bad } from "./invariants";
+import { areRecordPages, isSpan, lies } from "./records";
+
+/** Whether a table of the collector's may stand at [at, at + size). */
+function isTable(at: u32, size: u32, align: u32): bool {
+  return lies(at, size, align) && areRecordPages(at, at + size);
+}
+
+function checkState(): u32 {
+  const g = gcState();
+  const at = <u32>changetype<usize>(g);
+  if (g.phase > PHASE_TERMINATION || g.sweepRow > NUM_ROWS || g.forced > g.cycles) return bad(BAD_GC_STATE, at);
+  if ((g.enabled | g.overflow | g.sweeping | g.checkmark | g.ready) > 1) return bad(BAD_GC_STATE, at);
+  if (g.ready == 0 && (g.cycles | g.types | g.handles | g.pins) != 0) return bad(BAD_GC_STATE, at);
+  // Each cycle that has ended has put the generation up by two.
+  const ended = g.cycles - (g.phase == PHASE_OFF ? 0 : 1);
+  if (!SHARED && mheap().sweepgen != ended << 1) return bad(BAD_GC_STATE, mheap().sweepgen);
+  return 0;
+}
+
+/** Spans in a list of large ones; -1 when it is broken. More than `most` are a circle. */
+function countLarge(head: u32, unswept: bool, most: i32): i32 {
+  let n = 0;
+  let prev: u32 = 0;
+  for (let at = head; at != 0; at = spanAt(at).next) {
+    if (++n > most || !isSpan(at)) return -1;
+    const span: MSpan = spanAt(at);
+    if (span.ngroups != 0 || (span.flags & FLAG_FULL) == 0 || span.prev != prev || isUnswept(span) != unswept)
+      return -1;
+    prev = at;
+  }
+  return n;
+}
+
+/** Each collected large span, of which there are `n`, is in one of the two lists. */
+function checkLarge(n: i32): u32 {
+  const g = gcState();
+  const swept = countLarge(g.large, false, n);
+  if (swept < 0) return bad(BAD_GC_LARGE, g.large);
+  const unswept = countLarge(g.largeUnswept, true, n);
+  return unswept < 0 || swept + unswept != n ? bad(BAD_GC_LARGE, g.largeUnswept) : 0;
+}
+
+function checkWork(): u32 {
+  const g = gcState();
+  const top = g.top;
+  let n: u32 = 0;
+  if (top != 0) {
+    // At a page's end `top` is the next one's start.
+    if ((top & 3) != 0) return bad(BAD_GC_WORK, top);
+    let page = (top - 4) & ~(PAGE_SIZE - 1);
+    if (page == 0 || top - page < HEADER) return bad(BAD_GC_WORK, top);
+    for (; page != 0; page = load<u32>(page)) {
+      if (++n > g.buffers || !isTable(page, PAGE_SIZE, PAGE_SIZE)) return bad(BAD_GC_WORK, page);
+    }
+  }
+  if (g.spare) {
+    n++;
+    if (!isTable(g.spare, PAGE_SIZE, PAGE_SIZE)) return bad(BAD_GC_WORK, g.spare);
+  }
+  return n == g.buffers ? 0 : bad(BAD_GC_WORK, g.buffers);
+}
+
+function checkPins(): u32 {
+  const g = gcState();
+  const table = g.pins;
+  if (table == 0) return (g.pinMask | g.pinCount | g.pinUsed) == 0 ? 0 : bad(BAD_PINS, 0);
+  const slots = g.pinMask + 1;
+  if (slots < FIRST_SLOTS || slots > 1 << 29 || (slots & g.pinMask) != 0) return bad(BAD_PINS, table);
+  if (!isTable(table, slots << 3, 8)) return bad(BAD_PINS, table);
+  let used: u32 = 0;
+  let pinned: u32 = 0;
+  for (let i: u32 = 0; i < slots; i++) {
+    const at = table + (i << 3);
+    if (load<u32>(at)) used++;
+    if (load<u32>(at, 4)) pinned++;
+    if (load<u32>(at) == 0 && load<u32>(at, 4) != 0) return bad(BAD_PINS, at);
+  }
+  // Without a free slot a search would not end.
+  if (used != g.pinUsed || pinned != g.pinCount || used >= slots) return bad(BAD_PINS, table);
+  for (let i: u32 = 0; i < slots; i++) {
+    const at = table + (i << 3);
+    const p = load<u32>(at);
+    if (p != 0 && findSlot(table, g.pinMask, p) != at) return bad(BAD_PINS, at);
+  }
+  return 0;
+}
+
+function checkHandles(): u32 {
+  const g = gcState();
+  const table = g.handles;
+  const slots = g.handleSlots;
+  if (table == 0) return (slots | g.handleFree | g.handleCount) == 0 ? 0 : bad(BAD_HANDLES, 0);
+  if (slots == 0 || slots > 1 << 30 || ((slots << 2) & (PAGE_SIZE - 1)) != 0) return bad(BAD_HANDLES, slots);
+  if (!isTable(table, slots << 2, PAGE_SIZE) || load<u32>(table) != 1) return bad(BAD_HANDLES, table);
+  let used: u32 = 0;
+  for (let i: u32 = 1; i < slots; i++) used += 1 - (load<u32>(table + (i << 2)) & 1);
+  if (used != g.handleCount) return bad(BAD_HANDLES, table);
+  // The free ones are a chain that has each of them.
+  let free: u32 = 0;
+  for (let i = g.handleFree; i != 0;) {
+    const next = i < slots ? load<u32>(table + (i << 2)) : 0;
+    if ((next & 1) == 0 || ++free > slots) return bad(BAD_HANDLES, i);
+    i = next >> 1;
+  }
+  return free + used == slots - 1 ? 0 : bad(BAD_HANDLES, g.handleFree);
+}
+
+/** The list of ranges is no circle: `slow` goes half as fast, and would be met. */
+function checkRanges(): u32 {
+  let slow = gcState().ranges;
+  let n: u32 = 0;
+  for (let at = gcState().ranges; at != 0; at = rangeAt(at).next) {
+    if (!isTable(at, RANGE_SIZE, 16)) return bad(BAD_ROOTS, at);
+    const r = rangeAt(at);
+    if (r.start > r.end || ((r.start | r.end) & 3) != 0 || (r.end == 0 && r.pointer != 0)) return bad(BAD_ROOTS, at);
+    if (n != 0 && at == slow) return bad(BAD_ROOTS, at);
+    if (n & 1) slow = rangeAt(slow).next;
+    n++;
+  }
+  return 0;
+}
+
+/** The collector's records, in a heap with `large` large spans of its own. */
+export function checkCollector(large: i32): u32 {
+  let code = checkState();
+  if (code == 0 && !SHARED) code = checkLarge(large);
+  if (code == 0) code = checkWork();
+  if (code == 0) code = checkPins();
+  if (code == 0) code = checkHandles();
+  if (code == 0) code = checkRanges();
+  return code;
+}

@@ -1,0 +1,201 @@
+/**
+ * Records, checked before anything goes by them: each address lies in the memory, each number in its range. What walks the
+ * heap after that neither leaves the memory nor goes on forever, whichever word was overwritten. validate and memstats both
+ * begin here. Results are numbers of check/invariants.ts, 0 when all is well.
+ *
+ * Reads only. Lock: H in a shared heap. Cost: O(1) a record, but what says more.
+ */
+
+import {
+  ARENA_PAGES,
+  HOST,
+  LAST_P,
+  NUM_ARENAS,
+  NUM_CLASSES,
+  NUM_FITTED,
+  NUM_ROWS,
+  PAGE_SHIFT,
+  PAGE_SIZE,
+  ROW_FITTED,
+  ROW_NOSCAN,
+  ROW_SCAN,
+  ROW_TINY,
+  SHARED,
+  TINY_CLASS,
+} from "../base/config";
+import {
+  ARENA_RECORD_SIZE,
+  GROUP_RECORDS,
+  GROUP_SHIFT,
+  HEAP_DUMMY,
+  HEAP_RECORD_SIZE,
+  HEAP_ROWS,
+  MSPAN_SIZE,
+  MSpan,
+  P_RECORD_SIZE,
+  ROW_SHIFT,
+  SPAN_IN_USE,
+  frontSize,
+  recordGroups,
+} from "../base/layout";
+import { arenaOf, centralOf, heap, mheap, pAt, recordOf, rowAt } from "../base/state";
+import { classPages, classSize } from "../alloc/init";
+import { fittedPages } from "../central/fitted";
+import { reciprocal } from "../central/rows";
+import { inUseBits, pageRecord, spanOf } from "../heap/arena";
+import { groupAt, spanAt } from "../heap/mspan";
+import { LEAF, SUMS_SIZE, chunkBits, levelFor } from "../heap/pagealloc";
+import { memoryEnd } from "../heap/sys";
+import {
+  BAD_ARENA,
+  BAD_CLASS,
+  BAD_P,
+  BAD_PAGE_RECORD,
+  BAD_OWNER,
+  BAD_ROOT,
+  BAD_ROW,
+  BAD_SPAN,
+  bad,
+} from "./invariants";
+
+/** Whether `size` bytes at `at`, a multiple of `align`, lie in the memory behind the heap's record. */
+export function lies(at: u32, size: u32, align: u32): bool {
+  const end = memoryEnd();
+  return (at & (align - 1)) == 0 && at >= heap + HEAP_RECORD_SIZE && size <= end && at <= end - size;
+}
+
+/** Arenas, the upper summaries and the records of Ps: what every walk starts from. O(arenas^2) comparisons. */
+export function checkMaps(): u32 {
+  const h = mheap();
+  if (h.arenaLo > h.arenaHi || h.arenaHi >= NUM_ARENAS) return bad(BAD_ARENA, h.arenaHi);
+  for (let a: u32 = 0; a < NUM_ARENAS; a++) {
+    const at = arenaOf(a);
+    if (at == 0) {
+      if (a == h.arenaLo || a == h.arenaHi) return bad(BAD_ARENA, a);
+      continue;
+    }
+    if (a < h.arenaLo || a > h.arenaHi || !lies(at, ARENA_RECORD_SIZE, 16)) return bad(BAD_ARENA, at);
+    for (let b = h.arenaLo; b < a; b++) if (arenaOf(b) == at) return bad(BAD_ARENA, at);
+  }
+  if (h.rootLevel != levelFor(h.arenaLo, h.arenaHi)) return bad(BAD_ROOT, h.rootLevel);
+  // The tables of the upper levels are there when they are needed.
+  if (h.rootLevel == LEAF ? h.sums != 0 : !lies(h.sums, SUMS_SIZE, 8)) return bad(BAD_ROOT, h.sums);
+  if (SHARED) {
+    for (let id: u32 = 1; id <= LAST_P; id++) {
+      const record = recordOf(id);
+      if (record != 0 && (!lies(record, P_RECORD_SIZE, PAGE_SIZE) || pAt(record).id != id)) return bad(BAD_P, record);
+    }
+  }
+  return 0;
+}
+
+/** Go's class of a row; 0: the row has none, or is a fitted one. */
+function classOf(row: u32): u32 {
+  if (row < ROW_FITTED) return row;
+  if (row < ROW_SCAN) return 0;
+  if (HOST && row >= ROW_NOSCAN) return row - ROW_NOSCAN;
+  return HOST && row == ROW_TINY ? TINY_CLASS : row - ROW_SCAN;
+}
+
+/** Whether a fitted row has what a narrower slot of the class at `c.wider` has. */
+function isFitted(record: u32, row: u32): bool {
+  const c = centralOf(record, row);
+  const wider = <u32>c.wider;
+  const size = rowAt(record + HEAP_ROWS + (row << ROW_SHIFT)).elemsize;
+  if (wider - 1 >= NUM_CLASSES - 1 || <u32>c.sizeclass != wider || <u32>c.spanclass != ((wider << 1) | 1)) return false;
+  if (size <= classSize(wider - 1) || size >= classSize(wider) || (size & 15) != 0) return false;
+  return (
+    <u32>centralOf(record, wider).fittedRow == row &&
+    c.divMagic == reciprocal(size) &&
+    <u32>c.npages == fittedPages(size)
+  );
+}
+
+/** The rows and mcentrals in the record at `record`, as far as they are fixed, and where their groups lie. O(rows). */
+export function checkRows(record: u32): u32 {
+  const dummy = groupAt(record + HEAP_DUMMY);
+  if ((dummy.allocCache | dummy.freed) != 0) return bad(BAD_ROW, record + HEAP_DUMMY);
+  const fitted = mheap().nextFitted;
+  if (fitted - ROW_FITTED > NUM_FITTED) return bad(BAD_CLASS, fitted);
+  for (let row: u32 = 0; row < NUM_ROWS; row++) {
+    const address = record + HEAP_ROWS + (row << ROW_SHIFT);
+    const r = rowAt(address);
+    const c = centralOf(record, row);
+    const own = classOf(row);
+    if (own) {
+      const size = classSize(own);
+      const noscan: u32 = row > ROW_SCAN && row < ROW_TINY ? 0 : 1;
+      if (size == 0 || r.elemsize != size || c.divMagic != reciprocal(size)) return bad(BAD_CLASS, row);
+      if (<u32>c.npages != classPages(own) || <u32>c.sizeclass != own) return bad(BAD_CLASS, row);
+      if (<u32>c.spanclass != ((own << 1) | noscan) || c.wider != 0) return bad(BAD_CLASS, row);
+    } else if (row - ROW_FITTED < fitted - ROW_FITTED) {
+      if (!isFitted(record, row)) return bad(BAD_CLASS, row);
+    } else if (
+      (r.elemsize | c.divMagic | c.npages | c.sizeclass | c.spanclass | c.wider) != 0 ||
+      (r.span | c.nspans | c.head | c.tail | c.empty | c.npagesInUse) != 0
+    ) {
+      return bad(BAD_CLASS, row);
+    }
+    const narrower = <u32>c.fittedRow;
+    if (narrower != 0) {
+      if (row >= ROW_FITTED || narrower - ROW_FITTED >= fitted - ROW_FITTED) return bad(BAD_CLASS, row);
+      if (<u32>centralOf(record, narrower).wider != row) return bad(BAD_CLASS, row);
+    }
+    if (r.dirty > 1) return bad(BAD_ROW, row);
+    if (r.span == 0) {
+      if (r.group != record + HEAP_DUMMY || r.tail != 0) return bad(BAD_ROW, row);
+      continue;
+    }
+    if (!lies(r.span, MSPAN_SIZE, 16)) return bad(BAD_ROW, row);
+    const group = r.group - r.span - MSPAN_SIZE;
+    const ngroups = <u32>spanAt(r.span).ngroups;
+    if ((group & 15) != 0 || group >> GROUP_SHIFT >= ngroups || !lies(r.group, 16, 16)) return bad(BAD_ROW, row);
+  }
+  return 0;
+}
+
+/** All that is fixed, of the heap's record and those of the Ps. */
+export function checkRecords(): u32 {
+  let code = checkMaps();
+  for (let id: u32 = 0; id <= LAST_P && code == 0; id++) if (recordOf(id)) code = checkRows(recordOf(id));
+  return code;
+}
+
+/** The span that checkSpan last found. */
+export let checkedSpan: MSpan = changetype<MSpan>(0);
+
+/** Whether a span in use with a record of its own begins at a page, whose inUse bit is set: leaves it in `checkedSpan`. */
+export function checkSpan(page: u32): u32 {
+  const at = pageRecord(page).groups - MSPAN_SIZE;
+  if (!lies(at, MSPAN_SIZE, 16)) return bad(BAD_PAGE_RECORD, page << PAGE_SHIFT);
+  const span = spanAt(at);
+  checkedSpan = span;
+  const ngroups = <u32>span.ngroups;
+  if (span.startAddr != page << PAGE_SHIFT || span.state != SPAN_IN_USE || <u32>span.row >= NUM_ROWS)
+    return bad(BAD_SPAN, at);
+  if (span.npages == 0 || span.npages > (mheap().arenaHi + 1) * ARENA_PAGES - page) return bad(BAD_SPAN, at);
+  if (ngroups ? ngroups > 16 || span.row == 0 : span.partialMask > 1) return bad(BAD_SPAN, at);
+  const front = frontSize(ngroups);
+  if (!lies(at - front, front + MSPAN_SIZE + recordGroups(span) * GROUP_RECORDS, 16)) return bad(BAD_SPAN, at);
+  if (SHARED ? recordOf(span.owner) == 0 : span.owner != 0) return bad(SHARED ? BAD_OWNER : BAD_SPAN, at);
+  return 0;
+}
+
+/** Whether `at` is the record of a span in use. All of these have been checked. */
+export function isSpan(at: u32): bool {
+  if (!lies(at, MSPAN_SIZE, 16)) return false;
+  const page = spanAt(at).startAddr >> PAGE_SHIFT;
+  return (
+    arenaOf(page / ARENA_PAGES) != 0 &&
+    pageRecord(page).groups == at + MSPAN_SIZE &&
+    ((inUseBits(page & ~63) >> (page & 63)) & 1) != 0
+  );
+}
+
+/** Whether all pages of [from, to) are records' or nobody's: neither free nor of a span. All spans have been checked. */
+export function areRecordPages(from: u32, to: u32): bool {
+  for (let page = from >> PAGE_SHIFT; page << PAGE_SHIFT < to; page++) {
+    if (((chunkBits(page >> 6) >> (page & 63)) & 1) == 0 || spanOf(page << PAGE_SHIFT) != null) return false;
+  }
+  return true;
+}

@@ -1,0 +1,256 @@
+/**
+ * Each single word of the heap's records is overwritten, with several values: validate() ends, does not trap, and names a
+ * broken invariant, unless the word is one of LAWLESS, which says why it holds no law. The statistics end and do not trap
+ * either: there are figures, or validate() says why not.
+ *
+ * OVERWRITE_SEED chooses other values; a failure prints the seed.
+ */
+import { describe, expect, it } from "vitest";
+import { env, type Random, random } from "./support/random.ts";
+import { Records } from "./support/records.ts";
+import { type HostSharedExports, openOver, sharedMemory, wasmModule } from "./support/wasm.ts";
+
+const SEED = env("OVERWRITE_SEED", 0x10ad);
+const HEAP = 1024;
+const BASE = 20_352;
+
+/** What a word of this name may be without breaking a law: anything, or where `if` says so. */
+interface Lawless {
+  why: string;
+  if?: (old: number, now: number) => boolean;
+}
+
+const FIGURE: Lawless = { why: "a figure: nothing goes by it, or only when something is done, not what" };
+const STALE: Lawless = {
+  why: "of a row or span that is in no list or window at the moment: set anew before it is read",
+};
+const LIVE: Lawless = { why: "which slots are live, marked or pinned is said nowhere else" };
+const HINT: Lawless = { why: "a hint: other values cost time or memory, and break nothing" };
+const UNUSED: Lawless = { why: "nobody's memory" };
+
+const LAWLESS: Readonly<Record<string, Lawless>> = {
+  padding: UNUSED,
+  unused: UNUSED,
+  "Row.pad": UNUSED,
+  "SweepSets.pad": UNUSED,
+  "GcState.pad": UNUSED,
+  "MHeap.tinyPad": UNUSED,
+  HEAP_ZEROBASE: { why: "the object of size 0: the program's memory" },
+  "MCentral.counted": { why: "scratch of validate itself" },
+  HEAP_STATS: FIGURE,
+  "MCentral.taken": FIGURE,
+  "MHeap.tinyAllocs": FIGURE,
+  "MHeap.lastScav": FIGURE,
+  "MHeap.sinceReclaim": HINT,
+  "MCentral.seenMax": HINT,
+  "MCentral.seen": HINT,
+  "MHeap.searchPage": HINT,
+  "MHeap.sysEnd": HINT,
+  "MHeap.tinyOffset": { why: "how much of the tiny block is used is said nowhere else", if: (_, now) => now <= 16 },
+  "MHeap.tiny": { why: "the P may have none", if: (_, now) => now === 0 },
+  "MHeap.pcBase": { why: "an empty page cache has no place" },
+  "MHeap.pcScav": HINT,
+  "MHeap.pcCache": HINT,
+  "MHeap.persistCur": { why: "records before it may be nobody's by now" },
+  "MHeap.persistEnd": HINT,
+  "MHeap.sweepgen": STALE,
+  scavenged: { why: "that a page is zero need not be known; what is not zero is found by the deep check" },
+  "Row.base": STALE,
+  "Row.dirty": { why: "that slots are zero need not be known; what is not zero is found by the deep check" },
+  "MSpan.next": STALE,
+  "MSpan.prev": STALE,
+  "MSpan.sweepgen": STALE,
+  "MSpan.partialMask": {
+    why: "its high half is dirtyMask: see Row.dirty; of a large span it has no meaning but 0 or 1",
+  },
+  "MSpan.nelems": {
+    why: "its high half is flags and spanclass: NEEDZERO is a hint, as is scan or noscan of a large object",
+  },
+  "Group.allocCache": LIVE,
+  "Group.freed": LIVE,
+  mark: LIVE,
+  meta: { why: "another table of types is one too, and none means that any word may be a pointer" },
+  "dead next": { why: "the rest of a list of free records is one too" },
+  "dead groups": UNUSED,
+  HEAP_FREE_SPANS: { why: "none, or the rest of a list of free records, is one too" },
+  HEAP_TABLE8: { why: "its class and the coarse one both serve a size" },
+  HEAP_TABLE128: { why: "its class and the coarse or fitted one both serve a size" },
+  handle: { why: "what a handle in use holds is the program's", if: (old, now) => ((old | now) & 1) === 0 },
+  pin: { why: "how often an object is pinned is said nowhere else", if: (old, now) => old !== 0 && now !== 0 },
+  range: { why: "which memory is a root is the program's to say" },
+  "range next": { why: "the rest of the list is one too" },
+  "work next": STALE,
+  type: { why: "types are the program's" },
+  // The collector's state, by fields.
+  "GcState.ranges": { why: "none, or the rest of the list, is one too" },
+  "GcState.top": { why: "how many objects are queued is said nowhere else" },
+  "GcState.enabled": HINT,
+  "GcState.checkmark": HINT,
+  "GcState.overflow": HINT,
+  "GcState.sweeping": HINT,
+  "GcState.sweepRow": HINT,
+  "GcState.phase": { why: "marking or its end", if: (old, now) => old !== 0 && now !== 0 },
+  ...Object.fromEntries(
+    ["forced", "cycles", "bytesMarked", "debt", "looks", "steps", "types", "pagesSwept", "pagesToSweep"]
+      .concat(["freedSlots", "freedBytes", "passes", "overflows"])
+      .map((field) => [`GcState.${field}`, FIGURE]),
+  ),
+  // Shared heaps.
+  "lock counter": FIGURE,
+  shaded: { why: "what is to be marked: an address of anything is looked up first" },
+  "P state": { why: "states change at any time: running, idle and lent are all well" },
+  procs: HINT,
+  "remote bits": LIVE,
+  "remote next": STALE,
+};
+
+/** Whether a word of this name may hold `now` instead of `old`. */
+function isLawful(name: string, old: number, now: number): boolean {
+  if (name.startsWith("Pacer.")) return true;
+  const lawless = LAWLESS[name];
+  return lawless !== undefined && (lawless.if?.(old, now) ?? true);
+}
+
+interface Heap {
+  e: HostSharedExports;
+  memory: WebAssembly.Memory;
+  types: number[];
+  foreign: [number, number];
+}
+
+/** Blocks of all kinds, live and freed; objects of all kinds, with types, handles, pins and roots. */
+function fill({ e, memory, types }: Heap, r: Random): void {
+  const blocks: number[] = [];
+  for (let i = 0; i < 500; i++) blocks.push(e.malloc(r() % 8 === 0 ? r() % 40_000 : r() % 300));
+  // One size over and over gets a class of its own.
+  for (let i = 0; i < 40; i++) blocks.push(e.malloc(4368));
+  for (let i = 0; i < 5; i++) blocks.push(e.malloc(50_000 + i * 20_000));
+  e.realloc(e.malloc(8192), 30_000);
+  for (const p of blocks) if (r() % 3 === 0) e.free(p);
+  const [small, big] = [e.newType(24, 16), e.newType(400, 8)];
+  types.push(small, big);
+  const words = new Uint32Array(memory.buffer);
+  words[(small + 16) >> 2] = 3;
+  words[(big + 16) >> 2] = 1;
+  for (let i = 0; i < 200; i++) {
+    const kinds = [
+      () => e.newObject(small, 1 + (r() % 3)),
+      () => e.newObject(big, 1),
+      () => e.mallocgc(1 + (r() % 15), 0, 1),
+      () => e.mallocgc(r() % 3000, 1, 1),
+      () => e.mallocgc(r() % 3000, 0, 0),
+    ];
+    const p = (kinds[r() % kinds.length] as () => number)();
+    if (i % 3 === 0) e.handleNew(p);
+    if (i % 10 === 1) e.pin(p);
+    if (i % 20 === 1) e.unpin(p);
+  }
+  for (let i = 0; i < 3; i++) {
+    e.handleNew(e.newObject(big, 200));
+    e.mallocgc(90_000, 0, 1);
+    e.handleNew(e.mallocgc(70_000, 0, 1));
+  }
+  for (let i = 1; i < 60; i += 7) e.handleFree(i);
+  e.addRoots(512, 64, 0);
+  e.addRoots(256, 128, 0);
+  e.addRoots(640, 16, 0);
+  e.removeRoots(256);
+}
+
+function oneThread(r: Random): Heap {
+  const memory = new WebAssembly.Memory({ initial: 4 });
+  const { e } = openOver<HostSharedExports>(wasmModule("host"), memory, HEAP);
+  const heap: Heap = { e, memory, types: [], foreign: [0, 0] };
+  fill(heap, r);
+  return heap;
+}
+
+const HEAPS: [string, boolean, (r: Random) => Heap][] = [
+  [
+    "between cycles",
+    false,
+    (r) => {
+      const heap = oneThread(r);
+      heap.e.gc();
+      fill(heap, r);
+      return heap;
+    },
+  ],
+  [
+    "while a cycle marks, with two arenas far apart",
+    false,
+    (r) => {
+      const heap = oneThread(r);
+      heap.e.gc();
+      heap.foreign[0] = heap.memory.buffer.byteLength;
+      heap.memory.grow(1100);
+      heap.foreign[1] = heap.memory.buffer.byteLength;
+      const blocks = Array.from({ length: 4 }, () => heap.e.malloc(1 << 20));
+      heap.e.free(blocks[1] as number);
+      (heap.e as unknown as { gcStart(): number }).gcStart();
+      (heap.e as unknown as { gcStep(budget: number): number }).gcStep(2000);
+      return heap;
+    },
+  ],
+  [
+    "while spans are unswept",
+    false,
+    (r) => {
+      const heap = oneThread(r);
+      (heap.e as unknown as { gcStart(): number }).gcStart();
+      heap.e.gcFinish();
+      return heap;
+    },
+  ],
+  [
+    "of several threads",
+    true,
+    (r) => {
+      const memory = sharedMemory(4, 200);
+      const { e } = openOver<HostSharedExports>(wasmModule("host-shared"), memory, BASE);
+      const heap: Heap = { e, memory, types: [], foreign: [0, 0] };
+      fill(heap, r);
+      const other = openOver<HostSharedExports>(wasmModule("host-shared"), memory, BASE).e;
+      const blocks = Array.from({ length: 300 }, (_, i) => e.malloc(i));
+      for (let i = 0; i < 200; i++) other.malloc(i * 20);
+      for (const p of blocks) if (p % 48 === 0) other.free(p);
+      return heap;
+    },
+  ],
+];
+
+describe(`a word of the records is overwritten, seed ${SEED}`, () => {
+  it.each(HEAPS)("of a heap %s", (_, shared, make) => {
+    const r = random(SEED);
+    const { e, memory, types, foreign } = make(r);
+    expect(e.validateDeep(), "before").toBe(0);
+    const heap = shared ? BASE : HEAP;
+    const { names } = new Records(heap, memory, shared, e.spanOf, foreign, types);
+    expect(names.size).toBeGreaterThan(10_000);
+    const words = new Uint32Array(memory.buffer);
+    const missed = new Map<string, string>();
+    for (const [at, name] of names) {
+      const old = words[at >>> 2] as number;
+      const near = [1, 4, 8, 16, 32, 8192, 65536][r() % 7] as number;
+      const values = [0, 0xffffffff, old ^ (1 << (r() % 32)), r() % 2 ? old + near : old - near, r()];
+      for (const now of new Set(values.map((value) => value >>> 0))) {
+        if (now === old) continue;
+        words[at >>> 2] = now;
+        const what = `${name} at ${at}: ${old.toString(16)} -> ${now.toString(16)}`;
+        let code = -1;
+        let figures = -1;
+        try {
+          code = e.validate() || e.validateDeep();
+          figures = e.memstats();
+        } catch (error) {
+          expect.fail(`${what}: ${code < 0 ? "validate" : "memstats"} traps: ${(error as Error).stack}`);
+        }
+        if (figures === 0 && code === 0) expect.fail(`${what}: no figures, and validate finds nothing`);
+        words[at >>> 2] = old;
+        if (code === 0 && !isLawful(name, old, now) && !missed.has(name)) missed.set(name, what);
+      }
+    }
+    expect([...missed.values()], "not found, and not said to be without a law").toEqual([]);
+    expect(e.validateDeep(), "after").toBe(0);
+  });
+});

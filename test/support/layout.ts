@@ -1,0 +1,62 @@
+/**
+ * The layout of the heap's records, read out of assembly/base/layout.ts and gcstate.ts: constants by name, and the fields of
+ * each record with offset and size. So a test that walks the records word by word goes along with every change of them.
+ */
+import { readFileSync } from "node:fs";
+
+export interface Field {
+  name: string;
+  offset: number;
+  size: number;
+}
+
+export interface Layout {
+  /** Value of each constant. */
+  constants: Readonly<Record<string, number>>;
+  /** Fields of each class, in order. */
+  records: ReadonlyMap<string, readonly Field[]>;
+}
+
+const SIZES: Record<string, number> = { u8: 1, u16: 2, u32: 4, i32: 4, u64: 8, i64: 8, f64: 8 };
+
+const read = (file: string) => readFileSync(new URL(`../../assembly/${file}`, import.meta.url), "utf8");
+
+/** The layout of a host flavour. */
+export function hostLayout(shared: boolean): Layout {
+  const flags: Record<string, number> = {
+    HOST: 1,
+    SHARED: Number(shared),
+    ASC: 0,
+    TYPED: 1,
+    GC: 1,
+    SHARED_GC: Number(shared),
+  };
+  const constants: Record<string, number> = { ...flags };
+  const records = new Map<string, Field[]>();
+  for (const file of ["base/config.ts", "base/layout.ts", "base/gcstate.ts", "gc/pacer.ts"]) {
+    const source = read(file);
+    for (const [, name = "", expression = ""] of source.matchAll(/@inline export const (\w+): \w+ =([^;]+);/g)) {
+      if (name in constants || /[<"]\w|isDefined/.test(expression)) continue;
+      const names = Object.keys(constants);
+      constants[name] = Number(new Function(...names, `return ${expression}`)(...names.map((n) => constants[n])));
+    }
+    for (const [, name = "", body = ""] of source.matchAll(/export class (\w+) \{\n([\s\S]+?)\n\}/g)) {
+      let offset = 0;
+      const fields: Field[] = [];
+      for (const [, field = "", type = ""] of body.matchAll(/^ {2}(\w+): (\w+);/gm)) {
+        const size = SIZES[type] ?? 4;
+        offset = Math.ceil(offset / size) * size;
+        fields.push({ name: field, offset, size });
+        offset += size;
+      }
+      records.set(name, fields);
+    }
+  }
+  return { constants, records };
+}
+
+/** The field at byte `offset` of a record, as "Record.field". */
+export function fieldAt(layout: Layout, record: string, offset: number): string {
+  const field = layout.records.get(record)?.find((f) => offset >= f.offset && offset < f.offset + f.size);
+  return `${record}.${field?.name ?? `+${offset}`}`;
+}
