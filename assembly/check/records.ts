@@ -32,12 +32,14 @@ import {
   HEAP_ROWS,
   MSPAN_SIZE,
   MSpan,
+  NUM_LOCKS,
   P_RECORD_SIZE,
   ROW_SHIFT,
   SPAN_IN_USE,
   frontSize,
   recordGroups,
 } from "../base/layout";
+import { NO_P, WAITERS, lockAddress } from "../base/locks";
 import { arenaOf, centralOf, heap, mheap, pAt, recordOf, rowAt } from "../base/state";
 import { classPages, classSize } from "../alloc/init";
 import { fittedPages } from "../central/fitted";
@@ -58,15 +60,18 @@ import {
   bad,
 } from "./invariants";
 
+/** End of the memory when the check began: to ask for it is slow in a shared heap. */
+let end: u32 = 0;
+
 /** Whether `size` bytes at `at`, a multiple of `align`, lie in the memory behind the heap's record. */
 export function lies(at: u32, size: u32, align: u32): bool {
-  const end = memoryEnd();
   return (at & (align - 1)) == 0 && at >= heap + HEAP_RECORD_SIZE && size <= end && at <= end - size;
 }
 
-/** Arenas, the upper summaries and the records of Ps: what every walk starts from. O(arenas^2) comparisons. */
+/** Locks, arenas, the upper summaries and the records of Ps: what every walk starts from. O(arenas^2) comparisons. */
 export function checkMaps(): u32 {
   const h = mheap();
+  end = memoryEnd();
   if (h.arenaLo > h.arenaHi || h.arenaHi >= NUM_ARENAS) return bad(BAD_ARENA, h.arenaHi);
   for (let a: u32 = 0; a < NUM_ARENAS; a++) {
     const at = arenaOf(a);
@@ -81,6 +86,11 @@ export function checkMaps(): u32 {
   // The tables of the upper levels are there when they are needed.
   if (h.rootLevel == LEAF ? h.sums != 0 : !lies(h.sums, SUMS_SIZE, 8)) return bad(BAD_ROOT, h.sums);
   if (SHARED) {
+    for (let i: u32 = 0; i < NUM_LOCKS; i++) {
+      const word = load<u32>(lockAddress(i));
+      const owner = word & ~WAITERS;
+      if (word != 0 && owner - 1 >= NO_P) return bad(BAD_P, lockAddress(i));
+    }
     for (let id: u32 = 1; id <= LAST_P; id++) {
       const record = recordOf(id);
       if (record != 0 && (!lies(record, P_RECORD_SIZE, PAGE_SIZE) || pAt(record).id != id)) return bad(BAD_P, record);

@@ -15,7 +15,7 @@ import type { HostExports } from "../abi.js";
 import { callable, within } from "../check.js";
 import { runAll } from "../dispose.js";
 import { HeapLockError, OutOfMemoryError, SharedMemoryUnavailableError, UnrepairedHeapError } from "../errors.js";
-import { Heap } from "../heap.js";
+import { Heap, summary } from "../heap.js";
 import { type HeapLimits, readLimits, setOption } from "../options.js";
 import type { HeapType } from "../types.js";
 import type { MemoryViews } from "../views.js";
@@ -191,6 +191,10 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
       locks: locks.filter(({ index, acquisitions }) => index === 0 || acquisitions > 0),
       ps: this.ps.list().map((holder) => readPStats(shared, holder)),
     };
+  }
+
+  override toString(): string {
+    return summary("SharedHeap", this);
   }
 
   /** As Heap.validate. No other thread may be inside of the allocator meanwhile: the program has to see to that. */

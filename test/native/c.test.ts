@@ -114,6 +114,56 @@ describe("misuse", () => {
   });
 });
 
+describe("gomalloc_debug.c", () => {
+  const DEBUG = "node_modules/gomalloc/native/gomalloc_debug.c";
+
+  it("prints kind and address of a misuse before it traps, and the stack has the program's own frames", async () => {
+    const project = await Project.create();
+    const program = await build(project, "misuse", "-g", DEBUG);
+    const kinds = {
+      double: "double free: .* \\(kind 1",
+      foreign: "foreign pointer: .* \\(kind 2",
+      interior: "interior pointer: .* \\(kind 3",
+      size: "sized free: .* \\(kind 5",
+    };
+    for (const [what, text] of Object.entries(kinds)) {
+      const ran = project.run(program, what);
+      expect(ran.stderr, what).toMatch(new RegExp(`^gomalloc: ${text}, address 0x[0-9a-f]+\\)$`, "m"));
+      expect(ran.stderr, what).toContain("RuntimeError: unreachable");
+      expect(ran.stderr, what).toMatch(/at .*(main|_start)/);
+      expect(ran.status, what).not.toBe(0);
+    }
+    expect(project.run(program).stdout).toBe("the heap is whole\n");
+  });
+
+  it("prints the heap's figures in one line", async () => {
+    const project = await Project.create();
+    await project.write(
+      "figures.c",
+      `#include <stdlib.h>
+#include "gomalloc.h"
+int main(void) {
+  void *volatile keep = malloc(100);
+  free(malloc(50));
+  malloc_stats();
+  return keep == NULL;
+}
+`,
+    );
+    const sources = ["figures.c", SHIM, DEBUG];
+    await clang(
+      ["clang", ...TARGET, "-Wall", "-Wextra", "-Werror", "-fno-builtin", INCLUDE, ...sources, "-o", "f.wasm"],
+      project.folder,
+    );
+    await project.link("f.wasm", "f.out.wasm");
+    const ran = project.run("f.out.wasm");
+    expect(ran.stderr).toMatch(
+      /^gomalloc: \d+ bytes live in 1 blocks, \d+ bytes obtained \(\d+ free\), 2 mallocs, 1 frees, 0 misuses\n$/,
+    );
+    expect(ran.status).toBe(0);
+  });
+});
+
 it("has statistics that are true", async () => {
   const project = await Project.create();
   const ran = project.run(await build(project, "stats"));
