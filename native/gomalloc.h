@@ -53,6 +53,7 @@ GOMALLOC_IMPORT(mallopt) int gomalloc_mallopt(int parameter, size_t value);
 #define GOMALLOC_INTERIOR 3      /* inside a block, not at its start */
 #define GOMALLOC_TINY 4          /* a tiny block of mallocgc, which other objects share (host API only) */
 #define GOMALLOC_SIZE_MISMATCH 5 /* a sized free names more bytes than the block has */
+#define GOMALLOC_PINNED 6        /* a pinned object of the collector (host API only) */
 
 /*
  * The hook. A program that defines this function gets every misuse instead of a trap: print and abort(), or return, and

@@ -49,10 +49,11 @@ void gomalloc_on_misuse(int kind, void *ptr) {
       "interior pointer: the address is inside of a block, not at its start",
       "tiny block: the object shares its block with others",
       "sized free: the size given is more than the block has",
+      "pinned object: unpin it first",
   };
   struct line line = {0};
   put(&line, "gomalloc: ");
-  put(&line, kinds[kind >= 1 && kind <= 5 ? kind : 0]);
+  put(&line, kinds[kind >= 1 && kind <= 6 ? kind : 0]);
   put(&line, " (kind ");
   put_number(&line, (uint64_t)(unsigned)kind, 10);
   put(&line, ", address 0x");

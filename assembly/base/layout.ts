@@ -376,4 +376,6 @@ export class PRecord {
   deferred: u32;
   /** The span of that stack that this P is taking off; under H. */
   popping: u32;
+  /** What was below `freeing` in the stack that is being taken. */
+  below: u32;
 }

@@ -314,8 +314,7 @@ export function settleCollected(): void {
   const p = pAt(local);
   p.taking = atomic.xchg<u32>(at, 0);
   for (let remote = p.taking; remote != 0; remote = p.taking) {
-    p.freeing = remote;
-    p.taking = takeNext(remote);
+    takeNext(p, remote);
     settleRecord(remote);
   }
   p.freeing = 0;

@@ -105,11 +105,28 @@ export function takeStack(record: u32): u32 {
   return atomic.xchg<u32>(changetype<usize>(pAt(record)), 0);
 }
 
-/** Take `remote` off a stack that was taken: the one below it, or 0. */
-export function takeNext(remote: u32): u32 {
+/**
+ * Take `remote` off the stack that P `p`, this one, has taken: what was below it is its top. Between the two stores to next
+ * nobody pushes `remote`, and a thread that dies there leaves all that recovery needs (takeAgain).
+ */
+export function takeNext(p: PRecord, remote: u32): void {
   const next = atomic.load<u32>(remote, REMOTE_NEXT);
+  p.freeing = remote;
+  p.below = next == STACK_END ? 0 : next;
+  atomic.store<u32>(remote, (p.id << 1) | 1, REMOTE_NEXT);
+  p.taking = p.below;
   atomic.store<u32>(remote, 0, REMOTE_NEXT);
-  return next == STACK_END ? 0 : next;
+}
+
+/** Tell the owner of what dead P `p` has freed in a group, or was taking over. */
+export function takeAgain(p: PRecord): void {
+  const remote = p.freeing;
+  const next = atomic.load<u32>(remote, REMOTE_NEXT);
+  if (next == ((p.id << 1) | 1)) {
+    if (p.taking == remote) p.taking = p.below;
+    push(remote);
+  } else if (next == 0 && atomic.load<u64>(remote) != 0) announce(remote);
+  p.freeing = 0;
 }
 
 /** Slots `bits` come back to group `i`: bits of them that were free already are counted and dropped. */
@@ -139,8 +156,7 @@ export function takeRemote(): void {
   const p = pAt(local);
   p.taking = takeStack(local);
   for (let remote = p.taking; remote != 0; remote = p.taking) {
-    p.freeing = remote;
-    p.taking = takeNext(remote);
+    takeNext(p, remote);
     const span = spanAt(load<u32>(remote, REMOTE_SPAN));
     if (<u32>span.owner == p.id) {
       p.groupsTaken += 1;
@@ -177,8 +193,7 @@ export function settleChain(chain: u32): void {
   const p = pAt(local);
   p.taking = chain;
   for (let remote = chain; remote != 0; remote = p.taking) {
-    p.freeing = remote;
-    p.taking = takeNext(remote);
+    takeNext(p, remote);
     const span = spanAt(load<u32>(remote, REMOTE_SPAN));
     if (span.owner != 0 || !settleGroup(p, span, remote)) announce(remote);
   }

@@ -32,7 +32,6 @@ import {
   MSPAN_SIZE,
   MSpan,
   PRecord,
-  REMOTE_NEXT,
   ROW_SHIFT,
   Row,
 } from "../base/layout";
@@ -54,7 +53,7 @@ import {
 } from "../alloc/procs";
 import { giveCollected, settleCollected, takeRemoteBits } from "../central/collected";
 import { pushPartial } from "../central/mcentral";
-import { announce, push, settle, settleChain } from "../central/remote";
+import { settle, settleChain, takeAgain } from "../central/remote";
 import { giveShared, setOwner } from "../central/shared";
 import { enterRecovery, leaveRecovery, recoverGC } from "../gc/sharedcycle";
 import { clearInUse, clearRecord, pageRecord } from "../heap/arena";
@@ -375,8 +374,7 @@ function recover(id: u32): u32 {
   if (record) {
     if (p.freeing) {
       found |= FREE_PENDING;
-      finishFree(p.freeing, id);
-      p.freeing = 0;
+      takeAgain(p);
     }
     settleChain(p.taking);
     settle(record);
@@ -384,11 +382,4 @@ function recover(id: u32): u32 {
     if (SHARED_GC) settleCollected();
   }
   return found;
-}
-
-/** Tell the owner of what a dead thread has freed in a group, or was taking over. */
-function finishFree(remote: u32, id: u32): void {
-  const next = atomic.load<u32>(remote, REMOTE_NEXT);
-  if (next == ((id << 1) | 1)) push(remote);
-  else if (next == 0 && atomic.load<u64>(remote) != 0) announce(remote);
 }

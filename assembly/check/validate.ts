@@ -214,9 +214,10 @@ function validatePages(deep: bool): u32 {
     free += cached;
   }
   if (free + h.inUsePages + h.metaPages != h.grownPages) return bad(BAD_PAGE_COUNT, free);
-  // What was obtained is pages, and the records before the first of them.
+  // What was obtained is pages, and the records before the first of them; not what a thread had in hand when it died.
   const before = ((heap + HEAP_RECORD_SIZE + ARENA_RECORD_SIZE + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1)) - heap;
-  if (h.sys != (h.grownPages << PAGE_SHIFT) + before) return bad(BAD_SYS, h.sys);
+  const obtained = (h.grownPages << PAGE_SHIFT) + before;
+  if (SHARED ? h.sys < obtained : h.sys != obtained) return bad(BAD_SYS, h.sys);
   const last = h.sysEnd >> PAGE_SHIFT;
   return (h.sysEnd & (PAGE_SIZE - 1)) == 0 && h.sysEnd <= memoryEnd() && last >= end ? 0 : bad(BAD_SYS, h.sysEnd);
 }
@@ -308,7 +309,8 @@ function validateLarge(span: MSpan): u32 {
   if (span.row != 0 || span.nelems != 1 || (span.flags & ~known) != 0) return bad(BAD_SPAN, at);
   largePages += span.npages;
   if (!GC) return 0;
-  if (collected ? span.spanclass > 1 : span.spanclass != 1) return bad(BAD_SPAN, at);
+  // A thread may have died before it made it the collector's.
+  if (collected || SHARED ? span.spanclass > 1 : span.spanclass != 1) return bad(BAD_SPAN, at);
   if (collected) {
     large++;
     if (!isMarking() && !isUnswept(span) && load<u64>(markWord(span, 0)) != 0) return bad(STALE_MARK, at);

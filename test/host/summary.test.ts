@@ -20,7 +20,9 @@ it("counts misuses, and says that a heap was disposed of", () => {
   expect(() => heap.free(12_345)).toThrow();
   expect(String(heap)).toContain(", 1 misuses }");
   heap.dispose();
-  expect(String(heap)).toBe("Heap { the heap was disposed of }");
+  expect(String(heap)).toBe(
+    "Heap { the heap was disposed of: make a new one, or attach to the shared one by a new message }",
+  );
   expect(inspect(heap)).toBe(String(heap));
 });
 

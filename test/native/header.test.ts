@@ -67,8 +67,16 @@ it("options and misuse kinds have the allocator's numbers", async () => {
         ([, name, value]) => [name!, Number(value)],
       ),
     );
-  const { MISUSE_NONE, MISUSE_DOUBLE_FREE, MISUSE_FOREIGN, MISUSE_INTERIOR, MISUSE_TINY, MISUSE_SIZE, ...more } =
-    await constants("alloc", "misuse.ts");
+  const {
+    MISUSE_NONE,
+    MISUSE_DOUBLE_FREE,
+    MISUSE_FOREIGN,
+    MISUSE_INTERIOR,
+    MISUSE_TINY,
+    MISUSE_SIZE,
+    MISUSE_PINNED,
+    ...more
+  } = await constants("alloc", "misuse.ts");
   expect(more).toEqual({});
   expect(MISUSE_NONE).toBe(0);
   expect(defined).toEqual({
@@ -78,6 +86,7 @@ it("options and misuse kinds have the allocator's numbers", async () => {
     INTERIOR: MISUSE_INTERIOR,
     TINY: MISUSE_TINY,
     SIZE_MISMATCH: MISUSE_SIZE,
+    PINNED: MISUSE_PINNED,
   });
 });
 
