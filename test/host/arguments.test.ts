@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from "vitest";
 import * as api from "../../src/index.ts";
+import { INSPECT } from "../../src/inspect.ts";
 import {
   createHeap,
   createHeapAsync,
@@ -99,6 +100,8 @@ const CLASSES: Record<string, { subject: (s: Scene) => object; rows: (s: Scene) 
       objectBase: [block],
       stats: [],
       validate: [{ deep: true }],
+      toString: [],
+      [INSPECT]: [],
       memory: [],
       view: [Uint8Array, block, 4],
       ...Object.fromEntries(["u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64"].map((k) => [k, []])),
