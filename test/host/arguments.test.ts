@@ -4,7 +4,6 @@
  */
 import { describe, expect, it } from "vitest";
 import * as api from "../../src/index.ts";
-import { INSPECT } from "../../src/inspect.ts";
 import {
   createHeap,
   createHeapAsync,
@@ -13,6 +12,7 @@ import {
   instantiateWith,
   TraceEvents,
 } from "../../src/index.ts";
+import { INSPECT } from "../../src/inspect.ts";
 import {
   type Arguments,
   callHostile,
