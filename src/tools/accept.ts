@@ -5,6 +5,21 @@
 import { ToolError } from "./errors.js";
 import type { MemoryInfo, ModuleInfo } from "./module.js";
 
+/** What the tools name things of their own by, in a program's imports, exports and functions. */
+const RESERVED = ["gomalloc-link:", "gomalloc:"];
+
+/** Throws ToolError "malformed" for a program that has names which the tools need for themselves. */
+function refuseReserved({ imports, exports, functionNames }: ModuleInfo): void {
+  const names = [...imports.map(({ module }) => module), ...exports.map(({ name }) => name), ...functionNames.values()];
+  const taken = names.find((name) => RESERVED.some((prefix) => name.startsWith(prefix)));
+  if (taken === undefined) return;
+  throw new ToolError(
+    "malformed",
+    `the module uses the name ${taken}`,
+    `Rename it: names that begin with ${RESERVED.join(" or ")} are for the tools alone.`,
+  );
+}
+
 /** The program's one memory, or a ToolError: side-module, object-file, no-memory, several-memories, memory64, ... */
 export function acceptProgram(info: ModuleInfo): MemoryInfo {
   if (info.dylink) {
@@ -50,5 +65,6 @@ export function acceptProgram(info: ModuleInfo): MemoryInfo {
       "Build it with the standard pages of 64 KiB: no --page-size for the linker, no (pagesize ...) in text.",
     );
   }
+  refuseReserved(info);
   return memory;
 }

@@ -109,10 +109,23 @@ const ROOM = 1024;
 /** Pages that a memory of `pages` pages has after init(heapBase), if nothing limits it. */
 export function pagesAfterInit({ bytes, shared }: Allocator, pages: number, heapBase: number): number {
   const limits = shared ? { initial: pages, maximum: Math.min(pages + ROOM, 65536), shared } : { initial: pages };
-  const memory = new WebAssembly.Memory(limits);
+  const memory = newMemory(limits);
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
   (exports["init"] as (heapBase: number) => void)(heapBase);
   return memory.buffer.byteLength / 65536;
+}
+
+function newMemory(limits: WebAssembly.MemoryDescriptor): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory(limits);
+  } catch (cause) {
+    throw new ToolError(
+      "memory-maximum",
+      `a memory of ${limits.initial} pages, as the module has, cannot be made here: ${(cause as Error).message}`,
+      "Close other programs, or build the module with a smaller initial memory.",
+      { cause },
+    );
+  }
 }
 
 export interface Fitting {

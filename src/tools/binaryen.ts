@@ -2,8 +2,9 @@
  * binaryen, the optional peer dependency that merges and optimises: its JavaScript API and its command-line tools. It is
  * 104 MB, so npm installs it only for those who ask for it.
  *
- * The tools run as child processes of this Node in a temporary folder that is removed whatever happens. Failures are
- * ToolError "binaryen" with the tool's own words. Cost: 0.3 s of start a tool, then what the work takes.
+ * The tools run as child processes of this Node in a temporary folder that is removed whatever happens, signals included
+ * (leftovers.ts). Failures are ToolError "binaryen" with the tool's own words; so is a tool that takes longer than any
+ * module of its size should. Cost: 0.3 s of start a tool, then what the work takes.
  */
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -13,6 +14,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ToolError } from "./errors.js";
+import { atEnd, removeAtEnd } from "./leftovers.js";
 import type { ModuleInfo } from "./module.js";
 
 export type Binaryen = typeof import("binaryen")["default"];
@@ -87,10 +89,14 @@ export async function runBinaryen<Output extends string>(
   outputs: readonly Output[],
 ): Promise<Record<Output, Uint8Array<ArrayBuffer>>> {
   const script = resolvePath(`binaryen/bin/${tool}`);
-  const folder = await mkdtemp(join(tmpdir(), "gomalloc-"));
+  const folder = await temporaryFolder();
+  const stays = removeAtEnd(folder);
   try {
-    await Promise.all(Object.entries(files).map(([name, contents]) => writeFile(join(folder, name), contents)));
-    const { status, message } = await execute(script, args, folder);
+    const contents = Object.entries(files);
+    await Promise.all(contents.map(([name, data]) => writeFile(join(folder, name), data))).catch(noRoom);
+    const seconds = timeLimit(contents.reduce((sum, [, { length }]) => sum + length, 0));
+    const { status, message } = await execute(script, args, folder, seconds);
+    if (status === "late") throw late(tool, seconds);
     if (status !== 0) throw failed(tool, message, status);
     const results = {} as Record<Output, Uint8Array<ArrayBuffer>>;
     for (const name of outputs) {
@@ -100,38 +106,108 @@ export async function runBinaryen<Output extends string>(
     }
     return results;
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    stays();
   }
 }
 
-function execute(script: string, args: readonly string[], cwd: string): Promise<{ status: number; message: string }> {
+function temporaryFolder(): Promise<string> {
+  return mkdtemp(join(tmpdir(), "gomalloc-")).catch(noRoom);
+}
+
+function noRoom(cause: unknown): never {
+  throw new ToolError(
+    "file",
+    `cannot write to the temporary folder ${tmpdir()}: ${(cause as Error).message}`,
+    "Make room there, or name another folder in the environment variable TMPDIR.",
+    { cause },
+  );
+}
+
+/** Seconds that a tool may take for so many bytes: more than a hundred times what real modules of that size need. */
+function timeLimit(bytes: number): number {
+  return 600 + bytes / 1024;
+}
+
+function late(tool: BinaryenTool, seconds: number): ToolError {
+  return new ToolError(
+    "binaryen",
+    `${tool} was stopped: it had not finished after ${Math.round(seconds)} seconds`,
+    "Optimise less (-O1, or -O0), or look for a function of enormous size in the module.",
+  );
+}
+
+function execute(
+  script: string,
+  args: readonly string[],
+  cwd: string,
+  seconds: number,
+): Promise<{ status: number | "late"; message: string }> {
   return new Promise((resolve, reject) => {
     // Standard output, on some errors the whole module as text, helps nobody.
     const child = spawn(process.execPath, [script, ...args], { cwd, stdio: ["ignore", "ignore", "pipe"] });
+    const stop = () => child.kill("SIGKILL");
+    const ended = atEnd(stop);
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      stop();
+    }, seconds * 1000);
     let message = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       if (message.length < MAX_MESSAGE) message += text.slice(0, MAX_MESSAGE - message.length);
     });
-    child.on("error", reject);
+    const finish = () => {
+      clearTimeout(timer);
+      ended();
+    };
+    child.on("error", (cause) => {
+      finish();
+      reject(
+        new ToolError("binaryen", `cannot start ${script}: ${cause.message}`, "Close other programs, and try again.", {
+          cause,
+        }),
+      );
+    });
     child.on("close", (status, signal) => {
-      resolve({ status: status ?? 1, message: signal ? `${message}killed by ${signal}` : message.trim() });
+      finish();
+      const words = inShort(message);
+      resolve({ status: isLate ? "late" : (status ?? 1), message: signal ? `${words} killed by ${signal}` : words });
     });
   });
+}
+
+/** A tool's words without the stack and the source that Node prints when one crashes. */
+function inShort(message: string): string {
+  const lines = message
+    .split("\n")
+    .filter((line) => !/^\s+at |^\s*\^+\s*$|^(file:\/\/|Node\.js v)/.test(line) && line.length < 500);
+  return lines
+    .filter((line) => line.trim() !== "")
+    .slice(0, 6)
+    .join("\n")
+    .trim();
 }
 
 function failed(tool: BinaryenTool, message: string, status: number): ToolError {
   return new ToolError(
     "binaryen",
     `${tool} failed with status ${status}: ${message || "it said nothing"}`,
-    "The module may use a WebAssembly feature that this binaryen does not know: compile the program without it, or update " +
-      "gomalloc and binaryen.",
+    "The module may have a damaged custom section (wasm-strip removes them all), or use a WebAssembly feature that this " +
+      "binaryen does not know: compile the program without it, or update gomalloc and binaryen.",
   );
 }
 
 /** What gomalloc itself is made of; every engine since 2020 runs it. */
-const OWN_FEATURES = ["mutable-globals", "nontrapping-float-to-int", "bulk-memory", "bulk-memory-opt", "sign-ext"];
+export const OWN_FEATURES: readonly string[] = [
+  "mutable-globals",
+  "nontrapping-float-to-int",
+  "bulk-memory",
+  "bulk-memory-opt",
+  "sign-ext",
+];
 /** What a module may use that does not say what it uses, and Node 20 runs. None of it is brought in by binaryen. */
-const COMMON_FEATURES = [
+export const COMMON_FEATURES: readonly string[] = [
   ...["simd", "multivalue", "reference-types", "call-indirect-overlong", "exception-handling", "tail-call", "threads"],
 ];
 /** Features that would let binaryen write what few engines read, or that change what its input means. */

@@ -5,7 +5,7 @@
  * Cost: one copy of the file an edit.
  */
 import type { ExportInfo, ExternKind, FunctionType, ImportInfo, ModuleInfo } from "./module.js";
-import { inspect, SECTION, VALUE_TYPES } from "./module.js";
+import { inspect, SECTION, SECTION_ORDER, VALUE_TYPES } from "./module.js";
 import { Reader } from "./reader.js";
 
 export interface Edited {
@@ -14,8 +14,6 @@ export interface Edited {
   readonly shift: number;
 }
 
-/** Places of the sections in a file, by number. */
-const ORDER = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
 const KIND_CODES: Record<ExternKind, number> = { function: 0, table: 1, memory: 2, global: 3, tag: 4 };
 
 /** One edit after the other; the shifts add up. */
@@ -155,7 +153,7 @@ function addFunctionNames(bytes: Uint8Array, info: ModuleInfo, entries: readonly
     const now = id === FUNCTIONS ? appended(contents, entries) : contents;
     parts.push(Uint8Array.of(id), encodeU32(now.length), now);
   }
-  const renamed = encodeSection(SECTION.custom, concat(encodeName("name"), ...parts));
+  const renamed = encodeSection(SECTION.custom, concatAll([encodeName("name"), ...parts]));
   return concat(bytes.subarray(0, section.start), renamed, bytes.subarray(section.end));
 }
 
@@ -163,7 +161,7 @@ function addFunctionNames(bytes: Uint8Array, info: ModuleInfo, entries: readonly
 function appended(list: Uint8Array, entries: readonly Uint8Array[]): Uint8Array {
   const r = new Reader(list);
   const count = r.u32();
-  return concat(encodeU32(count + entries.length), list.subarray(r.at), ...entries);
+  return concatAll([encodeU32(count + entries.length), list.subarray(r.at), ...entries]);
 }
 
 function encodeFunctionType({ params, results }: FunctionType): Uint8Array {
@@ -196,7 +194,7 @@ export function removeCustomSections(bytes: Uint8Array, remove: (name: string) =
     from = section.end;
     if (section.start < code) shift -= section.end - section.start;
   }
-  return { bytes: concat(...parts, bytes.subarray(from)), shift };
+  return { bytes: concatAll([...parts, bytes.subarray(from)]), shift };
 }
 
 /** Puts `contents` in the place of the section `id`, adds it where it belongs, or removes it (undefined). */
@@ -207,12 +205,12 @@ export function replaceSection(
   contents: Uint8Array | undefined,
 ): Edited {
   const old = info.sections.find((section) => section.id === id);
-  const later = ORDER.slice(ORDER.indexOf(id) + 1);
+  const later = SECTION_ORDER.slice(SECTION_ORDER.indexOf(id) + 1);
   const next = info.sections.find((section) => later.includes(section.id));
   const start = old?.start ?? next?.start ?? bytes.length;
   const end = old?.end ?? start;
   const section = contents === undefined ? new Uint8Array() : encodeSection(id, contents);
-  const before = ORDER.indexOf(id) < ORDER.indexOf(SECTION.code);
+  const before = SECTION_ORDER.indexOf(id) < SECTION_ORDER.indexOf(SECTION.code);
   return {
     bytes: concat(bytes.subarray(0, start), section, bytes.subarray(end)),
     shift: before ? section.length - (end - start) : 0,
@@ -225,7 +223,7 @@ function encodeSection(id: number, contents: Uint8Array): Uint8Array {
 
 /** The entries behind their number. */
 export function vector(entries: readonly Uint8Array[]): Uint8Array {
-  return concat(encodeU32(entries.length), ...entries);
+  return concatAll([encodeU32(entries.length), ...entries]);
 }
 
 /** Unsigned LEB128. */
@@ -258,6 +256,11 @@ export function encodeName(name: string): Uint8Array {
 }
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return concatAll(parts);
+}
+
+/** As concat; for lists whose length a file decides, which may be more than a call takes arguments. */
+export function concatAll(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {

@@ -78,5 +78,9 @@ export function typeText({ params, results }: FunctionType): string {
 }
 
 export function sameType(a: FunctionType, b: FunctionType): boolean {
-  return typeText(a) === typeText(b);
+  return sameList(a.params, b.params) && sameList(a.results, b.results);
+}
+
+function sameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((one, i) => one === b[i]);
 }

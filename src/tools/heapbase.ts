@@ -95,7 +95,7 @@ function fromGlobal(info: ModuleInfo): Found | undefined {
 }
 
 function endOfData(info: ModuleInfo): number {
-  return Math.max(0, ...info.data.map(({ offset, size }) => (offset === undefined ? 0 : offset + size)));
+  return info.data.reduce((end, { offset, size }) => (offset === undefined ? end : Math.max(end, offset + size)), 0);
 }
 
 /**

@@ -1,7 +1,7 @@
 /**
  * link: the allocator merged into a program that imports the malloc family.
  *
- *   inspect   read the program, refuse what cannot work (accept.ts)
+ *   inspect   read the program, refuse what cannot work (accept.ts) or is damaged (validity.ts)
  *   bind      which imports are the allocator's, which flavour has them, where the heap begins
  *   edit      the program's sections: imports renamed, memory exported, start function exported instead of started
  *   fit       the allocator (allocator.ts)
@@ -48,6 +48,7 @@ import { functionName, type ImportInfo, inspect, type MemoryInfo, type ModuleInf
 import type { LinkReport } from "./report.js";
 import { restoreSources, shiftSourceMap } from "./sourcemap.js";
 import { findThreadEnds, refuseMixedSharing, type ThreadEnds, threadWarnings } from "./threads.js";
+import { refuseInvalid } from "./validity.js";
 
 export type { OptimizeLevel } from "./arguments.js";
 
@@ -101,6 +102,7 @@ export async function link(program: Uint8Array, given: LinkOptions = {}): Promis
   const options = readLinkOptions(given);
   const info = inspect(program);
   const memory = acceptProgram(info);
+  refuseInvalid(program, info);
   const warnings: string[] = [];
 
   const bound = bindImports(info);
@@ -353,6 +355,9 @@ function editProgram(program: Uint8Array, info: ModuleInfo, edits: ProgramEdits)
   if (debug) {
     edits.warnings.push("the debug information (DWARF) was removed: it does not hold for the merged module");
   }
+  const damaged = new Set(info.damaged);
+  if (damaged.size > 0)
+    edits.warnings.push(`removed, for they are damaged: the custom sections ${[...damaged].join(", ")}`);
   return editModule(
     program,
     (bytes) => applyInlining(bytes, info, edits.inlining),
@@ -360,6 +365,7 @@ function editProgram(program: Uint8Array, info: ModuleInfo, edits: ProgramEdits)
       removeCustomSections(
         bytes,
         (name) =>
+          damaged.has(name) ||
           name.startsWith(".debug_") ||
           name.startsWith("reloc.") ||
           /^(sourceMappingURL|external_debug_info)$/.test(name),

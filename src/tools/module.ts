@@ -2,13 +2,20 @@
  * What a module is made of, read from its sections: imports, exports, memories, start, globals, data segments, names.
  *
  * Nothing is decoded that the tools do not ask for; function bodies stay bytes. Every offset is from the start of the
- * file. One pass over the sections; cost linear in the file's size without its code.
+ * file. Any bytes give a result or a ToolError: whether the module is valid beyond that is for the engine to say.
+ * Damaged custom sections, which engines do not read, are passed over and named. One pass over the sections; cost linear
+ * in the file's size without its code.
  */
 import { ToolError } from "./errors.js";
 import { malformed, Reader, truncated } from "./reader.js";
+import { whatItIs } from "./sniff.js";
 
 export type ExternKind = "function" | "table" | "memory" | "global" | "tag";
 const KINDS: readonly ExternKind[] = ["function", "table", "memory", "global", "tag"];
+
+/** The most parameters, and the most results, that engines allow a function; and the most pages of a memory. */
+const MAX_VALUES = 1000;
+const MAX_PAGES = 65536;
 
 /** Numbers of the sections, in no particular order. */
 export const SECTION = {
@@ -27,6 +34,9 @@ export const SECTION = {
   dataCount: 12,
   tag: 13,
 } as const;
+
+/** The order of the sections in a file, by number. Each is there once at most. */
+export const SECTION_ORDER: readonly number[] = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
 
 export interface Section {
   readonly id: number;
@@ -146,10 +156,16 @@ export interface ModuleInfo {
   readonly object: boolean;
   /** Uses types of the GC proposal in its type section. */
   readonly gc: boolean;
+  /** Computes constants of globals or segments, which not every engine of today can. */
+  readonly extendedConst: boolean;
+  /** Names of custom sections that could not be read. */
+  readonly damaged: readonly string[];
   /** Features that the target_features section names, without their sign; undefined when there is no such section. */
   readonly targetFeatures?: readonly string[];
   /** Of the section sourceMappingURL. */
   readonly sourceMappingURL?: string;
+  /** What the section producers says of languages and compilers: "Rust", "Go cmd/compile go1.24". */
+  readonly producers: readonly string[];
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
@@ -181,22 +197,29 @@ export function inspect(bytes: Uint8Array): ModuleInfo {
     dylink: false,
     object: false,
     gc: false,
+    extendedConst: false,
+    damaged: [],
+    producers: [],
   };
   const reader = new Reader(bytes, 8);
+  let place = -1;
   while (!reader.done) {
     const start = reader.at;
     const id = reader.byte();
-    const size = reader.u32();
-    if (reader.at + size > bytes.length) throw truncated(bytes.length);
-    const body = reader.sub(size);
+    const body = reader.sub(reader.u32());
     if (id === SECTION.custom) {
       const name = body.name();
       info.sections.push({ id, name, start, body: body.at, end: body.end });
       readCustom(name, body, info, functionNames, globalNames);
     } else {
       if (id > SECTION.tag) throw malformed(start, `a section of unknown number ${id}`);
+      if (SECTION_ORDER.indexOf(id) <= place) throw malformed(start, `section ${id} twice, or in the wrong order,`);
+      place = SECTION_ORDER.indexOf(id);
       info.sections.push({ id, start, body: body.at, end: body.end });
-      READERS[id]?.(body, info);
+      const read = READERS[id];
+      if (read === undefined) continue;
+      read(body, info);
+      if (!body.done) throw malformed(body.at, `bytes left over in section ${id}`);
     }
   }
   const defined = info.functions.length - info.importedFunctions;
@@ -209,12 +232,12 @@ export function inspect(bytes: Uint8Array): ModuleInfo {
 const READERS: Record<number, (r: Reader, info: Mutable<ModuleInfo>) => void> = {
   [SECTION.type]: readTypes,
   [SECTION.import]: readImports,
-  [SECTION.function]: (r, info) => each(r, () => info.functions.push(info.types[r.u32()])),
+  [SECTION.function]: (r, info) => each(r, () => info.functions.push(readTypeOf(r, info))),
   [SECTION.memory]: (r, info) => each(r, () => info.memories.push(readMemory(r))),
   [SECTION.global]: (r, info) =>
     each(r, () => {
       const type = { ...readGlobalType(r) };
-      const { value, functions } = readConstant(r);
+      const { value, functions } = readConstant(r, info);
       info.globals.push(value === undefined ? { ...type, functions } : { ...type, value, functions });
     }),
   [SECTION.export]: (r, info) =>
@@ -222,17 +245,24 @@ const READERS: Record<number, (r: Reader, info: Mutable<ModuleInfo>) => void> = 
   [SECTION.start]: (r, info) => {
     info.start = r.u32();
   },
-  [SECTION.element]: (r, info) => each(r, () => info.elements.push(readElements(r))),
+  [SECTION.element]: (r, info) => each(r, () => info.elements.push(readElements(r, info))),
   [SECTION.code]: (r, info) =>
     each(r, () => {
       const { at: start, end } = r.sub(r.u32());
       info.bodies.push({ start, end });
     }),
-  [SECTION.data]: (r, info) => each(r, () => info.data.push(readData(r))),
+  [SECTION.data]: (r, info) => each(r, () => info.data.push(readData(r, info))),
 };
 
 function each(r: Reader, read: () => void): void {
-  for (let left = r.u32(); left > 0; left--) read();
+  for (let left = r.count(); left > 0; left--) read();
+}
+
+function readTypeOf(r: Reader, info: Mutable<ModuleInfo>): FunctionType | undefined {
+  const at = r.at;
+  const index = r.u32();
+  if (index >= info.types.length) throw malformed(at, `a function of type ${index}, which is not there,`);
+  return info.types[index];
 }
 
 /** What the first bytes say when they are not a module's. */
@@ -249,7 +279,10 @@ function checkHeader(bytes: Uint8Array): void {
   }
   const magic = [0, 0x61, 0x73, 0x6d];
   const head = bytes.subarray(0, 4);
-  if (head.some((byte, i) => byte !== magic[i])) throw notWasm(bytes);
+  if (head.some((byte, i) => byte !== magic[i])) {
+    const { what, fix } = whatItIs(bytes);
+    throw new ToolError("not-wasm", `the file is not a WebAssembly module but ${what}`, fix);
+  }
   if (bytes.length < 8) throw truncated(bytes.length);
   const [v0, v1, layer] = [bytes[4], bytes[5], bytes[6]! | (bytes[7]! << 8)];
   if (layer === 1) {
@@ -261,22 +294,6 @@ function checkHeader(bytes: Uint8Array): void {
     );
   }
   if (v0 !== 1 || v1 !== 0 || layer !== 0) throw malformed(4, "a version other than 1");
-}
-
-function notWasm(bytes: Uint8Array): ToolError {
-  const text = new TextDecoder("latin1").decode(bytes.subarray(0, 512)).trimStart();
-  const [what, fix] = text.startsWith("\x7fELF")
-    ? ["a native program or object (ELF)", "Compile for wasm32: for clang --target=wasm32-wasip1."]
-    : /^(\(module|\(component|;;|\(;)/.test(text)
-      ? ["WebAssembly text", "Turn it into a binary first: npx wasm-as app.wat -o app.wasm."]
-      : /^(<!doctype|<html|<\?xml)/i.test(text)
-        ? ["HTML", "A server answered with a page instead of the file: check the address it was downloaded from."]
-        : text.startsWith("!<arch>")
-          ? ["a library of object files", "Link the program first and give the .wasm that comes out."]
-          : text.startsWith("BC\xc0\xde")
-            ? ["LLVM bitcode", "Link the program first and give the .wasm that comes out."]
-            : ["something else", "Give the .wasm file that the compiler or linker wrote."];
-  return new ToolError("not-wasm", `the file is not a WebAssembly module but ${what}`, fix);
 }
 
 /** Those that are one byte and always the same type. */
@@ -303,7 +320,7 @@ function readValueType(r: Reader): string {
 function readHeapType(r: Reader): void {
   // exact and shared types carry a byte in front
   while (r.peek() === 0x62 || r.peek() === 0x65) r.byte();
-  r.s64();
+  r.skipNumber();
 }
 
 function readTypes(r: Reader, info: Mutable<ModuleInfo>): void {
@@ -333,8 +350,10 @@ function readSubType(r: Reader, info: Mutable<ModuleInfo>): FunctionType | undef
   if (form === 0x60) {
     const params: string[] = [];
     const results: string[] = [];
+    const at = r.at;
     each(r, () => params.push(readValueType(r)));
     each(r, () => results.push(readValueType(r)));
+    if (Math.max(params.length, results.length) > MAX_VALUES) throw malformed(at, "a function of too many values");
     return { params, results };
   }
   if (form === 0x5f) each(r, () => readField(r));
@@ -367,7 +386,7 @@ function readImports(r: Reader, info: Mutable<ModuleInfo>): void {
     const kind = readKind(r);
     let type: FunctionType | undefined;
     if (kind === "function") {
-      type = info.types[r.u32()];
+      type = readTypeOf(r, info);
       info.functions.push(type);
       info.importedFunctions++;
     } else if (kind === "table") {
@@ -395,6 +414,8 @@ function readMemory(r: Reader): MemoryInfo {
   const { flags, ...limits } = readLimits(r);
   if (flags > 15) throw malformed(start, "a memory of unknown kind");
   const pageSize = flags & 8 ? 2 ** r.u32() : 65536;
+  const pages = Math.max(limits.initial, limits.maximum ?? 0);
+  if ((flags & 12) === 0 && pages > MAX_PAGES) throw malformed(start, `a memory of ${pages} pages`);
   return { ...limits, shared: (flags & 2) !== 0, is64: (flags & 4) !== 0, pageSize, start, end: r.at };
 }
 
@@ -411,7 +432,7 @@ interface Constant {
 }
 
 /** The constant expression here. Leaves the reader behind its end. */
-function readConstant(r: Reader): Constant {
+function readConstant(r: Reader, info: Mutable<ModuleInfo>): Constant {
   const functions: number[] = [];
   let value: number | undefined;
   for (let count = 0; ; count++) {
@@ -420,7 +441,7 @@ function readConstant(r: Reader): Constant {
     if (op === 0x0b) return count === 1 && value !== undefined ? { value, functions } : { functions };
     value = undefined;
     if (op === 0x41) value = r.s32() >>> 0;
-    else if (op === 0x42) r.s64();
+    else if (op === 0x42) r.skipNumber();
     else if (op === 0x43) r.take(4);
     else if (op === 0x44) r.take(8);
     else if (op === 0x23) r.u32();
@@ -430,9 +451,8 @@ function readConstant(r: Reader): Constant {
       if (r.u32() !== 12) throw malformed(at, "an unknown instruction in a constant");
       r.take(16);
     } else if (op === 0xfb) readGcConstant(r);
-    else if (!((op >= 0x6a && op <= 0x6c) || (op >= 0x7c && op <= 0x7e))) {
-      throw malformed(at, "an unknown instruction in a constant");
-    }
+    else if ((op >= 0x6a && op <= 0x6c) || (op >= 0x7c && op <= 0x7e)) info.extendedConst = true;
+    else throw malformed(at, "an unknown instruction in a constant");
   }
 }
 
@@ -447,30 +467,30 @@ function readGcConstant(r: Reader): void {
   } else if (op !== 28 && op !== 26 && op !== 27) throw malformed(at, "an unknown instruction in a constant");
 }
 
-function readData(r: Reader): DataSegment {
+function readData(r: Reader, info: Mutable<ModuleInfo>): DataSegment {
   const flags = r.u32();
   if (flags === 2) r.u32();
-  const offset = flags === 1 ? undefined : readConstant(r).value;
+  const offset = flags === 1 ? undefined : readConstant(r, info).value;
   const size = r.u32();
   const start = r.at;
   r.take(size);
   return { active: flags !== 1, ...(offset === undefined ? {} : { offset }), start, size };
 }
 
-function readElements(r: Reader): ElementSegment {
+function readElements(r: Reader, info: Mutable<ModuleInfo>): ElementSegment {
   const flags = r.u32();
   if (flags > 7) throw malformed(r.at - 1, "an element segment of unknown kind");
   const active = (flags & 1) === 0;
   const expressions = (flags & 4) !== 0;
   const table = active && flags & 2 ? r.u32() : 0;
-  const offset = active ? readConstant(r).value : undefined;
+  const offset = active ? readConstant(r, info).value : undefined;
   // All but the first form of each kind say what their elements are.
   if (flags & 3) {
     if (expressions) readValueType(r);
     else r.byte();
   }
   const functions: (number | undefined)[] = [];
-  each(r, () => functions.push(expressions ? readConstant(r).functions[0] : r.u32()));
+  each(r, () => functions.push(expressions ? readConstant(r, info).functions[0] : r.u32()));
   return { table, active, ...(offset === undefined ? {} : { offset }), functions };
 }
 
@@ -487,33 +507,45 @@ function readCustom(
   functionNames: Map<number, string>,
   globalNames: Map<number, string>,
 ): void {
-  if (name === "name") {
-    info.named = true;
-    readNames(r, functionNames, globalNames);
-  } else if (name === "dylink.0" || name === "dylink") info.dylink = true;
-  else if (name === "linking") info.object = true;
-  else if (name === "sourceMappingURL") info.sourceMappingURL = r.name();
-  else if (name === "target_features") {
-    const features: string[] = [];
-    each(r, () => {
-      const sign = String.fromCharCode(r.byte());
-      const feature = r.name();
-      if (sign !== "-") features.push(feature);
-    });
-    info.targetFeatures = features;
+  if (name === "dylink.0" || name === "dylink") info.dylink = true;
+  if (name === "linking") info.object = true;
+  if (name === "name") info.named = true;
+  try {
+    if (name === "name") readNames(r, functionNames, globalNames);
+    else if (name === "sourceMappingURL") info.sourceMappingURL = r.name();
+    else if (name === "target_features") info.targetFeatures = readFeatures(r);
+    else if (name === "producers") info.producers = readProducers(r);
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error;
+    info.damaged.push(name);
   }
 }
 
-/** The name section. Engines ignore a damaged one, so its damage is no error: what was read up to there counts. */
+function readFeatures(r: Reader): string[] {
+  const features: string[] = [];
+  each(r, () => {
+    const sign = String.fromCharCode(r.byte());
+    const feature = r.name();
+    if (sign !== "-") features.push(feature);
+  });
+  return features;
+}
+
+function readProducers(r: Reader): string[] {
+  const producers: string[] = [];
+  each(r, () => {
+    r.text();
+    each(r, () => producers.push(`${r.text()} ${r.text()}`.trim()));
+  });
+  return producers;
+}
+
+/** The name section. What was read of a damaged one up to its damage counts. */
 function readNames(r: Reader, functionNames: Map<number, string>, globalNames: Map<number, string>): void {
-  try {
-    while (!r.done) {
-      const id = r.byte();
-      const sub = r.sub(r.u32());
-      const map = id === 1 ? functionNames : id === 7 ? globalNames : undefined;
-      if (map) each(sub, () => map.set(sub.u32(), sub.name()));
-    }
-  } catch (error) {
-    if (!(error instanceof ToolError)) throw error;
+  while (!r.done) {
+    const id = r.byte();
+    const sub = r.sub(r.u32());
+    const map = id === 1 ? functionNames : id === 7 ? globalNames : undefined;
+    if (map) each(sub, () => map.set(sub.u32(), sub.text()));
   }
 }

@@ -6,6 +6,7 @@
  * access through a local that holds several constants is a possible one ("may"), and only one through a constant or a
  * local with no other value is certain. Cost: one walk over the code.
  */
+import { ToolError } from "../errors.js";
 import type { ModuleInfo } from "../module.js";
 import { displaced, type Operand, walk } from "./instructions.js";
 
@@ -54,8 +55,12 @@ const LOWEST_ADDRESS = 8;
 /** Assigned values of one local that are followed. */
 const MOST_VALUES = 16;
 const MOST_ORIGINS = 64;
+/** Locals that are looked through for one's origins: with more, it may be anything. */
+const MOST_LOCALS = 1024;
+/** Origins that are looked at for one function. Only code made to be hard to read has so many. */
+const MOST_STEPS = 20_000_000;
 
-/** The facts of all functions that have a body, by function index. Throws UnknownInstruction. */
+/** The facts of all functions that have a body, by function index. Throws UnknownInstruction, ToolError "unsure". */
 export function collectFacts(bytes: Uint8Array, info: ModuleInfo): Map<number, FunctionFacts> {
   const all = new Map<number, FunctionFacts>();
   info.bodies.forEach((body, i) => {
@@ -83,6 +88,7 @@ class Collector {
   readonly #masks: { readonly value: Operand; readonly mask: number }[] = [];
   readonly #locals = new Map<number, Operand[]>();
   readonly #known = new Map<number, readonly Operand[]>();
+  #steps = 0;
   #indirect = false;
   #stores = false;
   #size = false;
@@ -146,6 +152,7 @@ class Collector {
     for (const { address, offset, size: width, store } of this.#pending) {
       const values = this.#resolve(address);
       for (const value of values) {
+        this.#step();
         if (value.kind === "const") {
           const certain = values.length === 1;
           this.#accesses.push({ address: (value.value + offset) >>> 0, size: width, store, certain });
@@ -155,7 +162,10 @@ class Collector {
     for (const { value, mask } of this.#masks) {
       for (const word of this.#resolve(value)) {
         if (word.kind !== "word") continue;
-        for (const base of this.#resolve(word.base)) this.#header(headerReads, base, word.offset, word.size, mask);
+        for (const base of this.#resolve(word.base)) {
+          this.#step();
+          this.#header(headerReads, base, word.offset, word.size, mask);
+        }
       }
     }
     return {
@@ -171,6 +181,16 @@ class Collector {
       memorySize: this.#size,
       memoryGrow: this.#grow,
     };
+  }
+
+  /** Counts what is done for one function. Throws ToolError "unsure" when it is too much. */
+  #step(): void {
+    if (++this.#steps <= MOST_STEPS) return;
+    throw new ToolError(
+      "unsure",
+      `function ${this.index} is too tangled for what it does to memory to be followed`,
+      "Build the program with less optimisation, or against gomalloc's shim and use gomalloc link.",
+    );
   }
 
   #header(into: HeaderRead[], base: Operand, offset: number, size: number, mask?: number): void {
@@ -200,6 +220,7 @@ class Collector {
     const queue: { readonly local: number; readonly offset: number }[] = [{ local, offset: 0 }];
     for (let next = queue.pop(); next !== undefined && found.length < MOST_ORIGINS; next = queue.pop()) {
       if (seen.has(next.local)) continue;
+      if (seen.size > MOST_LOCALS) break;
       seen.add(next.local);
       if (next.local < this.params) found.push({ kind: "local", ...next });
       for (const value of this.#locals.get(next.local) ?? []) {
@@ -218,9 +239,13 @@ export function referencedFunctions({ elements, globals }: ModuleInfo): Set<numb
   return new Set(functions.filter((index) => index !== undefined));
 }
 
+/** Bytes of a piece of static data. */
+const CELL = 256;
+
 /** The active data segments at constant addresses. */
 export class StaticData {
-  readonly #segments: { readonly address: number; readonly bytes: Uint8Array }[] = [];
+  /** The memory that segments cover, in pieces of CELL bytes by number: any number of segments is looked up in O(1). */
+  readonly #cells = new Map<number, Uint8Array>();
   /** Some segments are passive or stand at addresses that are not known. */
   readonly partial: boolean;
   /** Address behind the last byte. */
@@ -234,7 +259,7 @@ export class StaticData {
         partial = true;
         continue;
       }
-      this.#segments.push({ address, bytes: bytes.subarray(start, start + size) });
+      this.#fill(address, bytes.subarray(start, start + size));
       end = Math.max(end, address + size);
     }
     this.partial = partial;
@@ -249,11 +274,19 @@ export class StaticData {
   }
 
   #byte(address: number): number {
-    for (const segment of this.#segments) {
-      const at = address - segment.address;
-      if (at >= 0 && at < segment.bytes.length) return segment.bytes[at]!;
+    return this.#cells.get(Math.floor(address / CELL))?.[address % CELL] ?? 0;
+  }
+
+  /** Of segments that overlap the last one stays, as when the module starts. */
+  #fill(address: number, bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) {
+      const [cell, from] = [Math.floor((address + at) / CELL), (address + at) % CELL];
+      const piece = bytes.subarray(at, at + CELL - from);
+      const known = this.#cells.get(cell) ?? new Uint8Array(CELL);
+      known.set(piece, from);
+      this.#cells.set(cell, known);
+      at += piece.length;
     }
-    return 0;
   }
 }
 

@@ -93,7 +93,7 @@ function refuseSnapshot(program: Program, { state }: OldAllocator, breaks: Reado
 }
 
 function plausible(program: Program, value: number, { state, firstBlock }: OldAllocator, within: number): boolean {
-  const lastWord = Math.max(...state.words);
+  const lastWord = state.runs.at(-1)?.[1] ?? 0;
   const limit = (program.info.memories[0]?.initial ?? 0) * PAGE;
   const fits = value >= program.data.end && value > lastWord && value >= (program.stackTop ?? 0) && value <= limit;
   return fits && (firstBlock === undefined || (firstBlock >= value && firstBlock < value + within));

@@ -5,11 +5,15 @@
  * a constant, an unknown plus a constant, or a word loaded through one of these. Everything else is unknown. The
  * stack is exact in reachable code; behind a branch that does not return it is polymorphic, as in the specification.
  *
+ * It ends on any bytes: a body that is cut off or whose blocks do not match is a ToolError "malformed" or "truncated".
+ * What is valid is the engine's to say; the walk checks no types.
+ *
  * Covers the core instructions, sign extension, saturating conversion, bulk memory, reference types, tail calls,
  * exceptions (both forms), SIMD with its relaxed part, and atomics. Others (GC) throw UnknownInstruction.
  * Cost: linear in the body.
  */
 import type { FunctionType } from "../module.js";
+import { malformed, Reader } from "../reader.js";
 
 /** What the walk knows of an operand. Numbers are unsigned 32-bit, offsets signed. */
 export type Operand =
@@ -68,6 +72,8 @@ export interface Visitor {
   tableChange(): void;
   memorySize(): void;
   memoryGrow(): void;
+  /** An instruction of a proposal that not every engine of today has. */
+  newer?(): void;
 }
 
 /** The types that the walk needs to know how many operands come and go. */
@@ -125,23 +131,31 @@ export function walk(bytes: Uint8Array, start: number, end: number, signatures: 
 class Walk {
   readonly #stack: Operand[] = [];
   readonly #frames: Frame[] = [{ base: 0, results: 1 }];
+  readonly #r: Reader;
 
   constructor(
-    readonly bytes: Uint8Array,
-    public at: number,
-    readonly end: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
     readonly signatures: Signatures,
     readonly visitor: Visitor,
-  ) {}
+  ) {
+    this.#r = new Reader(bytes, start, end);
+  }
 
   run(): void {
-    for (let groups = this.#u32(); groups > 0; groups--) {
-      this.#u32();
+    const r = this.#r;
+    for (let groups = r.count(); groups > 0; groups--) {
+      r.u32();
       // a reference type is more than a byte long
-      const type = this.bytes[this.at++]!;
-      if (type === 0x63 || type === 0x64) this.#skipLeb();
+      const type = r.byte();
+      if (type === 0x63 || type === 0x64) r.skipNumber();
     }
-    while (this.at < this.end) this.#instruction(this.bytes[this.at++]!);
+    while (!r.done) {
+      if (this.#frames.length === 0) throw malformed(r.at, "an instruction behind the end of a function");
+      this.#instruction(r.byte());
+    }
+    if (this.#frames.length > 0) throw malformed(r.at, "a function whose blocks do not end");
   }
 
   // The stack
@@ -197,48 +211,35 @@ class Walk {
 
   // Immediates
 
-  #u32(): number {
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = this.bytes[this.at++]!;
-      value |= (byte & 0x7f) << shift;
-      if (byte < 0x80) return value >>> 0;
-    }
-  }
-
-  #s32(): number {
-    let value = 0;
-    for (let shift = 0; ; ) {
-      const byte = this.bytes[this.at++]!;
-      value |= (byte & 0x7f) << shift;
-      shift += 7;
-      if (byte < 0x80) return shift < 32 && byte & 0x40 ? value | (-1 << shift) : value;
-    }
-  }
-
-  #skipLeb(): void {
-    while (this.bytes[this.at++]! >= 0x80);
-  }
-
   /** Alignment, the memory's index if there is one, and the offset. */
   #memarg(): number {
-    if (this.#u32() & 0x40) this.#u32();
-    return this.#u32();
+    if (this.#r.u32() & 0x40) this.#r.u32();
+    return this.#r.u32();
   }
 
   #blockType(): { params: number; results: number } {
-    const code = this.bytes[this.at]!;
+    const code = this.#r.peek();
     if (code === 0x40) {
-      this.at++;
+      this.#r.byte();
       return { params: 0, results: 0 };
     }
     // value types are negative one-byte numbers; type indices are not
     if (code >= 0x40 && code < 0x80) {
-      this.at++;
-      if (code === 0x63 || code === 0x64) this.#skipLeb();
+      this.#r.byte();
+      if (code === 0x63 || code === 0x64) this.#r.skipNumber();
       return { params: 0, results: 1 };
     }
-    return arity(this.signatures.types[this.#u32()]);
+    return this.#arity(this.signatures.types);
+  }
+
+  #arity(
+    types: readonly (FunctionType | undefined)[],
+    index: number = this.#r.u32(),
+  ): { params: number; results: number } {
+    if (index >= types.length) throw malformed(this.#r.at, `a function or type ${index}, which is not there,`);
+    const type = types[index];
+    if (type === undefined) throw new UnknownInstruction("of a type that is no function's");
+    return { params: type.params.length, results: type.results.length };
   }
 
   // Instructions
@@ -251,61 +252,65 @@ class Walk {
     else {
       switch (op) {
         case 0x3f:
-          this.#u32();
+          this.#r.u32();
           this.visitor.memorySize();
           this.#push();
           return;
         case 0x40:
-          this.#u32();
+          this.#r.u32();
           this.visitor.memoryGrow();
           this.#shape(1, 1);
           return;
         case 0x41:
-          this.#push({ kind: "const", value: this.#s32() >>> 0 });
+          this.#push({ kind: "const", value: this.#r.s32() >>> 0 });
           return;
         case 0x42:
-          this.#skipLeb();
+          this.#r.skipNumber();
           this.#push();
           return;
         case 0x43:
-          this.at += 4;
+          this.#r.take(4);
           this.#push();
           return;
         case 0x44:
-          this.at += 8;
+          this.#r.take(8);
           this.#push();
           return;
         case 0xd0:
-          this.#skipLeb();
+          this.#r.skipNumber();
           this.#push();
           return;
         case 0xd1:
           this.#shape(1, 1);
           return;
         case 0xd2:
-          this.visitor.functionReference(this.#u32());
+          this.visitor.functionReference(this.#r.u32());
           this.#push();
           return;
         case 0xd3: // ref.eq
+          this.visitor.newer?.();
           this.#shape(2, 1);
           return;
         case 0xd4: // ref.as_non_null
+          this.visitor.newer?.();
           return;
         case 0xd5: // br_on_null: the reference stays when it falls through
-          this.#u32();
+          this.visitor.newer?.();
+          this.#r.u32();
           return;
-        case 0xd6:
-          this.#u32();
+        case 0xd6: // br_on_non_null
+          this.visitor.newer?.();
+          this.#r.u32();
           this.#shape(1, 0);
           return;
         case 0xfc:
-          this.#bulk(this.#u32());
+          this.#bulk(this.#r.u32());
           return;
         case 0xfd:
-          this.#simd(this.#u32());
+          this.#simd(this.#r.u32());
           return;
         case 0xfe:
-          this.#atomic(this.#u32());
+          this.#atomic(this.#r.u32());
           return;
         default:
           throw new UnknownInstruction(`0x${op.toString(16)}`);
@@ -338,27 +343,28 @@ class Walk {
         this.#otherArm();
         return;
       case 0x07:
-        this.#u32();
+        this.#r.u32();
         this.#otherArm();
         return;
       case 0x08: // throw
       case 0x09: // rethrow
       case 0x0c: // br
-        this.#u32();
+        this.#r.u32();
         this.#unreachable();
         return;
       case 0x0a: // throw_ref
+        this.visitor.newer?.();
         this.#unreachable();
         return;
       case 0x0b:
         this.#leave();
         return;
       case 0x0d:
-        this.#u32();
+        this.#r.u32();
         this.#pop();
         return;
       case 0x0e:
-        for (let targets = this.#u32() + 1; targets > 0; targets--) this.#u32();
+        for (let targets = this.#r.count() + 1; targets > 0; targets--) this.#r.u32();
         this.#pop();
         this.#unreachable();
         return;
@@ -367,10 +373,10 @@ class Walk {
         return;
       case 0x10:
       case 0x12: {
-        const start = this.at - 1;
-        const callee = this.#u32();
-        const site = { start, end: this.at };
-        const { params, results } = arity(this.signatures.functions[callee]);
+        const start = this.#r.at - 1;
+        const callee = this.#r.u32();
+        const site = { start, end: this.#r.at };
+        const { params, results } = this.#arity(this.signatures.functions, callee);
         const last = params > 0 ? this.#pop() : undefined;
         for (let i = 1; i < params; i++) this.#pop();
         this.visitor.call(callee, last, site);
@@ -389,18 +395,19 @@ class Walk {
       case 0x13:
       case 0x14:
       case 0x15: {
-        const start = this.at - 1;
-        const type = this.#u32();
-        const { params, results } = arity(this.signatures.types[type]);
+        const start = this.#r.at - 1;
+        if (op >= 0x14) this.visitor.newer?.();
+        const type = this.#r.u32();
+        const { params, results } = this.#arity(this.signatures.types, type);
         this.visitor.indirectCall(
-          op < 0x14 ? { type, table: this.#u32(), tail: op === 0x13, start, end: this.at } : undefined,
+          op < 0x14 ? { type, table: this.#r.u32(), tail: op === 0x13, start, end: this.#r.at } : undefined,
         );
         this.#shape(params + 1, results);
         if (op === 0x13 || op === 0x15) this.#unreachable();
         return;
       }
       case 0x18: // delegate
-        this.#u32();
+        this.#r.u32();
         this.#leave();
         return;
       case 0x1a:
@@ -408,17 +415,18 @@ class Walk {
         return;
       case 0x1b:
       case 0x1c: {
-        if (op === 0x1c) for (let types = this.#u32(); types > 0; types--) this.#skipLeb();
+        if (op === 0x1c) for (let types = this.#r.count(); types > 0; types--) this.#r.skipNumber();
         this.#pop();
         const [second, first] = [this.#pop(), this.#pop()];
         this.#push(first.kind === "unknown" || first.kind === "const" ? second : first);
         return;
       }
       case 0x1f: {
+        this.visitor.newer?.();
         const { params, results } = this.#blockType();
-        for (let clauses = this.#u32(); clauses > 0; clauses--) {
-          if (this.#u32() < 2) this.#u32();
-          this.#u32();
+        for (let clauses = this.#r.count(); clauses > 0; clauses--) {
+          if (this.#r.u32() < 2) this.#r.u32();
+          this.#r.u32();
         }
         this.#enter(params, results);
         return;
@@ -429,7 +437,7 @@ class Walk {
   }
 
   #variable(op: number): void {
-    const index = this.#u32();
+    const index = this.#r.u32();
     switch (op) {
       case 0x20:
         this.#push({ kind: "local", local: index, offset: 0 });
@@ -518,25 +526,25 @@ class Walk {
       case 10: // memory.copy
       case 12: // table.init
       case 14: // table.copy
-        this.#u32();
-        this.#u32();
+        this.#r.u32();
+        this.#r.u32();
         this.#shape(3, 0);
         return;
       case 9:
       case 13:
-        this.#u32();
+        this.#r.u32();
         return;
       case 11: // memory.fill
       case 17: // table.fill
-        this.#u32();
+        this.#r.u32();
         this.#shape(3, 0);
         return;
       case 15:
-        this.#u32();
+        this.#r.u32();
         this.#shape(2, 1);
         return;
       case 16:
-        this.#u32();
+        this.#r.u32();
         this.#push();
         return;
       default:
@@ -548,7 +556,7 @@ class Walk {
     if (op <= 11 || (op >= 84 && op <= 93)) {
       const offset = this.#memarg();
       const lane = op >= 84 && op <= 91;
-      if (lane) this.at++;
+      if (lane) this.#r.byte();
       const store = op === 11 || (op >= 88 && op <= 91);
       if (lane || store) this.#pop();
       this.visitor.access(this.#raw(), offset, 16, store);
@@ -556,23 +564,24 @@ class Walk {
       return;
     }
     if (op === 12 || op === 13) {
-      this.at += 16;
+      this.#r.take(16);
       if (op === 12) this.#push();
       else this.#shape(2, 1);
       return;
     }
     if (op >= 21 && op <= 34) {
-      this.at++;
+      this.#r.byte();
       this.#shape(LANE_REPLACE.has(op) ? 2 : 1, 1);
       return;
     }
+    if (op > 0xff) this.visitor.newer?.();
     if (op > 0x113) throw new UnknownInstruction(`0xfd ${op}`);
     this.#shape(SIMD_TERNARY.has(op) ? 3 : SIMD_UNARY.has(op) ? 1 : 2, 1);
   }
 
   #atomic(op: number): void {
     if (op === 3) {
-      this.at++;
+      this.#r.byte();
       return;
     }
     const offset = this.#memarg();
@@ -584,11 +593,6 @@ class Walk {
     if (op > 0x1d) this.visitor.access(UNKNOWN, 0, 8, false);
     if (op < 0x17 || op > 0x1d) this.#push();
   }
-}
-
-function arity(type: FunctionType | undefined): { params: number; results: number } {
-  if (type === undefined) throw new UnknownInstruction("of a type that is no function's");
-  return { params: type.params.length, results: type.results.length };
 }
 
 /** eqz, clz, ctz, popcnt, the float unaries, conversions, sign extensions; the other numeric ones take two. */

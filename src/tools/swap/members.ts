@@ -12,7 +12,7 @@ import { type Pair, Probe } from "./probe.js";
 import type { Program } from "./program.js";
 import type { RoleName } from "./rolenames.js";
 import { ROLES, roleOfName } from "./roles.js";
-import { findState, findTrespassers, type State, touchedWords } from "./state.js";
+import { findState, findTrespassers, liesIn, type State, touchedWords } from "./state.js";
 
 export type FoundBy = "option" | "export" | "name" | "behaviour";
 
@@ -45,6 +45,10 @@ const GUESSES: readonly RoleName[] = [
 const LEAST_WORDS = 4;
 /** A family has no more unnamed members and helpers than this. */
 const MOST_SUSPECTS = 16;
+/** No program has more functions that free as dlmalloc does, more beside them that may be malloc, or more members. */
+const MOST_FREES = 16;
+const MOST_MALLOCS = 64;
+const MOST_MEMBERS = 256;
 
 /** `family`: roles told by the caller, each with an export's or function's name or a function index. Throws ToolError. */
 export function findAllocator(
@@ -56,9 +60,11 @@ export function findAllocator(
 
 class Search {
   readonly #members = new Map<number, Member>();
-  #probe: Probe | undefined;
+  readonly #probe: Probe;
 
-  constructor(readonly program: Program) {}
+  constructor(readonly program: Program) {
+    this.#probe = new Probe(program);
+  }
 
   run(family: Readonly<Partial<Record<RoleName, string | number>>>): OldAllocator {
     const { program } = this;
@@ -68,12 +74,12 @@ class Search {
     const rust = this.#of("malloc") === undefined && this.#of("rust_alloc") !== undefined;
     const malloc = this.#need(rust ? "rust_alloc" : "malloc");
     const free = this.#need(rust ? "rust_dealloc" : "free");
-    const pair = { malloc, free, rust };
     const growImport = findGrowImport(program, malloc);
-    this.#probe = new Probe(program, growImport);
+    const pair = { malloc, free, rust, growImport };
     const seen = this.#probe.observe(pair);
 
     for (;;) {
+      if (this.#members.size > MOST_MEMBERS) throw this.#tooMany([...this.#members.keys()]);
       const members = new Set(this.#members.keys());
       const internals = program.internalsOf(members);
       const allocator = new Set([...members, ...internals]);
@@ -99,7 +105,7 @@ class Search {
         throw new ToolError("option", `family: no role ${role}`, `Give one of ${Object.keys(ROLES).join(", ")}.`);
       }
       const index = this.#resolve(told);
-      if (index === undefined || !this.#fits(index, role)) {
+      if (index === undefined || !this.program.fits(index, role)) {
         const type = ROLES[role].type;
         throw new ToolError(
           "option",
@@ -131,20 +137,11 @@ class Search {
         ["name", name && roleOfName(name)] as const,
       ];
       for (const [by, role] of candidates) {
-        if (!role || !this.#fits(index, role)) continue;
+        if (!role || !this.program.fits(index, role)) continue;
         this.#members.set(index, { index, role, by });
         break;
       }
     }
-  }
-
-  #fits(index: number, role: RoleName): boolean {
-    const [type, wanted] = [this.program.type(index), ROLES[role].type];
-    return (
-      !this.program.isImport(index) &&
-      type?.params.join() === wanted.params.join() &&
-      type.results.join() === wanted.results.join()
-    );
   }
 
   #of(role: RoleName): number | undefined {
@@ -178,15 +175,16 @@ class Search {
     const { program } = this;
     const told = this.#of("free");
     const frees = told !== undefined ? [told] : [...program.live].filter((index) => this.#freesLikeDlmalloc(index));
-    const pairs: (Pair & { readonly growImport: number | undefined })[] = [];
+    const pairs: Pair[] = [];
+    if (frees.length > MOST_FREES) throw this.#tooMany(frees);
+    const mallocs = [...program.live].filter((index) => program.fits(index, "malloc"));
     for (const free of frees) {
       const state = findState(program, new Set([free]));
-      for (const malloc of program.live) {
-        if (!this.#fits(malloc, "malloc") || touchedWords(program, malloc, state).certain.size < LEAST_WORDS) continue;
-        const growImport = findGrowImport(program, malloc);
-        const probe = new Probe(program, growImport);
-        const pair = { malloc, free };
-        if (probe.is("free", free, pair) && probe.is("malloc", malloc, pair)) pairs.push({ ...pair, growImport });
+      const beside = mallocs.filter((malloc) => touchedWords(program, malloc, state).certain.size >= LEAST_WORDS);
+      if (beside.length > MOST_MALLOCS) throw this.#tooMany([...frees, ...beside]);
+      for (const malloc of beside) {
+        const pair = { malloc, free, growImport: findGrowImport(program, malloc) };
+        if (this.#probe.is("free", free, pair) && this.#probe.is("malloc", malloc, pair)) pairs.push(pair);
       }
     }
     const [pair, ...more] = pairs;
@@ -203,7 +201,7 @@ class Search {
   }
 
   #freesLikeDlmalloc(index: number): boolean {
-    return this.#fits(index, "free") && freesLikeDlmalloc(this.program.facts.get(index));
+    return this.program.fits(index, "free") && freesLikeDlmalloc(this.program.facts.get(index));
   }
 
   /** What is outside of the allocator and must not be: users of its state and readers of its headers. */
@@ -231,17 +229,16 @@ class Search {
   #guess(index: number, allocator: ReadonlySet<number>, state: State, pair: Pair): RoleName | undefined {
     if (this.#isInitialiser(index, allocator, state)) return "initialiser";
     if (pair.rust) return undefined;
-    return GUESSES.find((role) => this.#probe?.is(role, index, pair));
+    return GUESSES.find((role) => this.#probe.is(role, index, pair));
   }
 
   /** () -> () that touches the state and no other constant address, and calls nobody outside of the allocator. */
   #isInitialiser(index: number, allocator: ReadonlySet<number>, state: State): boolean {
     const facts = this.program.facts.get(index);
-    if (!this.#fits(index, "initialiser") || facts === undefined || facts.callsIndirectly) return false;
-    const inState = (address: number) => state.runs.some(([first, last]) => address >= first && address < last + 4);
+    if (!this.program.fits(index, "initialiser") || facts === undefined || facts.callsIndirectly) return false;
     return (
       facts.stores &&
-      facts.accesses.every(({ address }) => inState(address)) &&
+      facts.accesses.every(({ address }) => liesIn(state.runs, address)) &&
       [...facts.calls].every((callee) => allocator.has(callee))
     );
   }
@@ -269,6 +266,15 @@ class Search {
     }
   }
 
+  #tooMany(functions: readonly number[]): ToolError {
+    const some = functions.slice(0, 3).map((index) => this.program.label(index));
+    return new ToolError(
+      "unsure",
+      `${functions.length} functions look like those of an allocator (${some.join(", ")} and others)`,
+      "Tell which are to be replaced with the option family, or build the program with one allocator.",
+    );
+  }
+
   #noState(malloc: number): ToolError {
     return new ToolError(
       "no-allocator",
@@ -287,7 +293,7 @@ class Search {
     const more = suspects.size > lines.length ? `, and ${suspects.size - lines.length} more` : "";
     // A copy of malloc or free uses much of the state from a function that is none of the family's shape.
     const inlined = [...suspects].some((index) => {
-      const shaped = GUESSES.some((role) => this.#fits(index, role));
+      const shaped = GUESSES.some((role) => this.program.fits(index, role));
       return (trespassers.get(index)?.size ?? 0) >= LEAST_WORDS && !shaped;
     });
     const [code, why]: [ToolErrorCode, string] = inlined

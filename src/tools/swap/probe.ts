@@ -4,16 +4,20 @@
  *
  * A call that traps, runs longer than TIME_LIMIT or throws answers "no". The tests tell the members of the family from
  * each other and from their helpers: they compare contents, addresses and sizes, not mere survival.
- * Cost: some milliseconds a question, with the engine's compilation of the module once.
+ * Cost: some milliseconds a question, with the engine's compilation of the module once. All questions about a module
+ * have BUDGET together; a module that needs more is refused.
  */
 import { createContext, Script } from "node:vm";
 import { addExports, editModule, setStart } from "../edit.js";
+import { ToolError } from "../errors.js";
+import type { MemoryInfo } from "../module.js";
 import type { Program } from "./program.js";
-import type { RoleName } from "./rolenames.js";
-import { ROLES } from "./roles.js";
+import { ROLE_NAMES, type RoleName } from "./rolenames.js";
 
 /** Milliseconds that one question may take. */
 const TIME_LIMIT = 2000;
+/** Milliseconds that all questions about one module may take. Real modules take some tenths of a second. */
+const BUDGET = 30_000;
 const PAGE = 65536;
 const PREFIX = "gomalloc:probe:";
 /** A stack pointer leaves at most this behind in static memory when the allocator runs. */
@@ -27,6 +31,8 @@ export interface Pair {
   readonly free: number;
   /** They are Rust's, which take size and alignment as well. */
   readonly rust?: boolean;
+  /** Import that grows the memory, if it is known. */
+  readonly growImport: number | undefined;
 }
 
 interface Bench {
@@ -39,19 +45,20 @@ interface Bench {
 export class Probe {
   readonly #module: WebAssembly.Module | undefined;
   readonly #script = new Script("question()");
+  /** Milliseconds left of the budget. */
+  #left = BUDGET;
 
   constructor(
     readonly program: Program,
-    /** Import that grows the memory, if it is known. */
-    readonly growImport: number | undefined,
     /** Run the start function of every instance; by default there is none. */
     { start = false }: { readonly start?: boolean } = {},
   ) {
     const { info, bytes } = program;
+    // Engines allow a module only so many exports: those that no role has the type of are never called.
     const functions = Array.from(
       { length: program.size - info.importedFunctions },
       (_, i) => i + info.importedFunctions,
-    );
+    ).filter((index) => ROLE_NAMES.some((role) => program.fits(index, role)));
     const edited = editModule(
       bytes,
       (from) => (start ? { bytes: from, shift: 0 } : setStart(from, undefined)),
@@ -69,14 +76,14 @@ export class Probe {
   }
 
   /** Whether instances can be made here at all. */
-  get works(): boolean {
-    return this.#instantiate() !== undefined;
+  works(growImport: number | undefined): boolean {
+    return this.#instantiate(growImport) !== undefined;
   }
 
   /** Whether `index` behaves as `role`, called beside `pair`. False too when it cannot be told. */
   is(role: RoleName, index: number, pair: Pair): boolean {
     const test = TESTS[role];
-    if (test === undefined || !sameSignature(this.program, index, role)) return false;
+    if (test === undefined || !this.program.fits(index, role)) return false;
     return this.#ask(pair, index, test) ?? false;
   }
 
@@ -85,8 +92,11 @@ export class Probe {
    * works; the stack's are left out. Undefined: the pair does not run on its own.
    */
   observe(pair: Pair): { readonly firstBlock: number; readonly changed: ReadonlySet<number> } | undefined {
+    // Another instance, in which nothing runs, has what was there before: a copy of the memory might be 4 GiB.
+    const untouched = this.#instantiate(pair.growImport);
+    if (untouched === undefined) return undefined;
+    const before = new Uint32Array((untouched.exports[`${PREFIX}memory`] as WebAssembly.Memory).buffer);
     return this.#ask(pair, pair.malloc, ({ malloc, free, memory }) => {
-      const before = new Uint32Array(memory.buffer.slice(0));
       const firstBlock = malloc(24) >>> 0;
       if (firstBlock === 0) return undefined;
       const blocks: number[] = [];
@@ -99,7 +109,8 @@ export class Probe {
       const after = new Uint32Array(memory.buffer);
       const changed = new Set<number>();
       const top = this.program.stackTop;
-      for (let word = 0; word < Math.min(firstBlock - 16, after.byteLength) >>> 2; word++) {
+      const end = Math.min(firstBlock - 16, before.byteLength) >>> 2;
+      for (let word = 0; word < end; word++) {
         const address = word * 4;
         const onStack = top !== undefined && address < top && address >= top - STACK_USED;
         if (!onStack && before[word] !== after[word]) changed.add(address);
@@ -110,7 +121,8 @@ export class Probe {
 
   /** Asks in a fresh instance, within the time limit. */
   #ask<T>(pair: Pair, candidate: number, test: (bench: Bench) => T): T | undefined {
-    const instance = this.#instantiate();
+    if (this.#left <= 0) throw tooLong();
+    const instance = this.#instantiate(pair.growImport);
     if (instance === undefined) return undefined;
     const call = (index: number): Call => {
       const target = instance.exports[PREFIX + index] as Call;
@@ -123,28 +135,32 @@ export class Probe {
       candidate: call(candidate),
       memory: instance.exports[`${PREFIX}memory`] as WebAssembly.Memory,
     };
+    const from = performance.now();
     try {
       return this.#script.runInContext(createContext({ question: () => test(bench) }), { timeout: TIME_LIMIT }) as T;
     } catch {
       return undefined;
+    } finally {
+      this.#left -= performance.now() - from;
     }
   }
 
-  #instantiate(): WebAssembly.Instance | undefined {
+  #instantiate(growImport: number | undefined): WebAssembly.Instance | undefined {
     if (this.#module === undefined) return undefined;
     const { info } = this.program;
     let memory: WebAssembly.Memory | undefined;
-    const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {};
+    // Without prototypes: a module may import what it likes, "__proto__" and "toString" too.
+    const imports = Object.create(null) as Record<string, Record<string, WebAssembly.ImportValue>>;
     const grow = (bytes: number) => this.#grow(memory, bytes >>> 0);
     for (const entry of info.imports) {
-      imports[entry.module] ??= {};
+      imports[entry.module] ??= Object.create(null) as Record<string, WebAssembly.ImportValue>;
       const into = imports[entry.module]!;
       if (entry.kind === "function") {
         const wide = entry.type?.results[0] === "i64";
-        into[entry.name] = entry.index === this.growImport ? grow : wide ? () => 0n : () => 0;
+        into[entry.name] = entry.index === growImport ? grow : wide ? () => 0n : () => 0;
       } else if (entry.kind === "memory") {
-        const { initial, maximum, shared } = info.memories[entry.index]!;
-        memory = new WebAssembly.Memory({ initial, ...(maximum === undefined ? {} : { maximum }), shared });
+        memory = newMemory(info.memories[entry.index]!);
+        if (memory === undefined) return undefined;
         into[entry.name] = memory;
       } else return undefined;
     }
@@ -170,9 +186,20 @@ export class Probe {
   }
 }
 
-function sameSignature(program: Program, index: number, role: RoleName): boolean {
-  const [type, wanted] = [program.type(index), ROLES[role].type];
-  return type?.params.join() === wanted.params.join() && type.results.join() === wanted.results.join();
+function newMemory({ initial, maximum, shared }: MemoryInfo): WebAssembly.Memory | undefined {
+  try {
+    return new WebAssembly.Memory({ initial, ...(maximum === undefined ? {} : { maximum }), shared });
+  } catch {
+    return undefined;
+  }
+}
+
+function tooLong(): ToolError {
+  return new ToolError(
+    "unsure",
+    `it was not found out in ${BUDGET / 1000} seconds of trying which functions are the allocator's`,
+    "Tell which functions malloc, free and the others are, with the option family.",
+  );
 }
 
 const TESTS: Partial<Record<RoleName, (bench: Bench) => boolean>> = {

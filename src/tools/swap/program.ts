@@ -5,9 +5,12 @@
  * optimiser will drop and that therefore neither helps nor hinders. Cost: one walk over the code.
  */
 import { ToolError } from "../errors.js";
+import { sameType } from "../family.js";
 import type { FunctionType, ModuleInfo } from "../module.js";
 import { collectFacts, type FunctionFacts, referencedFunctions, StaticData } from "./facts.js";
 import { UnknownInstruction } from "./instructions.js";
+import type { RoleName } from "./rolenames.js";
+import { ROLES } from "./roles.js";
 
 export class Program {
   readonly facts: ReadonlyMap<number, FunctionFacts>;
@@ -34,7 +37,9 @@ export class Program {
     for (const { kind, index, name } of info.exports) {
       if (kind !== "function") continue;
       roots.add(index);
-      this.#exportNames.set(index, [...(this.#exportNames.get(index) ?? []), name]);
+      const names = this.#exportNames.get(index);
+      if (names === undefined) this.#exportNames.set(index, [name]);
+      else names.push(name);
     }
     if (info.start !== undefined) roots.add(info.start);
     this.roots = roots;
@@ -51,6 +56,12 @@ export class Program {
 
   type(index: number): FunctionType | undefined {
     return this.info.functions[index];
+  }
+
+  /** Whether it is defined here and has the type of `role`. */
+  fits(index: number, role: RoleName): boolean {
+    const type = this.type(index);
+    return type !== undefined && !this.isImport(index) && sameType(type, ROLES[role].type);
   }
 
   isImport(index: number): boolean {
@@ -79,7 +90,7 @@ export class Program {
       if (found.has(index)) continue;
       found.add(index);
       const facts = this.facts.get(index);
-      if (facts) queue.push(...facts.calls);
+      for (const callee of facts?.calls ?? []) queue.push(callee);
     }
     return found;
   }
@@ -89,16 +100,14 @@ export class Program {
     const inner = this.reachable(members);
     for (const index of inner)
       if (members.has(index) || this.isImport(index) || this.roots.has(index)) inner.delete(index);
-    for (let changed = true; changed; ) {
-      changed = false;
-      for (const index of inner) {
-        for (const caller of this.callers.get(index) ?? []) {
-          if (inner.has(caller) || members.has(caller)) continue;
-          inner.delete(index);
-          changed = true;
-          break;
-        }
-      }
+    // Who is called from outside is no internal, and neither is whom such a one calls.
+    const outside = [...inner].filter((index) => {
+      for (const caller of this.callers.get(index) ?? []) if (!inner.has(caller) && !members.has(caller)) return true;
+      return false;
+    });
+    for (let index = outside.pop(); index !== undefined; index = outside.pop()) {
+      if (!inner.delete(index)) continue;
+      for (const callee of this.facts.get(index)?.calls ?? []) if (inner.has(callee)) outside.push(callee);
     }
     return inner;
   }

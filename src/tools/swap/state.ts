@@ -13,6 +13,8 @@ export interface State {
   readonly words: ReadonlySet<number>;
   /** Runs of words that lie close together, as [first word, last word]. */
   readonly runs: readonly (readonly [number, number])[];
+  /** The first words of runs of several. */
+  readonly firsts: ReadonlySet<number>;
   /**
    * Constants by which the allocator's functions may hand its state on, where they reach it through a pointer only:
    * whoever else has one of them calls the allocator's inner functions.
@@ -43,17 +45,30 @@ export function findState(program: Program, allocator: ReadonlySet<number>, seen
     direct = true;
   }
   const runs = findRuns(words);
-  return { words, runs, handles: direct ? new Set() : findHandles(program, allocator, runs) };
+  // A run's first address is also the end of the variable before it: as a plain number it says nothing.
+  const firsts = new Set(runs.filter(([first, last]) => first !== last).map(([first]) => first));
+  return { words, runs, firsts, handles: direct ? new Set() : findHandles(program, allocator, runs) };
 }
 
 function findHandles(program: Program, allocator: ReadonlySet<number>, runs: State["runs"]): Set<number> {
   const handles = new Set<number>();
   for (const index of allocator) {
     for (const constant of program.facts.get(index)?.constants ?? []) {
-      if (runs.some(([first, last]) => constant >= first - LONGEST_PREFIX && constant <= last)) handles.add(constant);
+      if (liesIn(runs, constant, LONGEST_PREFIX)) handles.add(constant);
     }
   }
   return handles;
+}
+
+/** Whether `address` lies in one of the runs, or up to `before` bytes before one. O(log runs). */
+export function liesIn(runs: State["runs"], address: number, before = 0): boolean {
+  let [low, high] = [0, runs.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (runs[middle]![1] + 4 > address) high = middle;
+    else low = middle + 1;
+  }
+  return low < runs.length && address >= runs[low]![0] - before;
 }
 
 export function* wordsOf(address: number, size: number): Generator<number> {
@@ -84,7 +99,7 @@ const MOST_COINCIDENCES = 3;
 const GETTER_SIZE = 12;
 
 /** Words of the state that function `index` touches. */
-export function touchedWords(program: Program, index: number, { words, runs, handles }: State): Touch {
+export function touchedWords(program: Program, index: number, { words, firsts, handles }: State): Touch {
   const certain = new Set<number>();
   const all = new Set<number>();
   const facts = program.facts.get(index);
@@ -95,8 +110,6 @@ export function touchedWords(program: Program, index: number, { words, runs, han
       if (access.certain) certain.add(word);
     }
   }
-  // A run's first address is also the end of the variable before it: as a plain number it says nothing.
-  const firsts = new Set(runs.filter(([first, last]) => first !== last).map(([first]) => first));
   for (const constant of facts?.constants ?? []) {
     if (handles.has(constant)) {
       all.add(constant);

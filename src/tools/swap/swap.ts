@@ -18,6 +18,7 @@ import { ToolError } from "../errors.js";
 import { ENV } from "../family.js";
 import { type LinkOptions, type LinkResult, link } from "../link.js";
 import { type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "../module.js";
+import { refuseInvalid } from "../validity.js";
 import { findHeapBase } from "./growth.js";
 import { findAllocator, type OldAllocator } from "./members.js";
 import { Probe } from "./probe.js";
@@ -51,6 +52,7 @@ export async function swap(app: Uint8Array, given: SwapOptions = {}): Promise<Sw
   const info = inspect(app);
   refuseDynamic(info);
   refuseThreads(acceptProgram(info));
+  refuseInvalid(app, info);
   refuseLinked(info.imports);
   const program = new Program(app, info);
   const allocator = findAllocator(program, family);
@@ -154,11 +156,11 @@ function checkResult(
   const growIndex = program.info.imports.find(
     ({ kind, module, name }) => kind === "function" && module === growName?.module && name === growName.name,
   )?.index;
-  const probe = new Probe(program, growIndex, { start: true });
-  if (!probe.works) return "not-possible";
+  const probe = new Probe(program, { start: true });
+  if (!probe.works(growIndex)) return "not-possible";
   for (const role of ["malloc", "calloc", "realloc", "memalign", "malloc_usable_size"] as const) {
     const index = exported(role);
-    if (index === undefined || probe.is(role, index, { malloc, free })) continue;
+    if (index === undefined || probe.is(role, index, { malloc, free, growImport: growIndex })) continue;
     throw new ToolError(
       "invalid-result",
       `the result's ${role} does not work when it is tried on its own`,
