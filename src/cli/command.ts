@@ -1,8 +1,9 @@
 /**
  * What a command of the command line is, and the options that link and swap share.
  */
-import type { ParseArgsConfig } from "node:util";
+import { type ParseArgsConfig, parseArgs } from "node:util";
 import type { LinkOptions } from "../tools/link.js";
+import { closest } from "./closest.js";
 
 export interface Command {
   /** Half a line for the list of commands. */
@@ -10,6 +11,31 @@ export interface Command {
   readonly help: string;
   /** Throws UsageError, ToolError, or what parseArgs throws. */
   run(args: string[]): Promise<void>;
+}
+
+/** Of all commands. */
+const COMMON_OPTIONS = { help: { type: "boolean", short: "h" } } as const;
+
+/** As parseArgs; what is wrong is a UsageError that names the option, and the one that may have been meant. */
+export function parse<Options extends NonNullable<ParseArgsConfig["options"]>>(
+  command: string,
+  args: string[],
+  options: Options,
+): ReturnType<typeof parseArgs<{ args: string[]; options: Options; allowPositionals: true }>> {
+  const help = `gomalloc help ${command} lists the options.`;
+  try {
+    return parseArgs({ args, options, allowPositionals: true });
+  } catch (error) {
+    const { code, message } = error as { code?: unknown; message: string };
+    if (typeof code !== "string" || !code.startsWith("ERR_PARSE_ARGS")) throw error;
+    const unknown = /^Unknown option '(-[^']*)'/.exec(message)?.[1];
+    if (code !== "ERR_PARSE_ARGS_UNKNOWN_OPTION" || unknown === undefined) {
+      throw new UsageError(message.split(". ")[0]!, help);
+    }
+    const names = Object.keys({ ...options, ...COMMON_OPTIONS }).map((name) => `--${name}`);
+    const meant = closest(unknown, names);
+    throw new UsageError(`there is no option ${unknown}`, meant === undefined ? help : `Was ${meant} meant? ${help}`);
+  }
 }
 
 /** The command line is wrong: exit code 2. */
@@ -30,6 +56,7 @@ export const WRITE_OPTIONS = {
   "in-place": { type: "boolean", default: false },
   json: { type: "boolean", default: false },
   quiet: { type: "boolean", short: "q", default: false },
+  progress: { type: "boolean", default: false },
   "heap-base": { type: "string" },
   flavour: { type: "string" },
   optimize: { type: "string", short: "O" },
@@ -43,10 +70,12 @@ export const WRITE_OPTIONS = {
   growth: { type: "string" },
 } as const satisfies ParseArgsConfig["options"];
 
-export const WRITE_HELP = `  -o, --output FILE      where the result goes; its source map goes to FILE.map
+export const WRITE_HELP = `  -o, --output FILE      where the result goes; its source map goes to FILE.map; - is standard output
       --in-place         replace the input file
       --json             print the report as JSON
   -q, --quiet            print warnings only
+      --progress         say on standard error what is done, a line a step, when it takes longer than
+                         two seconds (on a terminal that is so without the option)
 
   -O LEVEL               wasm-opt's level for the whole program: 0 1 2 3 4 s z (default 3)
       --inline, --no-inline
@@ -66,6 +95,7 @@ export interface WriteValues {
   readonly "in-place": boolean;
   readonly json: boolean;
   readonly quiet: boolean;
+  readonly progress: boolean;
   readonly "heap-base"?: string | undefined;
   readonly flavour?: string | undefined;
   readonly optimize?: string | undefined;
@@ -82,7 +112,8 @@ export interface WriteValues {
 /** The one file that a command line names. Throws UsageError. */
 export function onlyFile(positionals: readonly string[]): string {
   const [file, ...more] = positionals;
-  if (file === undefined) throw new UsageError("no file is given", "Name the .wasm file to work on.");
+  if (file === undefined)
+    throw new UsageError("no file is given", "Name the .wasm file to work on, or - for standard input.");
   if (more.length > 0) throw new UsageError(`one file too many: ${more.join(" ")}`, "Name one .wasm file.");
   return file;
 }

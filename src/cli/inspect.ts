@@ -1,11 +1,10 @@
 /**
  * gomalloc inspect: what a module is made of, as far as link and swap look at it.
  */
-import { parseArgs } from "node:util";
 import { typeText } from "../tools/family.js";
 import { type ExportInfo, type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "../tools/module.js";
-import { type Command, onlyFile } from "./command.js";
-import { readInput } from "./files.js";
+import { type Command, onlyFile, parse } from "./command.js";
+import { inFile, printable, readInput } from "./files.js";
 
 export const inspectCommand: Command = {
   summary: "print a module's imports, exports, memory and sections",
@@ -13,13 +12,21 @@ export const inspectCommand: Command = {
 
 Usage: gomalloc inspect [options] <file>
 
-      --json             print it as JSON, with function names and data segments`,
+      --json             print it as JSON, with function names and data segments
+
+- as a file is standard input.
+
+Examples:
+  gomalloc inspect app.wasm
+  gomalloc inspect app.wasm --json | jq .exports`,
 
   async run(args) {
     const options = { json: { type: "boolean", default: false } } as const;
-    const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
-    const info = inspect(await readInput(onlyFile(positionals)));
-    console.log(values.json ? JSON.stringify(plain(info), null, 2) : format(info));
+    const { values, positionals } = parse("inspect", args, options);
+    const file = onlyFile(positionals);
+    const bytes = await readInput(file);
+    const info = await inFile(file, () => inspect(bytes));
+    console.log(values.json ? JSON.stringify(plain(info), null, 2) : printable(format(info)));
   },
 };
 

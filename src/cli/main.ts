@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 /**
  * The command gomalloc: link, swap and inspect on files. Exit codes: 0 done, 1 the file or a tool is at fault, 2 the
- * command line is.
+ * command line is. A signal ends it as signals do, with nothing left behind.
  */
 import { readFile } from "node:fs/promises";
 import { ToolError } from "../tools/errors.js";
+import { closest } from "./closest.js";
 import { type Command, UsageError } from "./command.js";
+import { printable } from "./files.js";
 import { inspectCommand } from "./inspect.js";
 import { linkCommand } from "./link.js";
 import { swapCommand } from "./swap.js";
@@ -21,14 +23,17 @@ ${Object.entries(COMMANDS)
   .map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`)
   .join("\n")}
 
-  gomalloc <command> --help    the command's options
+  gomalloc help <command>      the command's options, with examples
   gomalloc --version           the version
+
+A file is a path, or - for standard input or output.
 
 Exit codes: 0 done, 1 the file or a tool is at fault, 2 the command line is.`;
 
 async function main(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
-  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+  const asksHelp = name === "--help" || name === "-h" || name === "help";
+  if (name === undefined || (asksHelp && rest[0] === undefined)) {
     console.log(HELP);
     return name === undefined ? 2 : 0;
   }
@@ -38,20 +43,27 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const json = rest.includes("--json");
   try {
-    const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-    if (command === undefined) throw new UsageError(`there is no command ${name}`, "gomalloc --help lists them.");
-    if (rest.includes("--help") || rest.includes("-h")) console.log(command.help);
+    const command = commandOf(asksHelp ? rest[0]! : name);
+    if (asksHelp || rest.includes("--help") || rest.includes("-h")) console.log(command.help);
     else await command.run(rest);
     return 0;
   } catch (error) {
-    return fail(error, name, json);
+    return fail(error, json);
   }
 }
 
-function fail(error: unknown, command: string, json: boolean): number {
-  const usage = asUsageError(error, command);
-  if (usage !== undefined) {
-    print("usage", usage.message, usage.fix, json);
+/** Throws UsageError. */
+function commandOf(name: string): Command {
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command !== undefined) return command;
+  const meant = closest(name, Object.keys(COMMANDS));
+  const list = "gomalloc --help lists them.";
+  throw new UsageError(`there is no command ${name}`, meant === undefined ? list : `Was ${meant} meant? ${list}`);
+}
+
+function fail(error: unknown, json: boolean): number {
+  if (error instanceof UsageError) {
+    print("usage", error.message, error.fix, json);
     return 2;
   }
   if (!(error instanceof ToolError)) throw error;
@@ -61,15 +73,7 @@ function fail(error: unknown, command: string, json: boolean): number {
 
 function print(code: string, message: string, fix: string, json: boolean): void {
   if (json) console.log(JSON.stringify({ error: { code, message, fix } }, null, 2));
-  console.error(`gomalloc: ${message}\n  ${fix}`);
-}
-
-/** parseArgs throws TypeErrors with a code of its own. */
-function asUsageError(error: unknown, command: string): UsageError | undefined {
-  if (error instanceof UsageError) return error;
-  const code = (error as { code?: unknown }).code;
-  if (!(error instanceof TypeError) || typeof code !== "string" || !code.startsWith("ERR_PARSE_ARGS")) return undefined;
-  return new UsageError(error.message.split(". ")[0]!, `gomalloc ${command} --help lists the options.`);
+  console.error(printable(`gomalloc: ${message}\n  ${fix}`));
 }
 
 async function version(): Promise<string> {
@@ -77,4 +81,9 @@ async function version(): Promise<string> {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+// A reader that has seen enough, `head` for instance, is no fault.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+});
 process.exitCode = await main(process.argv.slice(2));

@@ -1,9 +1,8 @@
 /**
  * gomalloc swap: the allocator inside a compiled program replaced by gomalloc.
  */
-import { parseArgs } from "node:util";
 import { formatSwapReport, type SwapOptions, swap } from "../tools/swap/swap.js";
-import { type Command, linkOptions, onlyFile, UsageError, WRITE_HELP, WRITE_OPTIONS } from "./command.js";
+import { type Command, linkOptions, onlyFile, parse, UsageError, WRITE_HELP, WRITE_OPTIONS } from "./command.js";
 import { rewriteFile } from "./files.js";
 
 export const swapCommand: Command = {
@@ -15,14 +14,20 @@ Usage: gomalloc swap [options] <file> -o <file>
 ${WRITE_HELP}
       --family ROLE=F    function F, an export's or function's name or a function's number, is malloc, free, ...
 
-The malloc family is found by export, by name (name section) or by what its code does. Refused when it is not whole.`,
+The malloc family is found by export, by name (name section) or by what its code does. Refused when it is not whole.
+- as a file is standard input.
+
+Examples:
+  gomalloc swap app.wasm -o app.swapped.wasm
+  gomalloc swap app.wasm -o out.wasm --family malloc=P --family free=Q   minified exports
+  gomalloc swap app.wasm -o out.wasm --family malloc=12 --family free=14   functions by their numbers`,
 
   async run(args) {
     const given = { ...WRITE_OPTIONS, family: { type: "string", multiple: true } } as const;
-    const { values, positionals } = parseArgs({ args, options: given, allowPositionals: true });
+    const { values, positionals } = parse("swap", args, given);
     const input = onlyFile(positionals);
     const options = { ...linkOptions(values), family: members(values.family ?? []) };
-    await rewriteFile(input, values, (program, maps) => swap(program, { ...options, ...maps }), formatSwapReport);
+    await rewriteFile(input, values, (program, given) => swap(program, { ...options, ...given }), formatSwapReport);
   },
 };
 

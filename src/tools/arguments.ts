@@ -25,6 +25,7 @@ const LINK_OPTIONS = namesOf<LinkOptions>({
   sourceMapUrl: 0,
   exportFamily: 0,
   growth: 0,
+  onProgress: 0,
 });
 const SWAP_OPTIONS = [...LINK_OPTIONS, ...namesOf<Omit<SwapOptions, keyof LinkOptions>>({ family: 0 })];
 

@@ -7,8 +7,9 @@
  * module of its size should. Cost: 0.3 s of start a tool, then what the work takes.
  */
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readFileSync } from "node:fs";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -89,9 +90,11 @@ export async function runBinaryen<Output extends string>(
   outputs: readonly Output[],
 ): Promise<Record<Output, Uint8Array<ArrayBuffer>>> {
   const script = resolvePath(`binaryen/bin/${tool}`);
-  const folder = await temporaryFolder();
+  const folder = join(tmpdir(), `gomalloc-${randomBytes(8).toString("hex")}`);
+  // Before it is there: a signal may come at any moment.
   const stays = removeAtEnd(folder);
   try {
+    makeFolder(folder);
     const contents = Object.entries(files);
     await Promise.all(contents.map(([name, data]) => writeFile(join(folder, name), data))).catch(noRoom);
     const seconds = timeLimit(contents.reduce((sum, [, { length }]) => sum + length, 0));
@@ -111,8 +114,13 @@ export async function runBinaryen<Output extends string>(
   }
 }
 
-function temporaryFolder(): Promise<string> {
-  return mkdtemp(join(tmpdir(), "gomalloc-")).catch(noRoom);
+/** At once, so that no signal comes between. */
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (cause) {
+    noRoom(cause);
+  }
 }
 
 function noRoom(cause: unknown): never {

@@ -40,7 +40,8 @@ export type ToolErrorCode =
   | "invalid-result"
   | "source-map"
   | "option"
-  | "file";
+  | "file"
+  | "internal";
 
 /** What `link`, `swap` and `inspect` throw. `message` says what is wrong, `fix` what to do. */
 export class ToolError extends Error {
@@ -54,5 +55,20 @@ export class ToolError extends Error {
     options?: ErrorOptions,
   ) {
     super(message, options);
+  }
+}
+
+/** Runs `work`: what it throws beside ToolErrors is a fault of the tools, and a ToolError "internal" that says so. */
+export async function whole<T>(tool: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (cause instanceof ToolError) throw cause;
+    throw new ToolError(
+      "internal",
+      `${tool} failed in itself: ${cause instanceof Error ? cause.message : String(cause)}`,
+      "Report it with the program: it is a fault of gomalloc, not of yours.",
+      { cause },
+    );
   }
 }

@@ -40,11 +40,12 @@ import {
   renameImports,
   setStart,
 } from "./edit.js";
-import { ToolError } from "./errors.js";
+import { ToolError, whole } from "./errors.js";
 import { ENV, EXTRAS, FAMILY, GOMALLOC, sameType, typeText } from "./family.js";
 import { findHeapBase, HEAP_BASE_EXPORT, heapBaseWarnings } from "./heapbase.js";
 import { applyInlining, findInlining, type Inlining, NOTHING_INLINED } from "./inlining.js";
 import { functionName, type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "./module.js";
+import { originOf, originText } from "./origin.js";
 import type { LinkReport } from "./report.js";
 import { restoreSources, shiftSourceMap } from "./sourcemap.js";
 import { findThreadEnds, refuseMixedSharing, type ThreadEnds, threadWarnings } from "./threads.js";
@@ -79,6 +80,8 @@ export interface LinkOptions {
   readonly exportFamily?: boolean | undefined;
   /** How the heap gets more memory. Default "auto": by the import that emscripten made for it, if the program has it. */
   readonly growth?: "auto" | Growth | undefined;
+  /** Called with half a line when a step that may take long begins. */
+  readonly onProgress?: ((step: string) => void) | undefined;
 }
 
 export interface LinkResult {
@@ -98,7 +101,16 @@ const MAX_PAGES = 65536;
  * Merges the allocator into `program`, which imports at least one function of the family from module "gomalloc" or
  * "env", and returns the new module. Throws ToolError; docs/link.md has the codes.
  */
-export async function link(program: Uint8Array, given: LinkOptions = {}): Promise<LinkResult> {
+export function link(program: Uint8Array, given: LinkOptions = {}): Promise<LinkResult> {
+  return whole("link", () => linkProgram(program, given));
+}
+
+/** `swapped`: what had names of another allocator in the program has been replaced. */
+export async function linkProgram(
+  program: Uint8Array,
+  given: LinkOptions,
+  { swapped = false }: { readonly swapped?: boolean } = {},
+): Promise<LinkResult> {
   const options = readLinkOptions(given);
   const info = inspect(program);
   const memory = acceptProgram(info);
@@ -110,10 +122,12 @@ export async function link(program: Uint8Array, given: LinkOptions = {}): Promis
   const base = findHeapBase(program, info, memory, options.heapBase, bound);
   refuseMixedSharing(info, memory, base.value);
   const ends = findThreadEnds(info, memory);
-  warnings.push(...heapBaseWarnings(info, base.value), ...threadWarnings(info, memory, ends));
+  if (!swapped) warnings.push(...heapBaseWarnings(info, base.value));
+  warnings.push(...threadWarnings(info, memory, ends));
   const hook = findMisuseHook(info);
   const needed = [...new Set([...bound.map(({ name }) => name), ...(options.exportFamily ? Object.keys(FAMILY) : [])])];
   const allocator = await chooseFlavour(needed, options.flavour, memory.shared);
+  options.onProgress?.("preparing");
   if (growth === "emscripten" && base.value !== undefined) await refuseSbrk(program, info);
 
   const need = base.value === undefined ? undefined : pagesAfterInit(allocator, memory.initial, base.value);
@@ -148,6 +162,7 @@ export async function link(program: Uint8Array, given: LinkOptions = {}): Promis
     family: options.exportFamily ? Object.keys(FAMILY) : [],
     optimize,
     names,
+    onProgress: options.onProgress,
   });
   const url = options.sourceMapUrl ?? info.sourceMappingURL;
   const wasm =
@@ -220,13 +235,17 @@ function bindImports(info: ModuleInfo): ImportInfo[] {
     bound.push(entry);
   }
   if (bound.length === 0) {
-    throw new ToolError(
-      "no-import",
-      "the module imports no function of the malloc family from gomalloc or env",
-      adviceFor(info),
-    );
+    const none = "the module imports no function of the malloc family from gomalloc or env";
+    const origin = hasMalloc(info) ? undefined : originOf(info);
+    throw origin === undefined || origin.handWritten
+      ? new ToolError("no-import", none, adviceFor(info))
+      : new ToolError("no-import", `${none}: ${originText(origin)}`, origin.fix);
   }
   return bound;
+}
+
+function hasMalloc(info: ModuleInfo): boolean {
+  return [...info.exports.map(({ name }) => name), ...info.functionNames.values()].includes("malloc");
 }
 
 /** What to do about a module that imports nothing of ours. */
@@ -235,8 +254,7 @@ function adviceFor(info: ModuleInfo): string {
   if (imports.length > 0 && imports.every(({ module, name }) => module.length === 1 && name.length <= 2)) {
     return "Its imports were renamed to single letters, as emcc does from -O3 on and for -Os: link with emcc -O2, or -O3 -g.";
   }
-  const own = [...info.exports.map(({ name }) => name), ...info.functionNames.values()];
-  return own.includes("malloc")
+  return hasMalloc(info)
     ? "It has an allocator of its own: replace that with gomalloc swap, or link the program against gomalloc's shim."
     : "Link the program against gomalloc's shim, or import malloc and free from module gomalloc.";
 }
@@ -400,6 +418,7 @@ interface BuildOptions {
   readonly family: readonly string[];
   readonly optimize: OptimizeLevel;
   readonly names: boolean;
+  readonly onProgress: LinkOptions["onProgress"];
 }
 
 interface Built {
@@ -412,7 +431,9 @@ async function build(program: Uint8Array, allocator: string, options: BuildOptio
   const attempts = featureFlags(options.info);
   for (const [i, features] of attempts.entries()) {
     try {
+      options.onProgress?.("merging");
       const merged = await merge(program, allocator, features, options.map);
+      options.onProgress?.(`optimising (-${options.optimize})`);
       return await optimise(trimExports(merged, options), features, options);
     } catch (error) {
       const last = i === attempts.length - 1;

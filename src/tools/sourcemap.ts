@@ -4,11 +4,13 @@
  */
 import { ToolError } from "./errors.js";
 
+/** Of a number of 32 bits and its sign, five bits a digit. */
+const MAX_DIGITS = 7;
 const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 interface SourceMap {
   mappings: string;
-  sources: string[];
+  sources: (string | null)[];
   sourcesContent?: (string | null)[];
 }
 
@@ -17,6 +19,7 @@ export function shiftSourceMap(map: string | Uint8Array, shift: number): string 
   const parsed = parseSourceMap(map);
   const first = /^([A-Za-z0-9+/]*?[A-Za-f])/.exec(parsed.mappings)?.[1];
   if (first === undefined || shift === 0) return JSON.stringify(parsed);
+  if (first.length > MAX_DIGITS) throw unreadable("it begins with a number of more than 32 bits");
   const moved = decodeVlq(first) + shift;
   return JSON.stringify({ ...parsed, mappings: encodeVlq(moved) + parsed.mappings.slice(first.length) });
 }
@@ -27,27 +30,37 @@ export function restoreSources(map: string | Uint8Array, from: string | Uint8Arr
   const given = parseSourceMap(from);
   const contents = given.sourcesContent;
   if (contents === undefined || to.sourcesContent?.some((text) => text !== null)) return JSON.stringify(to);
-  return JSON.stringify({
-    ...to,
-    sourcesContent: to.sources.map((source) => contents[given.sources.indexOf(source)] ?? null),
-  });
+  const texts = new Map(given.sources.map((source, i) => [source, contents[i] ?? null]));
+  return JSON.stringify({ ...to, sourcesContent: to.sources.map((source) => texts.get(source) ?? null) });
 }
 
+/** Nothing of what the file holds goes into a message: it may be another file than was meant. */
 function parseSourceMap(map: string | Uint8Array): SourceMap {
   const text = typeof map === "string" ? map : new TextDecoder().decode(map);
+  let parsed: Partial<SourceMap> | null;
   try {
-    const parsed = JSON.parse(text) as Partial<SourceMap>;
-    if (typeof parsed.mappings !== "string" || !Array.isArray(parsed.sources)) throw new Error("it has no mappings");
-    if (parsed.mappings.includes(";")) throw new Error("it maps several lines, and wasm has one");
-    return parsed as SourceMap;
-  } catch (cause) {
-    throw new ToolError(
-      "source-map",
-      `the source map cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
-      "Give the map that the compiler wrote for this very .wasm, or none.",
-      { cause },
-    );
+    parsed = JSON.parse(text) as Partial<SourceMap> | null;
+  } catch {
+    throw unreadable("it is not JSON");
   }
+  if (typeof parsed?.mappings !== "string" || !isList(parsed.sources)) throw unreadable("it has no mappings");
+  if (parsed.sourcesContent !== undefined && !isList(parsed.sourcesContent))
+    throw unreadable("its sources are no texts");
+  if (parsed.mappings.includes(";")) throw unreadable("it maps several lines, and wasm has one");
+  if (!/^[A-Za-z0-9+/,]*$/.test(parsed.mappings)) throw unreadable("its mappings are not in base 64");
+  return parsed as SourceMap;
+}
+
+function isList(value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => one === null || typeof one === "string");
+}
+
+function unreadable(why: string): ToolError {
+  return new ToolError(
+    "source-map",
+    `the source map cannot be read: ${why}`,
+    "Give the map that the compiler wrote for this very .wasm, or none.",
+  );
 }
 
 function decodeVlq(text: string): number {

@@ -1,7 +1,7 @@
 /** The command line: exit codes, files, and that no input is ever lost. */
-import { spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { chmod, link as hardLink, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -35,6 +35,20 @@ function gomalloc(...args: string[]): Promise<{ status: number | null; out: stri
   });
 }
 
+/** As gomalloc, with bytes for its standard input; its standard output as bytes. */
+function gomallocWith(input: Uint8Array, ...args: string[]) {
+  return new Promise<{ status: number | null; bytes: Buffer; err: string }>((resolve, reject) => {
+    const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), CLI, ...args], { cwd: folder });
+    const out: Buffer[] = [];
+    let err = "";
+    child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
+    child.stderr.on("data", (chunk) => (err += chunk));
+    child.on("error", reject);
+    child.on("close", (status) => resolve({ status, bytes: Buffer.concat(out), err }));
+    child.stdin.end(input);
+  });
+}
+
 const read = (name: string) => new Uint8Array(readFileSync(join(folder, name)));
 const files = () => readdirSync(folder).sort();
 
@@ -47,6 +61,8 @@ describe("gomalloc", () => {
       const { status, out } = await gomalloc(command, "--help");
       expect(status).toBe(0);
       expect(out).toMatch(new RegExp(`^gomalloc ${command}: .+\n\nUsage: gomalloc ${command} `));
+      expect(out).toMatch(new RegExp(`\nExamples:\n  gomalloc ${command} `));
+      expect((await gomalloc("help", command)).out).toBe(out);
     }
     const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
     expect((await gomalloc("--version")).out).toBe(`${version}\n`);
@@ -54,7 +70,10 @@ describe("gomalloc", () => {
 
   it.each([
     [[], /Usage/],
-    [["frobnicate"], /no command frobnicate/],
+    [["frobnicate"], /no command frobnicate\n {2}gomalloc --help/],
+    [["lnik"], /no command lnik\n {2}Was link meant\?/],
+    [["help", "swp"], /no command swp\n {2}Was swap meant\?/],
+    [["link", "app.wasm", "--ouput", "c.wasm"], /no option --ouput\n {2}Was --output meant\? gomalloc help link/],
     [["link"], /no file/],
     [["link", "app.wasm"], /no output/],
     [["link", "app.wasm", "b.wasm", "-o", "c.wasm"], /one file too many: b\.wasm/],
@@ -107,15 +126,70 @@ describe("gomalloc link", () => {
     expect(inspect(read("app.wasm")).imports).toEqual([]);
   });
 
-  it("does not take the input for the output, under whatever name", async () => {
-    await hardLink(join(folder, "app.wasm"), join(folder, "hard.wasm"));
+  it("the output may be the input, under whatever name: the file is replaced whole, a link stays one", async () => {
     await symlink("app.wasm", join(folder, "soft.wasm"));
-    for (const name of ["app.wasm", "./app.wasm", join(folder, "app.wasm"), "hard.wasm", "soft.wasm"]) {
-      const { status, err } = await gomalloc("link", "app.wasm", "-o", name);
-      expect(status, name).toBe(2);
-      expect(err).toContain("the output is the input");
-    }
-    expect(read("app.wasm")).toEqual(PROGRAM);
+    expect(await gomalloc("link", "soft.wasm", "-o", "./app.wasm", "-O0", "-q")).toMatchObject({ status: 0, err: "" });
+    expect(inspect(read("app.wasm")).imports).toEqual([]);
+    expect(files()).toEqual(["app.wasm", "soft.wasm"]);
+    await writeFile(join(folder, "app.wasm"), PROGRAM);
+    expect((await gomalloc("link", "app.wasm", "-o", "soft.wasm", "-O0", "-q")).status).toBe(0);
+    expect(lstatSync(join(folder, "soft.wasm")).isSymbolicLink()).toBe(true);
+    expect(inspect(read("app.wasm")).imports).toEqual([]);
+  });
+
+  it("a link to a file that is not there yet makes it; one that goes in a circle is refused", async () => {
+    await mkdir(join(folder, "sub"));
+    await symlink(join("sub", "new.wasm"), join(folder, "soft.wasm"));
+    expect((await gomalloc("link", "app.wasm", "-o", "soft.wasm", "-O0", "-q")).status).toBe(0);
+    expect(inspect(read(join("sub", "new.wasm"))).imports).toEqual([]);
+    expect(lstatSync(join(folder, "soft.wasm")).isSymbolicLink()).toBe(true);
+    await symlink("a.wasm", join(folder, "b.wasm"));
+    await symlink("b.wasm", join(folder, "a.wasm"));
+    const circle = await gomalloc("link", "app.wasm", "-o", "a.wasm", "-O0");
+    expect([circle.status, circle.err]).toEqual([1, expect.stringMatching(/cannot write a\.wasm: .*circle\n {2}Give/)]);
+  });
+
+  it("devices and pipes are written to, and stay what they are", async () => {
+    await symlink("/dev/null", join(folder, "null"));
+    expect((await gomalloc("link", "app.wasm", "-o", "null", "-O0", "-q")).status).toBe(0);
+    expect(statSync(join(folder, "null")).isCharacterDevice()).toBe(true);
+    execFileSync("mkfifo", [join(folder, "pipe")]);
+    const reader = readFile(join(folder, "pipe"));
+    expect((await gomalloc("link", "app.wasm", "-o", "pipe", "-O0", "-q")).status).toBe(0);
+    expect(inspect(new Uint8Array(await reader)).imports).toEqual([]);
+    expect(files()).toEqual(["app.wasm", "null", "pipe"]);
+  });
+
+  it("- is standard input and output; the report goes to standard error then", async () => {
+    const { status, bytes, err } = await gomallocWith(PROGRAM, "link", "-", "-o", "-", "-O0");
+    expect(status).toBe(0);
+    expect(inspect(new Uint8Array(bytes)).imports).toEqual([]);
+    expect(err).toMatch(/^bound {7}gomalloc\.malloc/);
+    const cut = await gomallocWith(PROGRAM.subarray(0, 50), "link", "-", "-o", "-");
+    expect([cut.status, cut.bytes.length]).toEqual([1, 0]);
+    expect(cut.err).toMatch(/^gomalloc: standard input: the module ends/);
+    const nowhere = await gomallocWith(PROGRAM, "link", "-", "--in-place");
+    expect([nowhere.status, nowhere.err]).toEqual([2, expect.stringMatching(/--in-place needs a file/)]);
+  });
+
+  it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("%s leaves nothing behind", async (signal) => {
+    const temporary = join(folder, "tmp");
+    await mkdir(temporary);
+    const tsx = import.meta.resolve("tsx");
+    const child = spawn(process.execPath, ["--import", tsx, CLI, "link", "app.wasm", "-o", "out.wasm"], {
+      cwd: folder,
+      env: { ...process.env, TMPDIR: temporary },
+    });
+    const ended = new Promise<[number | null, string | null]>((resolve) => {
+      child.on("close", (code, by) => resolve([code, by]));
+    });
+    const ours = () => readdirSync(temporary).filter((name) => name.startsWith("gomalloc-"));
+    while (ours().length === 0 && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(ours()).toHaveLength(1);
+    child.kill(signal);
+    expect(await ended).toEqual([null, signal]);
+    expect(ours()).toEqual([]);
+    expect(files()).toEqual(["app.wasm", "tmp"]);
   });
 
   it("keeps an older output and leaves no other file when it fails", async () => {
@@ -124,7 +198,7 @@ describe("gomalloc link", () => {
     const { status, out, err } = await gomalloc("link", "bad.wasm", "-o", "out.wasm", "--json");
     expect(status).toBe(1);
     expect(JSON.parse(out)).toMatchObject({ error: { code: "truncated" } });
-    expect(err).toMatch(/^gomalloc: the module ends .*\n {2}The file is cut off/);
+    expect(err).toMatch(/^gomalloc: bad\.wasm: the module ends .*\n {2}The file is cut off/);
     expect(files()).toEqual(["app.wasm", "bad.wasm", "out.wasm"]);
     expect(new TextDecoder().decode(read("out.wasm"))).toBe("older");
   });
@@ -146,7 +220,6 @@ describe("gomalloc link", () => {
   it("keeps the rights of a file that it replaces", async () => {
     await chmod(join(folder, "app.wasm"), 0o754);
     expect((await gomalloc("link", "app.wasm", "--in-place", "-O0")).status).toBe(0);
-    const { statSync } = await import("node:fs");
     expect(statSync(join(folder, "app.wasm")).mode & 0o777).toBe(0o754);
   });
 });
@@ -174,6 +247,56 @@ describe("source maps of files", () => {
   });
 });
 
+describe("the address of a source map", () => {
+  const withMap = async (url: string) => {
+    const { addCustomSection, encodeName } = await import("../../src/tools/edit.ts");
+    await writeFile(join(folder, "app.wasm"), addCustomSection(PROGRAM, "sourceMappingURL", encodeName(url)).bytes);
+  };
+
+  it.each([
+    ["a%2Fb.map", /no such file/],
+    ["%zz.map", /cannot be decoded/],
+    ["a%00b.map", /names no file/],
+    ["", /names no file/],
+    ["file://evil.example/x.map", /no relative path/],
+    ["file:///etc/hostname", /no relative path/],
+    ["/etc/hostname", /no relative path/],
+    ["%2Fetc/hostname", /no relative path/],
+    ["http://localhost/app.map", /no relative path/],
+    ["../secret.map", /outside of the module's folder/],
+    ["way-out.map", /outside of the module's folder/],
+    ["pipe.map", /no regular file/],
+    [".", /no regular file/],
+  ])("%s is not followed: a warning", async (url, why) => {
+    // The module lies in a folder of its own, beside what it is not to read.
+    const around = folder;
+    folder = join(around, "app");
+    try {
+      await mkdir(folder);
+      await withMap(url);
+      await writeFile(join(around, "secret.map"), "secret words");
+      await symlink("../secret.map", join(folder, "way-out.map"));
+      execFileSync("mkfifo", [join(folder, "pipe.map")]);
+      const { status, out, err } = await gomalloc("link", "app.wasm", "-o", "out.wasm", "-O0", "-q");
+      expect([status, err]).toEqual([0, ""]);
+      expect(out).toMatch(/^warning: the source map .* was left out: .*--no-source-map\n$/);
+      expect(out).toMatch(why);
+      expect(existsSync(join(folder, "out.wasm.map"))).toBe(false);
+    } finally {
+      folder = around;
+    }
+  });
+
+  it("a file that is no source map is refused, and none of its words are printed", async () => {
+    await withMap("notes.txt");
+    await writeFile(join(folder, "notes.txt"), "root:x:0:0 secret words");
+    const { status, out, err } = await gomalloc("link", "app.wasm", "-o", "out.wasm", "-O0", "--json");
+    expect(status).toBe(1);
+    expect(JSON.parse(out)).toMatchObject({ error: { code: "source-map" } });
+    expect(out + err).not.toMatch(/root|secret/);
+  });
+});
+
 describe("gomalloc inspect", () => {
   it("prints what a module has", async () => {
     const { status, out } = await gomalloc("inspect", "app.wasm");
@@ -185,10 +308,23 @@ describe("gomalloc inspect", () => {
     expect(JSON.parse(json)).toMatchObject({ size: PROGRAM.length, functionNames: { "8": "do_malloc" } });
   });
 
+  it("reads standard input, and shows control characters in names as escapes", async () => {
+    const { renameExports } = await import("../../src/tools/edit.ts");
+    const odd = renameExports(PROGRAM, ({ name }) => (name === "do_malloc" ? "\u001b[2Jdo\u202e" : undefined)).bytes;
+    const { status, bytes } = await gomallocWith(odd, "inspect", "-");
+    expect(status).toBe(0);
+    expect(bytes.toString()).toContain("\\u{1b}[2Jdo\\u{202e}: function");
+  });
+
+  it("a directory", async () => {
+    const { status, err } = await gomalloc("inspect", ".");
+    expect([status, err]).toEqual([1, "gomalloc: cannot read .: it is a directory\n  Name the .wasm file in it.\n"]);
+  });
+
   it("says what is wrong with a file that is no module", async () => {
     await writeFile(join(folder, "page.wasm"), "<!doctype html>");
     const { status, err } = await gomalloc("inspect", "page.wasm");
     expect(status).toBe(1);
-    expect(err).toMatch(/not a WebAssembly module but HTML\n {2}A server/);
+    expect(err).toMatch(/page\.wasm: the file is not a WebAssembly module but HTML\n {2}A server/);
   });
 });

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { addCustomSection, concat, encodeName, encodeU32, vector } from "../../src/tools/edit.ts";
 import { link } from "../../src/tools/link.ts";
 import { inspect } from "../../src/tools/module.ts";
+import { swap } from "../../src/tools/swap/swap.ts";
 import { assemble, COMMON, HEAP_BASE, programText, refusal } from "./support.ts";
 
 const PLAIN = assemble(programText());
@@ -19,7 +20,27 @@ describe("files that are no module", () => {
     ["HTML", text("<!DOCTYPE html><html>"), /HTML/, /address/],
     ["archive", text("!<arch>\n"), /library/, /Link the program/],
     ["LLVM bitcode", Uint8Array.of(0x42, 0x43, 0xc0, 0xde), /bitcode/, /Link the program/],
-    ["anything", text("hello"), /something else/, /\.wasm/],
+    ["gzip", Uint8Array.of(0x1f, 0x8b, 8, 0), /gzip/, /gunzip/],
+    ["zstd", Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd), /zstd/, /zstd -d/],
+    ["a zip archive", text("PK\x03\x04..."), /zip archive/, /Unpack/],
+    ["a Windows program", text("MZ\x90\0"), /Windows/, /wasm32/],
+    ["Mach-O", Uint8Array.of(0xcf, 0xfa, 0xed, 0xfe, 7, 0), /macOS/, /wasm32/],
+    ["LLVM assembly", text('; ModuleID = "a.c"\n'), /LLVM assembly/, /Link the program/],
+    ["C", text("/* a */\n#include <stdio.h>\nint main(void) {}\n"), /C or C\+\+ source/, /Compile/],
+    ["C without an include", text("int main(void) { return 0; }\n"), /C or C\+\+ source/, /Compile/],
+    ["JavaScript", text('import { a } from "./a.js";\n'), /JavaScript/, /SINGLE_FILE/],
+    ["CommonJS", text('"use strict";\nvar Module = {};\n'), /JavaScript/, /SINGLE_FILE/],
+    ["Rust", text("use std::fmt;\npub fn main() {}\n"), /Rust/, /Compile/],
+    ["Go", text("// a\npackage main\n\nfunc main() {}\n"), /Go source/, /Compile/],
+    ["JSON", text('{ "a": 1 }'), /JSON/, /\.wasm/],
+    ["a script", text("#!/bin/sh\nexit 0\n"), /script/, /\.wasm/],
+    ["a data URL", text("data:application/wasm;base64,AGFzbQ=="), /data URL/, /Decode/],
+    ["base64", text("AGFzbQEAAAA="), /base64/, /base64 -d/],
+    ["Git LFS", text("version https://git-lfs.github.com/spec/v1\n"), /Git LFS/, /git lfs pull/],
+    ["text with a byte order mark", text("\ufeff(module)"), /WebAssembly text/, /wasm-as/],
+    ["a module that went through a text tool", text("\ufffdasm"), /text tool/, /again/],
+    ["plain text", text("hello"), /but text/, /\.wasm/],
+    ["binary data", Uint8Array.of(1, 2, 3, 4, 5), /binary data/, /\.wasm/],
   ])("%s", async (_, bytes, message, fix) => {
     const error = await refusal(() => link(bytes), "not-wasm");
     expect(error.message).toMatch(message);
@@ -158,7 +179,16 @@ describe("heap base and memory", () => {
 
   it("a source map that is none", () => refusal(() => link(PLAIN, { sourceMap: "{}" }), "source-map"));
 
-  it("code that binaryen cannot read", async () => {
+  it("code that the engine does not take: in its words", async () => {
+    const broken = PLAIN.slice();
+    const DROP = 0x1a;
+    broken[inspect(PLAIN).bodies[0]!.start + 1] = DROP;
+    const error = await refusal(() => link(broken), "malformed");
+    expect(error.message).toMatch(/not valid: Compiling function #8/);
+    await refusal(() => swap(broken), "malformed");
+  });
+
+  it("an instruction that nobody knows may be newer than the engine: binaryen says that it is none", async () => {
     const broken = PLAIN.slice();
     broken[inspect(PLAIN).bodies[0]!.start + 1] = 0xff;
     const error = await refusal(() => link(broken), "binaryen");

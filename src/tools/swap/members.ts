@@ -7,6 +7,7 @@
  * leave it working on a heap that is not there.
  */
 import { ToolError, type ToolErrorCode } from "../errors.js";
+import { originOf, originText } from "../origin.js";
 import { findHeaderReaders, freesLikeDlmalloc } from "./headers.js";
 import { type Pair, Probe } from "./probe.js";
 import type { Program } from "./program.js";
@@ -159,6 +160,10 @@ class Search {
         "the module imports its malloc",
         "Use gomalloc link, which binds such imports.",
       );
+    }
+    const origin = role === "malloc" ? originOf(this.program.info) : undefined;
+    if (origin !== undefined) {
+      throw new ToolError("no-allocator", `no malloc was found: ${originText(origin)}`, origin.fix);
     }
     throw new ToolError(
       "no-allocator",

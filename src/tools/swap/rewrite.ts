@@ -6,6 +6,7 @@
  */
 import { type Binaryen, loadBinaryen } from "../binaryen.js";
 import { addExports, removeCustomSections } from "../edit.js";
+import { ToolError } from "../errors.js";
 import { GOMALLOC } from "../family.js";
 import type { FunctionType } from "../module.js";
 import type { Member } from "./members.js";
@@ -20,8 +21,24 @@ export async function rewriteMembers(program: Program, members: Iterable<Member>
   const list = [...members];
   const handles = list.map(({ index }) => ({ name: HANDLE + index, kind: "function" as const, index }));
   // Binaryen would name functions by a stale section; what it cannot carry over, link removes anyway.
-  const clean = removeCustomSections(program.bytes, (name) => name.startsWith("reloc.") || name === "sourceMappingURL");
-  const module = binaryen.readBinary(addExports(clean.bytes, handles).bytes);
+  const clean = removeCustomSections(program.bytes, (name) => {
+    return name.startsWith("reloc.") || name === "sourceMappingURL" || program.info.damaged.includes(name);
+  });
+  try {
+    return rewrite(binaryen, addExports(clean.bytes, handles).bytes, list, program.info.named);
+  } catch (cause) {
+    // binaryen's errors are no Errors, and their words tell nothing to those who do not know its sources
+    throw new ToolError(
+      "binaryen",
+      `binaryen cannot rewrite the module: ${cause instanceof Error ? cause.message : "it gives no reason"}`,
+      "Remove its custom sections (wasm-strip app.wasm), or build the program against gomalloc's shim and use gomalloc link.",
+      { cause },
+    );
+  }
+}
+
+function rewrite(binaryen: Binaryen, bytes: Uint8Array, list: readonly Member[], names: boolean): Uint8Array {
+  const module = binaryen.readBinary(bytes);
   try {
     const imported = new Set<string>();
     for (const { index, role } of list) {
@@ -39,7 +56,7 @@ export async function rewriteMembers(program: Program, members: Iterable<Member>
       module.addFunction(name, params, results, locals, spec.body(module, binaryen));
       module.removeExport(HANDLE + index);
     }
-    return emit(binaryen, module, program.info.named);
+    return emit(binaryen, module, names);
   } finally {
     module.dispose();
   }

@@ -14,9 +14,9 @@ import { acceptProgram } from "../accept.js";
 import { GROWTH_IMPORTS } from "../allocator.js";
 import { readSwapOptions } from "../arguments.js";
 import { renameImports } from "../edit.js";
-import { ToolError } from "../errors.js";
+import { ToolError, whole } from "../errors.js";
 import { ENV } from "../family.js";
-import { type LinkOptions, type LinkResult, link } from "../link.js";
+import { type LinkOptions, type LinkResult, linkProgram } from "../link.js";
 import { type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "../module.js";
 import { refuseInvalid } from "../validity.js";
 import { findHeapBase } from "./growth.js";
@@ -46,7 +46,11 @@ export interface SwapResult extends Omit<LinkResult, "report"> {
 const RESIZE_HEAP = GROWTH_IMPORTS.emscripten;
 
 /** Throws ToolError: those of link, and no-allocator, incomplete-family, inlined-allocator, sbrk, heap-base, unsure. */
-export async function swap(app: Uint8Array, given: SwapOptions = {}): Promise<SwapResult> {
+export function swap(app: Uint8Array, given: SwapOptions = {}): Promise<SwapResult> {
+  return whole("swap", () => swapAllocator(app, given));
+}
+
+async function swapAllocator(app: Uint8Array, given: SwapOptions): Promise<SwapResult> {
   const options = readSwapOptions(given);
   const { family = {}, sourceMap, sourceMapUrl, ...linkOptions } = options;
   const info = inspect(app);
@@ -54,6 +58,7 @@ export async function swap(app: Uint8Array, given: SwapOptions = {}): Promise<Sw
   refuseThreads(acceptProgram(info));
   refuseInvalid(app, info);
   refuseLinked(info.imports);
+  options.onProgress?.("looking for the allocator");
   const program = new Program(app, info);
   const allocator = findAllocator(program, family);
   const base = findHeapBase(program, allocator, options.heapBase);
@@ -66,11 +71,13 @@ export async function swap(app: Uint8Array, given: SwapOptions = {}): Promise<Sw
     );
   }
   const grower = growImport(program, allocator);
+  options.onProgress?.("replacing the allocator");
   const rewritten = await rewriteMembers(program, allocator.members.values());
-  const linked = await link(named(rewritten, grower, { module: ENV, name: RESIZE_HEAP }), {
-    ...linkOptions,
-    ...(base.value === undefined ? {} : { heapBase: base.value }),
-  });
+  const linked = await linkProgram(
+    named(rewritten, grower, { module: ENV, name: RESIZE_HEAP }),
+    { ...linkOptions, ...(base.value === undefined ? {} : { heapBase: base.value }) },
+    { swapped: true },
+  );
   const wasm = named(linked.wasm, grower && { module: ENV, name: RESIZE_HEAP }, grower);
   const checked = info.start === undefined ? checkResult(wasm, program, allocator) : "not-possible";
   return { wasm, report: makeReport(program, allocator, { base, linked, checked, warnings, after: wasm.length }) };
