@@ -49,7 +49,8 @@ export function readSwapOptions(given: SwapOptions): SwapOptions {
 }
 
 function checkLink<T extends LinkOptions>(options: T): T {
-  const { heapBase, flavour, optimize, inline, names, sourceMap, sourceMapUrl, exportFamily, growth } = options;
+  const { heapBase, flavour, optimize, inline, names, sourceMap, sourceMapUrl, exportFamily, growth, onProgress } =
+    options;
   if (heapBase !== undefined) within(heapBase, 0, MAX_ADDRESS, "heapBase");
   if (flavour !== undefined) oneOf(flavour, FLAVOURS, "flavour");
   if (optimize !== undefined) oneOf(optimize, LEVELS, "optimize");
@@ -59,6 +60,9 @@ function checkLink<T extends LinkOptions>(options: T): T {
   if (sourceMapUrl !== undefined) text(sourceMapUrl, "sourceMapUrl");
   if (exportFamily !== undefined) boolean(exportFamily, "exportFamily");
   if (growth !== undefined) oneOf(growth, GROWTHS, "growth");
+  if (onProgress !== undefined && typeof onProgress !== "function") {
+    throw new TypeError(`onProgress must be a function: ${show(onProgress)}`);
+  }
   return options;
 }
 
