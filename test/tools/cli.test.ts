@@ -5,12 +5,10 @@ import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { inspect } from "../../src/tools/module.ts";
 import type { LinkReport } from "../../src/tools/report.ts";
 import { assemble, familyOf, HEAP_BASE, instantiate, programText } from "./support.ts";
-
-vi.setConfig({ testTimeout: 900_000 });
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CLI = join(ROOT, "src", "cli", "main.ts");

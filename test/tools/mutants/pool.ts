@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Answer, Job } from "./worker.ts";
 
-const WORKER = fileURLToPath(new URL("worker.ts", import.meta.url));
+const WORKER = fileURLToPath(new URL("start.mjs", import.meta.url));
 const WORKERS = 2;
 /** Seconds for one mutant: a bound against hangs. On a quiet machine none takes five. */
 const LIMIT = 900;
@@ -30,7 +30,7 @@ async function work(files: readonly string[], queue: Iterator<Job>, answers: Ans
 
 function start(files: readonly string[]): Promise<ChildProcess> {
   const child = fork(WORKER, files, {
-    execArgv: ["--import", import.meta.resolve("tsx")],
+    execArgv: [],
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
   return new Promise((ready, failed) => {

@@ -1,6 +1,7 @@
 /**
- * A process that tries mutants, one after the other: `inspect`, and `link` or `swap`. It is told of modules by files and
- * of mutants by their seeds, and answers what became of each. The parent ends it when one takes too long.
+ * A process that tries mutants, one after the other: `inspect`, `link` and `swap`. start.mjs begins it. It is told of
+ * modules by files and of mutants by their seeds, and answers what became of each. The parent ends it when one takes too
+ * long.
  */
 import { readFileSync } from "node:fs";
 import { ToolError } from "../../../src/tools/errors.ts";
@@ -79,4 +80,3 @@ async function attempt(job: Job): Promise<Answer> {
 process.on("message", (job: Job) => {
   void attempt(job).then((answer) => process.send!(answer));
 });
-process.send!("ready");
