@@ -63,7 +63,9 @@ function start(instance: WebAssembly.Instance, place: Place, options: HeapOption
   if (place.heapBase !== null) {
     initHeap(exports, place.memory, place.heapBase);
     // Its record is had now, so that stats() works when memory is out.
-    exports.memstats();
+    if (exports.memstats() === 0) {
+      throw new RangeError("no room for the heap's records: raise maxBytes or the memory's maximum, or lower heapBase");
+    }
   }
   return new Heap(exports, place.memory, throwsOnMisuse(options), undefined, options.collector);
 }

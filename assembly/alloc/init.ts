@@ -12,6 +12,7 @@
 import {
   ADDRESS_END,
   HOST,
+  ARENA_SHIFT,
   MAX_SMALL_SIZE,
   NUM_ARENAS,
   NUM_CLASSES,
@@ -48,6 +49,7 @@ import { initRow } from "../central/rows";
 import { readyGC } from "../gc/cycle";
 import { fillSizeClasses } from "../base/sizeclasses";
 import { pause } from "../base/locks";
+import { maxBytes } from "../base/options";
 import { initRawRows } from "./raw";
 import { dummyGroup, heap, here, isMade, mheap, rowAt, rowAddress, setHeap, setLocal } from "../base/state";
 import { addRegion } from "../heap/mheap";
@@ -79,6 +81,9 @@ export function classPages(c: u32): u32 {
 function alignRecord(base: u32): u32 {
   return SHARED ? (base + 63) & ~63 : (base + 15) & ~15;
 }
+
+/** Where init said that the heap begins, 0: it said nothing. If that was refused the heap stands there later, or nowhere. */
+let wanted: u32 = 0;
 
 /** The lookup tables of mallocgc. */
 function initClasses(): void {
@@ -115,21 +120,24 @@ export function initTables(): void {
 
 /**
  * Make the heap. With `given` it owns all from heapBase to the end of memory, growing if that is too short for its
- * record; without, it grows a region of its own. False when the memory cannot grow; the next call tries again.
+ * record; without, it grows a region of its own. It owns no more than maxBytes. False when that is too little or the
+ * memory cannot grow; the next call tries again, at the same place if it was given one.
  */
 export function bootstrap(given: bool, heapBase: u32): bool {
   if (isMade) return true;
+  if (given) wanted = max(heapBase, LOWEST);
   let end = memoryEnd();
-  let start: u32 = given ? max(heapBase, LOWEST) : max(end, 16);
-  if (start > ADDRESS_END - 64) return false;
-  start = alignRecord(start);
+  let start = wanted ? wanted : max(end, 16);
   const records = HEAP_RECORD_SIZE + ARENA_RECORD_SIZE;
-  const need = <u64>start + records + 2 * PAGE_SIZE;
-  if (need > <u64>ADDRESS_END) return false;
+  if (start > ADDRESS_END - (records + 2 * PAGE_SIZE + 64)) return false;
+  start = alignRecord(start);
+  const need = start + records + 2 * PAGE_SIZE;
+  // With maxBytes 0, for no limit, the difference wraps.
+  const most = maxBytes - 1 < ADDRESS_END - start ? start + maxBytes : ADDRESS_END;
+  if (need > most) return false;
   const zero = start >= end;
-  if (need > <u64>end) {
-    const n = (<u32>need - end + 0xffff) >> WASM_PAGE_SHIFT;
-    if (sysGrow(n) == 0) return false;
+  if (need > end) {
+    if (sysGrow((need - end + 0xffff) >> WASM_PAGE_SHIFT) == 0) return false;
     end = memoryEnd();
   }
   // What a shared heap has from HEAP_LOCKS on reads as zero, or others are at work on it by now.
@@ -137,8 +145,12 @@ export function bootstrap(given: bool, heapBase: u32): bool {
   setHeap(start);
   if (SHARED) setLocal(start);
   const h = mheap();
-  h.sys = end - start;
   const region = (start + records + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+  end = min(end, most) & ~(PAGE_SIZE - 1);
+  // A few pages of a second arena would be fewer than its records take.
+  const over = end & ((1 << ARENA_SHIFT) - 1);
+  if (over >> WASM_PAGE_SHIFT == 0 && end - over > region) end -= over;
+  h.sys = end - start;
   h.persistCur = start + HEAP_RECORD_SIZE;
   h.persistEnd = region;
   h.searchPage = 0x80000;
