@@ -340,7 +340,6 @@ export function __realloc(ptr: usize, size: usize): usize {
 @global @unsafe
 export function __free(ptr: usize): void {
   if (ptr < __heap_base) return;
-  if (ptr < __heap_base) return;
   blockGiven(<u32>ptr);
   if (hasLittle()) {
     if (!isLittleBlock(<u32>ptr)) throw new Error(NO_BLOCK);
