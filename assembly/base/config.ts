@@ -88,7 +88,8 @@
 /** Rows of heap.alloc: 1..RAW_ROWS. */
 @inline export const RAW_ROWS: u32 = 40;
 @inline export const ROW_SCAN: u32 = ASC ? RAW_ROWS + NUM_CLASSES : 84;
-@inline export const ROW_TINY: u32 = 152;
+/** Row of the tiny allocator's blocks; in the runtime of AssemblyScript, which has none, the number of no row. */
+@inline export const ROW_TINY: u32 = ASC ? 255 : 152;
 /** Row of mallocgc's noscan objects of class 0. */
 @inline export const ROW_NOSCAN: u32 = ASC ? RAW_ROWS : HOST && GC ? 153 : 0;
 @inline export const NUM_ROWS: u32 = HOST ? (GC ? 221 : 153) : ASC ? ROW_SCAN + NUM_CLASSES : 84;
