@@ -35,6 +35,7 @@ const PROGRAMS: Record<string, Plan> = {
   growth: { rounds: 50, ratio: 6 },
   lisp: { rounds: 30, ratio: 4 },
   aborts: { rounds: 200, ratio: 8 },
+  sizes: { rounds: 120, ratio: 2 },
 };
 const NAMES = Object.keys(PROGRAMS);
 

@@ -16,6 +16,7 @@ import * as maps from "./maps";
 import * as objects from "./objects";
 import * as pins from "./pins";
 import * as recursion from "./recursion";
+import * as sizes from "./sizes";
 import * as statics from "./statics";
 import * as strings from "./strings";
 
@@ -44,6 +45,7 @@ const PROGRAMS: Program[] = [
   new Program("growth", growth.start, growth.step, growth.finish),
   new Program("lisp", lisp.start, lisp.step, lisp.finish),
   new Program("aborts", aborts.start, aborts.step, aborts.finish),
+  new Program("sizes", sizes.start, sizes.step, sizes.finish),
 ];
 
 export function count(): i32 {
