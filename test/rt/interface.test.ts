@@ -2,7 +2,7 @@
  * The interface that AssemblyScript's own runtimes offer, row by row of the table in docs/assemblyscript.md: what a program
  * sees under gomalloc is what it sees under the compiler's incremental runtime, or what the table says instead.
  */
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import {
   Abort,
   AUTOMATIC,
@@ -14,9 +14,6 @@ import {
   type Runtime,
   text,
 } from "./support.ts";
-
-// Compilations take seconds, and longer on a machine that has other things to do.
-vi.setConfig({ testTimeout: 600_000 });
 
 const configuration = (runtime: Runtime, ...flags: string[]): Configuration => ({
   name: runtime,

@@ -1,26 +1,8 @@
 /** HeapLock: the words that wasm locks, from JavaScript; and a lock that is not given back. */
-import { afterEach, describe, expect, it } from "vitest";
-import {
-  attachHeap,
-  createSharedHeap,
-  HeapLockError,
-  OutOfMemoryError,
-  type SharedHeap,
-  type SharedHeapOptions,
-} from "../../src/shared/index.ts";
+import { describe, expect, it } from "vitest";
+import { HeapLockError, OutOfMemoryError } from "../../src/shared/index.ts";
+import { create, join } from "./support/heaps.ts";
 import { reached, signals, startThread } from "./support/host-workers.ts";
-
-const heaps: SharedHeap[] = [];
-const create = (options?: SharedHeapOptions): SharedHeap => {
-  const heap = createSharedHeap(options);
-  heaps.push(heap);
-  return heap;
-};
-const join = (heap: SharedHeap, options?: Parameters<typeof attachHeap>[1]): SharedHeap => {
-  const other = attachHeap(heap.share(), options);
-  heaps.push(other);
-  return other;
-};
 
 function thrown(call: () => unknown): unknown {
   try {
@@ -30,10 +12,6 @@ function thrown(call: () => unknown): unknown {
   }
   return expect.fail(`${String(call)} threw nothing`);
 }
-
-afterEach(() => {
-  for (const heap of heaps.splice(0).reverse()) heap.dispose();
-});
 
 describe("a lock", () => {
   it("is one thread's at a time", () => {

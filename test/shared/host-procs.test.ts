@@ -1,35 +1,12 @@
 /** Ps: taking, giving up, lending, asking for one, turns of more threads than Ps, the monitor. */
-import { afterEach, describe, expect, it } from "vitest";
-import {
-  AttachError,
-  attachHeap,
-  createSharedHeap,
-  HeapLockError,
-  ProcsBusyError,
-  type SharedHeap,
-  type SharedHeapOptions,
-} from "../../src/shared/index.ts";
+import { describe, expect, it } from "vitest";
+import { AttachError, HeapLockError, ProcsBusyError, type SharedHeap } from "../../src/shared/index.ts";
 import { env } from "../support/random.ts";
+import { create, join } from "./support/heaps.ts";
 import { reached, signals, startThread } from "./support/host-workers.ts";
 
 const SEED = env("SEED", 20_261);
-const heaps: SharedHeap[] = [];
-const create = (options?: SharedHeapOptions): SharedHeap => {
-  const heap = createSharedHeap(options);
-  heaps.push(heap);
-  return heap;
-};
-/** Another thread's end of the heap, on this thread: enough where nobody has to sleep. */
-const join = (heap: SharedHeap, options?: Parameters<typeof attachHeap>[1]): SharedHeap => {
-  const other = attachHeap(heap.share(), options);
-  heaps.push(other);
-  return other;
-};
 const states = (heap: SharedHeap): string[] => heap.ps.list().map(({ state, token }) => `${state} ${token}`);
-
-afterEach(() => {
-  for (const heap of heaps.splice(0).reverse()) heap.dispose();
-});
 
 describe("a P", () => {
   it("is taken by the first operation and given up by release", () => {

@@ -7,7 +7,6 @@ import { join as path } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import {
   AttachError,
-  attachHeap,
   createSharedHeap,
   type DeathReport,
   HeapDisposedError,
@@ -17,8 +16,8 @@ import {
   ProcsBusyError,
   type SharedHeap,
   type SharedHeapMessage,
-  type SharedHeapOptions,
 } from "../../src/shared/index.ts";
+import { create, disposed, join } from "./support/heaps.ts";
 import { list } from "./support/host-list.ts";
 import { reached, signals, startThread, type Thread } from "./support/host-workers.ts";
 
@@ -26,19 +25,7 @@ import { reached, signals, startThread, type Thread } from "./support/host-worke
 const ENDLESS = 3_600_000;
 const NOTHING = { heapLock: false, mcentralLock: false, pages: false, remoteFree: false, hostLock: false };
 
-const heaps: SharedHeap[] = [];
 const threads: Thread[] = [];
-const create = (options?: SharedHeapOptions): SharedHeap => {
-  const heap = createSharedHeap(options);
-  heaps.push(heap);
-  return heap;
-};
-/** Another thread's end of the heap, on this thread. */
-const join = (heap: SharedHeap, options?: Parameters<typeof attachHeap>[1]): SharedHeap => {
-  const other = attachHeap(heap.share(), options);
-  heaps.push(other);
-  return other;
-};
 
 interface Started {
   thread: Thread;
@@ -81,7 +68,6 @@ function expectWorking(heap: SharedHeap): void {
 
 afterEach(async () => {
   await Promise.all(threads.splice(0).map(({ worker }) => worker.terminate()));
-  for (const heap of heaps.splice(0).reverse()) heap.dispose();
 });
 
 describe("with every P and the heap lock in the hands of threads that do not move", () => {
@@ -454,7 +440,7 @@ describe("errors", () => {
     expect(error).toBeInstanceOf(ProcsBusyError);
     expect(error.message).toMatch(/procs.*turnWait.*release\(\)/);
     const full = createSharedHeap({ procs: 1, maximumPages: 4 });
-    heaps.push(full);
+    disposed(full);
     while (full.tryMalloc(8192) !== 0);
     expect(thrown(() => join(full).malloc(1))).toBeInstanceOf(OutOfMemoryError);
   });

@@ -162,3 +162,10 @@ function findProperty(subject: object, member: string | symbol): PropertyDescrip
   }
   return undefined;
 }
+
+/** Fails unless `rows` has each function that a module exports and that is no class of errors, and nothing else. */
+export function expectFunctions(api: object, rows: object): void {
+  const isError = (value: unknown) => typeof value === "function" && value.prototype instanceof Error;
+  const names = Object.entries(api).filter(([, value]) => typeof value === "function" && !isError(value));
+  expect(Object.keys(rows).sort()).toEqual(names.map(([name]) => name).sort());
+}

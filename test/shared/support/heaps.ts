@@ -1,0 +1,24 @@
+/** Shared heaps of a test, each disposed of when the test ends: the newest first, after what the test's own afterEach does. */
+import { afterEach } from "vitest";
+import { attachHeap, createSharedHeap, type SharedHeap, type SharedHeapOptions } from "../../../src/shared/index.ts";
+
+const heaps: SharedHeap[] = [];
+
+afterEach(() => {
+  for (const heap of heaps.splice(0).reverse()) heap.dispose();
+});
+
+/** Has a heap disposed of when the test ends. */
+export function disposed(heap: SharedHeap): SharedHeap {
+  heaps.push(heap);
+  return heap;
+}
+
+export function create(options?: SharedHeapOptions): SharedHeap {
+  return disposed(createSharedHeap(options));
+}
+
+/** Another thread's end of the heap, on this thread: enough where nobody has to sleep. */
+export function join(heap: SharedHeap, options?: Parameters<typeof attachHeap>[1]): SharedHeap {
+  return disposed(attachHeap(heap.share(), options));
+}
