@@ -230,6 +230,10 @@ export interface Holder {
 const WAITED_REMEDY =
   "if that thread is dead, return to the event loop so that watch() hears of it, or call reap() with its message or token; " +
   "if it lives, it has to give it back";
+/** The same where the holder does not exist. */
+const OVERWRITTEN_REMEDY =
+  "there is no such P, so the word was overwritten: validate() tells more; look for a write beyond a block, and go on in a " +
+  "new heap";
 
 /**
  * A lock of a shared heap could not be had in time. Nothing was changed. If its holder is dead, tell the heap so
@@ -245,7 +249,7 @@ export class HeapLockError extends GomallocError {
     /** Who held it; null when it was given back meanwhile. */
     readonly owner: Holder | null,
     why: string,
-    remedy = owner === null ? "try again" : WAITED_REMEDY,
+    remedy = owner === null ? "try again" : owner.state === "unused" ? OVERWRITTEN_REMEDY : WAITED_REMEDY,
   ) {
     const by = owner === null ? "" : `: held by ${holder(owner)}`;
     super(`${lock < 0 ? "a lock" : lockName(lock)} ${why}${by}; ${remedy}`);

@@ -153,8 +153,7 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
   stats(): MemStats {
     const record = this.#exports.memstats() >>> 0;
     if (record === 0) {
-      // In a shared heap others may be at work: the lock was not to be had.
-      if (this.memory.buffer instanceof ArrayBuffer) throwBroken(this.#exports, false);
+      throwBroken(this.#exports, false);
       outOfMemory(MEMSTATS_BYTES);
     }
     const gc = this.#collector === null ? undefined : Collector.memStats(this.#collector);

@@ -44,6 +44,7 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   64: "the bytes obtained are those of the pages grown, and the heap ends where its memory does",
   65: "the tiny block is a live slot of its row",
   66: "a P has a record, a state and counts of its own",
+  67: "locks, gates and what is under way belong to threads that have a P",
   // The collector's records
   70: "the collector's state has values that exist, and its generation is that of its cycles",
   71: "the collector's large objects are in its lists, each once",
@@ -52,6 +53,8 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   74: "the handles in use and the free ones are all that there are",
   75: "the registered root ranges are a list, and each begins before it ends",
   76: "what a span's record names for its objects' types is a table of the heap's",
+  77: "the types are a list of records that describe one each, and an object's type is in it",
+  78: "the pacer's settings have values that exist, and its triggers lie between what is marked and the goal",
 };
 
 /** The words for an invariant's number. */

@@ -4,7 +4,7 @@
 
 export * from "./libc";
 
-import { TELL, checkPointer, checkedSpan, findObject, freeBy, freeChecked, freeDeferred } from "../alloc/free";
+import { TELL, checkPointer, checkedSpan, findObject, freeBy, freeChecked } from "../alloc/free";
 import { allocateShared } from "../gc/sharedabi";
 import { dropTiny, mallocgc as mallocgcImpl } from "../gc/mallocgc";
 import { malloc } from "../alloc/malloc";
@@ -13,7 +13,7 @@ import { MISUSE_FOREIGN, MISUSE_NONE, MISUSE_PINNED } from "../alloc/misuse";
 import { reallocChecked } from "../alloc/realloc";
 import { isReady } from "../alloc/procs";
 import { GC, SHARED, SHARED_GC, TINY_SIZE } from "../base/config";
-import { lock, unlock } from "../base/locks";
+import { lock, lockHurried, unlock } from "../base/locks";
 import { STAT_MISUSES, countAnywhere } from "../base/counters";
 import { isCollectedSpan } from "../base/gcstate";
 import { HEAP_MEMSTATS } from "../base/layout";
@@ -107,12 +107,12 @@ export function objectBase(ptr: u32): u32 {
 
 /**
  * Fill the MemStats record (check/memstats.ts) and return its address; 0 without a heap and memory for one, and when a
- * record is so damaged that there are no figures: then validate tells which.
+ * record is so damaged that there are no figures: then validate tells which. In a shared heap it needs no P; it waits for
+ * the heap lock, but a second at most: 0 then, and lastStuck names the holder.
  */
 export function memstats(): u32 {
-  if (!isReady()) return 0;
-  if (SHARED && !lock(0)) return 0;
-  if (SHARED) freeDeferred();
+  if (SHARED ? heap == 0 : !isReady()) return 0;
+  if (SHARED && !lockHurried(0)) return 0;
   const filled = fillMemStats(heap + HEAP_MEMSTATS);
   if (SHARED) unlock(0);
   return filled ? heap + HEAP_MEMSTATS : 0;

@@ -164,7 +164,7 @@ export function bootstrap(given: bool, heapBase: u32): bool {
 }
 
 @inline const SETUP_BUSY: u32 = 1;
-@inline const SETUP_DONE: u32 = 2;
+@inline export const SETUP_DONE: u32 = 2;
 
 /**
  * init of a shared heap: make it, or attach to what stands at heapBase. The memory from there on reads as zero at first.

@@ -79,6 +79,8 @@ export class GcState {
   checkFailedAt: u32;
   /** Times that a work buffer could not be had. */
   overflows: u64;
+  /** The type that was made last: the head of the list of all. */
+  lastType: u32;
 }
 @inline export const HEAP_PACER: u32 = HEAP_GC + 256;
 

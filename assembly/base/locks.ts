@@ -90,6 +90,15 @@ export function lock(i: u32): bool {
   return (atomic.cmpxchg<u32>(at, 0, self) == 0 || lockSlow(at)) && noteTaken(i, at);
 }
 
+/** lock that waits a second at most, whatever the patience: for who looks at a heap that may be damaged. */
+export function lockHurried(i: u32): bool {
+  const before = hurried;
+  hurried = true;
+  const had = lock(i);
+  hurried = before;
+  return had;
+}
+
 /** Take lock `i` if it is free. */
 export function tryLock(i: u32): bool {
   const at = lockAddress(i);

@@ -1,22 +1,46 @@
 /**
- * validate's part for the collector: its state, its lists of large spans, its buffers and tables of roots. Figures, the
- * pacer's among them, hold no law. After all spans have been checked.
+ * validate's part for the collector: its state, its lists of large spans, its buffers and tables of roots, its types, the
+ * pacer's order. Figures hold no law. After all spans have been checked.
  *
- * In a shared heap a buffer, a handle or a pin that a thread had in hand when it died may be missing from its count.
+ * In a shared heap buffers are counted by several threads at once, and their number is a figure.
  *
  * Reads only. Lock: H, and G in a shared heap. Cost: O(tables).
  */
 
-import { NUM_ROWS, PAGE_SIZE, SHARED } from "../base/config";
-import { FLAG_FULL, MSpan } from "../base/layout";
-import { PHASE_OFF, PHASE_TERMINATION, gcState } from "../base/gcstate";
-import { mheap } from "../base/state";
+import { NUM_ROWS, PAGE_SIZE, SHARED, SHARED_GC } from "../base/config";
+import { FLAG_DEFERRED, FLAG_FULL, LOCK_MARK, MSPAN_SIZE, MSpan } from "../base/layout";
+import {
+  HEAP_PACER,
+  PHASE_MARK,
+  PHASE_OFF,
+  PHASE_TERMINATION,
+  gcState,
+  isCollectedSpan,
+  sharedGc,
+} from "../base/gcstate";
+import { lockOwner } from "../base/locks";
+import { heap, mheap } from "../base/state";
 import { isUnswept } from "../central/sweepsets";
+import { pacer } from "../gc/cycle";
+import { isOrdered } from "../gc/pacer";
 import { FIRST_SLOTS, findSlot } from "../gc/pins";
 import { RANGE_SIZE, rangeAt } from "../gc/roots";
+import { TYPE_SIZE, isType, typeAt, typeBytes } from "../gc/typebits";
 import { HEADER } from "../gc/work";
+import { pageRecord } from "../heap/arena";
+import { nextSpanPage } from "../heap/mheap";
 import { spanAt } from "../heap/mspan";
-import { BAD_GC_LARGE, BAD_GC_STATE, BAD_GC_WORK, BAD_HANDLES, BAD_PINS, BAD_ROOTS, bad } from "./invariants";
+import {
+  BAD_GC_LARGE,
+  BAD_GC_STATE,
+  BAD_GC_WORK,
+  BAD_HANDLES,
+  BAD_PACER,
+  BAD_PINS,
+  BAD_ROOTS,
+  BAD_TYPE,
+  bad,
+} from "./invariants";
 import { areRecordPages, isSpan, lies } from "./records";
 
 /** Whether a table of the collector's may stand at [at, at + size). */
@@ -33,6 +57,23 @@ function checkState(): u32 {
   // Each cycle that has ended has put the generation up by two.
   const ended = g.cycles - (g.phase == PHASE_OFF ? 0 : 1);
   if (!SHARED && mheap().sweepgen != ended << 1) return bad(BAD_GC_STATE, mheap().sweepgen);
+  return SHARED_GC ? checkSharedState() : 0;
+}
+
+/** What several threads need besides. A cycle that a dead thread was beginning or ending is left to its recovery. */
+function checkSharedState(): u32 {
+  const g = gcState();
+  const s = sharedGc();
+  const at = <u32>changetype<usize>(s);
+  if ((g.large | g.largeUnswept) != 0) return bad(BAD_GC_STATE, <u32>changetype<usize>(g));
+  if (s.starting != 0 && (s.starting != 1 || lockOwner(LOCK_MARK) == 0)) return bad(BAD_GC_STATE, at);
+  if (g.phase == PHASE_MARK && s.markGen != mheap().sweepgen) return bad(BAD_GC_STATE, at);
+  if (g.sweeping == 0) return 0;
+  // What the sweep has gone past is swept, but for what waits for H.
+  for (let page = nextSpanPage(1); page != 0 && page < s.cursor; page = nextSpanPage(page + 1)) {
+    const span = spanAt(pageRecord(page).groups - MSPAN_SIZE);
+    if (isCollectedSpan(span) && isUnswept(span) && (span.flags & FLAG_DEFERRED) == 0) return bad(BAD_GC_STATE, at);
+  }
   return 0;
 }
 
@@ -59,19 +100,23 @@ function checkLarge(n: i32): u32 {
   return unswept < 0 || swept + unswept != n ? bad(BAD_GC_LARGE, g.largeUnswept) : 0;
 }
 
+/** Pages of the stack of addresses that ends at `top`; -1 when it is broken. More than `most` are a circle. */
+function countBuffers(top: u32, most: i32): i32 {
+  if (top == 0) return 0;
+  // At a page's end `top` is the next one's start.
+  let page = (top - 4) & ~(PAGE_SIZE - 1);
+  if ((top & 3) != 0 || page == 0 || top - page < HEADER) return -1;
+  let n = 0;
+  for (; page != 0; page = load<u32>(page)) if (++n > most || !isTable(page, PAGE_SIZE, PAGE_SIZE)) return -1;
+  return n;
+}
+
 function checkWork(): u32 {
   const g = gcState();
-  const top = g.top;
-  let n: u32 = 0;
-  if (top != 0) {
-    // At a page's end `top` is the next one's start.
-    if ((top & 3) != 0) return bad(BAD_GC_WORK, top);
-    let page = (top - 4) & ~(PAGE_SIZE - 1);
-    if (page == 0 || top - page < HEADER) return bad(BAD_GC_WORK, top);
-    for (; page != 0; page = load<u32>(page)) {
-      if (++n > g.buffers || !isTable(page, PAGE_SIZE, PAGE_SIZE)) return bad(BAD_GC_WORK, page);
-    }
-  }
+  const most = <i32>mheap().metaPages;
+  let n = countBuffers(g.top, most);
+  if (n < 0) return bad(BAD_GC_WORK, g.top);
+  if (SHARED_GC && countBuffers(sharedGc().inbox, most) < 0) return bad(BAD_GC_WORK, sharedGc().inbox);
   if (g.spare) {
     n++;
     if (!isTable(g.spare, PAGE_SIZE, PAGE_SIZE)) return bad(BAD_GC_WORK, g.spare);
@@ -95,7 +140,7 @@ function checkPins(): u32 {
     if (load<u32>(at) == 0 && load<u32>(at, 4) != 0) return bad(BAD_PINS, at);
   }
   // Without a free slot a search would not end.
-  if ((!SHARED && (used != g.pinUsed || pinned != g.pinCount)) || used >= slots) return bad(BAD_PINS, table);
+  if (used != g.pinUsed || pinned != g.pinCount || used >= slots) return bad(BAD_PINS, table);
   for (let i: u32 = 0; i < slots; i++) {
     const at = table + (i << 3);
     const p = load<u32>(at);
@@ -113,7 +158,7 @@ function checkHandles(): u32 {
   if (!isTable(table, slots << 2, PAGE_SIZE) || load<u32>(table) != 1) return bad(BAD_HANDLES, table);
   let used: u32 = 0;
   for (let i: u32 = 1; i < slots; i++) used += 1 - (load<u32>(table + (i << 2)) & 1);
-  if (!SHARED && used != g.handleCount) return bad(BAD_HANDLES, table);
+  if (used != g.handleCount) return bad(BAD_HANDLES, table);
   // The free ones are a chain that has each of them.
   let free: u32 = 0;
   for (let i = g.handleFree; i != 0;) {
@@ -121,8 +166,7 @@ function checkHandles(): u32 {
     if ((next & 1) == 0 || ++free > slots) return bad(BAD_HANDLES, i);
     i = next >> 1;
   }
-  const all = slots - 1;
-  return (SHARED ? free + used <= all : free + used == all) ? 0 : bad(BAD_HANDLES, g.handleFree);
+  return free + used == slots - 1 ? 0 : bad(BAD_HANDLES, g.handleFree);
 }
 
 /** The list of ranges is no circle: `slow` goes half as fast, and would be met. */
@@ -140,6 +184,28 @@ function checkRanges(): u32 {
   return 0;
 }
 
+/** The types are a list, and each is as newType makes them. */
+function checkTypes(): u32 {
+  const g = gcState();
+  let n: u32 = 0;
+  for (let at = g.lastType; at != 0; at = typeAt(at).previous) {
+    if (++n > g.types || !isTable(at, TYPE_SIZE, 16) || !isType(at)) return bad(BAD_TYPE, at);
+    const words = typeAt(at).ptrBytes >> 2;
+    const end = at + typeBytes(typeAt(at).ptrBytes);
+    if (!isTable(at, end - at, 16)) return bad(BAD_TYPE, at);
+    // No bit lies behind the pointers.
+    if ((words & 31) != 0 && load<u32>(end - 4) >> (words & 31) != 0) return bad(BAD_TYPE, at);
+  }
+  return n == g.types ? 0 : bad(BAD_TYPE, g.types);
+}
+
+/** The pacer's order. In a shared heap a cycle that a dead thread was beginning or ending is left to its recovery. */
+function checkPacer(): u32 {
+  const g = gcState();
+  const between = SHARED_GC && (g.phase == PHASE_TERMINATION || sharedGc().starting != 0);
+  return g.ready == 0 || between || isOrdered(pacer(), g.phase == PHASE_MARK) ? 0 : bad(BAD_PACER, heap + HEAP_PACER);
+}
+
 /** The collector's records, in a heap with `large` large spans of its own. */
 export function checkCollector(large: i32): u32 {
   let code = checkState();
@@ -148,5 +214,7 @@ export function checkCollector(large: i32): u32 {
   if (code == 0) code = checkPins();
   if (code == 0) code = checkHandles();
   if (code == 0) code = checkRanges();
+  if (code == 0) code = checkTypes();
+  if (code == 0) code = checkPacer();
   return code;
 }

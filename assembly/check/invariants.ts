@@ -78,6 +78,8 @@
 @inline export const BAD_TINY: u32 = 65;
 /** 66: a P's record, state or lock is none. Shared heaps. */
 @inline export const BAD_P: u32 = 66;
+/** 67: a lock, a gate or the stopped world is nobody's, or something is under way outside of the allocator. Shared heaps. */
+@inline export const BAD_HOLDER: u32 = 67;
 /** 70: a field of the collector's state has no such value. */
 @inline export const BAD_GC_STATE: u32 = 70;
 /** 71: the collector's large spans and its lists of them differ. */
@@ -92,6 +94,11 @@
 @inline export const BAD_ROOTS: u32 = 75;
 /** 76: a span's meta word names no table of the heap's. */
 @inline export const BAD_META: u32 = 76;
+
+/** 77: a type's record is not in the list of types or says what no type can, or an object's type is none. */
+@inline export const BAD_TYPE: u32 = 77;
+/** 78: the pacer's goal, triggers or settings are not in their order. */
+@inline export const BAD_PACER: u32 = 78;
 
 let info: u32 = 0;
 

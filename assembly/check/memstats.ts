@@ -10,8 +10,17 @@
  * Records are checked before they are counted (check/records.ts). Cost: O(spans). Owner: the P; H in a shared heap.
  */
 
-import { LAST_P, NUM_CLASSES, NUM_ROWS, PAGE_SHIFT } from "../base/config";
-import { GROUP_RECORDS, HEAP_ROWS, MHeap, MSPAN_SIZE, ROW_SHIFT, frontSize, recordGroups } from "../base/layout";
+import { LAST_P, NUM_CLASSES, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
+import {
+  FLAG_DEFERRED,
+  GROUP_RECORDS,
+  HEAP_ROWS,
+  MHeap,
+  MSPAN_SIZE,
+  ROW_SHIFT,
+  frontSize,
+  recordGroups,
+} from "../base/layout";
 import {
   STAT_CENTRAL_GROWS,
   STAT_CENTRAL_HITS,
@@ -40,7 +49,7 @@ import { classSize } from "../alloc/init";
 import { nextSpanPage } from "../heap/mheap";
 import { groupAt, usedSlots } from "../heap/mspan";
 import { countFreePages } from "../heap/pagealloc";
-import { checkRecords, checkSpan, checkedSpan } from "./records";
+import { checkRecords, checkSpan, checkedSpan, isReadable } from "./records";
 
 @inline export const MEMSTATS_VERSION: u64 = 1;
 /** First word of the per-class part, and words per class: size, mallocs, frees, spans. */
@@ -69,11 +78,11 @@ function add(word: u32, value: u64): void {
 }
 
 /**
- * Fill the record at `at`, MEMSTATS_WORDS u64. The heap stands. False: the heap's records are damaged, and there are no
- * figures.
+ * Fill the record at `at`, MEMSTATS_WORDS u64. The heap stands. Changes nothing else. False: the heap's records are damaged,
+ * and there are no figures.
  */
 export function fillMemStats(at: u32): bool {
-  if (checkRecords() != 0) return false;
+  if (checkRecords(!SHARED) != 0) return false;
   const h = mheap();
   out = at;
   memory.fill(at, 0, MEMSTATS_WORDS << 3);
@@ -103,6 +112,7 @@ export function fillMemStats(at: u32): bool {
     for (let row: u32 = 1; row < NUM_ROWS; row++) {
       const c = centralOf(record, row);
       const r = rowAt(record + HEAP_ROWS + (row << ROW_SHIFT));
+      if (!isReadable(record, r)) return false;
       const taken = c.taken - popcnt(groupAt(r.group).allocCache);
       const words = MEMSTATS_CLASSES + <u32>c.sizeclass * 4;
       add(words + 1, taken);
@@ -124,7 +134,8 @@ export function fillMemStats(at: u32): bool {
     records += frontSize(span.ngroups) + MSPAN_SIZE + recordGroups(span) * GROUP_RECORDS;
     spans++;
     if (span.ngroups == 0) {
-      largeLive += (<u64>span.npages) << PAGE_SHIFT;
+      // One that waits for H is freed already, and has been counted as that.
+      if (!SHARED || (span.flags & FLAG_DEFERRED) == 0) largeLive += (<u64>span.npages) << PAGE_SHIFT;
     } else {
       const n = usedSlots(span);
       live += n;

@@ -10,6 +10,7 @@ import {
   ARENA_PAGES,
   HOST,
   LAST_P,
+  MAX_PS,
   NUM_ARENAS,
   NUM_CLASSES,
   NUM_FITTED,
@@ -21,6 +22,7 @@ import {
   ROW_SCAN,
   ROW_TINY,
   SHARED,
+  SHARED_GC,
   TINY_CLASS,
 } from "../base/config";
 import {
@@ -30,18 +32,23 @@ import {
   HEAP_DUMMY,
   HEAP_RECORD_SIZE,
   HEAP_ROWS,
+  HEAP_SETUP,
   MSPAN_SIZE,
   MSpan,
   NUM_LOCKS,
   P_RECORD_SIZE,
   ROW_SHIFT,
+  Row,
   SPAN_IN_USE,
   frontSize,
   recordGroups,
 } from "../base/layout";
-import { NO_P, WAITERS, lockAddress } from "../base/locks";
+import { gateOf, stopper } from "../base/gates";
+import { sharedGc } from "../base/gcstate";
+import { NO_P, WAITERS, lockAddress, lockOwner } from "../base/locks";
 import { arenaOf, centralOf, heap, mheap, pAt, recordOf, rowAt } from "../base/state";
-import { classPages, classSize } from "../alloc/init";
+import { SETUP_DONE, classPages, classSize } from "../alloc/init";
+import { P_IDLE, P_UNUSED, stateOf } from "../alloc/procs";
 import { fittedPages } from "../central/fitted";
 import { reciprocal } from "../central/rows";
 import { inUseBits, pageRecord, spanOf } from "../heap/arena";
@@ -51,6 +58,7 @@ import { memoryEnd } from "../heap/sys";
 import {
   BAD_ARENA,
   BAD_CLASS,
+  BAD_HOLDER,
   BAD_P,
   BAD_PAGE_RECORD,
   BAD_OWNER,
@@ -86,10 +94,10 @@ export function checkMaps(): u32 {
   // The tables of the upper levels are there when they are needed.
   if (h.rootLevel == LEAF ? h.sums != 0 : !lies(h.sums, SUMS_SIZE, 8)) return bad(BAD_ROOT, h.sums);
   if (SHARED) {
+    if (load<u32>(heap, HEAP_SETUP) != SETUP_DONE) return bad(BAD_HOLDER, heap + HEAP_SETUP);
     for (let i: u32 = 0; i < NUM_LOCKS; i++) {
       const word = load<u32>(lockAddress(i));
-      const owner = word & ~WAITERS;
-      if (word != 0 && owner - 1 >= NO_P) return bad(BAD_P, lockAddress(i));
+      if (word != 0 && (word & ~WAITERS) - 1 >= NO_P) return bad(BAD_HOLDER, lockAddress(i));
     }
     for (let id: u32 = 1; id <= LAST_P; id++) {
       const record = recordOf(id);
@@ -121,7 +129,7 @@ function isFitted(record: u32, row: u32): bool {
   );
 }
 
-/** The rows and mcentrals in the record at `record`, as far as they are fixed, and where their groups lie. O(rows). */
+/** The rows and mcentrals in the record at `record`, as far as they are fixed. O(rows). */
 export function checkRows(record: u32): u32 {
   const dummy = groupAt(record + HEAP_DUMMY);
   if ((dummy.allocCache | dummy.freed) != 0) return bad(BAD_ROW, record + HEAP_DUMMY);
@@ -151,6 +159,17 @@ export function checkRows(record: u32): u32 {
       if (row >= ROW_FITTED || narrower - ROW_FITTED >= fitted - ROW_FITTED) return bad(BAD_CLASS, row);
       if (<u32>centralOf(record, narrower).wider != row) return bad(BAD_CLASS, row);
     }
+  }
+  return 0;
+}
+
+/**
+ * The groups that the mcache in the record at `record` holds. Its thread changes them without a lock, so it must not be
+ * inside the allocator. O(rows).
+ */
+function checkCached(record: u32): u32 {
+  for (let row: u32 = 0; row < NUM_ROWS; row++) {
+    const r = rowAt(record + HEAP_ROWS + (row << ROW_SHIFT));
     if (r.dirty > 1) return bad(BAD_ROW, row);
     if (r.span == 0) {
       if (r.group != record + HEAP_DUMMY || r.tail != 0) return bad(BAD_ROW, row);
@@ -164,11 +183,44 @@ export function checkRows(record: u32): u32 {
   return 0;
 }
 
-/** All that is fixed, of the heap's record and those of the Ps. */
-export function checkRecords(): u32 {
+/** Whether the group of a row in the record at `record` can be read, whatever the row's thread is doing. */
+export function isReadable(record: u32, row: Row): bool {
+  return row.group == record + HEAP_DUMMY || lies(row.group, 16, 16);
+}
+
+/**
+ * All that is fixed, of the heap's record and those of the Ps. With `quiet` no other thread is inside the allocator: what
+ * the mcaches hold and who has the locks is checked, too.
+ */
+export function checkRecords(quiet: bool): u32 {
   let code = checkMaps();
-  for (let id: u32 = 0; id <= LAST_P && code == 0; id++) if (recordOf(id)) code = checkRows(recordOf(id));
-  return code;
+  for (let id: u32 = 0; id <= LAST_P && code == 0; id++) {
+    if (recordOf(id) == 0) continue;
+    code = checkRows(recordOf(id));
+    if (quiet && code == 0) code = checkCached(recordOf(id));
+  }
+  return SHARED && quiet && code == 0 ? checkHolders() : code;
+}
+
+/** Who holds a lock or a gate, or has stopped the world, is a P in the hands of a thread, or a thread without one. Shared heaps. */
+function checkHolders(): u32 {
+  for (let i: u32 = 0; i < NUM_LOCKS; i++) if (!isHolder(lockOwner(i))) return bad(BAD_HOLDER, lockAddress(i));
+  if (!SHARED_GC) return 0;
+  for (let id: u32 = 0; id <= LAST_P; id++) {
+    if (recordOf(id) == 0) continue;
+    const gate = gateOf(recordOf(id));
+    const word = load<u32>(gate);
+    if (word != 0 && ((word & ~WAITERS) == 0 || !isHolder(word & ~WAITERS))) return bad(BAD_HOLDER, gate);
+  }
+  return isHolder(stopper()) ? 0 : bad(BAD_HOLDER, <u32>changetype<usize>(sharedGc()));
+}
+
+/** Whether `owner` is nobody, a thread without a P, or a P in the hands of a thread, which may be dead. */
+function isHolder(owner: u32): bool {
+  if (owner == 0 || owner == NO_P) return true;
+  if (owner > MAX_PS) return false;
+  const state = stateOf(owner) & 0xff;
+  return state != P_UNUSED && state != P_IDLE;
 }
 
 /** The span that checkSpan last found. */

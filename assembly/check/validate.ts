@@ -43,6 +43,7 @@ import {
   MHeap,
   MSPAN_SIZE,
   MSpan,
+  PRecord,
   REMOTE_NEXT,
   REMOTE_SPAN,
   ROW_SHIFT,
@@ -62,13 +63,14 @@ import {
   rowAt,
   rowAddress,
   setLocal,
+  slotSize,
 } from "../base/state";
-import { gcState, isCollected, isMarking, markWord } from "../base/gcstate";
+import { gcState, isCollected, isCollectedSpan, isMarking, markWord, sharedGc } from "../base/gcstate";
 import { findObject } from "../alloc/free";
-import { P_STARTING, P_UNUSED, stateOf } from "../alloc/procs";
+import { P_DEAD, P_STARTING, P_UNUSED, stateOf } from "../alloc/procs";
 import { STACK_END } from "../central/remote";
 import { isUnswept, sweepSets } from "../central/sweepsets";
-import { TYPE_SIZE } from "../gc/typebits";
+import { BITS_MAX_SIZE, TYPE_SIZE, isType } from "../gc/typebits";
 import { inUseBits, pageRecord, spanOf } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
 import {
@@ -91,6 +93,7 @@ import {
   BAD_CHUNK,
   BAD_DEAD_LIST,
   BAD_GROUP,
+  BAD_HOLDER,
   BAD_LIST,
   BAD_LOOKUP,
   BAD_META,
@@ -111,6 +114,7 @@ import {
   BAD_SUMMARY,
   BAD_SYS,
   BAD_TINY,
+  BAD_TYPE,
   BIT_OUTSIDE,
   BIT_TWICE,
   DIRTY_PAGE,
@@ -128,15 +132,18 @@ import { checkTables } from "./tables";
 /** Large spans of the collector's that the walk has found, and pages of all large spans. */
 let large: i32 = 0;
 let largePages: u32 = 0;
+/** Shared heaps: groups that say they are in a stack, less those that were found in one. */
+let queued: u32 = 0;
 
 /** 0, or the number of a broken invariant. With `deep` what is said to be zero is read as well: free slots and pages. */
 export function validateHeap(deep: bool): u32 {
   bad(0, 0);
   if (heap == 0) return 0;
-  let code = checkRecords();
+  let code = checkRecords(true);
   for (let id: u32 = 0; id <= LAST_P && code == 0; id++) if (recordOf(id)) code = checkTables(recordOf(id));
   if (code == 0) code = validatePages(deep);
   const mine = local;
+  queued = 0;
   if (code == 0) code = validateSpans(deep);
   for (let id: u32 = 0; id <= LAST_P && code == 0; id++) {
     const record = recordOf(id);
@@ -149,6 +156,9 @@ export function validateHeap(deep: bool): u32 {
     }
   }
   if (SHARED) setLocal(mine);
+  if (SHARED_GC && code == 0) code = validateStack(sharedGc().freed);
+  // Each group that says so is in one of the stacks.
+  if (SHARED && code == 0 && queued != 0) code = bad(BAD_REMOTE, queued);
   if (GC && code == 0) code = checkCollector(large);
   return code;
 }
@@ -327,8 +337,28 @@ function validateTables(): u32 {
     if (meta == 0) continue;
     const size = span.ngroups ? <u32>span.ngroups * META_PER_GROUP + 8 : TYPE_SIZE;
     if (!lies(meta, size, 16) || !areRecordPages(meta, meta + size)) return bad(BAD_META, addressOf(span));
+    if (!isCollectedSpan(span) || (span.spanclass & 1) != 0) continue;
+    if (span.ngroups == 0 ? !isTypeAt(meta) : !hasTypes(span, meta)) return bad(BAD_TYPE, addressOf(span));
   }
   return 0;
+}
+
+/** Whether `at` is the address of a type. */
+function isTypeAt(at: u32): bool {
+  return lies(at, TYPE_SIZE, 16) && isType(at);
+}
+
+/** Whether the types of a small span's live objects are types, or 0: any word is a pointer. */
+function hasTypes(span: MSpan, meta: u32): bool {
+  // Of smaller slots there is a bit per word.
+  if (slotSize(span.row) <= BITS_MAX_SIZE) return true;
+  for (let i: u32 = 0; i < span.ngroups; i++) {
+    for (let bits = liveBits(span, i); bits != 0; bits &= bits - 1) {
+      const type = load<u32>(meta + (((i << 6) + <u32>ctz(bits)) << 2));
+      if (type != 0 && !isTypeAt(type)) return false;
+    }
+  }
+  return true;
 }
 
 /** What the record at `record`, of the heap or a P, has for the next page, the next record, the next tiny object. */
@@ -381,12 +411,19 @@ function validateP(record: u32, id: u32): u32 {
     let owned: u32 = 0;
     for (let row: u32 = 1; row < FIRST_GC_ROW; row++) owned += centralOf(record, row).npagesInUse;
     if (p.ownedPages != owned) return bad(BAD_P, record);
-  }
+    // A dead thread's recovery has yet to look at these.
+    if (state != P_DEAD && isUnderWay(p)) return bad(BAD_HOLDER, record);
+  } else if (isUnderWay(p)) return bad(BAD_HOLDER, record);
   let n: u32 = 0;
   for (let at = p.deferred; at != 0; at = spanAt(at).next) {
     if (!isSpan(at) || (spanAt(at).flags & FLAG_DEFERRED) == 0 || ++n > mheap().inUsePages) return bad(BAD_P, record);
   }
   return validateStack(p.remote);
+}
+
+/** Whether the thread of a P is in the middle of a call that changes the heap. */
+function isUnderWay(p: PRecord): bool {
+  return p.moving != 0 || (p.freeing | p.taking | p.popping) != 0;
 }
 
 /** A stack of groups that others have freed into (central/remote.ts): no group is in it twice. */
@@ -401,6 +438,7 @@ function validateStack(top: u32): u32 {
     if (n != 0 && at == slow) return bad(BAD_REMOTE, at);
     if (n & 1) slow = load<u32>(slow, REMOTE_NEXT);
     n++;
+    queued--;
     const next = load<u32>(at, REMOTE_NEXT);
     if (next == 0) return bad(BAD_REMOTE, at);
     at = next == STACK_END ? 0 : next;
@@ -433,6 +471,7 @@ function validateGroups(span: MSpan, deep: bool): u32 {
       const owned = SHARED_GC && isCollected(span.row) && span.owner != 0;
       if (remote != 0 && !owned && load<u32>(beside, REMOTE_NEXT) == 0) return bad(BAD_REMOTE, where);
       if (load<u32>(beside, REMOTE_SPAN) != at) return bad(BAD_REMOTE, where);
+      if (load<u32>(beside, REMOTE_NEXT) != 0) queued++;
     }
     if (row.group == where) {
       cached = true;

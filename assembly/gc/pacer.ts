@@ -59,6 +59,8 @@
 @inline const REMAINING_WORK_MIN: f64 = 1000.0;
 /** Most bytes of credit for one assist: 1 TiB, so that sums of them do not wrap. */
 @inline const CREDIT_MAX: f64 = 1099511627776.0;
+/** Most that the least goal at GOGC 100 may be. */
+@inline const MAX_MINIMUM: u64 = 1 << 37;
 /** Percent that stands for GOGC=off in the hard goal. */
 @inline const OFF_PERCENT: f64 = 100000.0;
 
@@ -223,7 +225,7 @@ export function setMemoryLimit(p: Pacer, bytes: u64): u64 {
  */
 export function setHeapMinimum(p: Pacer, bytes: u64): u64 {
   const old = p.baseMinimum;
-  p.baseMinimum = min<u64>(bytes, 1 << 37);
+  p.baseMinimum = min<u64>(bytes, MAX_MINIMUM);
   scaleMinimum(p);
   return old;
 }
@@ -495,6 +497,32 @@ export function resetLive(p: Pacer, bytesMarked: u64): void {
   p.lastHeapScan = p.heapScanWork;
   p.lastStackScan = p.stackScanWork;
   p.triggered = NONE;
+}
+
+/**
+ * Whether the record says what this file promises of it between two calls: settings in their ranges, the order of goal and
+ * triggers, ratios that are numbers, and a cycle's begin just when `marking`.
+ */
+export function isOrdered(p: Pacer, marking: bool): bool {
+  return (
+    p.gcPercent >= -1 &&
+    p.untimed <= 1 &&
+    p.workRatio > 0 &&
+    p.baseMinimum <= MAX_MINIMUM &&
+    p.heapMarked <= p.minTrigger &&
+    p.minTrigger <= p.trigger &&
+    p.trigger <= p.maxTrigger &&
+    p.maxTrigger <= p.goal &&
+    p.heapMarked <= p.percentGoal &&
+    p.gcPercent < 0 == (p.percentGoal == NONE) &&
+    p.consMark >= 0 &&
+    p.sweepPagesPerByte >= 0 &&
+    p.assistWorkPerByte >= 0 &&
+    p.assistBytesPerWork >= 0 &&
+    p.remainingWork >= 0 &&
+    p.remainingHeap >= 0 &&
+    (p.triggered != NONE) == marking
+  );
 }
 
 /** Whether a cycle is to begin. */

@@ -111,6 +111,20 @@ export function unpinObject(p: u32): i32 {
   return <i32>(n - 1);
 }
 
+/** Count the entries of the table anew: a thread has died that may have been changing it. Under G. */
+export function recountPins(): void {
+  const g = gcState();
+  let used: u32 = 0;
+  let pinned: u32 = 0;
+  for (let i: u32 = 0; g.pins != 0 && i <= g.pinMask; i++) {
+    const entry = load<u64>(slotAt(g.pins, i));
+    if (entry) used++;
+    if (entry >> 32) pinned++;
+  }
+  g.pinUsed = used;
+  g.pinCount = pinned;
+}
+
 /** How often the object at `p` is pinned. */
 export function pinsOf(p: u32): u32 {
   const g = gcState();

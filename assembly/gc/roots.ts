@@ -18,7 +18,7 @@
  */
 
 import { ASC, PAGE_SHIFT } from "../base/config";
-import { gcState, isMarking } from "../base/gcstate";
+import { GcState, gcState, isMarking } from "../base/gcstate";
 import { syncMemory } from "../base/state";
 import { allocTable, freeTable, newRecord } from "../heap/mheap";
 import { shadeStack } from "./ascroots";
@@ -127,10 +127,9 @@ function growHandles(): bool {
     free = i;
   }
   if (g.handleSlots == 0) store<u32>(table, 1);
-  // The longer table takes the old one's place in an order that a death leaves in order.
   const old = g.handles;
-  g.handles = table;
-  g.handleSlots = slots;
+  // Both at once: nobody may find the one without the other after a death.
+  store<u64>(changetype<usize>(g), (<u64>table) | ((<u64>slots) << 32), offsetof<GcState>("handles"));
   g.handleFree = free;
   if (oldPages) freeTable(old >> PAGE_SHIFT, oldPages);
   return true;
@@ -169,6 +168,23 @@ export function setHandle(i: u32, p: u32): void {
     if (p) shade(p);
   }
   store<u32>(at, p);
+}
+
+/** Make the list of free handles and the count of the others anew: a thread has died that may have been changing them. Under G. */
+export function recountHandles(): void {
+  const g = gcState();
+  let free: u32 = 0;
+  let used: u32 = 0;
+  for (let i = g.handleSlots; i > 1;) {
+    const at = g.handles + (--i << 2);
+    if ((load<u32>(at) & 1) == 0) used++;
+    else {
+      store<u32>(at, (free << 1) | 1);
+      free = i;
+    }
+  }
+  g.handleFree = free;
+  g.handleCount = used;
 }
 
 /** Give a handle in use back. */

@@ -89,7 +89,9 @@ import {
   sweepDebt,
   sweepFinished,
 } from "./pacer";
-import { shadeRoots } from "./roots";
+import { recountPins } from "./pins";
+import { recountHandles, shadeRoots } from "./roots";
+import { recountTypes } from "./typebits";
 import { freeBuffers, isWorkEmpty } from "./work";
 
 /** Bytes that are drained on the spot while the world is stopped. */
@@ -398,7 +400,12 @@ export function leaveRecovery(dead: u32, done: bool): void {
  * False: the world could not be stopped, so another is inside of its gate who may be dead too. After enterRecovery.
  */
 export function recoverGC(dead: u32): bool {
-  if (takeOver(LOCK_GC, dead)) unlock(LOCK_GC);
+  if (takeOver(LOCK_GC, dead)) {
+    recountPins();
+    recountHandles();
+    recountTypes();
+    unlock(LOCK_GC);
+  }
   const g = gcState();
   const gates = openGatesOf(dead) + <u32>diedInside;
   if (takeOver(LOCK_MARK, dead)) {

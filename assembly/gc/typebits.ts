@@ -1,7 +1,7 @@
 /**
  * Which words of an object are pointers: types, and what the heap keeps of them.
  *
- *   type     0 size u32 | 4 ptrBytes u32, a prefix with all pointers | 8 number | 12 - | 16 one bit per word of ptrBytes
+ *   type     0 size u32 | 4 ptrBytes u32, a prefix with all pointers | 8 previous type | 12 tag | 16 one bit per word of ptrBytes
  *
  *   slots up to 128 bytes   a bit per word of the span, 1 a pointer             in the span's meta table
  *   slots up to 32 KiB      a word per slot: its type, 0 any word may be one    in the span's meta table
@@ -37,9 +37,9 @@ export class GcType {
   size: u32;
   /** Bytes up to the end of the last pointer; 0: none at all. */
   ptrBytes: u32;
-  /** Types made before it. */
-  number: u32;
-  /** Its address and TYPE_TAG, one xor the other: what tells a type's address from any other number. */
+  /** The type that was made before it; 0: it is the first. */
+  previous: u32;
+  /** See tagOf. */
   tag: u32;
 }
 @inline const TYPE_TAG: u32 = 0x676f7470;
@@ -50,6 +50,28 @@ export class GcType {
 @inline
 export function typeAt(address: u32): GcType {
   return changetype<GcType>(<usize>address);
+}
+
+/** Whether a type may have this size and these pointers: see newType. */
+function isLayout(size: u32, ptrBytes: u32): bool {
+  return size - 4 <= MAX_TYPE_SIZE - 4 && ((size | ptrBytes) & 3) == 0 && ptrBytes <= size;
+}
+
+/** Bytes of a type's record whose pointers lie in the first `ptrBytes` bytes. */
+export function typeBytes(ptrBytes: u32): u32 {
+  return TYPE_SIZE + (((ptrBytes + 127) >> 7) << 2);
+}
+
+/** What tells a type's address from any other number, and its record from one that was overwritten. */
+function tagOf(at: u32): u32 {
+  const t = typeAt(at);
+  return at ^ TYPE_TAG ^ t.size ^ t.ptrBytes;
+}
+
+/** Whether the record of a type begins at `at`, a multiple of 16 whose first TYPE_SIZE bytes can be read. */
+export function isType(at: u32): bool {
+  const t = typeAt(at);
+  return t.tag == tagOf(at) && isLayout(t.size, t.ptrBytes);
 }
 
 /** Bits of 32 words of a type, from word `word` on, a multiple of 32. */
@@ -64,17 +86,27 @@ function maskWord(type: u32, word: u32): u32 {
  * at the address + 16, is zero and the caller's to fill. 0: bad size, or no memory. Types are never freed.
  */
 export function newType(size: u32, ptrBytes: u32): u32 {
-  if (size - 4 > MAX_TYPE_SIZE - 4 || ((size | ptrBytes) & 3) != 0 || ptrBytes > size) return 0;
-  const words = (ptrBytes + 127) >> 7;
-  const at = newRecord(TYPE_SIZE + (words << 2));
+  if (!isLayout(size, ptrBytes)) return 0;
+  const bytes = typeBytes(ptrBytes);
+  const at = newRecord(bytes);
   if (at == 0) return 0;
+  for (let i = TYPE_SIZE; i < bytes; i += 4) store<u32>(at + i, 0);
+  const g = gcState();
   const t = typeAt(at);
   t.size = size;
   t.ptrBytes = ptrBytes;
-  t.number = gcState().types++;
-  t.tag = at ^ TYPE_TAG;
-  for (let i: u32 = 0; i < words; i++) store<u32>(at + (i << 2), 0, TYPE_SIZE);
+  t.previous = g.lastType;
+  t.tag = tagOf(at);
+  g.lastType = at;
+  g.types += 1;
   return at;
+}
+
+/** Count the types anew: a thread has died that may have been making one. Under G. */
+export function recountTypes(): void {
+  let n: u32 = 0;
+  for (let at = gcState().lastType; at != 0; at = typeAt(at).previous) n++;
+  gcState().types = n;
 }
 
 /** The meta table of the span that a slot at `p` is in, made at first need; 0 when there is no memory. */

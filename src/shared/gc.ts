@@ -20,7 +20,7 @@ import type { Ps } from "./procs.js";
 import type { Words } from "./support.js";
 
 const MAX_TYPE_BYTES = 131_072;
-/** A type's record, as assembly/gc/typebits.ts has it: its size and, in word 3, what its address is told by. */
+/** A type's record, as assembly/gc/typebits.ts has it: size, bytes up to its last pointer and, in word 3, its tag. */
 const TYPE_MASK = 16;
 const TYPE_TAG = 0x676f7470;
 /** Words of a range that are one element, and its bytes at most. */
@@ -281,8 +281,10 @@ export class SharedCollector {
     return runMarker(this.#exports, this.#host, checkMarkerOptions(options));
   }
 
+  /** Needs no P and waits for nobody. */
   stats(): CollectorStats {
-    const exports = this.#ready();
+    if (this.#inside === 0) this.#host.ps.look();
+    const exports = this.#exports();
     return Object.fromEntries(
       Object.entries(STATS).map(([name, i]) => [name, exports.gcStat(i)]),
     ) as unknown as CollectorStats;
@@ -297,7 +299,8 @@ export class SharedCollector {
     const words = this.#host.words();
     const at = u32(type, "type") >>> 2;
     if (type % 4 === 0 && type !== 0 && at + 3 < words.length) {
-      if (Atomics.load(words, at + 3) === (type ^ TYPE_TAG)) return Atomics.load(words, at) >>> 0;
+      const bytes = Atomics.load(words, at);
+      if (Atomics.load(words, at + 3) === (type ^ TYPE_TAG ^ bytes ^ Atomics.load(words, at + 1))) return bytes;
     }
     throw new RangeError(`type is none of this heap's: ${type}; pass what newType gave`);
   }

@@ -46,6 +46,8 @@ const RETRY_MS = 100;
 const RETRIES = 20;
 /** Milliseconds that a thread which may have to hear of a death waits for a lock or a P, where nothing else is said. */
 export const PARENT_WAIT_MS = 2000;
+/** Milliseconds that a question about the heap waits for a lock or a P, where nothing else is said. */
+const QUESTION_WAIT_MS = 1000;
 /** Tries of an operation that each time gives up waiting for somebody who holds no lock any more. */
 const MAX_TRIES = 3;
 
@@ -104,7 +106,9 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     const trapped = (error: WebAssembly.RuntimeError) => this.#trapped(error);
     const { mallocgc, tryFree, releaseAll } = seat.exports;
     const sure = guardAll({ mallocgc, tryFree, releaseAll }, trapped);
-    super({ ...seat.exports, ...sure }, seat.memory, seat.throwOnMisuse, seat.views);
+    // Says why it has no figures when that is for want of the heap lock.
+    const memstats = () => seat.exports.memstats() || this.#again(seat.exports.memstats);
+    super({ ...seat.exports, ...sure, memstats }, seat.memory, seat.throwOnMisuse, seat.views);
     const { shared, views, token } = seat;
     const words = () => views.current.i32;
     this.#seat = seat;
@@ -176,11 +180,14 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
 
   /**
    * The heap's statistics over all Ps, with the counters of each P and of each lock. What other threads do meanwhile is
-   * in it or not. Throws HeapLockError.
+   * in it or not. Each of its waits ends after a second, or after `lockWait` and `turnWait` if they are set: HeapLockError,
+   * ProcsBusyError. Throws InvariantError when the heap's records are damaged.
    */
   override stats(): SharedMemStats {
-    this.ps.check();
-    const base = this.#hostLock.with(() => this.#persist(() => super.stats()));
+    const base = this.#bounded(() => {
+      this.ps.check();
+      return this.#hostLock.with(() => super.stats());
+    });
     const shared = this.#shared;
     const locks = Array.from({ length: shared.lockCount() }, (_, index) => ({
       index,
@@ -197,9 +204,12 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     return summary("SharedHeap", this);
   }
 
-  /** As Heap.validate. No other thread may be inside of the allocator meanwhile: the program has to see to that. */
+  /**
+   * As Heap.validate. No other thread may be inside of the allocator meanwhile: the program has to see to that. Needs no P
+   * and waits for nobody.
+   */
   override validate(options: { deep?: boolean | undefined } = {}): void {
-    this.ps.check();
+    this.ps.look();
     super.validate(options);
   }
 
@@ -412,6 +422,23 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     this.gc.forget();
     this.ps.abandon(p !== 0);
     return why;
+  }
+
+  /** Runs `fn` with all its waits bounded: who asks how a damaged heap stands may wait for what nobody gives back. */
+  #bounded<T>(fn: () => T): T {
+    const { waits } = this.#host;
+    const { lock, turn } = waits;
+    const set = (lock: number, turn: number): void => {
+      waits.lock = lock;
+      waits.turn = turn;
+      setOption(this.#seat.exports, M_LOCK_WAIT, lock);
+    };
+    set(lock || QUESTION_WAIT_MS, turn || QUESTION_WAIT_MS);
+    try {
+      return fn();
+    } finally {
+      set(lock, turn);
+    }
   }
 
   /** Bounds the waits that are for ever by default: what ends them may have to come through this thread's event loop. */

@@ -1,15 +1,25 @@
 /**
- * The words of a heap's records, each with the name of its field: what validate.test.ts overwrites one by one.
+ * The words of a heap's records, each with the name of its field: what overwrite.test.ts overwrites one by one.
  *
  * The heap's own record (and those of Ps), arena records, span records with fronts and groups, dead span records, the
  * collector's tables: all that lies outside of the pages of spans and of free pages.
  */
 import { hostLayout } from "./layout.ts";
+import type { HostExports } from "./wasm.ts";
+
+/** Fields of an MHeap that a P's record does not use, and of a PRecord that the heap's own does not. */
+const HEAPS_ALONE = new Set(
+  ["sysEnd", "arenaLo", "arenaHi", "rootLevel", "searchPage", "sums", "grownPages", "inUsePages", "metaPages", "sys"]
+    .concat(["sweepgen", "nextFitted"])
+    .map((field) => `MHeap.${field}`),
+);
+const PS_ALONE = new Set(["PRecord.ownedPages"]);
 
 export class Records {
   readonly layout: ReturnType<typeof hostLayout>;
   /** Field of each word, by address. */
   readonly names = new Map<number, string>();
+  readonly #spans: number[] = [];
   readonly #c: Readonly<Record<string, number>>;
   readonly #view: Uint32Array;
 
@@ -17,10 +27,10 @@ export class Records {
     readonly heap: number,
     memory: WebAssembly.Memory,
     readonly shared: boolean,
-    spanOf: (p: number) => number,
+    { spanOf, objectBase }: Pick<HostExports, "spanOf" | "objectBase">,
     /** Memory of others inside of the heap's range: [from, to). */
     foreign: readonly [number, number],
-    /** Types made, which no list of the heap's names. */
+    /** Types made. */
     types: readonly number[],
   ) {
     this.layout = hostLayout(shared);
@@ -31,7 +41,8 @@ export class Records {
     for (const at of arenas) this.#arena(at);
     for (const record of this.#records()) this.#deadRecords(record);
     this.#collectorTables();
-    for (const at of types) this.#fill(at, 16 + 4 * Math.ceil(this.word(at + 4) / 128), () => "type");
+    for (const span of this.#spans) this.#types(span, objectBase);
+    for (const at of types) this.#type(at);
     // What nobody uses is the rest of the chunks for records.
     const kept = new Map<number, string>();
     for (const [from, to] of outside) {
@@ -41,6 +52,16 @@ export class Records {
       }
     }
     this.names = kept;
+  }
+
+  /** Address of the pacer's record. */
+  get pacer(): number {
+    return this.heap + (this.#c["HEAP_PACER"] as number);
+  }
+
+  /** Whether a cycle marks. */
+  get marking(): boolean {
+    return this.#gc("phase") === 1;
   }
 
   word(at: number): number {
@@ -57,13 +78,37 @@ export class Records {
     for (let i = 0; i < bytes; i += 4) this.names.set(at + i, name(i));
   }
 
-  /** A record of the class `record`, at `at`. */
-  #put(at: number, bytes: number, record: string): void {
+  /** A record of the class `record`, at `at`. Fields of `unused` are nobody's. */
+  #put(at: number, bytes: number, record: string, unused: ReadonlySet<string> = new Set()): void {
     const fields = this.layout.records.get(record) ?? [];
     this.#fill(at, bytes, (i) => {
       const field = fields.find((f) => i >= f.offset && i < f.offset + f.size);
-      return field === undefined ? "padding" : `${record}.${field.name}`;
+      const name = field === undefined || /^pad\d*$/.test(field.name) ? "padding" : `${record}.${field.name}`;
+      return unused.has(name) ? "padding" : name;
     });
+  }
+
+  /** A type: what describes it, and a bit for each word that may be a pointer. */
+  #type(at: number): void {
+    this.#fill(at, 16, () => "type");
+    const words = this.word(at + 4) >>> 2;
+    this.#fill(at + 16, 4 * Math.ceil(words / 32), () => "type bits");
+    if (words % 32 !== 0) this.names.set(at + 16 + 4 * (words >>> 5), "type end");
+  }
+
+  /** What the span at `at` says of its objects' pointers. */
+  #types(at: number, objectBase: (p: number) => number): void {
+    const ngroups = (this.word(at + 24) >>> 16) & 0xff;
+    const meta = this.word(at - ((Math.max(ngroups, 1) * 8 + 8 + 15) & ~15));
+    if (meta === 0 || ngroups === 0) return;
+    const size = this.word(this.heap + (this.#c["HEAP_ROWS"] as number) + (this.word(at + 24) & 0xff) * 32 + 4);
+    const noscan = (this.word(at + 28) >>> 24) & 1;
+    this.#fill(meta, ngroups * 256 + 8, () => (noscan || size > 128 ? "unused" : "pointer bits"));
+    if (noscan || size <= 128) return;
+    const start = this.word(at + 8);
+    for (let i = 0; i < (this.word(at + 28) & 0xffff); i++) {
+      if (objectBase(start + i * size) === start + i * size) this.names.set(meta + i * 4, "object's type");
+    }
   }
 
   /** The heap's record, and those of Ps. */
@@ -83,7 +128,7 @@ export class Records {
     this.#fill(heap, at("HEAP_RECORD_SIZE"), () => "padding");
     for (const record of this.#records()) {
       if (record !== heap) this.#fill(record, Math.ceil(at("P_RECORD_SIZE") / 8192) * 8192, () => "padding");
-      this.#put(record, at("HEAP_DUMMY"), "MHeap");
+      this.#put(record, at("HEAP_DUMMY"), "MHeap", record === heap ? undefined : HEAPS_ALONE);
       this.#fill(record + at("HEAP_DUMMY"), 16, () => "dummy");
       const tables: [string, number][] = [
         ["HEAP_FREE_SPANS", 68],
@@ -104,7 +149,7 @@ export class Records {
         this.#put(record + at("HEAP_CENTRAL") + row * size + 48, size - 48, "SweepSets");
       }
       if (this.shared) {
-        this.#put(record + at("HEAP_P"), 192, "PRecord");
+        this.#put(record + at("HEAP_P"), 192, "PRecord", record === heap ? PS_ALONE : undefined);
         this.#fill(record + at("P_GATE"), 64, (i) => (i === 0 ? "gate" : "lock counter"));
         this.#fill(record + at("P_SHADED"), 512, () => "shaded");
       }
@@ -172,6 +217,7 @@ export class Records {
   }
 
   #span(at: number): void {
+    if (this.#spans.at(-1) !== at) this.#spans.push(at);
     const ngroups = (this.word(at + 24) >>> 16) & 0xff;
     const owned = Math.max(ngroups, 1);
     const front = (owned * 8 + 8 + 15) & ~15;
