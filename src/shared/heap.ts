@@ -124,7 +124,11 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     this.ps = new Ps(host);
     const lastStuck = () => this.#shared.lastStuck() >>> 0;
     this.gc = new SharedCollector(() => this.#collector, { ps: this.ps, words, lastStuck, blame });
-    this.#host = { ...host, ps: this.ps, counters: () => views.current.u64 };
+    const setLockWait = (ms: number): void => {
+      // A heap of one thread waits for no locks, and has no such option.
+      if (this.shared) setOption(seat.exports, M_LOCK_WAIT, ms);
+    };
+    this.#host = { ...host, ps: this.ps, counters: () => views.current.u64, setLockWait };
     this.#hostLock = new HeapLock(this.#host, -1, seat.control);
   }
 
@@ -393,7 +397,7 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
   }
 
   #recover(token: number): DeathReport {
-    const report = recover(this.#host, this.#seat.exports, this.#hostLock, token);
+    const report = recover(this.#host, this.#hostLock, token);
     if (report.ok) this.#unrepaired.delete(token);
     else this.#unrepaired.add(token);
     return report;
@@ -431,7 +435,7 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     const set = (lock: number, turn: number): void => {
       waits.lock = lock;
       waits.turn = turn;
-      setOption(this.#seat.exports, M_LOCK_WAIT, lock);
+      this.#host.setLockWait(lock);
     };
     set(lock || QUESTION_WAIT_MS, turn || QUESTION_WAIT_MS);
     try {
@@ -447,7 +451,7 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     const { waits } = this.#host;
     if (settings.lockWait === undefined && waits.lock === 0) {
       waits.lock = PARENT_WAIT_MS;
-      setOption(this.#seat.exports, M_LOCK_WAIT, waits.lock);
+      this.#host.setLockWait(waits.lock);
     }
     if (settings.turnWait === undefined && waits.turn === 0) waits.turn = PARENT_WAIT_MS;
   }

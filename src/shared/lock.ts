@@ -34,6 +34,8 @@ export interface LockCounters {
 export interface LockHost extends Host {
   readonly ps: Ps;
   readonly counters: () => BigUint64Array<ArrayBufferLike>;
+  /** Tells wasm how long this thread waits for a lock, milliseconds, 0: forever. */
+  readonly setLockWait: (ms: number) => void;
 }
 
 export class HeapLock {

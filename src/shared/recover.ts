@@ -4,17 +4,8 @@
  * Called by a living thread on another thread's token; it needs no P of its own. The caller must know that the thread is
  * dead: recovering the P of a living one breaks the heap. Cost: wasm walks all spans for each P.
  */
-import type { HostExports } from "../abi.js";
 import type { Holder } from "../errors.js";
-import { setOption } from "../options.js";
-import {
-  M_LOCK_WAIT,
-  REPAIR_DONE,
-  REPAIR_HEAP_LOCK,
-  REPAIR_MCENTRAL,
-  REPAIR_PAGES,
-  REPAIR_REMOTE_FREE,
-} from "./abi.js";
+import { REPAIR_DONE, REPAIR_HEAP_LOCK, REPAIR_MCENTRAL, REPAIR_PAGES, REPAIR_REMOTE_FREE } from "./abi.js";
 import type { HeapLock, LockHost } from "./lock.js";
 
 /** Milliseconds that a recovery waits for the heap lock: whoever recovers has more to hear of. */
@@ -48,7 +39,7 @@ export interface DeathReport {
 }
 
 /** Recovers the P of the dead thread `token`. */
-export function recover(host: LockHost, exports: HostExports, hostLock: HeapLock, token: number): DeathReport {
+export function recover(host: LockHost, hostLock: HeapLock, token: number): DeathReport {
   const { ps, shared, control } = host;
   control.forget(token);
   // The Ps that it had, those that it was flushing or recovering itself, and those that a flush has left half done.
@@ -58,10 +49,10 @@ export function recover(host: LockHost, exports: HostExports, hostLock: HeapLock
   // Before the P can be another thread's.
   const heldHost = theirs().some(({ p }) => hostLock.free(p));
   let found = 0;
-  setOption(exports, M_LOCK_WAIT, Math.min(host.waits.lock || PATIENCE_MS, PATIENCE_MS));
+  host.setLockWait(Math.min(host.waits.lock || PATIENCE_MS, PATIENCE_MS));
   for (const { p } of theirs()) found |= shared.recoverP(p);
   for (const { p } of orphans()) shared.recoverP(p);
-  setOption(exports, M_LOCK_WAIT, host.waits.lock);
+  host.setLockWait(host.waits.lock);
   shared.lastStuck();
   if (first !== undefined) control.free();
   const [left = null] = theirs();

@@ -35,6 +35,10 @@ describe.each([
   ["shared", {}],
   ["alone", { shared: false }],
 ] as const)("a heap that is %s", (kind, options) => {
+  it("reports of a thread that it never had that all is in order", () => {
+    expect(create(options).reap(0x7fff)).toMatchObject({ token: 0x7fff, p: 0, ok: true, left: null });
+  });
+
   it("has the methods of Heap, and they work", () => {
     const heap = create(options);
     expect(heap.shared).toBe(kind === "shared");
