@@ -11,6 +11,7 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   14: "pages of the page cache are allocated for the page allocator, and known to be zero only while in the cache",
   15: "the arena map names one record for each arena of the heap, and nothing else",
   16: "a page known to be zero is zero",
+  17: "a page of records is allocated, and records that move lie on such pages or at the heap's start",
   // Spans and their records
   20: "every page of a span in use is allocated",
   21: "a page's record names the span that holds the page",

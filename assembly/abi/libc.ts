@@ -15,7 +15,7 @@ import { isReady } from "../alloc/procs";
 import { lock, unlock } from "../base/locks";
 import { refusePinned } from "../gc/pins";
 import { heap } from "../base/state";
-import { giveBack } from "../heap/mheap";
+import { giveBackAll } from "../heap/mheap";
 
 export { gomalloc_misuse } from "../alloc/misuse";
 
@@ -109,7 +109,7 @@ export function malloc_trim(_pad: u32): i32 {
     takeBack();
     if (!lock(0)) return 0;
   }
-  const some = heap != 0 && giveBack();
+  const some = heap != 0 && giveBackAll();
   if (SHARED) unlock(0);
   return some ? 1 : 0;
 }

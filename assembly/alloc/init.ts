@@ -19,6 +19,7 @@ import {
   NUM_ROWS,
   PAGE_SIZE,
   ASC,
+  COMPACTS,
   GC,
   ROW_FITTED,
   ROW_NOSCAN,
@@ -53,6 +54,7 @@ import { maxBytes } from "../base/options";
 import { initRawRows } from "./raw";
 import { dummyGroup, heap, here, isMade, mheap, rowAt, rowAddress, setHeap, setLocal } from "../base/state";
 import { addRegion } from "../heap/mheap";
+import { FIXED_SIZE, firstRegion } from "../heap/persistent";
 import { memoryEnd, sysGrow } from "../heap/sys";
 
 /** Bytes of a slot of class c. */
@@ -128,7 +130,7 @@ export function bootstrap(given: bool, heapBase: u32): bool {
   if (given) wanted = max(heapBase, LOWEST);
   let end = memoryEnd();
   let start = wanted ? wanted : max(end, 16);
-  const records = HEAP_RECORD_SIZE + ARENA_RECORD_SIZE;
+  const records = HEAP_RECORD_SIZE + ARENA_RECORD_SIZE + FIXED_SIZE;
   if (start > ADDRESS_END - (records + 2 * PAGE_SIZE + 64)) return false;
   start = alignRecord(start);
   const need = start + records + 2 * PAGE_SIZE;
@@ -145,18 +147,22 @@ export function bootstrap(given: bool, heapBase: u32): bool {
   setHeap(start);
   if (SHARED) setLocal(start);
   const h = mheap();
-  const region = (start + records + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+  const region = firstRegion(start);
   end = min(end, most) & ~(PAGE_SIZE - 1);
   // A few pages of a second arena would be fewer than its records take.
   const over = end & ((1 << ARENA_SHIFT) - 1);
   if (over >> WASM_PAGE_SHIFT == 0 && end - over > region) end -= over;
   h.sys = end - start;
-  h.persistCur = start + HEAP_RECORD_SIZE;
+  if (GC && COMPACTS) {
+    h.fixedCur = start + HEAP_RECORD_SIZE;
+    h.fixedEnd = h.fixedCur + FIXED_SIZE;
+  }
+  h.persistCur = start + HEAP_RECORD_SIZE + FIXED_SIZE;
   h.persistEnd = region;
   h.searchPage = 0x80000;
   h.arenaLo = NUM_ARENAS - 1;
   initTables();
-  addRegion(region, end - region, zero);
+  addRegion(region, (end - region) & ~(PAGE_SIZE - 1), zero);
   // With several threads, before any of them can ask.
   if (SHARED_GC) readyGC();
   if (SHARED) setLocal(0);

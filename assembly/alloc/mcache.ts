@@ -19,7 +19,7 @@ import { giveCollected, settleCollected, takeOwnRemote } from "../central/collec
 import { cacheSpan, uncacheSpan } from "../central/mcentral";
 import { hasRemote, takeRemote } from "../central/remote";
 import { pushFull } from "../central/sweepsets";
-import { giveBack } from "../heap/mheap";
+import { giveBackAll } from "../heap/mheap";
 import { addressOf, groupAt, groupIndex, groupOf, spanAt, validBits } from "../heap/mspan";
 
 /** The slots that were freed while the row had the group. With the dummy both words are 0, as tail is. */
@@ -145,5 +145,5 @@ export function uncacheRow(address: u32): void {
 /** releaseAll: all rows back to their mcentrals, retained empty spans and the page cache back to the heap. */
 export function releaseAll(): void {
   for (let row: u32 = 1; row < NUM_ROWS; row++) uncacheRow(rowAddress(row));
-  giveBack();
+  giveBackAll();
 }

@@ -51,6 +51,11 @@
 @inline export const ASC: bool = ASC_RUNTIME == 2;
 /** True where the program has a global function __finalize, to be called with each object that is freed. */
 @inline export const FINALIZE: bool = ASC && isDefined(__finalize);
+/**
+ * True where records move (heap/compact.ts). With several threads one may die, or look at a record without a lock, while
+ * another moves it; and a sweep that calls __finalize holds a record while the program allocates.
+ */
+@inline export const COMPACTS: bool = !SHARED && !FINALIZE;
 /** True where the program imports the hooks of gc/rtrace.ts: all of them, or those that tell of collections. */
 @inline export const RTRACE: bool = ASC && isDefined(ASC_RTRACE);
 @inline export const PROFILE: bool = ASC && isDefined(ASC_PROFILE);

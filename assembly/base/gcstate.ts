@@ -82,6 +82,8 @@ export class GcState {
   /** The type that was made last: the head of the list of all. */
   lastType: u32;
 }
+/** Slots of the first table of pins, which is a record; longer ones have pages of their own. */
+@inline export const FIRST_PINS: u32 = 64;
 @inline export const HEAP_PACER: u32 = HEAP_GC + 256;
 
 /** What several threads need of the collector besides. 64-aligned. */

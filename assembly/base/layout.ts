@@ -135,7 +135,8 @@ export function recordGroups(span: MSpan): u32 {
  *
  * All zero: no span starts or small span lies here. divMagic is 0 for large spans and for tiny blocks, so that the
  * slot test of free fails for them. A large span has a record on its first page only; spanOf finds it from inside
- * through the arena's inUse bits.
+ * through the arena's inUse bits. Of a page of records (heap/persistent.ts) row is 1 or 2, and during a
+ * compaction base is 1 when a record in use lies on it.
  */
 // @ts-ignore: decorator
 @unmanaged @final
@@ -277,6 +278,11 @@ export class MHeap {
   tinyPad: u32;
   /** Objects combined into tiny blocks, beyond the first of each. P */
   tinyAllocs: u64;
+  /** Chunk of the records that stay: types, root ranges, the first table of pins. Collected heaps. */
+  fixedCur: u32;
+  fixedEnd: u32;
+  /** Pages of spans that have gone since the last compaction. */
+  freedPages: u32;
 }
 
 /*

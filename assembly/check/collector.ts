@@ -10,6 +10,7 @@
 import { NUM_ROWS, PAGE_SIZE, SHARED, SHARED_GC } from "../base/config";
 import { FLAG_DEFERRED, FLAG_FULL, LOCK_MARK, MSPAN_SIZE, MSpan } from "../base/layout";
 import {
+  FIRST_PINS,
   HEAP_PACER,
   PHASE_MARK,
   PHASE_OFF,
@@ -23,7 +24,7 @@ import { heap, mheap } from "../base/state";
 import { isUnswept } from "../central/sweepsets";
 import { pacer } from "../gc/cycle";
 import { isOrdered } from "../gc/pacer";
-import { FIRST_SLOTS, findSlot } from "../gc/pins";
+import { findSlot } from "../gc/pins";
 import { RANGE_SIZE, rangeAt } from "../gc/roots";
 import { TYPE_SIZE, isType, typeAt, typeBytes } from "../gc/typebits";
 import { HEADER } from "../gc/work";
@@ -129,7 +130,7 @@ function checkPins(): u32 {
   const table = g.pins;
   if (table == 0) return (g.pinMask | g.pinCount | g.pinUsed) == 0 ? 0 : bad(BAD_PINS, 0);
   const slots = g.pinMask + 1;
-  if (slots < FIRST_SLOTS || slots > 1 << 29 || (slots & g.pinMask) != 0) return bad(BAD_PINS, table);
+  if (slots < FIRST_PINS || slots > 1 << 29 || (slots & g.pinMask) != 0) return bad(BAD_PINS, table);
   if (!isTable(table, slots << 3, 8)) return bad(BAD_PINS, table);
   let used: u32 = 0;
   let pinned: u32 = 0;

@@ -16,6 +16,8 @@
 @inline export const BAD_ROOT: u32 = 13;
 /** 14: a page of the page cache is free in the bitmap, or scavenged without being free in the cache. */
 @inline export const BAD_PAGE_CACHE: u32 = 14;
+/** 17: a page of records is free or marked, or the record of a span in use lies on a page that is none. Where records move. */
+@inline export const BAD_RECORD_PAGE: u32 = 17;
 /** 20: a page of a span in use is free. */
 @inline export const SPAN_PAGE_FREE: u32 = 20;
 /** 21: a page record does not name the span that holds the page. */

@@ -11,7 +11,10 @@
 import {
   ARENA_CHUNKS,
   ARENA_PAGES,
+  ARENA_SHIFT,
+  CHUNK_PAGES,
   CHUNK_SHIFT,
+  COMPACTS,
   FIRST_GC_ROW,
   GC,
   HOST,
@@ -39,7 +42,6 @@ import {
   HEAP_FREE_SPANS,
   HEAP_RECORD_SIZE,
   HEAP_ROWS,
-  META_PER_GROUP,
   MHeap,
   MSPAN_SIZE,
   MSpan,
@@ -87,6 +89,7 @@ import {
   validBits,
 } from "../heap/mspan";
 import { LEAF, chunkBits, chunkScav, countFreePages, expectedSum, sumAddress } from "../heap/pagealloc";
+import { FIXED_SIZE, PAGE_MOVES, PAGE_STAYS, firstRegion, metaBytes } from "../heap/persistent";
 import { memoryEnd } from "../heap/sys";
 import { checkCollector } from "./collector";
 import {
@@ -104,6 +107,7 @@ import {
   BAD_PAGE_RECORD,
   BAD_PARTIAL_MASK,
   BAD_PLACE,
+  BAD_RECORD_PAGE,
   BAD_REMOTE,
   BAD_RETAINED,
   BAD_ROW,
@@ -187,8 +191,10 @@ function validatePages(deep: bool): u32 {
   // Page 0 is no span's: its number means that there is none.
   if ((inUseBits(0) & 1) != 0) return bad(BAD_SPAN, 0);
   let end: u32 = 0;
+  let records: u32 = 0;
   for (let a = h.arenaLo; a <= h.arenaHi; a++) {
     if (arenaOf(a) == 0) continue;
+    if (!areOnRecordPages(arenaOf(a), arenaOf(a) + ARENA_RECORD_SIZE)) return bad(BAD_RECORD_PAGE, arenaOf(a));
     for (let c = a << 3; c < (a + 1) << 3; c++) {
       const bits = chunkBits(c);
       const scav = chunkScav(c);
@@ -201,6 +207,12 @@ function validatePages(deep: bool): u32 {
         end = first + 64 - <u32>clz(~bits);
       }
       if (deep && dirtyWord(first, scav) != 0) return bad(DIRTY_PAGE, dirtyWord(first, scav));
+      if (!COMPACTS) continue;
+      for (let page = first; page < first + CHUNK_PAGES; page++) {
+        if (recordsOn(page) == 0) continue;
+        if (((bits >> (page & 63)) & 1) == 0) return bad(BAD_RECORD_PAGE, page << PAGE_SHIFT);
+        records++;
+      }
     }
   }
   let lo = h.arenaLo;
@@ -213,6 +225,7 @@ function validatePages(deep: bool): u32 {
     lo >>= 3;
     hi >>= 3;
   }
+  if (COMPACTS && records != h.metaPages) return bad(BAD_RECORD_PAGE, records);
   let free = countFreePages();
   for (let id: u32 = 0; id <= LAST_P; id++) {
     const record = recordOf(id);
@@ -225,7 +238,7 @@ function validatePages(deep: bool): u32 {
   }
   if (free + h.inUsePages + h.metaPages != h.grownPages) return bad(BAD_PAGE_COUNT, free);
   // What was obtained is pages, and the records before the first of them; not what a thread had in hand when it died.
-  const before = ((heap + HEAP_RECORD_SIZE + ARENA_RECORD_SIZE + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1)) - heap;
+  const before = firstRegion(heap) - heap;
   const obtained = (h.grownPages << PAGE_SHIFT) + before;
   if (SHARED ? h.sys < obtained : h.sys != obtained) return bad(BAD_SYS, h.sys);
   const last = h.sysEnd >> PAGE_SHIFT;
@@ -236,6 +249,15 @@ function validatePages(deep: bool): u32 {
 function isApart(record: u32, from: u32, to: u32): bool {
   const h = changetype<MHeap>(<usize>record);
   return to <= h.persistCur || from >= h.persistEnd;
+}
+
+/** Whether [from, to) lies where records do that may move: at the heap's start, or on their pages. */
+function areOnRecordPages(from: u32, to: u32): bool {
+  if (!COMPACTS || from < firstRegion(heap)) return true;
+  for (let page = from >> PAGE_SHIFT; page << PAGE_SHIFT < to; page++) {
+    if (arenaOf(page / ARENA_PAGES) == 0 || recordsOn(page) != PAGE_MOVES) return false;
+  }
+  return true;
 }
 
 function validateSpans(deep: bool): u32 {
@@ -251,7 +273,8 @@ function validateSpans(deep: bool): u32 {
   for (let page = nextSpanPage(1); page != 0;) {
     // Between two spans no page has a record.
     for (; next < page; next++) {
-      if (arenaOf(next >> 9) != 0 && !isClear(next)) return bad(STALE_PAGE_RECORD, next << PAGE_SHIFT);
+      if (arenaOf(next >> 9) != 0 && !isClear(next) && recordsOn(next) == 0)
+        return bad(STALE_PAGE_RECORD, next << PAGE_SHIFT);
     }
     let code = checkSpan(page);
     if (code != 0) return code;
@@ -261,7 +284,9 @@ function validateSpans(deep: bool): u32 {
     if (GC && ((span.sweepgen & 1) != 0 || span.sweepgen > h.sweepgen)) return bad(BAD_SPAN, at);
     const record = recordOf(span.owner);
     const front = frontSize(span.ngroups);
-    if (!isApart(record, at - front, at + MSPAN_SIZE + recordGroups(span) * GROUP_RECORDS)) return bad(BAD_CHUNK, at);
+    const last = at + MSPAN_SIZE + recordGroups(span) * GROUP_RECORDS;
+    if (!isApart(record, at - front, last)) return bad(BAD_CHUNK, at);
+    if (!areOnRecordPages(at - front, last)) return bad(BAD_RECORD_PAGE, at);
     if (SHARED) setLocal(record);
     const end = page + span.npages;
     for (let p = page; p < end; p++) {
@@ -285,7 +310,8 @@ function validateSpans(deep: bool): u32 {
     page = nextSpanPage(end);
   }
   for (; next < (h.arenaHi + 1) * ARENA_PAGES; next++) {
-    if (arenaOf(next >> 9) != 0 && !isClear(next)) return bad(STALE_PAGE_RECORD, next << PAGE_SHIFT);
+    if (arenaOf(next >> 9) != 0 && !isClear(next) && recordsOn(next) == 0)
+      return bad(STALE_PAGE_RECORD, next << PAGE_SHIFT);
   }
   if (inUse != h.inUsePages) return bad(BAD_PAGE_COUNT, inUse);
   for (let id: u32 = 0; id <= LAST_P; id++) {
@@ -299,6 +325,12 @@ function validateSpans(deep: bool): u32 {
 function isClear(page: u32): bool {
   const r = pageRecord(page);
   return (r.base | r.divMagic | r.groups | r.row) == 0;
+}
+
+/** What records the record of a page says that it has, if it says nothing else: PAGE_MOVES, PAGE_STAYS, or 0 for none. */
+function recordsOn(page: u32): u32 {
+  const r = pageRecord(page);
+  return COMPACTS && (r.base | r.divMagic | r.groups) == 0 && r.row <= PAGE_STAYS ? r.row : 0;
 }
 
 /** Row that the page records of a span name: its owner's; of what is the collector's in a shared heap, nobody's. */
@@ -335,8 +367,9 @@ function validateTables(): u32 {
     const span = spanAt(pageRecord(page).groups - MSPAN_SIZE);
     const meta = metaOf(span);
     if (meta == 0) continue;
-    const size = span.ngroups ? <u32>span.ngroups * META_PER_GROUP + 8 : TYPE_SIZE;
+    const size = span.ngroups ? metaBytes(span.ngroups) : TYPE_SIZE;
     if (!lies(meta, size, 16) || !areRecordPages(meta, meta + size)) return bad(BAD_META, addressOf(span));
+    if (span.ngroups != 0 && !areOnRecordPages(meta, meta + size)) return bad(BAD_META, addressOf(span));
     if (!isCollectedSpan(span) || (span.spanclass & 1) != 0) continue;
     if (span.ngroups == 0 ? !isTypeAt(meta) : !hasTypes(span, meta)) return bad(BAD_TYPE, addressOf(span));
   }
@@ -378,7 +411,21 @@ function validateCaches(record: u32): u32 {
     if (!HOST || tiny == null || <u32>tiny.row != ROW_TINY || findObject(h.tiny) != h.tiny)
       return bad(BAD_TINY, h.tiny);
   }
-  return validateDead(record);
+  const code = validateFixed();
+  return code ? code : validateDead(record);
+}
+
+/** The chunk of the records that stay: at the heap's start, or in a page of its own. Where records move. */
+function validateFixed(): u32 {
+  if (!COMPACTS || !GC) return 0;
+  const h = mheap();
+  const start = heap + HEAP_RECORD_SIZE;
+  const end = h.fixedEnd;
+  const from = end == start + FIXED_SIZE ? start : end - PAGE_SIZE;
+  if (h.fixedCur < from || h.fixedCur > end || (h.fixedCur & 15) != 0) return bad(BAD_CHUNK, h.fixedCur);
+  if (from == start) return 0;
+  if (!lies(from, PAGE_SIZE, PAGE_SIZE) || arenaOf(from >> ARENA_SHIFT) == 0) return bad(BAD_CHUNK, end);
+  return recordsOn(from >> PAGE_SHIFT) == PAGE_STAYS ? 0 : bad(BAD_CHUNK, end);
 }
 
 /** The lists of dead span records. A circle is found by `slow`, which goes half as fast and would be met. */

@@ -11,7 +11,7 @@ import { ASC, PAGE_SHIFT, SHARED } from "../base/config";
 import { MISUSE_PINNED, misuse } from "../alloc/misuse";
 import { isReady } from "../alloc/procs";
 import { enterSure, leaveGate } from "../base/gates";
-import { GcState, gcState, isCollectedSpan } from "../base/gcstate";
+import { FIRST_PINS, GcState, gcState, isCollectedSpan } from "../base/gcstate";
 import { LOCK_GC } from "../base/layout";
 import { lockSure, unlock } from "../base/locks";
 import { heap, syncMemory } from "../base/state";
@@ -19,9 +19,6 @@ import { spanOf } from "../heap/arena";
 import { allocTable, freeTable, newRecord } from "../heap/mheap";
 import { visit } from "./ascroots";
 import { shade } from "./mark";
-
-/** Slots of the first table, 8 bytes each. */
-@inline export const FIRST_SLOTS: u32 = 64;
 
 // @ts-ignore: decorator
 @inline
@@ -43,8 +40,8 @@ export function findSlot(table: u32, mask: u32, p: u32): u32 {
 /** A table of `slots` slots, all free; 0: no memory. Beyond the first it stands in pages of its own. */
 function newTable(slots: u32): u32 {
   const bytes = slots << 3;
-  if (slots == FIRST_SLOTS) {
-    const at = newRecord(bytes);
+  if (slots == FIRST_PINS) {
+    const at = newRecord(bytes, false);
     if (at) memory.fill(at, 0, bytes);
     return at;
   }
@@ -59,13 +56,14 @@ function newTable(slots: u32): u32 {
 /** Make room for one more. False: no memory. */
 function grow(): bool {
   const g = gcState();
-  const old = g.pins;
-  const oldSlots = old ? g.pinMask + 1 : 0;
+  const oldSlots = g.pins ? g.pinMask + 1 : 0;
   // The first table stands in a record, and those are never given back: it is not made again.
-  let slots = FIRST_SLOTS;
-  if (old != 0) slots = g.pinCount >= oldSlots >> 2 || oldSlots == FIRST_SLOTS ? oldSlots << 1 : oldSlots;
+  let slots = FIRST_PINS;
+  if (oldSlots != 0) slots = g.pinCount >= oldSlots >> 2 || oldSlots == FIRST_PINS ? oldSlots << 1 : oldSlots;
   const table = newTable(slots);
   if (table == 0) return false;
+  // For want of memory the old one may have moved.
+  const old = g.pins;
   const mask = slots - 1;
   for (let i: u32 = 0; i < oldSlots; i++) {
     const entry = load<u64>(slotAt(old, i));
@@ -73,7 +71,7 @@ function grow(): bool {
   }
   // Both at once: nobody may find the one without the other after a death.
   if (SHARED) store<u64>(changetype<usize>(g), (<u64>table) | ((<u64>mask) << 32), offsetof<GcState>("pins"));
-  if (oldSlots > FIRST_SLOTS) {
+  if (oldSlots > FIRST_PINS) {
     const npages = ((oldSlots << 3) + (1 << PAGE_SHIFT) - 1) >> PAGE_SHIFT;
     freeTable(old >> PAGE_SHIFT, npages);
   }

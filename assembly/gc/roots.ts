@@ -75,7 +75,7 @@ export function addRange(start: u32, end: u32, pointer: u32): bool {
   // A removed one serves again.
   while (at != 0 && rangeAt(at).end != 0) at = rangeAt(at).next;
   if (at == 0) {
-    at = newRecord(RANGE_SIZE);
+    at = newRecord(RANGE_SIZE, false);
     if (at == 0) return false;
     rangeAt(at).next = g.ranges;
     g.ranges = at;

@@ -12,18 +12,19 @@
  * band, like all metadata: a slot of 4096 bytes holds an object of 4096 bytes, an object begins where its slot begins, and
  * an object that writes past its end spoils no bits. Price: 256 bytes for each group of 64 slots, 4 bytes or less a slot.
  *
- * A meta table stays with its span's record (heap/persistent.ts), which is never given back either. In a shared heap it is
+ * A meta table stays with its span's record (heap/persistent.ts). In a shared heap it is
  * cleared for each span that gets the record: see clearMeta there.
  * Owner: the P that owns the span. Cost: O(1) a small object.
  */
 
 import { PAGE_SHIFT, SHARED } from "../base/config";
-import { META_PER_GROUP, MSPAN_SIZE, MSpan } from "../base/layout";
+import { MSPAN_SIZE, MSpan } from "../base/layout";
 import { gcState } from "../base/gcstate";
 import { syncMemory } from "../base/state";
 import { newRecord } from "../heap/mheap";
 import { pageRecord } from "../heap/arena";
 import { metaOf, metaWord } from "../heap/mspan";
+import { metaBytes } from "../heap/persistent";
 
 /** Largest slot whose pointer bits are kept word by word. */
 @inline export const BITS_MAX_SIZE: u32 = 128;
@@ -88,7 +89,7 @@ function maskWord(type: u32, word: u32): u32 {
 export function newType(size: u32, ptrBytes: u32): u32 {
   if (!isLayout(size, ptrBytes)) return 0;
   const bytes = typeBytes(ptrBytes);
-  const at = newRecord(bytes);
+  const at = newRecord(bytes, false);
   if (at == 0) return 0;
   for (let i = TYPE_SIZE; i < bytes; i += 4) store<u32>(at + i, 0);
   const g = gcState();
@@ -111,16 +112,18 @@ export function recountTypes(): void {
 
 /** The meta table of the span that a slot at `p` is in, made at first need; 0 when there is no memory. */
 export function needMeta(p: u32): u32 {
-  const span = changetype<MSpan>(<usize>(pageRecord(p >> PAGE_SHIFT).groups - MSPAN_SIZE));
+  const r = pageRecord(p >> PAGE_SHIFT);
+  let span = changetype<MSpan>(<usize>(r.groups - MSPAN_SIZE));
   let meta = metaOf(span);
   if (meta) return meta;
-  const bytes = <u32>span.ngroups * META_PER_GROUP;
-  // A slot's bits are read and written by eight bytes.
-  meta = newRecord(bytes + 8);
+  const bytes = metaBytes(span.ngroups);
+  meta = newRecord(bytes, true);
   if (meta == 0) return 0;
+  // For want of memory its record may have moved.
+  span = changetype<MSpan>(<usize>(pageRecord(p >> PAGE_SHIFT).groups - MSPAN_SIZE));
   // A slot without an object may be looked at: any word of it may be a pointer then.
   syncMemory();
-  memory.fill(meta, 0, bytes + 8);
+  memory.fill(meta, 0, bytes);
   // For a marker that finds its way here by chance: zeros first.
   if (SHARED) atomic.store<u32>(metaWord(span), meta);
   else store<u32>(metaWord(span), meta);

@@ -12,6 +12,7 @@
 import {
   ADDRESS_END,
   ARENA_PAGES,
+  COMPACTS,
   FIRST_GC_ROW,
   GC,
   HOST,
@@ -83,8 +84,12 @@ import {
 } from "./pagealloc";
 import { addressOf, groupAt, isEmpty, spanAt } from "./mspan";
 import { pageCacheAlloc, pageCacheFlush, pageCacheRefill } from "./pagecache";
+import { compact, heldRecord, holdRecord } from "./compact";
 import {
   clearMeta,
+  PAGE_MOVES,
+  PAGE_STAYS,
+  markPages,
   persistChunk,
   persistentAlloc,
   persistentLeft,
@@ -124,6 +129,7 @@ export function addRegion(base: u32, bytes: u32, zero: bool): void {
   const first = arenaIndex(base);
   const last = arenaIndex(base + bytes - 1);
   const need = recordsNeeded(first, last);
+  const from = base;
   let cur: u32 = 0;
   let rest: u32 = 0;
   if (need != 0) {
@@ -153,7 +159,10 @@ export function addRegion(base: u32, bytes: u32, zero: bool): void {
       cur += ARENA_RECORD_SIZE;
     }
     coverArenas(lo, hi);
-    if (rest) persistChunk(cur, rest);
+    if (rest) {
+      markPages(from >> PAGE_SHIFT, (rest - from) >> PAGE_SHIFT, PAGE_MOVES);
+      persistChunk(cur, rest);
+    }
   } else if (SHARED && (first < h.arenaLo || last > h.arenaHi)) {
     // A thread has died after it made the arenas' records.
     coverArenas(min(h.arenaLo, first), max(h.arenaHi, last));
@@ -275,7 +284,12 @@ function isDue(): bool {
 function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
   const h = mheap();
   const soft = softLimit != 0 && h.sys >= softLimit;
-  if (soft || isDue() ? giveBack() : pageCacheFlush()) {
+  let some = soft || isDue() ? giveBack() : pageCacheFlush();
+  if (COMPACTS && npages >= LONG_RUN && h.freedPages >= npages) {
+    giveBackAll();
+    some = true;
+  }
+  if (some) {
     const page = allocTree(npages, zero);
     if (page) return page;
   }
@@ -286,7 +300,16 @@ function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
     if (page) return page;
   }
   // The last resort, however short ago it was tried.
-  return giveBack() ? allocTree(npages, zero) : 0;
+  return giveBackAll() ? allocTree(npages, zero) : 0;
+}
+
+/** Pages of a run that is worth a compaction before memory grows, if as many have been freed since the last one. */
+@inline const LONG_RUN: u32 = 64;
+
+/** giveBack, and the pages of records that can be had by compaction. True if that was any page. */
+export function giveBackAll(): bool {
+  const some = giveBack();
+  return (COMPACTS && mheap().freedPages != 0 && compact()) || some;
 }
 
 /** All that is held without a live slot back to the tree: spans and the page cache's rest. True if that was any page. */
@@ -335,24 +358,37 @@ export function reclaim(): u32 {
   return pages;
 }
 
-/** `size` bytes (at most a page) for a record that is never given back; 0 when there is no memory. */
+/**
+ * `size` bytes (at most a page) for a record that is never given back, 16-aligned; 0 when there is no memory. Where records
+ * move these lie apart from the others.
+ */
 export function recordSpace(size: u32): u32 {
+  if (!COMPACTS) return movingSpace(size);
+  const h = mheap();
+  size = (size + 15) & ~15;
+  let at = h.fixedCur;
+  if (h.fixedEnd - at < size) {
+    const page = allocTable(1);
+    if (page == 0) return 0;
+    at = page << PAGE_SHIFT;
+    h.fixedEnd = at + PAGE_SIZE;
+  }
+  h.fixedCur = at + size;
+  return at;
+}
+
+/** `size` bytes (at most a page) for a meta table, which goes with its span's record; 0 when there is no memory. */
+function movingSpace(size: u32): u32 {
   const at = persistentAlloc(size);
   if (at || !refillPersistent()) return at;
   return persistentAlloc(size);
 }
 
-/** recordSpace for who does not hold H. */
-// @ts-ignore: decorator
-@inline
-export function newRecord(size: u32): u32 {
-  return SHARED_GC ? recordSpaceLocked(size) : recordSpace(size);
-}
-
-function recordSpaceLocked(size: u32): u32 {
-  if (!lock(0)) return 0;
-  const at = recordSpace(size);
-  unlock(0);
+/** recordSpace, or with `moves` movingSpace, for who does not hold H. */
+export function newRecord(size: u32, moves: bool): u32 {
+  if (SHARED_GC && !lock(0)) return 0;
+  const at = moves ? movingSpace(size) : recordSpace(size);
+  if (SHARED_GC) unlock(0);
   return at;
 }
 
@@ -360,7 +396,10 @@ function recordSpaceLocked(size: u32): u32 {
 export function allocTable(npages: u32): u32 {
   if (SHARED_GC && !lock(0)) return 0;
   const page = allocRun(npages, false);
-  if (page) mheap().metaPages += npages;
+  if (page) {
+    mheap().metaPages += npages;
+    markPages(page, npages, PAGE_STAYS);
+  }
   clearMoving();
   if (SHARED_GC) unlock(0);
   return page;
@@ -370,13 +409,14 @@ export function allocTable(npages: u32): u32 {
 export function freeTable(page: u32, npages: u32): void {
   if (SHARED_GC && !lock(0)) return;
   mheap().metaPages -= npages;
+  markPages(page, npages, 0);
   freePages(page, npages);
   if (SHARED_GC) unlock(0);
 }
 
 /**
- * Fresh pages for the persistent chunk: in clusters of 1/128 of the heap, up to 16. Records stay for ever, and single
- * pages of them all over the heap would leave no long run free after its spans are gone.
+ * Fresh pages for the persistent chunk: in clusters of 1/128 of the heap, up to 16. Single pages of records all over the
+ * heap would part long runs while a span of each is in use.
  */
 function refillPersistent(): bool {
   let npages = min(max(mheap().inUsePages >> 7, 1), MAX_RECORD_PAGES);
@@ -393,6 +433,7 @@ function addRecords(page: u32, npages: u32): bool {
   if (page == 0) return false;
   mheap().metaPages += npages;
   clearMoving();
+  markPages(page, npages, PAGE_MOVES);
   persistChunk(page << PAGE_SHIFT, (page + npages) << PAGE_SHIFT);
   return true;
 }
@@ -411,10 +452,12 @@ function spanRecord(ngroups: u32): u32 {
 export function allocSpan(row: u32, npages: u32, divMagic: u32, short: u32): MSpan | null {
   const nelems = (npages << PAGE_SHIFT) / rowAt(rowAddress(row)).elemsize;
   const ngroups = (nelems + 63) >> 6;
-  const record = spanRecord(ngroups);
+  let record = spanRecord(ngroups);
   if (record == 0) return null;
-  const span = changetype<MSpan>(<usize>record);
+  if (COMPACTS) holdRecord(record, ngroups);
   const page = allocRun(npages, false, short);
+  if (COMPACTS) record = heldRecord();
+  const span = changetype<MSpan>(<usize>record);
   span.ngroups = <u8>ngroups;
   if (page == 0) {
     spanRecordFree(span);
@@ -463,14 +506,16 @@ function initSpan(span: MSpan, page: u32, npages: u32): void {
  * Null when there is no memory.
  */
 export function allocLargeSpan(npages: u32, alignPages: u32, zero: bool, spanclass: u8): MSpan | null {
-  const record = spanRecord(0);
+  let record = spanRecord(0);
   if (record == 0) return null;
+  const slack = alignPages - 1;
+  let page: u32 = 0;
+  if (COMPACTS) holdRecord(record, 0);
+  if (npages + slack <= ADDRESS_END >> PAGE_SHIFT) page = allocRun(npages + slack, zero);
+  if (COMPACTS) record = heldRecord();
   const span = changetype<MSpan>(<usize>record);
   span.ngroups = 0;
   span.partialMask = 0;
-  const slack = alignPages - 1;
-  let page: u32 = 0;
-  if (npages + slack <= ADDRESS_END >> PAGE_SHIFT) page = allocRun(npages + slack, zero);
   if (page == 0) {
     spanRecordFree(span);
     return null;
@@ -523,6 +568,7 @@ export function freeSpan(span: MSpan): void {
   if (GC || SHARED) span.state = SPAN_DEAD;
   span.flags = 0;
   mheap().inUsePages -= npages;
+  if (COMPACTS) mheap().freedPages += npages;
   freePages(page, npages);
   spanRecordFree(span);
   clearMoving();

@@ -1,18 +1,22 @@
 /**
  * persistentalloc and fixalloc: memory for the allocator's own records, outside of all spans.
  *
- * persistentalloc bumps through a chunk and never frees. fixalloc, here for span records only, keeps the dead ones in
- * a list per number of groups. The chunk comes from whoever calls persistChunk: heap/mheap.ts, out of pages.
+ * persistentalloc bumps through a chunk. fixalloc, here for span records only, keeps the dead ones in a list per number
+ * of groups. The chunk comes from whoever calls persistChunk: heap/mheap.ts, out of pages. Where records move
+ * (heap/compact.ts) the page records tell these pages from others, so that they can go back to the page allocator. What
+ * bootstrap put at the heap's start before there was a page allocator stays.
  *
  * In a shared heap each P has a chunk and lists of its own, so that the records of two Ps hardly share cache lines.
  *
  * Lock: H. Cost: O(1).
  */
 
-import { GC, SHARED } from "../base/config";
+import { COMPACTS, GC, PAGE_SIZE } from "../base/config";
 import {
+  ARENA_RECORD_SIZE,
   GROUP_RECORDS,
   HEAP_FREE_SPANS,
+  HEAP_RECORD_SIZE,
   META_PER_GROUP,
   MHeap,
   MSPAN_SIZE,
@@ -21,7 +25,29 @@ import {
   recordGroups,
 } from "../base/layout";
 import { here, mlocal } from "../base/state";
+import { recordAt } from "./arena";
 import { metaOf } from "./mspan";
+
+/** Most groups of a span. */
+@inline export const MAX_GROUPS: u32 = 16;
+/** Bytes behind the heap's record for records that stay (mheap.ts, recordSpace). */
+@inline export const FIXED_SIZE: u32 = GC && COMPACTS ? 576 : 0;
+/** What the page record of a page of records has as its row: they move, or stay where they are. */
+@inline export const PAGE_MOVES: u32 = 1;
+@inline export const PAGE_STAYS: u32 = 2;
+
+/** Where the page allocator's pages begin for a heap whose record is at `start`: behind the first arena's record. */
+// @ts-ignore: decorator
+@inline
+export function firstRegion(start: u32): u32 {
+  return (start + HEAP_RECORD_SIZE + FIXED_SIZE + ARENA_RECORD_SIZE + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+}
+
+/** Note what the allocated pages [page, page + npages) have, PAGE_MOVES or PAGE_STAYS; with 0 they are to be free. */
+export function markPages(page: u32, npages: u32, kind: u32): void {
+  if (!COMPACTS) return;
+  for (const end = page + npages; page < end; page++) recordAt(page).row = kind;
+}
 
 /** `size` bytes, 16-aligned, contents undefined; 0 when the chunk is too short. */
 export function persistentAlloc(size: u32): u32 {
@@ -40,18 +66,15 @@ export function persistentLeft(): u32 {
   return mlocal().persistEnd - mlocal().persistCur;
 }
 
-/** Give [from, to) to persistentalloc if that is more than it has. The other rest is lost, by choice: it is short. */
+/**
+ * Give [from, to) to persistentalloc if that is more than it has. The other rest is lost, by choice, until its page goes
+ * back: it is short.
+ */
 export function persistChunk(from: u32, to: u32): void {
   from = (from + 15) & ~15;
   if (to <= from || to - from <= persistentLeft()) return;
-  const h = mlocal();
-  if (SHARED) {
-    // Both at once: nobody may find the one without the other after a death.
-    store<u64>(here(), (<u64>from) | ((<u64>to) << 32), offsetof<MHeap>("persistCur"));
-    return;
-  }
-  h.persistCur = from;
-  h.persistEnd = to;
+  // Both at once: nobody may find the one without the other after a death.
+  store<u64>(here(), (<u64>from) | ((<u64>to) << 32), offsetof<MHeap>("persistCur"));
 }
 
 /** What is left of one record's chunk becomes another's, which has none. */
@@ -71,11 +94,25 @@ export function spanRecordAlloc(ngroups: u32): u32 {
     return dead;
   }
   const front = frontSize(ngroups);
-  const at = persistentAlloc(front + MSPAN_SIZE + ngroups * GROUP_RECORDS);
+  const at = persistentAlloc(recordBytes(ngroups));
   if (!GC || at == 0) return at;
   // The front outlives its span, for the meta table does: it has an address there, or none yet.
   store<u32>(at, 0);
   return at + front;
+}
+
+/** Bytes of a span's record with room for `ngroups` groups, its front included. */
+// @ts-ignore: decorator
+@inline
+export function recordBytes(ngroups: u32): u32 {
+  return frontSize(ngroups) + MSPAN_SIZE + ngroups * GROUP_RECORDS;
+}
+
+/** Bytes of the meta table of a span of `ngroups` groups. A slot's bits are read and written by eight bytes. */
+// @ts-ignore: decorator
+@inline
+export function metaBytes(ngroups: u32): u32 {
+  return ngroups * META_PER_GROUP + 8;
 }
 
 /**
@@ -86,7 +123,7 @@ export function spanRecordAlloc(ngroups: u32): u32 {
 export function clearMeta(span: MSpan): void {
   const table = metaOf(span);
   if (table == 0) return;
-  const end = table + <u32>span.ngroups * META_PER_GROUP;
+  const end = table + metaBytes(span.ngroups);
   for (let at = table; at < end; at += 8) store<u64>(at, 0);
 }
 

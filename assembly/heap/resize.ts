@@ -10,7 +10,7 @@
  * Lock: H. Cost: O(log heap), O(rows) when the pages behind are not free at once.
  */
 
-import { GC, HOST, PAGE_SHIFT, SHARED } from "../base/config";
+import { COMPACTS, GC, HOST, PAGE_SHIFT, SHARED } from "../base/config";
 import { STAT_LARGE_MALLOCS, STAT_LARGE_TOTAL, count, countBy } from "../base/counters";
 import { isCollected } from "../base/gcstate";
 import { FLAG_NEEDZERO, MSpan } from "../base/layout";
@@ -44,6 +44,7 @@ export function resizeLargeSpan(span: MSpan, npages: u32): bool {
     }
     freePages(end - (old - npages), old - npages);
     h.inUsePages -= old - npages;
+    if (COMPACTS) h.freedPages += old - npages;
   } else if (npages > old) {
     const more = npages - old;
     if (!pagesFree(end, more)) {

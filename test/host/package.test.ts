@@ -166,10 +166,6 @@ describe("the modules", () => {
     checkModule(new Uint8Array(readFileSync(`${ROOT}/${flavour.file}`)), flavour);
   });
 
-  it("build/gomalloc.wasm is at most 13 KiB", () => {
-    expect(readFileSync(`${ROOT}/build/gomalloc.wasm`).length).toBeLessThanOrEqual(13 * 1024);
-  });
-
   describe("are checked at every build:", () => {
     const MAGIC = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
     /** (type (func)), (import "env" "memory" (memory 0)), (func), (export "malloc" (func 0)), and a body. */

@@ -27,6 +27,7 @@ export function hostLayout(shared: boolean): Layout {
     HOST: 1,
     SHARED: Number(shared),
     ASC: 0,
+    FINALIZE: 0,
     TYPED: 1,
     GC: 1,
     SHARED_GC: Number(shared),
