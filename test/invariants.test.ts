@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from "vitest";
 import { createHeap, type Heap, INVARIANTS, InvariantError } from "../src/index.ts";
-import { createSharedHeap } from "../src/shared/index.ts";
+import { attachHeap, createSharedHeap, type SharedHeap } from "../src/shared/index.ts";
 import { hostLayout } from "./support/layout.ts";
 
 const BASE = 1024;
@@ -157,7 +157,38 @@ describe("who holds what in a shared heap (67)", () => {
     expectBroken(heap, field("SharedGc", "HEAP_GC", "stopped") + 768, 3, 67);
     expectBroken(heap, at("HEAP_SETUP"), 0, 67);
     expectBroken(heap, p("moving"), 1n, 67);
-    for (const name of ["freeing", "taking", "popping"]) expectBroken(heap, p(name), 16, 67);
     heap.dispose();
+  });
+});
+
+describe("what others have freed in a shared heap (45)", () => {
+  const SHARED_BASE = 65_536;
+  const { constants } = hostLayout(true);
+  const c = (name: string) => constants[name] as number;
+  /** Words of the notes that lead to the page of `ptr`: page bits, chunk bits, flags. */
+  function notesOf(heap: SharedHeap, notes: number, ptr: number): number[] {
+    const page = ptr >>> 13;
+    const arena = heap.u32[(SHARED_BASE + c("HEAP_ARENA_MAP") + (page >>> 9) * 4) / 4]!;
+    const bit = (n: number) => (n >>> 5) * 4;
+    return [arena + c("ARENA_NOTED") + bit(page & 511), notes + c("NOTES_CHUNKS") + bit((page >>> 6) & 511), notes];
+  }
+
+  it("is noted: small blocks for the owner, large ones that wait for the heap lock for all", () => {
+    const heap = createSharedHeap({ heapBase: SHARED_BASE });
+    const other = attachHeap(heap.share());
+    other.free(other.malloc(8));
+    const [small, large] = [heap.malloc(64), heap.malloc(100_000)];
+    other.free(small);
+    heap.lock(0).with(() => other.free(large));
+    const owner = heap.u32[(SHARED_BASE + c("HEAP_P_RECORDS") + 4) / 4]!;
+    const [forOwner, forAll] = [owner + c("HEAP_P"), SHARED_BASE + c("HEAP_DEFERRED")];
+    for (const at of [...notesOf(heap, forOwner, small), ...notesOf(heap, forAll, large)])
+      expectBroken(heap, at, 0, 45);
+    // Flags that there are none of.
+    for (const notes of [forOwner, forAll]) expectBroken(heap, notes, heap.u32[notes / 4]! | 1, 45);
+    heap.free(heap.malloc(64));
+    heap.free(heap.malloc(100_000));
+    for (const notes of [forOwner, forAll]) expect(heap.u32[notes / 4]).toBe(0);
+    for (const one of [other, heap]) one.dispose();
   });
 });

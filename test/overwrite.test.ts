@@ -33,6 +33,8 @@ const STALE: Lawless = {
 };
 const LIVE: Lawless = { why: "which slots are live, marked or pinned is said nowhere else" };
 const HINT: Lawless = { why: "a hint: other values cost time or memory, and break nothing" };
+const NOTE: Lawless = { why: "a note of what is not there costs a look" };
+const FLAGS: Lawless = { why: NOTE.why, if: (_, now) => (now & ~0xff0000) === 0 };
 const UNUSED: Lawless = { why: "nobody's memory" };
 const HOLDER: Lawless = {
   why: "one of the two Ps that threads have, or a thread without a P",
@@ -115,7 +117,6 @@ const LAWLESS: Readonly<Record<string, Lawless>> = {
   ),
   // Shared heaps.
   "lock counter": FIGURE,
-  "PRecord.below": STALE,
   ...Object.fromEntries(
     ["remoteFrees", "groupsPushed", "groupsTaken", "lateDoubleFrees", "spansTaken", "spansGiven"].map((field) => [
       `PRecord.${field}`,
@@ -136,7 +137,13 @@ const LAWLESS: Readonly<Record<string, Lawless>> = {
   lock: HOLDER,
   procs: HINT,
   "remote bits": LIVE,
-  "remote next": STALE,
+  note: NOTE,
+  "note flags": FLAGS,
+  "PRecord.remote": FLAGS,
+  "SharedGc.freed": FLAGS,
+  ...Object.fromEntries(
+    ["PRecord", "SharedGc"].flatMap((record) => Array.from({ length: 8 }, (_, i) => [`${record}.chunks${i}`, NOTE])),
+  ),
 };
 
 /** What is so in a shared heap alone. */

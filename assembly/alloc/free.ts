@@ -25,7 +25,6 @@ import {
   MSPAN_SIZE,
   MSpan,
   PAGE_RECORD_SHIFT,
-  PRecord,
   PageRecord,
   P_RECORD_SIZE,
 } from "../base/layout";
@@ -35,6 +34,7 @@ import { lockSoon, unlock } from "../base/locks";
 import { arenaOf, heap, local, pAt, rowAt } from "../base/state";
 import { freeCollected } from "../central/collected";
 import { release } from "../central/mcentral";
+import { TAKE_DEFERRED, deferredNotes, hasNotes, note, unnote, walkNotes } from "../central/notes";
 import { freeRemote, hasRemote, takeRemote } from "../central/remote";
 import { SWEPT_EMPTY, sweepSpan } from "../central/sweep";
 import { isUnswept, unlinkLarge } from "../central/sweepsets";
@@ -312,49 +312,25 @@ function freeLarge(r: PageRecord, p: u32): i32 {
   return found ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
 }
 
-// @ts-ignore: decorator
-@inline
-function deferredSpans(): usize {
-  return changetype<usize>(pAt(heap)) + offsetof<PRecord>("deferred");
-}
-
-/** Put the span on the stack of those that wait for H. A thread that dies before the exchange loses the block. */
+/** Leave a large span to the next who has H. From the flag on it may go. */
 function defer(span: MSpan): void {
-  const stack = deferredSpans();
+  const page = span.startAddr >> PAGE_SHIFT;
   span.flags |= FLAG_DEFERRED;
-  let top = atomic.load<u32>(stack);
-  while (true) {
-    span.next = top;
-    const seen = atomic.cmpxchg<u32>(stack, top, addressOf(span));
-    if (seen == top) return;
-    top = seen;
-  }
+  note(deferredNotes(), page);
 }
 
-/** Free the large spans that wait for H, which this thread has: it alone takes from the stack. */
+/** Free the large spans that wait for H, which this thread has. */
 export function freeDeferred(): void {
-  const stack = deferredSpans();
-  const p = pAt(local);
-  for (let top = atomic.load<u32>(stack); top != 0; top = atomic.load<u32>(stack)) {
-    const span = spanAt(top);
-    // Noted, for a recovery: from the exchange on the span is in no list.
-    p.popping = top;
-    if (atomic.cmpxchg<u32>(stack, top, span.next) == top) freeSpan(span);
-    p.popping = 0;
-  }
+  if (hasNotes(deferredNotes())) walkNotes(deferredNotes(), TAKE_DEFERRED);
 }
 
-/** The thread of the P at `record` died under H: a span that it had taken off the stack, and not yet freed, is freed. */
-export function finishDeferred(record: u32): void {
-  const p = pAt(record);
-  const popped = p.popping;
-  p.popping = 0;
-  if (popped == 0) return;
-  let at = atomic.load<u32>(deferredSpans());
-  while (at != 0 && at != popped) at = spanAt(at).next;
-  const span = spanAt(popped);
-  // Its first page tells whether it is still there.
-  if (at == 0 && pageRecord(span.startAddr >> PAGE_SHIFT).groups == popped + MSPAN_SIZE) freeSpan(span);
+/** The part of freeDeferred for a page that was noted. */
+export function freeDeferredOn(page: u32): void {
+  const groups = pageRecord(page).groups;
+  const span = spanAt(groups - MSPAN_SIZE);
+  if (groups == 0 || span.ngroups != 0 || (span.flags & FLAG_DEFERRED) == 0) return;
+  unnote(page);
+  freeSpan(span);
 }
 
 /** Free a slot of a small span, which exists but need not be live. */

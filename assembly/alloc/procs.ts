@@ -146,8 +146,9 @@ function makeP(id: u32): bool {
   setLocal(heap);
   const npages = (P_RECORD_SIZE + PAGE_SIZE - 1) >> PAGE_SHIFT;
   const page = allocRun(npages, false);
-  if (page) mheap().metaPages += npages;
+  // In this order, as in allocTable.
   clearMoving();
+  if (page) mheap().metaPages += npages;
   pageCacheFlush();
   if (page) {
     const record = page << PAGE_SHIFT;

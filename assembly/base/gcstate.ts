@@ -100,7 +100,7 @@ export class SharedGc {
   pad5: u64;
   pad6: u64;
   pad7: u64;
-  /** Stack of the groups of collected spans that have been freed into by others; atomic. See central/collected.ts. */
+  /** Notes of what others have freed in collected spans (central/notes.ts): flags, and 64 bytes on the chunk bits; atomic. */
   freed: u32;
   pad8: u32;
   pad9: u64;
@@ -110,6 +110,14 @@ export class SharedGc {
   pad13: u64;
   pad14: u64;
   pad15: u64;
+  chunks0: u64;
+  chunks1: u64;
+  chunks2: u64;
+  chunks3: u64;
+  chunks4: u64;
+  chunks5: u64;
+  chunks6: u64;
+  chunks7: u64;
   /** Changes whenever a marker might find something to do; markers sleep here. Atomic. */
   wake: u32;
   /** Page index at which the sweep goes on; atomic. */

@@ -46,15 +46,10 @@ export class Group {
 @inline export const FULL: u64 = ~(<u64>0);
 
 /*
- * What others write of a group, 16 bytes. In a shared heap as many of them as a span has groups follow its groups, so
- * that the owner's frees and a full heap's groups fill no more cache lines than with one thread.
- *
- *   0 bits u64   slots freed by other Ps and not yet taken over; atomic
- *   8 next u32   link in the owner's stack: 0 outside of it, see central/remote.ts; atomic
- *  12 span u32   address of the mspan, set once
+ * What others write of a group, 16 bytes, of which the first 8 are used: the slots freed by other Ps and not yet taken over,
+ * u64, atomic. In a shared heap as many of them as a span has groups follow its groups, so that the owner's frees and a full
+ * heap's groups fill no more cache lines than with one thread.
  */
-@inline export const REMOTE_NEXT: u32 = 8;
-@inline export const REMOTE_SPAN: u32 = 12;
 /** Bytes that a span's record has for each group. */
 @inline export const GROUP_RECORDS: u32 = SHARED ? 32 : 16;
 
@@ -151,19 +146,21 @@ export class PageRecord {
 @inline export const PAGE_RECORD_SHIFT: u32 = 4;
 
 /*
- * heapArena: what is known of 4 MiB of addresses, 8448 bytes. Written under H.
+ * heapArena: what is known of 4 MiB of addresses, 8448 bytes; 8512 in a shared heap. Written under H, but for the last words.
  *
  *      0 PageRecord[512]
  *   8192 pallocBits u64[8]   1 = allocated, or not the heap's
  *   8256 scavenged  u64[8]   free and known to read as zero
  *   8320 inUse      u64[8]   first pages of the spans in use
  *   8384 sums       u64[8]   pallocSum of each chunk
+ *   8448 noted      u64[8]   spans that others have freed something in, by first page; atomic (central/notes.ts)
  */
 @inline export const ARENA_BITS: u32 = ARENA_PAGES << PAGE_RECORD_SHIFT;
 @inline export const ARENA_SCAV: u32 = ARENA_BITS + 64;
 @inline export const ARENA_IN_USE: u32 = ARENA_SCAV + 64;
 @inline export const ARENA_SUMS: u32 = ARENA_IN_USE + 64;
-@inline export const ARENA_RECORD_SIZE: u32 = ARENA_SUMS + 64;
+@inline export const ARENA_NOTED: u32 = ARENA_SUMS + 64;
+@inline export const ARENA_RECORD_SIZE: u32 = SHARED ? ARENA_NOTED + 64 : ARENA_NOTED;
 
 /** A line of the mcache: 32 bytes. P */
 // @ts-ignore: decorator
@@ -341,18 +338,23 @@ export class MHeap {
 @inline export const HEAP_PROCS: u32 = HEAP_SETUP + 4;
 /** 1 while some host has the heap: see src/shared/create.ts. */
 @inline export const HEAP_CLAIM: u32 = HEAP_SETUP + 8;
-@inline export const HEAP_RECORD_SIZE: u32 = SHARED ? HEAP_SETUP + 64 : HEAP_MEMSTATS + (HOST ? 312 * 8 : 0);
+/** Bytes of notes (central/notes.ts), and where the chunk bits stand in them. */
+@inline export const NOTES_SIZE: u32 = 128;
+@inline export const NOTES_CHUNKS: u32 = 64;
+/** Notes of the large blocks that wait for H to be freed. */
+@inline export const HEAP_DEFERRED: u32 = HEAP_SETUP + 64;
+@inline export const HEAP_RECORD_SIZE: u32 = SHARED ? HEAP_DEFERRED + NOTES_SIZE : HEAP_MEMSTATS + (HOST ? 312 * 8 : 0);
 
 /**
  * What a P has besides the fields of its record that have namesakes in the heap's. Shared heaps only.
  *
- *   line 0   written by all: the stack of groups in which others have freed slots
- *   line 1   written by the owner
+ *   lines 0, 1   written by all: the notes of what others have freed (central/notes.ts)
+ *   line 2       written by the owner
  */
 // @ts-ignore: decorator
 @unmanaged @final
 export class PRecord {
-  /** Top of the stack of groups; atomic. */
+  /** Flags of the notes; atomic. */
   remote: u32;
   pad0: u32;
   pad1: u64;
@@ -362,26 +364,25 @@ export class PRecord {
   pad5: u64;
   pad6: u64;
   pad7: u64;
+  /** Chunk bits of the notes, u64[8]; atomic. */
+  chunks0: u64;
+  chunks1: u64;
+  chunks2: u64;
+  chunks3: u64;
+  chunks4: u64;
+  chunks5: u64;
+  chunks6: u64;
+  chunks7: u64;
   /** Number of the P; 0 in the heap's record. */
   id: u32;
   /** Pages of the small spans that it owns. */
   ownedPages: u32;
   /** Pages on their way between two states, first | count << 32: free if the thread dies; see check/recover.ts. */
   moving: u64;
-  /** Group that it is about to push, or to take over. */
-  freeing: u32;
-  /** Rest of a stack of groups that it has taken. */
-  taking: u32;
   remoteFrees: u64;
   groupsPushed: u64;
   groupsTaken: u64;
   lateDoubleFrees: u64;
   spansTaken: u64;
   spansGiven: u64;
-  /** In the heap's record: stack of the large spans that wait for H to be freed, linked by next, with FLAG_DEFERRED. Atomic. */
-  deferred: u32;
-  /** The span of that stack that this P is taking off; under H. */
-  popping: u32;
-  /** What was below `freeing` in the stack that is being taken. */
-  below: u32;
 }

@@ -10,10 +10,10 @@
  *
  * Their page records name the heap's rows whoever the owner is, so that free's fast half, which knows no gates, takes none of
  * them for its own. A free by the owner, inside of its gate, sets the slot's bit in `freed`; any other sets one in the
- * group's remote word and pushes the record on a stack that all collected spans share. A refill settles that stack.
+ * group's remote word and makes a note for all who refill rows of the collector (central/notes.ts).
  *
- * Law: a remote record with bits is on the stack, or its span has an owner, which takes the bits before it gives the span
- * up, or a thread is between its OR and its push.
+ * Law: a span with remote bits is noted, or it has an owner, which takes the bits before it gives the span up, or a thread
+ * is about to make the note.
  *
  * Inside of the gate. Lock: C; H for a span that goes back. Cost: O(groups) a span.
  */
@@ -30,7 +30,6 @@ import {
   HEAP_ROWS,
   MSPAN_SIZE,
   MSpan,
-  REMOTE_SPAN,
   ROW_SHIFT,
   Row,
   SPAN_IN_USE,
@@ -47,14 +46,13 @@ import {
   isEmptyUncached,
   liveBits,
   remoteBits,
-  remoteIndex,
-  remoteOf,
   reopenFree,
   spanAt,
   validBits,
 } from "../heap/mspan";
 import { pushPartial, unlinkPartial } from "./mcentral";
-import { announce, freeRemote, giveBits, takeNext } from "./remote";
+import { TAKE_COLLECTED, collectedNotes, hasNotes, passOn, unnote, walkNotes } from "./notes";
+import { freeRemote, takeRemoteBits } from "./remote";
 import { adopt, listShared, setOwner } from "./shared";
 import { SWEPT_EMPTY, SWEPT_FULL, SWEPT_PARTIAL } from "./sweep";
 import { isUnswept } from "./sweepsets";
@@ -64,18 +62,6 @@ import { isUnswept } from "./sweepsets";
 @inline const SWEEP_BUDGET: u32 = 16;
 /** sweepSome: all is swept. */
 @inline export const ALL_SWEPT: u32 = 0;
-
-/** Take over what others have freed in a span of this P's, or under C in nobody's; `cached`: the group in the mcache. */
-export function takeRemoteBits(span: MSpan, cached: u32): bool {
-  let some = false;
-  for (let i: u32 = 0; i < span.ngroups; i++) {
-    if (remoteBits(span, i) == 0) continue;
-    const bits = atomic.xchg<u64>(remoteOf(span, i), 0);
-    giveBits(pAt(local), span, i, bits, <u32>changetype<usize>(groupOf(span, i)) == cached);
-    some = true;
-  }
-  return some;
-}
 
 /** What others have freed in the span of this P's row. False: nothing. */
 export function takeOwnRemote(row: Row): bool {
@@ -309,37 +295,39 @@ function freeOwn(span: MSpan, slot: u32): bool {
 
 /** Take over what was freed in nobody's collected spans: they are listed, or go back to the heap when empty. */
 export function settleCollected(): void {
-  const at = changetype<usize>(sharedGc()) + offsetof<SharedGc>("freed");
-  if (load<u32>(at) == 0) return;
-  const p = pAt(local);
-  p.taking = atomic.xchg<u32>(at, 0);
-  for (let remote = p.taking; remote != 0; remote = p.taking) {
-    takeNext(p, remote);
-    settleRecord(remote);
-  }
-  p.freeing = 0;
+  if (hasNotes(collectedNotes())) walkNotes(collectedNotes(), TAKE_COLLECTED);
 }
 
-/** What was freed in one group of a collected span. Whose span has an owner is left to the owner. */
-export function settleRecord(remote: u32): void {
-  const span = spanAt(load<u32>(remote, REMOTE_SPAN));
+/**
+ * The part of settleCollected for a page that was noted. What has an owner is left to the owner. False: a recovery could not
+ * have the lock.
+ */
+export function settleCollectedOn(page: u32): bool {
+  const groups = pageRecord(page).groups;
+  const span = spanAt(groups - MSPAN_SIZE);
+  if (groups == 0 || span.ngroups == 0) return true;
   const row = <u32>span.row;
-  if (!lockSure(row)) {
-    announce(remote);
-    return;
+  if (!isCollected(row)) {
+    passOn(page);
+    return true;
   }
+  if (!lockSure(row)) return false;
   let empty = false;
-  if (span.owner == 0) {
-    const bits = atomic.xchg<u64>(remote, 0);
-    if (bits) giveBits(pAt(local), span, remoteIndex(span, remote), bits, false);
-    empty = isEmptyUncached(span);
-    if (empty) {
-      adopt(span);
-      if (span.flags & FLAG_LISTED) unlinkPartial(centralOf(heap, row), span);
-    } else if (span.partialMask) listShared(span);
+  // Under the lock of its row it is sure what it is.
+  if (pageRecord(page).groups == groups && <u32>span.row == row && span.state == SPAN_IN_USE) {
+    unnote(page);
+    if (span.owner == 0) {
+      takeRemoteBits(span, 0);
+      empty = isEmptyUncached(span);
+      if (empty) {
+        adopt(span);
+        if (span.flags & FLAG_LISTED) unlinkPartial(centralOf(heap, row), span);
+      } else if (span.partialMask) listShared(span);
+    }
   }
   unlock(row);
   if (empty) settleSwept(span);
+  return true;
 }
 
 /** Let go of all collected spans that the P at `record` has in its mcache. The world is stopped. */

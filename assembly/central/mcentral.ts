@@ -28,16 +28,7 @@ import {
   SHARED,
   SHARED_GC,
 } from "../base/config";
-import {
-  FLAG_EMPTY,
-  FLAG_FULL,
-  FLAG_LISTED,
-  FLAG_NEEDZERO,
-  MCentral,
-  MSpan,
-  REMOTE_NEXT,
-  REMOTE_SPAN,
-} from "../base/layout";
+import { FLAG_EMPTY, FLAG_FULL, FLAG_LISTED, FLAG_NEEDZERO, MCentral, MSpan } from "../base/layout";
 import { lowBits } from "../base/bits";
 import { STAT_CENTRAL_GROWS, STAT_CENTRAL_HITS, count } from "../base/counters";
 import { lock, lockSoon, unlock } from "../base/locks";
@@ -194,12 +185,7 @@ function growSpan(row: u32): MSpan | null {
     g.allocCache = valid;
     g.freed = ~valid;
     if (GC) store<u64>(markWord(span, i), 0);
-    if (SHARED) {
-      const at: usize = remoteOf(span, i);
-      store<u64>(at, 0);
-      store<u32>(at, 0, REMOTE_NEXT);
-      store<u32>(at, addressOf(span), REMOTE_SPAN);
-    }
+    if (SHARED) store<u64>(remoteOf(span, i), 0);
   }
   if (SHARED) {
     // From here on it is the P's.

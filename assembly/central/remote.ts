@@ -1,47 +1,42 @@
 /**
  * Remote free: a block freed by a thread whose P does not own its span.
  *
- *   free   sets the slot's bit in a record beside the group by one atomic OR; no lock, nothing else is written. The first
- *          bit of a group also pushes the record on the stack of the span's owner.
- *   owner  takes its whole stack by an exchange, at the next refill or free of its own, and each record's bits by another:
- *          the slots become freed ones of its own.
+ *   free   sets the slot's bit in a word beside the group by one atomic OR; no lock. The first bit of a group also makes a
+ *          note of the span for its owner (central/notes.ts).
+ *   owner  walks its notes at the next refill or free of its own, and takes over each word's bits: the slots become freed
+ *          ones of its own, then the bits are cleared.
  *
- *   next   0: in no stack | an address, or STACK_END at the bottom | id << 1 | 1: P `id` is about to push it
+ * A span may change hands while a free is under way: its former owner finds the note and passes it on (the notes in the
+ * heap's own record are for nobody's spans). So an idle P can have some of others, until it is taken or flushed.
  *
- * Law: a record with bits is in a stack, or a thread is between its OR and its push. The compare-and-swap of next from 0
- * lets one thread push at a time. The owner clears next before it takes the bits: one that comes in between is taken
- * along, one that comes after finds none and pushes again.
+ * A slot is live until it has been taken over, so no span goes before that.
  *
- * A span may change hands while a free is under way: the record then lies in the stack of its former owner, who hands it
- * on (the stack of the heap's own record is nobody's). So an idle P can have some of others, until it is taken or flushed.
- *
- * A double free is seen at once if the slot is free, or its bit is set; the owner looks at its stack before it frees. If
+ * A double free is seen at once if the slot is free, or its bit is set; the owner looks at its notes before it frees. If
  * the owner and another free a block in the same moment, it is seen when the bits are taken (lateDoubleFrees).
  *
- * Lock: none, but C for nobody's spans. Cost: one atomic operation, three for the first slot of a group.
+ * Lock: none, but H and C for nobody's spans. Cost: one atomic operation; for the first slot of a group, a note.
  */
 
-import { SHARED_GC } from "../base/config";
-import { SharedGc, isCollected, sharedGc } from "../base/gcstate";
-import { FLAG_LISTED, FULL, Group, HEAP_P, MSpan, PRecord, REMOTE_NEXT, REMOTE_SPAN } from "../base/layout";
-import { lock, self, unlock } from "../base/locks";
-import { centralOf, heap, local, pAt, recordOf, rowAt, rowAddress } from "../base/state";
+import { PAGE_SHIFT, SHARED_GC } from "../base/config";
+import { isCollected } from "../base/gcstate";
+import { FLAG_LISTED, FULL, Group, MSPAN_SIZE, MSpan, PRecord, P_RECORD_SIZE } from "../base/layout";
+import { lock, unlock } from "../base/locks";
+import { centralOf, heap, local, pAt, rowAddress, rowAt } from "../base/state";
+import { pageRecord } from "../heap/arena";
 import { freeSpan } from "../heap/mheap";
 import {
   addressOf,
   groupOf,
   isEmptyUncached,
-  remoteIndex,
+  remoteBits,
   remoteOf,
   reopenFree,
   spanAt,
   validBits,
 } from "../heap/mspan";
 import { release, unlinkPartial } from "./mcentral";
+import { TAKE_NOBODYS, TAKE_OWN, hasNotes, note, notesAt, notesOf, passOn, unnote, walkNotes } from "./notes";
 import { adopt, listShared } from "./shared";
-
-/** Bottom of a stack: no group has this address, nor is it odd. */
-@inline export const STACK_END: u32 = 2;
 
 /** Whether slot `bit` of the group, whose span is another's, is live as far as one can see from here. */
 // @ts-ignore: decorator
@@ -57,80 +52,22 @@ export function freeRemote(span: MSpan, slot: u32): bool {
   const i = slot >> 6;
   const bit: u64 = (<u64>1) << slot;
   if (!looksLive(groupOf(span, i), bit)) return false;
-  const at = remoteOf(span, i);
-  const p = pAt(local ? local : heap);
-  // Noted, so that the push can be made up for if this thread dies before it.
-  if (local) p.freeing = at;
-  const before = atomic.or<u64>(at, bit);
-  if (before == 0) announce(at);
-  const freed = (before & bit) == 0;
-  if (local) {
-    p.freeing = 0;
-    if (freed) p.remoteFrees += 1;
+  // From the OR on the span may go, with all that is said of it.
+  const page = span.startAddr >> PAGE_SHIFT;
+  const row = <u32>span.row;
+  const owner = <u32>span.owner;
+  const before = atomic.or<u64>(remoteOf(span, i), bit);
+  if (before == 0) {
+    note(notesOf(row, owner), page);
+    if (local) pAt(local).groupsPushed += 1;
   }
-  return freed;
-}
-
-/** Push a remote on its owner's stack, unless somebody does or has. */
-export function announce(remote: u32): void {
-  if (atomic.cmpxchg<u32>(remote, 0, (self << 1) | 1, REMOTE_NEXT) == 0) push(remote);
-}
-
-/** Address of the stack for groups of the span: its owner's, or the one of all collected spans (central/collected.ts). */
-// @ts-ignore: decorator
-@inline
-function stackOf(span: MSpan): usize {
-  if (SHARED_GC && isCollected(span.row)) return changetype<usize>(sharedGc()) + offsetof<SharedGc>("freed");
-  return <usize>changetype<usize>(pAt(recordOf(span.owner)));
-}
-
-/** The push itself, by whose mark stands in next. */
-export function push(remote: u32): void {
-  const span = spanAt(load<u32>(remote, REMOTE_SPAN));
-  const stack = stackOf(span);
-  let top = atomic.load<u32>(stack);
-  while (true) {
-    atomic.store<u32>(remote, top ? top : STACK_END, REMOTE_NEXT);
-    const seen = atomic.cmpxchg<u32>(stack, top, remote);
-    if (seen == top) break;
-    top = seen;
-  }
-  if (local) pAt(local).groupsPushed += 1;
-}
-
-/** Take the stack of the record at `record`: its top, or 0. */
-// @ts-ignore: decorator
-@inline
-export function takeStack(record: u32): u32 {
-  return atomic.xchg<u32>(changetype<usize>(pAt(record)), 0);
-}
-
-/**
- * Take `remote` off the stack that P `p`, this one, has taken: what was below it is its top. Between the two stores to next
- * nobody pushes `remote`, and a thread that dies there leaves all that recovery needs (takeAgain).
- */
-export function takeNext(p: PRecord, remote: u32): void {
-  const next = atomic.load<u32>(remote, REMOTE_NEXT);
-  p.freeing = remote;
-  p.below = next == STACK_END ? 0 : next;
-  atomic.store<u32>(remote, (p.id << 1) | 1, REMOTE_NEXT);
-  p.taking = p.below;
-  atomic.store<u32>(remote, 0, REMOTE_NEXT);
-}
-
-/** Tell the owner of what dead P `p` has freed in a group, or was taking over. */
-export function takeAgain(p: PRecord): void {
-  const remote = p.freeing;
-  const next = atomic.load<u32>(remote, REMOTE_NEXT);
-  if (next == ((p.id << 1) | 1)) {
-    if (p.taking == remote) p.taking = p.below;
-    push(remote);
-  } else if (next == 0 && atomic.load<u64>(remote) != 0) announce(remote);
-  p.freeing = 0;
+  if (before & bit) return false;
+  if (local) pAt(local).remoteFrees += 1;
+  return true;
 }
 
 /** Slots `bits` come back to group `i`: bits of them that were free already are counted and dropped. */
-export function giveBits(p: PRecord, span: MSpan, i: u32, bits: u64, cached: bool): void {
+function giveBits(p: PRecord, span: MSpan, i: u32, bits: u64, cached: bool): void {
   const g = groupOf(span, i);
   const mask = <u32>span.partialMask;
   if (cached || (mask >> i) & 1) {
@@ -144,38 +81,58 @@ export function giveBits(p: PRecord, span: MSpan, i: u32, bits: u64, cached: boo
   if (!cached) reopenFree(span, i);
 }
 
+/** Take over what others have freed in a span of this P's, or under C in nobody's; `cached`: the group in the mcache. */
+export function takeRemoteBits(span: MSpan, cached: u32): bool {
+  const p = pAt(local);
+  let some = false;
+  for (let i: u32 = 0; i < span.ngroups; i++) {
+    let bits = remoteBits(span, i);
+    if (bits == 0) continue;
+    p.groupsTaken += 1;
+    some = true;
+    do {
+      // Given before they are cleared: a thread that dies in between loses none. See forgetGiven.
+      giveBits(p, span, i, bits, <u32>changetype<usize>(groupOf(span, i)) == cached);
+      // No note is made of those that have come in the meantime.
+      bits = atomic.and<u64>(remoteOf(span, i), ~bits) & ~bits;
+    } while (bits != 0);
+  }
+  return some;
+}
+
+/**
+ * Who was taking over what others have freed in group `i`, with the slots `free` by now, has died: it does not have to be
+ * done twice. How many slots that were.
+ */
+export function forgetGiven(span: MSpan, i: u32, free: u64): u32 {
+  const given = remoteBits(span, i) & free;
+  if (given) atomic.and<u64>(remoteOf(span, i), ~given);
+  return <u32>popcnt(given);
+}
+
 /** Whether others have freed slots of this P. A look only. */
 // @ts-ignore: decorator
 @inline
 export function hasRemote(): bool {
-  return load<u32>(local, HEAP_P) != 0;
+  return hasNotes(notesAt(local));
 }
 
-/** The owner takes over what others have freed. Groups of spans that are not its own any more are handed on. */
+/** The owner takes over what others have freed. */
 export function takeRemote(): void {
-  const p = pAt(local);
-  p.taking = takeStack(local);
-  for (let remote = p.taking; remote != 0; remote = p.taking) {
-    takeNext(p, remote);
-    const span = spanAt(load<u32>(remote, REMOTE_SPAN));
-    if (<u32>span.owner == p.id) {
-      p.groupsTaken += 1;
-      takeGroup(p, span, remote);
-    } else {
-      announce(remote);
-    }
-  }
-  p.freeing = 0;
+  walkNotes(notesAt(local), TAKE_OWN);
 }
 
-function takeGroup(p: PRecord, span: MSpan, remote: u32): void {
-  const bits = atomic.xchg<u64>(remote, 0);
-  if (bits == 0) return;
-  const i = remoteIndex(span, remote);
-  const g = groupOf(span, i);
-  const row = rowAt(rowAddress(span.row));
-  giveBits(p, span, i, bits, row.group == <u32>changetype<usize>(g));
-  if (row.span != addressOf(span)) release(span, ~(g.allocCache | g.freed) == 0);
+/** The part of takeRemote for a page that was noted. */
+export function takeOn(page: u32): void {
+  const r = pageRecord(page);
+  if (r.row - local >= P_RECORD_SIZE) {
+    passOn(page);
+    return;
+  }
+  const span = spanAt(r.groups - MSPAN_SIZE);
+  unnote(page);
+  const row = rowAt(r.row);
+  if (takeRemoteBits(span, row.group) && row.span != addressOf(span)) release(span, true);
 }
 
 /** Take over what was freed in nobody's spans: they are listed in their mcentrals, or go back to the heap when empty. */
@@ -183,48 +140,41 @@ export function settleNobodys(): void {
   settle(heap);
 }
 
-/** Settle the stack of the record at `record`, whose spans are nobody's by now; groups of others are handed on. */
+/** The same for the notes in the record at `record`, whose spans are nobody's by now. */
 export function settle(record: u32): void {
-  settleChain(takeStack(record));
+  const notes = notesAt(record);
+  // H comes before C, and an empty span goes back to the heap.
+  if (!hasNotes(notes) || !lock(0)) return;
+  walkNotes(notes, TAKE_NOBODYS);
+  unlock(0);
 }
 
-/** The same for the groups of a stack that was taken. A remote that cannot be settled now ends the round. */
-export function settleChain(chain: u32): void {
-  const p = pAt(local);
-  p.taking = chain;
-  for (let remote = chain; remote != 0; remote = p.taking) {
-    takeNext(p, remote);
-    const span = spanAt(load<u32>(remote, REMOTE_SPAN));
-    if (span.owner != 0 || !settleGroup(p, span, remote)) announce(remote);
-  }
-  p.freeing = 0;
-}
-
-/** False: it is somebody's, or its lock was not to be had. */
-function settleGroup(p: PRecord, span: MSpan, remote: u32): bool {
+/** The part of settle for a page that was noted. Under H. False: the lock of its row was not to be had. */
+export function settleOn(page: u32): bool {
+  const groups = pageRecord(page).groups;
+  const span = spanAt(groups - MSPAN_SIZE);
+  if (groups == 0 || span.ngroups == 0) return true;
   const row = <u32>span.row;
-  // H comes first: an empty span goes back to the heap.
-  if (!lock(0)) return false;
-  if (!lock(row)) {
-    unlock(0);
-    return false;
+  if (span.owner != 0 || (SHARED_GC && isCollected(row))) {
+    passOn(page);
+    return true;
   }
+  if (!lock(row)) return false;
   const mine = span.owner == 0;
   let empty = false;
   if (mine) {
-    const bits = atomic.xchg<u64>(remote, 0);
-    if (bits) {
-      giveBits(p, span, remoteIndex(span, remote), bits, false);
-      empty = isEmptyUncached(span);
-      if (!empty) listShared(span);
-      else {
-        adopt(span);
-        if (span.flags & FLAG_LISTED) unlinkPartial(centralOf(heap, row), span);
-      }
+    unnote(page);
+    takeRemoteBits(span, 0);
+    empty = isEmptyUncached(span);
+    if (empty) {
+      adopt(span);
+      if (span.flags & FLAG_LISTED) unlinkPartial(centralOf(heap, row), span);
+    } else if (span.partialMask) {
+      listShared(span);
     }
   }
   unlock(row);
   if (empty) freeSpan(span);
-  unlock(0);
-  return mine;
+  else if (!mine) passOn(page);
+  return true;
 }

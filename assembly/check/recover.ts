@@ -10,10 +10,10 @@
  *   C             the list of the row is made anew from the spans that nobody owns
  *   its spans     found by mspan.owner; each group's words say which slots are free, whatever the row and the lists say,
  *                 and the span becomes nobody's, or free pages
- *   a free        of another's block that had set its bit but not told the owner is told now
+ *   a free        of another's block, or taking it over: all notes are made again from the spans (central/notes.ts)
  *
  * What cannot be known is counted as live, so it is lost, not given out twice: the blocks that the dead thread's program
- * held, a slot that was on its way to it, at most one window of slots, the memory of a growth that was not yet entered.
+ * held, a slot that was on its way to it, the memory of a growth that was not yet entered.
  *
  * Called by a living thread, which works in the name of the P in question (workAs): it needs no P of its own, and if it dies,
  * too, the P is as much to be recovered as before. Lock: H, then each C. Cost: O(spans) for each P. The walk never follows a list.
@@ -35,9 +35,9 @@ import {
   ROW_SHIFT,
   Row,
 } from "../base/layout";
-import { lock, lockOwner, self, setHurried, takeOver, unlock } from "../base/locks";
+import { hurried, lock, lockOwner, self, setHurried, takeOver, unlock } from "../base/locks";
 import { arenaOf, centralOf, clearMoving, heap, local, mheap, pAt, recordOf, rowAt, setLocal } from "../base/state";
-import { finishDeferred, freeDeferred } from "../alloc/free";
+import { freeDeferred } from "../alloc/free";
 import {
   P_DEAD,
   P_IDLE,
@@ -51,9 +51,10 @@ import {
   workAgainAs,
   workAs,
 } from "../alloc/procs";
-import { giveCollected, settleCollected, takeRemoteBits } from "../central/collected";
+import { giveCollected, settleCollected } from "../central/collected";
 import { pushPartial } from "../central/mcentral";
-import { settle, settleChain, takeAgain } from "../central/remote";
+import { noteAll } from "../central/notes";
+import { forgetGiven, settle, takeRemoteBits } from "../central/remote";
 import { giveShared, setOwner } from "../central/shared";
 import { enterRecovery, leaveRecovery, recoverGC } from "../gc/sharedcycle";
 import { clearInUse, clearRecord, pageRecord } from "../heap/arena";
@@ -96,6 +97,8 @@ function tidySpan(span: MSpan, record: u32): void {
     if (free == 0 && mine) clearRowOf(record, row);
     g.allocCache = free;
     g.freed = free ? ~valid : FULL;
+    const twice = forgetGiven(span, i, free);
+    if (!hurried) pAt(record).lateDoubleFrees += twice;
     if (back != 0 || mine) span.dirtyMask = <u16>((<u32>span.dirtyMask) | (1 << i));
     if (free) partial |= 1 << i;
   }
@@ -294,6 +297,7 @@ function relist(row: u32): void {
         const g = groupOf(span, i);
         // Or they were on their way into its window.
         if (g.allocCache & g.freed) g.freed = (g.freed & ~g.allocCache) | ~validBits(span, i);
+        forgetGiven(span, i, g.allocCache | (g.freed == FULL ? 0 : g.freed));
         if (g.allocCache != 0 || g.freed != FULL) span.partialMask = <u16>((<u32>span.partialMask) | (1 << i));
       }
       if (span.partialMask) pushPartial(c, span);
@@ -319,9 +323,11 @@ function freeCentrals(id: u32): bool {
 
 /**
  * The thread of P `id` is dead: bits of what was found. 0 when the P is in no thread's hands, or a lock is not to be had
- * within a second: its holder may be dead too, and is to be recovered first; the P stays DEAD.
+ * within a second: its holder may be dead too, and is to be recovered first; the P stays DEAD. Id 0 stands for a thread that
+ * had no P: it could only free, so this needs no lock and is always RECOVERED.
  */
 export function recoverP(id: u32): u32 {
+  if (id == 0) return heap == 0 ? 0 : noteAll() ? RECOVERED | FREE_PENDING : RECOVERED;
   if (heap == 0 || id - 1 >= MAX_PS || (local != 0 && id == self)) return 0;
   const word = stateOf(id);
   const state = word & 0xff;
@@ -348,7 +354,7 @@ export function recoverP(id: u32): u32 {
 function recover(id: u32): u32 {
   let found: u32 = RECOVERED;
   const record = recordOf(id);
-  const p = pAt(record);
+  if (noteAll()) found |= FREE_PENDING;
   if (takeOver(0, id)) {
     found |= HELD_HEAP;
     // Its own, and those of a dead P that it was recovering itself.
@@ -358,7 +364,6 @@ function recover(id: u32): u32 {
     }
     if (undoMoving(pAt(heap))) found |= PAGES_MOVING;
     repairHeap();
-    finishDeferred(local);
   } else if (!lock(0)) {
     // The holder of H may be waiting for an mcentral's lock that the dead thread has: it changes no span meanwhile.
     if (!freeCentrals(id)) return 0;
@@ -372,11 +377,6 @@ function recover(id: u32): u32 {
   if (!all) return 0;
   if (SHARED_GC && !recoverGC(id)) return 0;
   if (record) {
-    if (p.freeing) {
-      found |= FREE_PENDING;
-      takeAgain(p);
-    }
-    settleChain(p.taking);
     settle(record);
     settle(heap);
     if (SHARED_GC) settleCollected();

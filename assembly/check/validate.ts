@@ -38,16 +38,12 @@ import {
   FLAG_NEEDZERO,
   FULL,
   GROUP_RECORDS,
-  GROUP_SHIFT,
   HEAP_FREE_SPANS,
   HEAP_RECORD_SIZE,
   HEAP_ROWS,
   MHeap,
   MSPAN_SIZE,
   MSpan,
-  PRecord,
-  REMOTE_NEXT,
-  REMOTE_SPAN,
   ROW_SHIFT,
   frontSize,
   recordGroups,
@@ -67,10 +63,10 @@ import {
   setLocal,
   slotSize,
 } from "../base/state";
-import { gcState, isCollected, isCollectedSpan, isMarking, markWord, sharedGc } from "../base/gcstate";
+import { gcState, isCollected, isCollectedSpan, isMarking, markWord } from "../base/gcstate";
 import { findObject } from "../alloc/free";
 import { P_DEAD, P_STARTING, P_UNUSED, stateOf } from "../alloc/procs";
-import { STACK_END } from "../central/remote";
+import { ALL_FLAGS, collectedNotes, deferredNotes, isNoted, isPageNoted, leadTo, notesAt } from "../central/notes";
 import { isUnswept, sweepSets } from "../central/sweepsets";
 import { BITS_MAX_SIZE, TYPE_SIZE, isType } from "../gc/typebits";
 import { inUseBits, pageRecord, spanOf } from "../heap/arena";
@@ -84,7 +80,6 @@ import {
   liveBits,
   metaOf,
   remoteBits,
-  remoteOf,
   spanAt,
   validBits,
 } from "../heap/mspan";
@@ -136,8 +131,6 @@ import { checkTables } from "./tables";
 /** Large spans of the collector's that the walk has found, and pages of all large spans. */
 let large: i32 = 0;
 let largePages: u32 = 0;
-/** Shared heaps: groups that say they are in a stack, less those that were found in one. */
-let queued: u32 = 0;
 
 /** 0, or the number of a broken invariant. With `deep` what is said to be zero is read as well: free slots and pages. */
 export function validateHeap(deep: bool): u32 {
@@ -147,7 +140,6 @@ export function validateHeap(deep: bool): u32 {
   for (let id: u32 = 0; id <= LAST_P && code == 0; id++) if (recordOf(id)) code = checkTables(recordOf(id));
   if (code == 0) code = validatePages(deep);
   const mine = local;
-  queued = 0;
   if (code == 0) code = validateSpans(deep);
   for (let id: u32 = 0; id <= LAST_P && code == 0; id++) {
     const record = recordOf(id);
@@ -160,9 +152,8 @@ export function validateHeap(deep: bool): u32 {
     }
   }
   if (SHARED) setLocal(mine);
-  if (SHARED_GC && code == 0) code = validateStack(sharedGc().freed);
-  // Each group that says so is in one of the stacks.
-  if (SHARED && code == 0 && queued != 0) code = bad(BAD_REMOTE, queued);
+  if (SHARED && code == 0) code = validateFlags(deferredNotes());
+  if (SHARED_GC && code == 0) code = validateFlags(collectedNotes());
   if (GC && code == 0) code = checkCollector(large);
   return code;
 }
@@ -350,6 +341,10 @@ function validateLarge(span: MSpan): u32 {
   const known = FLAG_NEEDZERO | FLAG_FULL | (SHARED ? FLAG_DEFERRED : 0);
   if (span.row != 0 || span.nelems != 1 || (span.flags & ~known) != 0) return bad(BAD_SPAN, at);
   largePages += span.npages;
+  if (SHARED && span.flags & FLAG_DEFERRED) {
+    const page = span.startAddr >> PAGE_SHIFT;
+    if (!isPageNoted(page) || !leadTo(deferredNotes(), page)) return bad(BAD_REMOTE, at);
+  }
   if (!GC) return 0;
   // A thread may have died before it made it the collector's.
   if (collected || SHARED ? span.spanclass > 1 : span.spanclass != 1) return bad(BAD_SPAN, at);
@@ -448,7 +443,7 @@ function validateDead(record: u32): u32 {
   return 0;
 }
 
-/** Counts, stacks and words of the P `id`; of nobody's with 0. Shared heaps. */
+/** Counts and words of the P `id`; of nobody's with 0. Shared heaps. */
 function validateP(record: u32, id: u32): u32 {
   const p = pAt(record);
   if (p.id != id) return bad(BAD_P, record);
@@ -459,38 +454,14 @@ function validateP(record: u32, id: u32): u32 {
     for (let row: u32 = 1; row < FIRST_GC_ROW; row++) owned += centralOf(record, row).npagesInUse;
     if (p.ownedPages != owned) return bad(BAD_P, record);
     // A dead thread's recovery has yet to look at these.
-    if (state != P_DEAD && isUnderWay(p)) return bad(BAD_HOLDER, record);
-  } else if (isUnderWay(p)) return bad(BAD_HOLDER, record);
-  let n: u32 = 0;
-  for (let at = p.deferred; at != 0; at = spanAt(at).next) {
-    if (!isSpan(at) || (spanAt(at).flags & FLAG_DEFERRED) == 0 || ++n > mheap().inUsePages) return bad(BAD_P, record);
-  }
-  return validateStack(p.remote);
+    if (state != P_DEAD && p.moving != 0) return bad(BAD_HOLDER, record);
+  } else if (p.moving != 0) return bad(BAD_HOLDER, record);
+  return validateFlags(notesAt(record));
 }
 
-/** Whether the thread of a P is in the middle of a call that changes the heap. */
-function isUnderWay(p: PRecord): bool {
-  return p.moving != 0 || (p.freeing | p.taking | p.popping) != 0;
-}
-
-/** A stack of groups that others have freed into (central/remote.ts): no group is in it twice. */
-function validateStack(top: u32): u32 {
-  let slow = top;
-  let n: u32 = 0;
-  for (let at = top; at != 0;) {
-    if (!lies(at, 16, 16)) return bad(BAD_REMOTE, at);
-    const span = load<u32>(at, REMOTE_SPAN);
-    if (!isSpan(span) || at - remoteOf(spanAt(span), 0) >= (<u32>spanAt(span).ngroups) << GROUP_SHIFT)
-      return bad(BAD_REMOTE, at);
-    if (n != 0 && at == slow) return bad(BAD_REMOTE, at);
-    if (n & 1) slow = load<u32>(slow, REMOTE_NEXT);
-    n++;
-    queued--;
-    const next = load<u32>(at, REMOTE_NEXT);
-    if (next == 0) return bad(BAD_REMOTE, at);
-    at = next == STACK_END ? 0 : next;
-  }
-  return 0;
+/** Notes have no other flags than there can be. More bits than needed only cost somebody a look. */
+function validateFlags(notes: u32): u32 {
+  return (load<u32>(notes) & ~ALL_FLAGS) != 0 ? bad(BAD_REMOTE, notes) : 0;
 }
 
 function validateGroups(span: MSpan, deep: bool): u32 {
@@ -512,13 +483,10 @@ function validateGroups(span: MSpan, deep: bool): u32 {
     const valid = validBits(span, i);
     if (SHARED) {
       const remote = remoteBits(span, i);
-      const beside = remoteOf(span, i);
       if ((remote & ~liveBits(span, i)) != 0) return bad(BAD_REMOTE, where);
       // Of a collected span that is a P's it may lie beside.
       const owned = SHARED_GC && isCollected(span.row) && span.owner != 0;
-      if (remote != 0 && !owned && load<u32>(beside, REMOTE_NEXT) == 0) return bad(BAD_REMOTE, where);
-      if (load<u32>(beside, REMOTE_SPAN) != at) return bad(BAD_REMOTE, where);
-      if (load<u32>(beside, REMOTE_NEXT) != 0) queued++;
+      if (remote != 0 && !owned && !isNoted(span.startAddr >> PAGE_SHIFT)) return bad(BAD_REMOTE, where);
     }
     if (row.group == where) {
       cached = true;

@@ -396,11 +396,12 @@ export function newRecord(size: u32, moves: bool): u32 {
 export function allocTable(npages: u32): u32 {
   if (SHARED_GC && !lock(0)) return 0;
   const page = allocRun(npages, false);
+  // First they stop moving: a death in between loses them, the other way round they would count twice.
+  clearMoving();
   if (page) {
     mheap().metaPages += npages;
     markPages(page, npages, PAGE_STAYS);
   }
-  clearMoving();
   if (SHARED_GC) unlock(0);
   return page;
 }
@@ -431,8 +432,9 @@ function refillPersistent(): bool {
 /** A run of pages for the persistent chunk, which it is longer than; page 0 is none: false. */
 function addRecords(page: u32, npages: u32): bool {
   if (page == 0) return false;
-  mheap().metaPages += npages;
+  // In this order, as in allocTable.
   clearMoving();
+  mheap().metaPages += npages;
   markPages(page, npages, PAGE_MOVES);
   persistChunk(page << PAGE_SHIFT, (page + npages) << PAGE_SHIFT);
   return true;

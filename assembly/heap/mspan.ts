@@ -4,17 +4,7 @@
  */
 
 import { PAGE_SHIFT, SHARED } from "../base/config";
-import {
-  FULL,
-  GROUP_SHIFT,
-  Group,
-  HEAP_ROWS,
-  MSPAN_SIZE,
-  MSpan,
-  REMOTE_NEXT,
-  ROW_SHIFT,
-  frontSize,
-} from "../base/layout";
+import { FULL, GROUP_SHIFT, Group, HEAP_ROWS, MSPAN_SIZE, MSpan, ROW_SHIFT, frontSize } from "../base/layout";
 import { lowBits } from "../base/bits";
 import { recordOf, rowAt, rowAddress, slotSize } from "../base/state";
 
@@ -108,24 +98,11 @@ export function remoteOf(span: MSpan, i: u32): u32 {
   return addressOf(span) + MSPAN_SIZE + ((<u32>span.ngroups + i) << GROUP_SHIFT);
 }
 
-/** Index of the group that the record `remote` belongs to. */
-// @ts-ignore: decorator
-@inline
-export function remoteIndex(span: MSpan, remote: u32): u32 {
-  return (remote - remoteOf(span, 0)) >> GROUP_SHIFT;
-}
-
 /** Slots of group `i` that other Ps have freed and the owner has not had back yet. */
 // @ts-ignore: decorator
 @inline
 export function remoteBits(span: MSpan, i: u32): u64 {
   return SHARED ? atomic.load<u64>(remoteOf(span, i)) : 0;
-}
-
-// @ts-ignore: decorator
-@inline
-function isQueued(span: MSpan, i: u32): bool {
-  return remoteBits(span, i) != 0 || atomic.load<u32>(remoteOf(span, i), REMOTE_NEXT) != 0;
 }
 
 /** The live slots of group `i`; a slot that another P has freed is one until the owner takes it over. */
@@ -146,8 +123,8 @@ export function usedSlots(span: MSpan): u32 {
 export function isEmpty(span: MSpan): bool {
   for (let i: u32 = 0; i < span.ngroups; i++) {
     if (liveBits(span, i) != 0) return false;
-    // Nor does it go while a group of it is in a stack of groups.
-    if (SHARED && isQueued(span, i)) return false;
+    // Nor does it go before a slot that was freed twice is counted.
+    if (SHARED && remoteBits(span, i) != 0) return false;
   }
   return true;
 }

@@ -41,6 +41,9 @@ export function freeLock(words: Int32Array<ArrayBufferLike>, index: number): voi
   if (Atomics.exchange(words, index, 0) < 0) Atomics.notify(words, index, 1);
 }
 
+/** Stands for a thread that had no P when it died: what recoverP is given then. */
+export const NO_P = 0;
+
 /** Bits that recoverP returns. */
 export const REPAIR_DONE = 1;
 export const REPAIR_HEAP_LOCK = 2;

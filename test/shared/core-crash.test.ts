@@ -6,6 +6,7 @@
  *
  * CRASH_STRIDE tries every n-th step only (default 17, 1 with GOMALLOC_LONG=1), CRASH_FIRST says how many to leave out before.
  * The recovering thread is killed as well: at every CRASH_RECOVERY_STRIDE-th step after every CRASH_TWICE_STRIDE-th death.
+ * Scenarios of few steps (`every`) are tried at each of them.
  */
 import { describe, expect, it } from "vitest";
 import { env } from "../support/random.ts";
@@ -20,6 +21,9 @@ const FIRST = env("CRASH_FIRST", 0);
 /** Steps between those of the first and the second death. Primes, so that the pairs differ. */
 const TWICE_STRIDE = env("CRASH_TWICE_STRIDE", LONG ? 97 : 797);
 const RECOVERY_STRIDE = env("CRASH_RECOVERY_STRIDE", LONG ? 31 : 61);
+
+/** Steps between those at which a thread without a P dies, and after it the one that recovers, at each step of its own. */
+const FEW_STRIDE = LONG ? 1 : 5;
 
 /** Tokens of the threads. */
 const A = 1;
@@ -70,9 +74,9 @@ function killAt(t: Thread, k: number, play: () => void): string | undefined {
   return undefined;
 }
 
-/** What came of one recovery: the bits of all Ps that the dead threads held, and whether all of them are free now. */
+/** What came of one recovery: the bits of all Ps that the dead threads held, which are free now, and of those without one. */
 function recoverAll(world: World, t: Thread, tokens: number[]): number {
-  let bits = 0;
+  let bits = tokens.some((token) => world.heldBy(t, token).length === 0) ? t.e.recoverP(0) : 0;
   for (let round = 0; ; round++) {
     const ids = tokens.flatMap((token) => world.heldBy(t, token));
     if (ids.length === 0) return bits;
@@ -125,6 +129,8 @@ function otherBytes(world: World, s: Stats): number {
 
 function losses(world: World, t: Thread, before: number): Loss {
   const s = world.drain(t);
+  expect(world.pending(t), "freed, and never taken over").toEqual([]);
+  if (s.heapAlloc === 0) expect(s.spansInUse, "spans without a live slot").toBe(0);
   return { live: s.heapAlloc, other: otherBytes(world, s) - before };
 }
 
@@ -173,6 +179,7 @@ function die({ scenario, world, kept, snapshot }: Stage, k: number): Dead {
     const c = world.thread(C);
     expect([b.acquire(), c.acquire(), d.acquire()]).toEqual([2, 3, 4]);
     c.e.releaseP();
+    if (scenario.bare === true) b.e.releaseP();
   }
   const before = otherBytes(world, a.stats());
   const { pages } = world.mem;
@@ -250,7 +257,8 @@ describe.each<SharedFlavour>(LONG ? ["host-shared", "test-shared"] : ["test-shar
       const failures = new Failures();
       let bits = 0;
       let deaths = 0;
-      for (let k = 1 + FIRST; !failures.full; k += STRIDE) {
+      const stride = scenario.every === true ? 1 : STRIDE;
+      for (let k = 1 + FIRST; !failures.full; k += stride) {
         const done = failures.of(() => crash(stage, k) ?? "over");
         if (done === "over") break;
         if (done === undefined) continue;
@@ -264,16 +272,19 @@ describe.each<SharedFlavour>(LONG ? ["host-shared", "test-shared"] : ["test-shar
       }
       failures.expectNone();
       expect(deaths).toBeGreaterThan(0);
-      if (STRIDE <= 5 && FIRST === 0) expect(bits, "kinds of recoveries seen").toBe(scenario.finds);
+      if (stride <= 5 && FIRST === 0) expect(bits, "kinds of recoveries seen").toBe(scenario.finds);
     });
 
     it.each(LONG ? SCENARIOS : SCENARIOS.filter((s) => s.twice))("$name, and in its recovery", (scenario) => {
       const stage = prepare(module, scenario);
       const failures = new Failures();
       let deaths = 0;
-      for (let k = 1 + FIRST; !failures.full; k += TWICE_STRIDE) {
+      // The recovery of a thread without a P takes few steps, too.
+      const first = scenario.bare === true ? FEW_STRIDE : TWICE_STRIDE;
+      const second = scenario.bare === true ? 1 : RECOVERY_STRIDE;
+      for (let k = 1 + FIRST; !failures.full; k += first) {
         if (die(stage, k).where === undefined) break;
-        for (let j = 1 + (k % RECOVERY_STRIDE); !failures.full; j += RECOVERY_STRIDE) {
+        for (let j = 1 + (k % second); !failures.full; j += second) {
           if (failures.of(() => crashTwice(stage, k, j)) === false) break;
           deaths++;
         }

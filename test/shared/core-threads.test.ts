@@ -15,6 +15,7 @@ import {
   REMOTE_FREES,
   RUNNING,
   SPANS_GIVEN,
+  SPAN_START,
   SPANS_TAKEN,
   STOPPING,
   startThreads,
@@ -22,12 +23,6 @@ import {
   UNUSED,
   World,
 } from "./support/core-world.ts";
-
-/** Byte offsets in a small span's record, and the bytes of a group and of its remote words. */
-const SPAN_START = 8;
-const SPAN_NGROUPS = 26;
-const SPAN_GROUPS = 32;
-const GROUP_BYTES = 16;
 
 describe.each<SharedFlavour>(["host-shared", "test-shared"])("%s", (flavour) => {
   const start = (n: number, pages?: number, maximum?: number) => startThreads(flavour, n, pages, maximum);
@@ -109,9 +104,7 @@ describe.each<SharedFlavour>(["host-shared", "test-shared"])("%s", (flavour) => 
       const [p, q] = [blocks[5]!, blocks[6]!];
       const span = a.e.spanOf(p);
       const slot = (p - world.mem.u32(span + SPAN_START)) / 64;
-      // The remote words of all groups follow the groups.
-      const groups = world.mem.u8[span + SPAN_NGROUPS]!;
-      const remote = span + SPAN_GROUPS + (groups + (slot >> 6)) * GROUP_BYTES;
+      const remote = world.remoteWord(span, slot >> 6);
       a.free(p);
       b.free(q);
       // What b writes if it has looked before a's free.

@@ -127,6 +127,7 @@ function survive(world: World, t: Thread, mutator: Mutator): void {
   for (const other of world.threads) if (other !== t && world.heldBy(t, other.token).length > 0) other.e.releaseP();
   world.flush(t);
   t.valid("at the end");
+  expect(world.pending(t), "freed, and never taken over").toEqual([]);
   expect(t.e.gcStat(26), "cycles without a check").toBe(0);
   expect(t.stats().heapAlloc, "bytes left").toBeLessThan(LOSS);
   expect(t.e.gcStat(24), "pages of queues left").toBeLessThan(4);

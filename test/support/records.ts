@@ -164,6 +164,8 @@ export class Records {
       this.#fill(heap + at("HEAP_P_STATES"), 1024, (i) => (i === 0 ? "padding" : "P state"));
       this.#fill(heap + at("HEAP_P_RECORDS"), 1024, (i) => (i === 0 ? "padding" : "P record"));
       this.#fill(heap + at("HEAP_SETUP"), 8, (i) => (i === 0 ? "setup" : "procs"));
+      this.#fill(heap + at("HEAP_DEFERRED"), 4, () => "note flags");
+      this.#fill(heap + at("HEAP_DEFERRED") + at("NOTES_CHUNKS"), 64, () => "note");
     }
     // The figures' own record is written by whoever asks for them.
     this.#fill(heap + at("HEAP_MEMSTATS"), 312 * 8, () => "skip");
@@ -187,6 +189,7 @@ export class Records {
     ] as const) {
       this.#fill(at + (c[name] as number), 64, () => part);
     }
+    if (this.shared) this.#fill(at + (c["ARENA_NOTED"] as number), 64, () => "note");
   }
 
   /** Names the span records, and gives the ranges of memory that are neither spans' nor free. */
@@ -225,8 +228,7 @@ export class Records {
     this.#put(at, 32, "MSpan");
     for (let i = 0; i < ngroups; i++) this.#put(at + 32 + i * 16, 16, "Group");
     if (!this.shared) return;
-    const names = ["remote bits", "remote bits", "remote next", "remote span"];
-    this.#fill(at + 32 + ngroups * 16, ngroups * 16, (i) => names[(i >>> 2) & 3] as string);
+    this.#fill(at + 32 + ngroups * 16, ngroups * 16, (i) => ((i & 8) === 0 ? "remote bits" : "unused"));
   }
 
   #deadRecords(record: number): void {

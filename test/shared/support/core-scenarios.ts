@@ -18,12 +18,16 @@ export interface Scenario {
   grows?: boolean;
   /** The victim has no P when its script begins. */
   without?: boolean;
+  /** The victim never has a P. */
+  bare?: boolean;
   /** Bytes of blocks that may be lost with the victim: what its call was about, and a window of slots. */
   loses: number;
   /** Bits of recoverP that the deaths must have shown, all together. */
   finds: number;
   /** Short runs let the recovering thread die too. */
   twice?: boolean;
+  /** It has few steps: short runs try each of them. */
+  every?: boolean;
   setup(a: Thread, b: Thread, c: Thread): Kept;
   script(b: Thread, kept: Kept): void;
 }
@@ -141,6 +145,7 @@ export const SCENARIOS: readonly Scenario[] = [
     loses: 1_024,
     finds: 27,
     twice: true,
+    every: true,
     pages: 40,
     setup: (a) => ({
       full: a.mallocs(130, 64),
@@ -155,6 +160,36 @@ export const SCENARIOS: readonly Scenario[] = [
       b.frees(medium!);
       b.frees(large!);
       b.realloc(full![60]!, 1000);
+    },
+  },
+  {
+    name: "frees by a thread without a P: owned spans, nobody's, the collector's, large blocks",
+    loses: 0,
+    finds: 17,
+    twice: true,
+    every: true,
+    bare: true,
+    pages: 40,
+    setup(a, b, c) {
+      const nobodys = [...c.mallocs(70, 64), ...c.mallocs(3, 9000)];
+      c.e.releaseP();
+      if (a.e.flushP(3) !== 1) throw new Error("P 3 is not idle");
+      const objects = Array.from({ length: 5 }, () => b.typed(300));
+      return {
+        few: [...a.mallocs(70, 64), ...a.mallocs(5, 300)],
+        medium: a.mallocs(4, 9000),
+        large: a.mallocs(2, 50_000),
+        nobodys,
+        objects,
+      };
+    },
+    script(b, { few, medium, large, nobodys, objects }) {
+      b.frees(few!.slice(0, 3));
+      b.frees(few!.slice(62));
+      b.frees(medium!);
+      b.frees(large!);
+      b.frees(nobodys!.slice(60));
+      b.frees(objects!);
     },
   },
   {
@@ -175,6 +210,30 @@ export const SCENARIOS: readonly Scenario[] = [
       b.mallocs(140, 64);
       b.mallocs(20, 8192);
       b.mallocs(40, 500);
+    },
+  },
+  {
+    name: "a take-over in one free: a cached group, full ones, whole spans; in one malloc: nobody's spans",
+    loses: 3_072,
+    finds: 31,
+    twice: true,
+    every: true,
+    pages: 40,
+    setup(a, b, c) {
+      const cached = b.mallocs(30, 500);
+      const full = b.mallocs(130, 64);
+      const spans = b.mallocs(3, 9000);
+      a.frees([...cached.slice(0, 10), ...full.slice(0, 5), ...full.slice(66, 70), ...spans]);
+      const gone = c.mallocs(12, 3000);
+      a.frees(gone.slice(0, 2));
+      c.e.releaseP();
+      if (a.e.flushP(3) !== 1) throw new Error("P 3 is not idle");
+      a.frees(gone.slice(4));
+      return { mine: cached.slice(29) };
+    },
+    script(b, { mine }) {
+      b.frees(mine!);
+      b.malloc(3000);
     },
   },
   {

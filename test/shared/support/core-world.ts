@@ -51,6 +51,14 @@ export const DONE = 1;
 export const HELD_HEAP = 2;
 export const HELD_CENTRAL = 4;
 
+/** Byte offsets in a small span's record, and the bytes of a group and of its remote words. */
+export const SPAN_START = 8;
+export const SPAN_NGROUPS = 26;
+export const SPAN_GROUPS = 32;
+export const GROUP_BYTES = 16;
+/** Bytes of a page of the heap's. */
+const HEAP_PAGE = 8192;
+
 /** Milliseconds that a thread waits for a lock. Instances of one thread never wait for each other. */
 export const PATIENCE = 20;
 
@@ -212,6 +220,26 @@ export class World {
 
   checkAll(): void {
     for (const block of this.blocks.values()) this.check(block);
+  }
+
+  /** Address of the remote word of group `i` of a span: the remote words of all groups follow the groups. */
+  remoteWord(span: number, i: number): number {
+    return span + SPAN_GROUPS + (this.mem.u8[span + SPAN_NGROUPS]! + i) * GROUP_BYTES;
+  }
+
+  /** Groups, by span and number, with slots that somebody has freed and no owner has taken over yet. */
+  pending(t: Thread): string[] {
+    const found: string[] = [];
+    for (let p = this.heapBase; p < this.memory.buffer.byteLength; p += HEAP_PAGE) {
+      const span = t.e.spanOf(p);
+      // Each span at the page that it starts on.
+      if (span === 0 || this.mem.u32(span + SPAN_START) !== (p & -HEAP_PAGE) >>> 0) continue;
+      for (let i = 0; i < this.mem.u8[span + SPAN_NGROUPS]!; i++) {
+        const bits = this.mem.view.getBigUint64(this.remoteWord(span, i), true);
+        if (bits !== 0n) found.push(`span ${span.toString(16)}, group ${i}: ${bits.toString(16)}`);
+      }
+    }
+    return found;
   }
 
   /** The word of lock `i`, as any thread sees it. */

@@ -1,0 +1,195 @@
+/**
+ * Notes: in which spans others have freed something that somebody has to take over. Shared heaps only.
+ *
+ *   page bit    in the arena's record, for the page that the span begins on
+ *   chunk bit   in the notes of the taker, one for 64 pages; chunks that lie 512 apart, 256 MiB, share one
+ *   flag        there too, one for 64 chunk bits, in the word that the taker looks at
+ *
+ *   who frees   sets what is to be taken over (a group's remote bits, FLAG_DEFERRED), then page bit, chunk bit, flag
+ *   who takes   clears flags, chunk bits, a page bit, in this order, then takes over what the span has
+ *
+ * Each P has notes, for its own spans; the heap's record has some for nobody's spans and some for the large blocks that
+ * wait for H, the collector has some for its spans. A span can change hands under a note: who finds a page that is
+ * another's makes a note for that one.
+ *
+ * Law: what is to be taken over has its page bit, and a chunk bit and flag in some notes, or a thread is about to set them.
+ *
+ * A note only says where to look. A second one, or one for a span that has gone, costs a look and does nothing else, so a
+ * note never has to be made exactly once. That is what a death needs: whoever frees or takes over may die between any two
+ * steps, and noteAll, by any thread and while others go on, makes all notes again from the spans themselves. For the same
+ * reason the one who frees does not touch the span once the bits are set: it may be gone before the note is there. Who reads
+ * a record of a span that has gone reads one all the same: in a shared heap they are not given back.
+ *
+ * Lock: none to make a note; what a taker needs it says itself. Cost: two atomic reads, and up to three atomic writes for
+ * the first note of a chunk.
+ */
+
+import { ARENA_CHUNKS, MAX_PS, PAGE_SHIFT, SHARED_GC } from "../base/config";
+import { SharedGc, isCollected, sharedGc } from "../base/gcstate";
+import { ARENA_NOTED, FLAG_DEFERRED, HEAP_DEFERRED, HEAP_P, MSPAN_SIZE, MSpan, NOTES_CHUNKS } from "../base/layout";
+import { arenaOf, heap, mheap, recordOf } from "../base/state";
+import { freeDeferredOn } from "../alloc/free";
+import { pageRecord } from "../heap/arena";
+import { nextSpanPage } from "../heap/mheap";
+import { isEmptyUncached, remoteBits, spanAt } from "../heap/mspan";
+import { settleCollectedOn } from "./collected";
+import { settleOn, takeOn } from "./remote";
+
+/** Flags begin at this bit: as a number, any of them is above each offset in a record of a P (see isOwn in alloc/free.ts). */
+@inline const FLAG_SHIFT: u32 = 16;
+@inline export const ALL_FLAGS: u32 = 0xff << FLAG_SHIFT;
+/** Chunk bits that notes have. */
+@inline const CHUNK_BITS: u32 = 512;
+
+/** Who takes: what a walk does with a page. */
+@inline export const TAKE_OWN: u32 = 0;
+@inline export const TAKE_NOBODYS: u32 = 1;
+@inline export const TAKE_COLLECTED: u32 = 2;
+@inline export const TAKE_DEFERRED: u32 = 3;
+
+/** Address of the notes of the P with the record at `record`; of nobody's with the heap's. */
+// @ts-ignore: decorator
+@inline
+export function notesAt(record: u32): u32 {
+  return record + HEAP_P;
+}
+
+/** Notes of the large blocks that wait for H. */
+// @ts-ignore: decorator
+@inline
+export function deferredNotes(): u32 {
+  return heap + HEAP_DEFERRED;
+}
+
+/** Notes of the collector's spans. */
+// @ts-ignore: decorator
+@inline
+export function collectedNotes(): u32 {
+  return <u32>(changetype<usize>(sharedGc()) + offsetof<SharedGc>("freed"));
+}
+
+/** Notes of who takes over what is freed in spans of a row and an owner. */
+// @ts-ignore: decorator
+@inline
+export function notesOf(row: u32, owner: u32): u32 {
+  return SHARED_GC && isCollected(row) ? collectedNotes() : notesAt(recordOf(owner));
+}
+
+/** Whether notes have a flag. A look only. */
+// @ts-ignore: decorator
+@inline
+export function hasNotes(notes: u32): bool {
+  return load<u32>(notes) != 0;
+}
+
+/** Address of the word with the page bit of a page, less ARENA_NOTED. */
+// @ts-ignore: decorator
+@inline
+function pageWord(page: u32): usize {
+  return arenaOf(page >> 9) + (((page >> 6) & (ARENA_CHUNKS - 1)) << 3);
+}
+
+/** Whether a page bit is set. */
+export function isPageNoted(page: u32): bool {
+  return ((atomic.load<u64>(pageWord(page), ARENA_NOTED) >> (page & 63)) & 1) != 0;
+}
+
+/** Whether notes would lead a taker to the chunk of a page. */
+export function leadTo(notes: u32, page: u32): bool {
+  const chunk = (page >> 6) & (CHUNK_BITS - 1);
+  const bits = atomic.load<u64>(notes + ((chunk >> 6) << 3), NOTES_CHUNKS);
+  return ((bits >> (chunk & 63)) & (atomic.load<u32>(notes) >> (FLAG_SHIFT + (chunk >> 6))) & 1) != 0;
+}
+
+/** Make a note of the span that begins on a page. False: its page bit was set, and only its way there was made sure of. */
+export function note(notes: u32, page: u32): bool {
+  const noted = isPageNoted(page);
+  if (!noted) atomic.or<u64>(pageWord(page), (<u64>1) << (page & 63), ARENA_NOTED);
+  const chunk = (page >> 6) & (CHUNK_BITS - 1);
+  if (!leadTo(notes, page)) {
+    atomic.or<u64>(notes + ((chunk >> 6) << 3), (<u64>1) << (chunk & 63), NOTES_CHUNKS);
+    atomic.or<u32>(notes, 1 << (FLAG_SHIFT + (chunk >> 6)));
+  }
+  return !noted;
+}
+
+/** A taker is about to take over what the span on a page has. */
+// @ts-ignore: decorator
+@inline
+export function unnote(page: u32): void {
+  atomic.and<u64>(pageWord(page), ~((<u64>1) << (page & 63)), ARENA_NOTED);
+}
+
+/** The span on a page that was noted is not the taker's: a note for whoever has it now. */
+export function passOn(page: u32): void {
+  const groups = pageRecord(page).groups;
+  if (groups == 0) return;
+  const span = spanAt(groups - MSPAN_SIZE);
+  if (span.ngroups) note(notesOf(span.row, span.owner), page);
+}
+
+/** The taker's part for one page. False: a lock was not to be had. */
+function visit(page: u32, taker: u32): bool {
+  if (SHARED_GC && taker == TAKE_COLLECTED) return settleCollectedOn(page);
+  if (taker == TAKE_DEFERRED) freeDeferredOn(page);
+  else if (taker == TAKE_OWN) takeOn(page);
+  else return settleOn(page);
+  return true;
+}
+
+/** Clear the notes and visit all pages they lead to. What cannot be taken over now stays noted, and ends the walk. */
+export function walkNotes(notes: u32, taker: u32): void {
+  for (let flags = atomic.xchg<u32>(notes, 0) >> FLAG_SHIFT; flags != 0; flags &= flags - 1) {
+    const i = <u32>ctz(flags);
+    const word = notes + (i << 3);
+    for (let chunks = atomic.xchg<u64>(word, 0, NOTES_CHUNKS); chunks != 0; chunks &= chunks - 1) {
+      // Read after the bits: it covers what was noted.
+      const end = (mheap().arenaHi + 1) * ARENA_CHUNKS;
+      for (let chunk = (i << 6) + <u32>ctz(chunks); chunk < end; chunk += CHUNK_BITS) {
+        if (arenaOf(chunk / ARENA_CHUNKS) == 0) continue;
+        for (let bits = atomic.load<u64>(pageWord(chunk << 6), ARENA_NOTED); bits != 0; bits &= bits - 1) {
+          if (visit((chunk << 6) + <u32>ctz(bits), taker)) continue;
+          atomic.or<u64>(word, chunks, NOTES_CHUNKS);
+          atomic.or<u32>(notes, flags << FLAG_SHIFT);
+          return;
+        }
+      }
+    }
+  }
+}
+
+/**
+ * A thread has died: make each note that is missing. Needs no lock and no P, and others go on meanwhile: a span with
+ * something to be taken over stays, and of one that comes or goes in the meantime a note is made for nothing at worst. True
+ * when a page bit was missing: a free or a take-over was broken off. O(groups of all spans).
+ */
+export function noteAll(): bool {
+  let some = false;
+  for (let page = nextSpanPage(1); page != 0; page = nextSpanPage(page + 1)) {
+    const groups = pageRecord(page).groups;
+    if (groups == 0) continue;
+    const span = spanAt(groups - MSPAN_SIZE);
+    if (span.ngroups == 0) {
+      if (span.flags & FLAG_DEFERRED) some = note(deferredNotes(), page) || some;
+    } else if (hasFreed(span)) {
+      // A collected span that has an owner needs none, until it is given up.
+      const needed = !SHARED_GC || span.owner == 0 || !isCollected(span.row);
+      if (note(notesOf(span.row, span.owner), page) && needed) some = true;
+    }
+  }
+  return some;
+}
+
+/** Whether somebody has to look after a span: slots to be taken over, or nobody's span without a live slot. */
+function hasFreed(span: MSpan): bool {
+  for (let i: u32 = 0; i < span.ngroups; i++) if (remoteBits(span, i) != 0) return true;
+  return span.owner == 0 && isEmptyUncached(span);
+}
+
+/** Whether some notes lead to a page whose bit is set. For validate. */
+export function isNoted(page: u32): bool {
+  if (!isPageNoted(page)) return false;
+  if (SHARED_GC && leadTo(collectedNotes(), page)) return true;
+  for (let id: u32 = 0; id <= MAX_PS; id++) if (recordOf(id) != 0 && leadTo(notesAt(recordOf(id)), page)) return true;
+  return false;
+}
