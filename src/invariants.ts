@@ -31,7 +31,7 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   42: "a span in the list of empty ones has no live slot",
   43: "a row's group belongs to a span of the row",
   44: "a span's owner is a P, or nobody",
-  45: "slots that others have freed are live until they are taken over, and their group is in a stack",
+  45: "slots that others have freed are live until they are taken over, and there is a note of their span",
   // Accounts
   50: "pages in use, free, cached and of metadata are the pages grown",
   51: "a row counts its spans",

@@ -54,8 +54,10 @@ export function lastStuck(): u32 {
   return id;
 }
 
-/** Counters of a P: 0 remote frees by it, 1 groups pushed, 2 groups taken over, 3 late double frees, 4 spans taken from
- * mcentrals, 5 given to them, 6 pages owned. */
+/**
+ * Counters of a P: 0 remote frees by it, 1 groups that it told the owners of, 2 groups taken over, 3 late double frees, 4 spans
+ * taken from mcentrals, 5 given to them, 6 pages owned.
+ */
 export function pStat(id: u32, i: u32): u64 {
   if (heap == 0 || id - 1 >= MAX_PS || recordOf(id) == 0) return 0;
   const p = pAt(recordOf(id));

@@ -7,7 +7,7 @@
  *
  * Law: mspan.owner and the page records' row change under C, and for a span that appears or goes, under H. Who reads its
  * own number there owns the span for sure: only the owner gives it away, or who has seen it dead. Who reads another's may
- * read an old one, which alloc/remote.ts allows for.
+ * read an old one, which central/remote.ts allows for.
  *
  * Lock: C of the row. Cost: O(pages of the span).
  */

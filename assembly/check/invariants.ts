@@ -54,7 +54,7 @@
 @inline export const BAD_SPAN_COUNT: u32 = 51;
 /** 44: a span's owner is no P, or the page records name another's row. Shared heaps. */
 @inline export const BAD_OWNER: u32 = 44;
-/** 45: a slot that another P has freed is not live, or its group is in no stack. Shared heaps. */
+/** 45: a slot that another P has freed is not live, or there is no note of its span. Shared heaps. */
 @inline export const BAD_REMOTE: u32 = 45;
 /** 52: retained pages are not those of the lists of empty spans. */
 @inline export const BAD_RETAINED: u32 = 52;

@@ -25,7 +25,7 @@ const COUNTERS = [
 export interface PStats extends Holder {
   /** Blocks of other Ps that it freed: one atomic operation each. */
   readonly remoteFrees: number;
-  /** Of these, the first in their group of slots: one more atomic operation, to tell the owner. */
+  /** Of these, the first in their group of slots: up to three more atomic operations, to tell the owner. */
   readonly groupsPushed: number;
   /** Groups of its own that it took over with what others had freed in them. */
   readonly groupsTaken: number;

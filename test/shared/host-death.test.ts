@@ -151,6 +151,40 @@ describe("a worker that is terminated", () => {
   });
 });
 
+describe("a worker that is terminated, one without a P, while it frees", () => {
+  it(`leaves no block behind, ${DEATHS} times`, async () => {
+    console.info(`seed ${SEED}`);
+    const next = random(SEED);
+    const heap = create();
+    const sizes = [24, 64, 300, 3000, 9000, 50_000];
+    const inUse = (): number[] => {
+      heap.releaseAll();
+      // How often something was freed is counted, and a thread may die before it does so.
+      const { heapAlloc, heapInuse } = heap.stats();
+      return [heapAlloc, heapInuse];
+    };
+    const before = inUse();
+    for (let i = 0; i < DEATHS; i++) {
+      const blocks = Array.from({ length: 600 }, () => heap.malloc(sizes[next() % sizes.length]!));
+      const signal = signals(4 + blocks.length);
+      signal.set(blocks, 4);
+      const message = heap.share();
+      const { told, watch } = deathOf(heap, message);
+      const { worker } = await startThread({ message, task: "freeGiven", signal }, watch);
+      await reached(signal, 0, next() % blocks.length);
+      await worker.terminate();
+      expect(await told, `death ${i} of seed ${SEED}`).toMatchObject({ p: 0, ok: true, left: null });
+      heap.validate({ deep: true });
+      for (const ptr of signal.subarray(4)) if (ptr !== 0) heap.free(ptr >>> 0);
+      // The free of this one was under way.
+      const last = signal[2]! >>> 0;
+      if (last !== 0 && heap.usableSize(last) !== 0) heap.free(last);
+      heap.validate({ deep: true });
+      expect(inUse(), `bytes of blocks and spans after death ${i} of seed ${SEED}`).toEqual(before);
+    }
+  });
+});
+
 describe("the end of a worker", () => {
   it("that has left the heap leaves nothing", async () => {
     const heap = create();

@@ -43,7 +43,7 @@ export function locksPerCall({ heap, central, calls }: CountRow): number {
 
 /**
  * Atomic instructions per call: two for a lock (compare-and-swap, exchange), one for a block freed by another P, one
- * more if its group is pushed on the owner's stack, one for each group that an owner takes over.
+ * more if its owner is told of its group, one for each group that an owner takes over.
  */
 export function atomicsPerCall(row: CountRow): number {
   return 2 * locksPerCall(row) + (row.remote + row.pushed + row.taken) / row.calls;

@@ -38,7 +38,7 @@ export interface Counters {
   readonly central: LockCounters;
   /** Blocks freed by another P than the owner of their span, one atomic each. */
   readonly remote: number;
-  /** Groups pushed on their owner's stack, and groups that owners took over. */
+  /** Groups of which the owner was told, and groups that owners took over. */
   readonly pushed: number;
   readonly taken: number;
 }

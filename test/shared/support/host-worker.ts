@@ -103,6 +103,21 @@ const TASKS = {
   churn(heap: SharedHeap) {
     return churn(heap, rounds);
   },
+  /**
+   * Frees the blocks whose addresses stand from signal 4 on, without a P; the one that it is about is in signal 2. Counts them
+   * in signal 0, and sleeps when it has done all.
+   */
+  freeGiven(heap: SharedHeap) {
+    for (let i = 4; i < signal.length; i++) {
+      const ptr = signal[i]! >>> 0;
+      Atomics.store(signal, 2, ptr);
+      Atomics.store(signal, i, 0);
+      heap.free(ptr);
+      Atomics.store(signal, 2, 0);
+      Atomics.add(signal, 0, 1);
+    }
+    Atomics.wait(signal, 1, 0);
+  },
   /** Works until signal 1 is set or the worker is terminated. */
   churnForever(heap: SharedHeap) {
     heap.free(heap.malloc(10));
