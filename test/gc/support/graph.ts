@@ -130,8 +130,9 @@ export class Graph {
 
   pattern(node: Node, at: number): number {
     const word = Math.imul(node.id * 40503 + at, 2654435761) >>> 0;
-    // Where any word may be a pointer, a number that looks like one would keep something alive.
-    return node.type === null && node.slots.length > 0 ? word % 1000 : word;
+    // Where a pointer may be, in one of the elements without slots too, a number that looks like one would keep something alive.
+    const pointer = node.type === null ? node.slots.length > 0 : node.type.pointers.includes(at % node.type.size);
+    return pointer ? word % 1000 : word;
   }
 
   /** Bytes at an object's start and end that carry a pattern, as far as they are no pointers. */
