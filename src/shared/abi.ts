@@ -41,8 +41,8 @@ export function freeLock(words: Int32Array<ArrayBufferLike>, index: number): voi
   if (Atomics.exchange(words, index, 0) < 0) Atomics.notify(words, index, 1);
 }
 
-/** Stands for a thread that had no P when it died: what recoverP is given then. */
-export const NO_P = 0;
+/** In place of a P's id in recoverP: the thread that died had none. */
+export const NOBODY = 0;
 
 /** Bits that recoverP returns. */
 export const REPAIR_DONE = 1;

@@ -6,7 +6,7 @@
  * dead: recovering the P of a living one breaks the heap. Cost: wasm walks all spans for each P.
  */
 import type { Holder } from "../errors.js";
-import { NO_P, REPAIR_DONE, REPAIR_HEAP_LOCK, REPAIR_MCENTRAL, REPAIR_PAGES, REPAIR_REMOTE_FREE } from "./abi.js";
+import { NOBODY, REPAIR_DONE, REPAIR_HEAP_LOCK, REPAIR_MCENTRAL, REPAIR_PAGES, REPAIR_REMOTE_FREE } from "./abi.js";
 import type { HeapLock, LockHost } from "./lock.js";
 
 /** Milliseconds that a recovery waits for the heap lock: whoever recovers has more to hear of. */
@@ -51,7 +51,7 @@ export function recover(host: LockHost, hostLock: HeapLock, token: number): Deat
   const heldHost = theirs().some(({ p }) => hostLock.free(p));
   let found = 0;
   host.setLockWait(Math.min(host.waits.lock || PATIENCE_MS, PATIENCE_MS));
-  if (first === undefined) found = shared.recoverP(NO_P);
+  if (first === undefined) found = shared.recoverP(NOBODY);
   for (const { p } of theirs()) found |= shared.recoverP(p);
   for (const { p } of orphans()) shared.recoverP(p);
   host.setLockWait(host.waits.lock);
