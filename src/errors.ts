@@ -134,11 +134,14 @@ export class NotAnObjectError extends GomallocError {
     readonly address: number,
     /** The call. */
     readonly operation: string,
+    /** Start of the live object that the address is inside of, where the call takes no such address. */
+    interiorOf = 0,
   ) {
-    super(
-      `${operation}(${hex(address)}): no live object of the collector's lies there; pass the address of one that a root has ` +
-        "kept alive",
-    );
+    const why =
+      interiorOf === 0
+        ? "no live object of the collector's lies there; pass the address of one that a root has kept alive"
+        : `the address is inside an object; pass its start, ${hex(interiorOf)}, which objectOf() gives`;
+    super(`${operation}(${hex(address)}): ${why}`);
   }
 }
 

@@ -11,6 +11,7 @@ export {
   MisuseError,
   type MisuseKind,
   ModuleLoadError,
+  NotAnObjectError,
   OutOfMemoryError,
   PinError,
   ProcsBusyError,

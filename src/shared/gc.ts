@@ -10,7 +10,7 @@
  * For the heap's own thread. Cost: a call takes the gate of the thread's P, two atomic operations; inside of `inside` none.
  */
 import { boolean, callable, object, reading, u32, within } from "../check.js";
-import { HeapLockError, OutOfMemoryError, PinError, refusal } from "../errors.js";
+import { HeapLockError, NotAnObjectError, OutOfMemoryError, PinError, refusal } from "../errors.js";
 import { checkWritable, wordAddress } from "../gc/core.js";
 import { checkHeapMinimum, checkMemoryLimit } from "../gc/options.js";
 import { checkRange } from "../gc/roots.js";
@@ -81,7 +81,7 @@ export class SharedCollector {
   /** True when `ptr` is the start of a live object of the collector's. */
   isObject(ptr: number): boolean {
     u32(ptr, "ptr");
-    return this.#ready().isObject(ptr) === 1;
+    return this.#asking().isObject(ptr) === 1;
   }
 
   /** Start of the live object that `ptr` points to or into, 0 when there is none. Throws HeapLockError. */
@@ -133,12 +133,13 @@ export class SharedCollector {
   // Roots
 
   /**
-   * A handle for the object at `ptr`, or for none yet: a root with a number, good in all threads. Throws OutOfMemoryError,
-   * and as all that follow here HeapLockError, which changes nothing.
+   * A handle for the object that begins at `ptr`, or for none yet: a root with a number, good in all threads. Throws
+   * NotAnObjectError before anything is locked, OutOfMemoryError, and as all that follow here HeapLockError, which changes
+   * nothing.
    */
   handle(ptr = 0): number {
-    u32(ptr, "ptr");
-    const handle = this.#gated((exports) => exports.handleNew(ptr), 0);
+    this.#checkObject(ptr, "handle");
+    const handle = this.#gated((exports) => exports.handleNew(this.#living(exports, ptr, "handle")), 0);
     return this.#had(handle, 4);
   }
 
@@ -148,11 +149,15 @@ export class SharedCollector {
     return this.#gated((exports) => exports.handleGet(handle), 0) >>> 0;
   }
 
-  /** Lets a handle hold another object. Throws RangeError when it is no handle. */
+  /**
+   * Lets a handle hold the object that begins at `ptr`, or none: 0. Throws RangeError when it is no handle, NotAnObjectError
+   * as handle() does.
+   */
   set(handle: number, ptr: number): void {
     u32(handle, "handle");
-    u32(ptr, "ptr");
-    if (this.#gated((exports) => exports.handleSet(handle, ptr), 0) !== 1) throw noHandle(handle);
+    this.#checkObject(ptr, "set");
+    const set = this.#gated((exports) => exports.handleSet(handle, this.#living(exports, ptr, "set")), 0);
+    if (set !== 1) throw noHandle(handle);
   }
 
   /** Gives a handle back. Throws RangeError when it is none. */
@@ -163,10 +168,11 @@ export class SharedCollector {
 
   /** Pins the object at `ptr` once more: how often it is pinned. Throws RangeError when there is none, OutOfMemoryError. */
   pin(ptr: number): number {
-    u32(ptr, "ptr");
-    const n = this.#gated((exports) => exports.pin(ptr), 0);
-    if (n !== 0) return n;
-    if (this.objectOf(ptr) !== 0) throw new OutOfMemoryError(PIN_BYTES);
+    if (this.#isInBlock(ptr)) {
+      const n = this.#gated((exports) => exports.pin(ptr), 0);
+      if (n !== 0) return n;
+      if (this.objectOf(ptr) !== 0) throw new OutOfMemoryError(PIN_BYTES);
+    }
     throw new RangeError(
       `ptr is in no object of the collector's: ${ptr}; pass an address that newObject or mallocgc gave`,
     );
@@ -174,8 +180,7 @@ export class SharedCollector {
 
   /** Undoes one pin: how many are left. Throws RangeError when it was not pinned. */
   unpin(ptr: number): number {
-    u32(ptr, "ptr");
-    const n = this.#gated((exports) => exports.unpin(ptr), -1);
+    const n = this.#isInBlock(ptr) ? this.#gated((exports) => exports.unpin(ptr), -1) : -1;
     if (n < 0) throw new RangeError(`the object at ${ptr} is not pinned: call unpin() once for each pin()`);
     return n;
   }
@@ -283,8 +288,7 @@ export class SharedCollector {
 
   /** Needs no P and waits for nobody. */
   stats(): CollectorStats {
-    if (this.#inside === 0) this.#host.ps.look();
-    const exports = this.#exports();
+    const exports = this.#asking();
     return Object.fromEntries(
       Object.entries(STATS).map(([name, i]) => [name, exports.gcStat(i)]),
     ) as unknown as CollectorStats;
@@ -305,6 +309,28 @@ export class SharedCollector {
     throw new RangeError(`type is none of this heap's: ${type}; pass what newType gave`);
   }
 
+  /** Whether `ptr` points to or into a live block or object, as far as one sees without the gate. */
+  #isInBlock(ptr: number): boolean {
+    return this.#asking().objectBase(u32(ptr, "ptr")) !== 0;
+  }
+
+  /** Throws NotAnObjectError unless `ptr` is 0 or the start of an object: before anything is locked. */
+  #checkObject(ptr: number, operation: string): void {
+    if (u32(ptr, "ptr") === 0) return;
+    const exports = this.#asking();
+    if (exports.isObject(ptr) === 1) return;
+    const base = exports.objectBase(ptr) >>> 0;
+    // Pieces of a tiny block begin anywhere in it. The block itself cannot be freed, so it has no size to be asked for.
+    if (base !== 0 && exports.malloc_usable_size(base) === 0) return;
+    throw new NotAnObjectError(ptr, operation, base !== ptr && exports.isObject(base) === 1 ? base : 0);
+  }
+
+  /** `ptr` of checkObject, which the last cycle has not found dead. Inside of the gate. */
+  #living(exports: CollectorExports, ptr: number, operation: string): number {
+    if (ptr !== 0 && exports.objectOf(ptr) === 0) throw new NotAnObjectError(ptr, operation);
+    return ptr;
+  }
+
   #checkInMemory(ptr: number, bytes: number, name: string): void {
     if (wordAddress(ptr, name) === 0 || ptr + bytes > this.#memoryBytes()) {
       throw new RangeError(`${name}: ${bytes} bytes from ${ptr} are not in the memory`);
@@ -315,6 +341,12 @@ export class SharedCollector {
   #checkWritable(ptr: number, bytes: number, name: string): void {
     this.#checkInMemory(ptr, bytes, name);
     checkWritable(this.#ready(), ptr, bytes, name);
+  }
+
+  /** The exports, for questions that need no P and wait for nobody. */
+  #asking(): CollectorExports {
+    if (this.#inside === 0) this.#host.ps.look();
+    return this.#exports();
   }
 
   /** The exports, with a P in this thread's hands: inside it has one for sure, and keeps it. */

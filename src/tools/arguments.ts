@@ -3,7 +3,7 @@
  * the checks run no code of the caller's but getters of options, which are read once.
  */
 import { boolean, namesOf, object, oneOf, reading, readOptions, show, text, within } from "../check.js";
-import { ToolError } from "./errors.js";
+import { orToolError } from "./errors.js";
 import type { LinkOptions } from "./link.js";
 import type { SwapOptions } from "./swap/swap.js";
 
@@ -66,12 +66,6 @@ function checkLink<T extends LinkOptions>(options: T): T {
   return options;
 }
 
-/** What `check` finds, as a ToolError. */
 function checked<T>(check: () => T): T {
-  try {
-    return check();
-  } catch (error) {
-    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
-    throw new ToolError("option", error.message, "Correct the option, or leave it out.", { cause: error });
-  }
+  return orToolError(check, "Correct the option, or leave it out.");
 }

@@ -58,6 +58,16 @@ export class ToolError extends Error {
   }
 }
 
+/** What `check` gives; what it finds wrong with an argument is a ToolError "option" with this remedy. */
+export function orToolError<T>(check: () => T, fix: string): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    throw new ToolError("option", error.message, fix, { cause: error });
+  }
+}
+
 /** Runs `work`: what it throws beside ToolErrors is a fault of the tools, and a ToolError "internal" that says so. */
 export async function whole<T>(tool: string, work: () => Promise<T>): Promise<T> {
   try {

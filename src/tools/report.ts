@@ -2,6 +2,8 @@
  * What a link did, as data and as text.
  */
 import type { FlavourName, Growth } from "./allocator.js";
+import { orToolError } from "./errors.js";
+import { aBoolean, aNumber, aString, choice, listOf, optional, type Reader, shaped } from "./shape.js";
 
 export interface LinkReport {
   /** What was bound, in the order of the program's imports. */
@@ -54,8 +56,38 @@ const HEAP_BASE_FROM: Record<LinkReport["heapBaseFrom"], string> = {
   none: "unknown: the heap grows memory of its own",
 };
 
-/** The report in lines of text, without a line's end at the last. */
-export function formatReport(report: LinkReport): string {
+const limits = { initial: aNumber, maximum: optional(aNumber) };
+
+/** A link's report. */
+export const aLinkReport: Reader<LinkReport> = shaped<LinkReport>({
+  bound: listOf(shaped({ module: aString, name: aString })),
+  flavour: choice(["malloc", "host"]),
+  heapBase: optional(aNumber),
+  heapBaseFrom: choice(Object.keys(HEAP_BASE_FROM) as LinkReport["heapBaseFrom"][]),
+  memory: shaped<LinkReport["memory"]>({
+    imported: aBoolean,
+    shared: optional(aBoolean),
+    ...limits,
+    before: optional(shaped<NonNullable<LinkReport["memory"]["before"]>>(limits)),
+  }),
+  growth: aString as Reader<Growth>,
+  threadEnds: optional(listOf(aString)),
+  misuse: choice(["trap", "hook"]),
+  wrappers: listOf(aString),
+  pointers: listOf(shaped({ functions: listOf(aString), calls: aNumber })),
+  crowds: listOf(shaped({ function: aString, calls: aNumber })),
+  optimize: aString,
+  inline: aBoolean,
+  size: shaped({ before: aNumber, allocator: aNumber, after: aNumber }),
+  names: choice(["kept", "none", "removed"]),
+  sourceMap: aBoolean,
+  validated: choice(["yes", "unknown"]),
+  warnings: listOf(aString),
+});
+
+/** The report in lines of text, without a line's end at the last. Throws ToolError "option" for what is no link's report. */
+export function formatReport(given: LinkReport): string {
+  const report = readReport(aLinkReport, given, "link");
   const { memory, size } = report;
   const lines: [string, string][] = [
     ["bound", report.bound.map(({ module, name }) => `${module}.${name}`).join(", ")],
@@ -77,6 +109,12 @@ export function formatReport(report: LinkReport): string {
     ["valid", report.validated === "yes" ? "yes" : "unknown: this engine does not know what the input uses"],
   ];
   return reportText(lines, report.warnings);
+}
+
+/** The report of `tool` that a caller hands in, checked. Throws ToolError "option". */
+export function readReport<T>(read: Reader<T>, given: T, tool: string): T {
+  const fix = `Pass the report that ${tool}() has resolved with: const { report } = await ${tool}(program).`;
+  return orToolError(() => read(given, "report"), fix);
 }
 
 function threadLine(ends: readonly string[]): [string, string] {

@@ -21,7 +21,7 @@ import {
   membersOf,
   type Rows,
 } from "../support/hostile.ts";
-import { wasmBytes } from "../support/wasm.ts";
+import { type HostSharedExports, M_LOCK_WAIT, openOver, wasmBytes, wasmModule } from "../support/wasm.ts";
 
 /** A heap with one of everything, and a second end of it in the same thread, which has patience but not for ever. */
 function scene(shared: boolean) {
@@ -286,6 +286,20 @@ describe("functions of the module", () => {
   });
 });
 
+function thrown(call: () => unknown): unknown {
+  try {
+    call();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+/** Where createSharedHeap has put a heap in a memory of its own. */
+function heapBaseOf(heap: api.SharedHeap): number {
+  return heap.share().heapBase;
+}
+
 describe("a bad address", () => {
   it("is refused before anything is locked: others collect and allocate", () => {
     const { heap, other, gc, type, object } = opened(true);
@@ -312,6 +326,73 @@ describe("a bad address", () => {
     heap.gc.collect();
     other.gc.collect();
     expect(other.gc.inside(() => other.gc.newObject(type))).toBeGreaterThan(0);
+    heap.validate({ deep: true });
+  });
+
+  it("is no object for a handle: misaligned, in no span, freed, inside of one, a block of malloc's, found dead", () => {
+    const { heap, other, gc, type, object, handle, block } = opened(true);
+    const freed = gc.inside(() => gc.newObject(type));
+    expect(gc.free(freed)).toBe(true);
+    const size = heap.memory.buffer.byteLength;
+    const bad = [
+      1,
+      8,
+      2048,
+      object + 1,
+      object + 2,
+      object + 4,
+      object + 16,
+      freed,
+      block,
+      block + 8,
+      size - 8,
+      size,
+      2 ** 32 - 8,
+    ];
+    const before = heap.stats();
+    const handles = gc.stats().handles;
+    for (const ptr of bad) {
+      for (const call of [() => gc.handle(ptr), () => gc.set(handle, ptr)]) {
+        // Before any lock, and whoever has one: it waits for nobody.
+        const error = other.lock(221).with(() => other.lock(0).with(() => thrown(call)));
+        expect(error, String(ptr)).toBeInstanceOf(api.NotAnObjectError);
+        expect(error).toMatchObject({ code: "ERR_NOT_AN_OBJECT", address: ptr });
+        const inside = ptr > object && ptr <= object + 16;
+        expect(String(error)).toMatch(
+          inside ? /inside an object; pass its start, 0x[0-9a-f]+, which objectOf/ : /pass the address/,
+        );
+      }
+    }
+    expect(gc.stats().handles).toBe(handles);
+    expect(heap.stats().mallocs).toBe(before.mallocs);
+    expect(gc.get(handle)).toBe(object);
+    for (const ptr of [1, 2048, size]) {
+      expect(() => other.lock(221).with(() => gc.pin(ptr))).toThrow(/ptr is in no object .*pass an address/);
+      expect(() => other.lock(221).with(() => gc.unpin(ptr))).toThrow(/not pinned/);
+    }
+    heap.validate({ deep: true });
+  });
+
+  it("but a tiny object at any address is one", () => {
+    const { heap, gc } = opened(true);
+    const pieces = Array.from({ length: 20 }, () => heap.mallocgc(3, null, true));
+    expect(pieces.some((p) => p % 2 === 1)).toBe(true);
+    const handles = pieces.map((p) => gc.handle(p));
+    gc.collect();
+    for (const [i, handle] of handles.entries()) expect(gc.objectOf(gc.get(handle))).toBe(pieces[i]! & ~15);
+  });
+
+  it("of an object that a cycle has found dead is refused before the sweep has come to it", () => {
+    const { heap, gc, type } = opened(true);
+    const dead = gc.inside(() => gc.newObject(type));
+    const { e } = openOver<HostSharedExports>(wasmModule("host-shared"), heap.memory, heapBaseOf(heap));
+    e.mallopt(M_LOCK_WAIT, 2000);
+    expect(e.gcBegin(1, 0)).toBe(1);
+    expect(e.gcFinish()).toBe(1);
+    expect([gc.isObject(dead), gc.objectOf(dead)]).toEqual([true, 0]);
+    expect(() => gc.handle(dead)).toThrow(api.NotAnObjectError);
+    e.releaseP();
+    gc.collect();
     heap.validate({ deep: true });
   });
 

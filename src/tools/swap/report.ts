@@ -1,9 +1,10 @@
 /**
  * What a swap did, as data and as text.
  */
-import { callLines, type LinkReport, reportText } from "../report.js";
+import { aLinkReport, callLines, type LinkReport, readReport, reportText } from "../report.js";
+import { aNumber, aString, choice, listOf, optional, type Reader, shaped } from "../shape.js";
 import type { FoundBy } from "./members.js";
-import type { RoleName } from "./rolenames.js";
+import { ROLE_NAMES, type RoleName } from "./rolenames.js";
 
 export interface SwapReport {
   /** What the old allocator is, as far as it was recognised. */
@@ -44,8 +45,31 @@ const FROM: Record<SwapReport["heapBaseFrom"], string> = {
   none: "unknown: the heap grows memory of its own",
 };
 
-/** The report in lines of text, without a line's end at the last. */
-export function formatSwapReport(report: SwapReport): string {
+const aSwapReport: Reader<SwapReport> = shaped<SwapReport>({
+  kind: choice(["dlmalloc", "rust", "unknown"]),
+  members: listOf(
+    shaped<SwapReport["members"][number]>({
+      role: choice(ROLE_NAMES),
+      index: aNumber,
+      name: optional(aString),
+      by: choice(["option", "export", "name", "behaviour"]),
+      exports: listOf(aString),
+    }),
+  ),
+  internals: aNumber,
+  oldCode: aNumber,
+  stateWords: aNumber,
+  heapBase: optional(aNumber),
+  heapBaseFrom: choice(Object.keys(FROM) as SwapReport["heapBaseFrom"][]),
+  size: shaped({ before: aNumber, after: aNumber }),
+  checked: choice(["yes", "not-possible"]),
+  link: aLinkReport,
+  warnings: listOf(aString),
+});
+
+/** The report in lines of text, without a line's end at the last. Throws ToolError "option" for what is no swap's report. */
+export function formatSwapReport(given: SwapReport): string {
+  const report = readReport(aSwapReport, given, "swap");
   const { size, link } = report;
   const base = report.heapBase === undefined ? "" : `${report.heapBase}, `;
   const lines: [string, string][] = [
