@@ -177,7 +177,8 @@ function checkRanges(): u32 {
   for (let at = gcState().ranges; at != 0; at = rangeAt(at).next) {
     if (!isTable(at, RANGE_SIZE, 16)) return bad(BAD_ROOTS, at);
     const r = rangeAt(at);
-    if (r.start > r.end || ((r.start | r.end) & 3) != 0 || (r.end == 0 && r.pointer != 0)) return bad(BAD_ROOTS, at);
+    // A record without an end is free, and its start says nothing.
+    if (r.end == 0 ? r.pointer != 0 : r.start > r.end || ((r.start | r.end) & 3) != 0) return bad(BAD_ROOTS, at);
     if (n != 0 && at == slow) return bad(BAD_ROOTS, at);
     if (n & 1) slow = rangeAt(slow).next;
     n++;

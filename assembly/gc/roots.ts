@@ -82,6 +82,7 @@ export function addRange(start: u32, end: u32, pointer: u32): bool {
   }
   const r = rangeAt(at);
   r.start = start;
+  // From here on it is one, also for a look without the lock.
   r.end = end;
   r.pointer = pointer;
   return true;
@@ -92,15 +93,15 @@ export function removeRange(start: u32): bool {
   for (let at = gcState().ranges; at != 0; at = rangeAt(at).next) {
     const r = rangeAt(at);
     if (r.start != start || r.end == 0) continue;
-    r.start = 0;
-    r.end = 0;
     r.pointer = 0;
+    r.end = 0;
+    r.start = 0;
     return true;
   }
   return false;
 }
 
-/** Whether all of [start, end) lies in one registered range. O(ranges). */
+/** Whether all of [start, end) lies in one registered range. Needs no lock: records of ranges stay. O(ranges). */
 export function isInRange(start: u32, end: u32): bool {
   for (let at = gcState().ranges; at != 0; at = rangeAt(at).next) {
     if (start >= rangeAt(at).start && end <= rangeAt(at).end) return true;

@@ -86,7 +86,7 @@ export class SharedCollector {
 
   /** Start of the live object that `ptr` points to or into, 0 when there is none. Throws HeapLockError. */
   objectOf(ptr: number): number {
-    u32(ptr, "ptr");
+    if (!this.#isInBlock(ptr)) return 0;
     return this.#gated((exports) => exports.objectOf(ptr)) >>> 0;
   }
 

@@ -78,8 +78,9 @@ function clock(): number {
 export function formatCycle(record: CycleRecord): string {
   object(record, "record");
   const { cycle, stopBegin, stopEnd, mark, before, after, marked, goal } = reading("record", () => ({ ...record }));
-  for (const figure of [cycle, stopBegin, stopEnd, mark, before, after, marked, goal]) {
-    if (typeof figure !== "number") throw new TypeError(`record must have the figures of a cycle: ${show(figure)}`);
+  for (const [name, figure] of Object.entries({ cycle, stopBegin, stopEnd, mark, before, after, marked, goal })) {
+    if (typeof figure === "number") continue;
+    throw new TypeError(`record.${name} must be a number: ${show(figure)}; pass what onCycle or runMarker gave`);
   }
   const ms = (time: number): string => time.toFixed(time < 1 ? 3 : 1);
   const mb = (bytes: number): string => (bytes / 1048576).toFixed(1);

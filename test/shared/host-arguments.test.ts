@@ -382,6 +382,27 @@ describe("a bad address", () => {
     for (const [i, handle] of handles.entries()) expect(gc.objectOf(gc.get(handle))).toBe(pieces[i]! & ~15);
   });
 
+  it("is no place for a store, whoever has the lock of the tables; and a registered range is one", () => {
+    const { heap, other, gc, type, object } = opened(true);
+    const outside = heap.memory.buffer.byteLength;
+    heap.memory.grow(1);
+    gc.addRoots(outside, 64);
+    other.lock(221).with(() => {
+      for (const slot of [1024, 4096, outside + 64]) {
+        expect(() => gc.writePointer(slot, object)).toThrow(/in no live object, and in no range of addRoots/);
+        expect(() => gc.clear(type, slot)).toThrow(RangeError);
+        expect(() => gc.move(type, slot, object)).toThrow(RangeError);
+      }
+      gc.writePointer(outside + 60, object);
+      gc.clear(type, outside, 4);
+      gc.move(type, outside + 48, object);
+      expect(gc.objectOf(outside)).toBe(0);
+    });
+    expect(gc.removeRoots(outside)).toBe(true);
+    expect(() => gc.writePointer(outside, 0)).toThrow(RangeError);
+    heap.validate({ deep: true });
+  });
+
   it("of an object that a cycle has found dead is refused before the sweep has come to it", () => {
     const { heap, gc, type } = opened(true);
     const dead = gc.inside(() => gc.newObject(type));
