@@ -15,7 +15,7 @@ import { isReady } from "../alloc/procs";
 import { GC, SHARED, SHARED_GC, TINY_SIZE } from "../base/config";
 import { lock, lockHurried, unlock } from "../base/locks";
 import { STAT_MISUSES, countAnywhere } from "../base/counters";
-import { isCollectedSpan } from "../base/gcstate";
+import { isCollectedSpan, isMarking } from "../base/gcstate";
 import { HEAP_MEMSTATS } from "../base/layout";
 import { heap, mheap } from "../base/state";
 import { giveOwn } from "../check/recover";
@@ -23,6 +23,7 @@ import { fillMemStats } from "../check/memstats";
 import { validateHeap } from "../check/validate";
 import { spanOf as lookup } from "../heap/arena";
 import { isPinned, pinObject, unpinObject } from "../gc/pins";
+import { scanRange } from "../gc/scan";
 import { blockSize } from "../heap/mspan";
 import { reclaim as reclaimSpans } from "../heap/mheap";
 
@@ -69,15 +70,18 @@ export function tryRealloc(ptr: u32, size: u32): u32 {
 
 /** The object at `p`, just checked, with another size: always elsewhere, for its pointers are known up to its old one. */
 function reallocObject(p: u32, size: u32): u32 {
-  const span = checkedSpan;
-  const old = blockSize(span);
+  const used = min(size, blockSize(checkedSpan));
+  // Now: the span's record may move while memory is looked for, for the pin too.
+  const scan = (checkedSpan.spanclass & 1) == 0;
   // The allocation may run a cycle, and nobody else need hold the object.
   if (pinObject(p) == 0) return 0;
   // A slot of its own: a piece of a tiny block could not be freed by hand.
-  const q = mallocgcImpl(max<u32>(size, TINY_SIZE), (span.spanclass & 1) == 0, true);
+  const q = mallocgcImpl(max<u32>(size, TINY_SIZE), scan, true);
   unpinObject(p);
   if (q == 0) return 0;
-  memory.copy(q, p, min(size, old));
+  memory.copy(q, p, used);
+  // The new object is black, and the old one goes: while marking goes on nobody else would look at what it points to.
+  if (scan && isMarking()) scanRange(q, 0, 0, used & ~3);
   freeChecked(p);
   return q;
 }
