@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { SIZE_CLASSES } from "../src/sizeclasses.ts";
 import { random } from "./support/random.ts";
-import { open, readStats } from "./support/wasm.ts";
+import { isShared, open, PAGE, readStats } from "./support/wasm.ts";
 
 const COARSE = Array.from({ length: 12 }, (_, i) => 16 << i);
 /** A class opens when the coarse one would have to grow for it so often: the coarse one has as many spans then. */
@@ -114,6 +114,32 @@ describe("alignment", () => {
       for (const p of blocks) o.e.free(p);
       expect(o.e.validate()).toBe(0);
       expect(readStats(o).heapAlloc).toBe(0);
+    }
+  });
+});
+
+describe.each(["malloc", "host", "shared"] as const)("%s: when the coarse class has no memory", (flavour) => {
+  it.each([16_385, 20_000, 3 * PAGE])("%i bytes are given where three pages are free", (size) => {
+    for (const call of ["malloc", "calloc", "realloc"] as const) {
+      const o = open(flavour, { initial: 4, maximum: 4, heapBase: 1024 });
+      // So that a record of a block of pages is there, too.
+      o.e.free(o.e.malloc(5 * PAGE));
+      const blocks: number[] = [];
+      for (let p = o.e.malloc(PAGE); p !== 0; p = o.e.malloc(PAGE)) blocks.push(p);
+      // Above all records: none moves there.
+      const first = [...blocks].reverse().find((p) => [0, 1, 2].every((i) => blocks.includes(p + i * PAGE)))!;
+      for (let i = 0; i < 3; i++) {
+        o.mem.u8.fill(0xff, first + i * PAGE, first + (i + 1) * PAGE);
+        o.e.free(first + i * PAGE);
+      }
+      // The spans' records are for the next ones then. Elsewhere a compaction gives their page back when it is wanted.
+      if (isShared(flavour)) o.e.malloc_trim(0);
+      const p = call === "malloc" ? o.e.malloc(size) : call === "calloc" ? o.e.calloc(1, size) : o.e.realloc(0, size);
+      expect(p, call).toBe(first);
+      expect(o.e.malloc_usable_size(p)).toBe(3 * PAGE);
+      if (call === "calloc") expect(o.mem.u8.subarray(p, p + size).every((byte) => byte === 0)).toBe(true);
+      expect(o.e.malloc(PAGE)).toBe(0);
+      o.e.free(p);
     }
   });
 });

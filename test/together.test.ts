@@ -182,6 +182,21 @@ describe.each<Flavour>(["host", "test"])("%s: when all objects are collected", (
   });
 });
 
+describe.each(ONE_THREAD)("%s: pages that were taken for records and are not used", (flavour) => {
+  it.each([PAGE, 32_768, 70_000])("are given before memory is refused: blocks of %i bytes", (size) => {
+    for (const pages of [100, 200, 400]) {
+      const o = open(flavour, { initial: 1, maximum: pages, heapBase: 1024 });
+      const blocks = fill(o.e, () => size);
+      fill(o.e, () => PAGE, blocks);
+      // A page is freed and may be taken again: nothing more is there.
+      o.e.free(blocks.pop()!);
+      o.e.malloc_trim(0);
+      expect(fill(o.e, () => PAGE).length, `${pages} pages`).toBeLessThanOrEqual(1);
+      expectValid(o, `${pages} pages`);
+    }
+  });
+});
+
 /** What this needs of the collector's exports. */
 interface Collector {
   newType(size: number, ptrBytes: number): number;

@@ -34,6 +34,12 @@ import { freedSlots, isDirty, loadFreed, refill, reloadRow } from "./mcache";
 /** Below this, a clear or a copy by words beats the engine's call. Bytes. */
 @inline const WORDS_MAX: u32 = 256;
 
+/**
+ * Up to here a request's coarse class (central/coarse.ts) takes as few pages as the request. The class of 32 KiB may take
+ * one more: when there is no memory for it, a block of as many pages as the request needs is tried.
+ */
+@inline const COARSE_FITS: u32 = 2 * PAGE_SIZE;
+
 /** Take the lowest slot of `cache`, the group's allocCache, which is not 0. */
 // @ts-ignore: decorator
 @inline
@@ -108,7 +114,8 @@ export function mallocSlow(size: u32): u32 {
   // It calls itself, so that no optimiser takes it for a function of one caller and copies it into malloc: the inlined
   // half would pay for the registers of this one.
   if (SHARED ? local == 0 : heap == 0) return getReady() ? mallocSlow(size) : 0;
-  return size <= MAX_SMALL_SIZE ? nextFree(slowRow(size), size) : mallocLarge(size, 1, false, 1);
+  const p = size <= MAX_SMALL_SIZE ? nextFree(slowRow(size), size) : 0;
+  return p || size <= COARSE_FITS ? p : mallocLarge(size, 1, false, 1);
 }
 
 /** What others have freed of this P's and of nobody's spans: before memory grows. */
@@ -174,5 +181,6 @@ export function nextFreeZeroed(address: u32, size: u32): u32 {
 /** calloc: `size` zero bytes, 0 when there is no memory. */
 export function mallocZeroed(size: u32): u32 {
   if (!isReady()) return 0;
-  return size <= MAX_SMALL_SIZE ? nextFreeZeroed(slowRow(size), size) : mallocLarge(size, 1, true, 1);
+  const p = size <= MAX_SMALL_SIZE ? nextFreeZeroed(slowRow(size), size) : 0;
+  return p || size <= COARSE_FITS ? p : mallocLarge(size, 1, true, 1);
 }

@@ -278,7 +278,7 @@ export class MHeap {
   /** Chunk of the records that stay: types, root ranges, the first table of pins. Collected heaps. */
   fixedCur: u32;
   fixedEnd: u32;
-  /** Pages of spans that have gone since the last compaction. */
+  /** Pages of spans that have gone since the last compaction, and times that pages were taken for records. */
   freedPages: u32;
 }
 

@@ -215,10 +215,13 @@ function isMarked(from: u32, last: u32): bool {
 /** What is free on pages that go: dead span records, their meta tables, the chunk. */
 function dropDead(): void {
   const h = mheap();
-  // The rest of its page is lost while records on it are in use.
-  if (h.persistCur >= first) {
-    h.persistCur = 0;
-    h.persistEnd = 0;
+  const cur = h.persistCur;
+  if (cur >= first) {
+    // The rest of its page stays the chunk's while a record there is in use.
+    const pageEnd = (cur + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+    const stays = cur != pageEnd && isMarked(cur, cur);
+    h.persistCur = stays ? cur : 0;
+    h.persistEnd = stays ? pageEnd : 0;
   }
   for (let ngroups: u32 = 0; ngroups <= MAX_GROUPS; ngroups++) {
     const front = frontSize(ngroups);

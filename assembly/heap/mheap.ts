@@ -160,7 +160,7 @@ export function addRegion(base: u32, bytes: u32, zero: bool): void {
     }
     coverArenas(lo, hi);
     if (rest) {
-      markPages(from >> PAGE_SHIFT, (rest - from) >> PAGE_SHIFT, PAGE_MOVES);
+      recordsTaken(from >> PAGE_SHIFT, (rest - from) >> PAGE_SHIFT);
       persistChunk(cur, rest);
     }
   } else if (SHARED && (first < h.arenaLo || last > h.arenaHi)) {
@@ -234,7 +234,8 @@ function allocTree(npages: u32, zero: bool): u32 {
  */
 export function allocRun(npages: u32, zero: bool, short: u32 = 0): u32 {
   const h = mlocal();
-  if (npages < PAGE_CACHE_MAX) {
+  // What the page cache has may be dirty.
+  if (npages < PAGE_CACHE_MAX && !zero) {
     let page = pageCacheAlloc(npages);
     if (page == 0 && h.pcCache == 0 && pageCacheRefill()) {
       count(STAT_PAGE_CACHE_REFILLS);
@@ -429,13 +430,19 @@ function refillPersistent(): bool {
   return addRecords(page, npages);
 }
 
+/** These pages are records' from now on. A compaction can give back those that are not used, so there is work for it. */
+function recordsTaken(page: u32, npages: u32): void {
+  markPages(page, npages, PAGE_MOVES);
+  if (COMPACTS) mheap().freedPages += 1;
+}
+
 /** A run of pages for the persistent chunk, which it is longer than; page 0 is none: false. */
 function addRecords(page: u32, npages: u32): bool {
   if (page == 0) return false;
   // In this order, as in allocTable.
   clearMoving();
   mheap().metaPages += npages;
-  markPages(page, npages, PAGE_MOVES);
+  recordsTaken(page, npages);
   persistChunk(page << PAGE_SHIFT, (page + npages) << PAGE_SHIFT);
   return true;
 }
