@@ -31,14 +31,14 @@ import {
 import { STAT_LARGE_FREES, count, countAnywhere } from "../base/counters";
 import { enterSure, leaveGate } from "../base/gates";
 import { lockSoon, unlock } from "../base/locks";
-import { arenaOf, heap, local, pAt, rowAt } from "../base/state";
+import { arenaOf, heap, local, rowAt } from "../base/state";
+import { isCollectedRow } from "../base/gcrows";
 import { freeCollected } from "../central/collected";
 import { release } from "../central/mcentral";
 import { TAKE_DEFERRED, deferredNotes, hasNotes, note, unnote, walkNotes } from "../central/notes";
 import { freeRemote, hasRemote, takeRemote } from "../central/remote";
 import { SWEPT_EMPTY, sweepSpan } from "../central/sweep";
 import { isUnswept, unlinkLarge } from "../central/sweepsets";
-import { isCollectedRow } from "../gc/mark";
 import { refusePinned } from "../gc/pins";
 import { pageRecord, spanOf } from "../heap/arena";
 import { freeSpan } from "../heap/mheap";

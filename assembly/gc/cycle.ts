@@ -18,6 +18,7 @@ import { ASC, CHECKMARK, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT, PROFILE, SHARED } f
 import { PHASE_MARK, PHASE_OFF, PHASE_TERMINATION, HEAP_PACER, blacken, gcState } from "../base/gcstate";
 import { HEAP_ROWS, ROW_SHIFT } from "../base/layout";
 import { heap, mheap, rowAt, rowAddress } from "../base/state";
+import { isBornBlack } from "../base/gcrows";
 import { uncacheRow } from "../alloc/mcache";
 import { finishSweep, isFinalizing, leaveFinalizer, startSweep, sweepOne } from "../central/sweep";
 import { switchSets } from "../central/sweepsets";
@@ -25,7 +26,7 @@ import { groupAt, groupIndex, spanAt } from "../heap/mspan";
 import { checkMarks } from "../check/checkmark";
 import { TRANSPARENT, unmarkRoots } from "./ascroots";
 import { dropTiny } from "./mallocgc";
-import { drain, isBornBlack, rescanMarked } from "./mark";
+import { drain, rescanMarked } from "./mark";
 import {
   Pacer,
   assistCredit,

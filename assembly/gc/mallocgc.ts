@@ -38,7 +38,8 @@ import { addMarked } from "../base/gates";
 import { FLAG_FULL, HEAP_CLASS128, HEAP_CLASS8, HEAP_ZEROBASE, MSPAN_SIZE, Row } from "../base/layout";
 import { STAT_TINY_BLOCKS, STAT_ZERO_CLEARED, STAT_ZERO_SKIPPED, count, countBy } from "../base/counters";
 import { GcState, blacken, gcState, isMarking, markWord } from "../base/gcstate";
-import { central, heap, mlocal, rowAt, rowAddress } from "../base/state";
+import { heap, mlocal, rowAt, rowAddress } from "../base/state";
+import { isBornBlack, isScanRow } from "../base/gcrows";
 import { classSize } from "../alloc/init";
 import { clearWords, mallocLarge, nextFree, nextFreeZeroed } from "../alloc/malloc";
 import { freeChecked } from "../alloc/free";
@@ -49,7 +50,6 @@ import { pushLarge } from "../central/sweepsets";
 import { pageRecord } from "../heap/arena";
 import { groupAt, groupIndex, metaWord, spanAt } from "../heap/mspan";
 import { collect, gcPoll, pacer, readyGC } from "./cycle";
-import { isBornBlack, isScanRow } from "./mark";
 import { pollShared, reclaimShared, sharedGrows } from "./sharedcycle";
 import { needMeta, setSlotType } from "./typebits";
 

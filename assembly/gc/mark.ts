@@ -16,31 +16,12 @@
  * Owner: the thread that marks. Cost of shade: four cache lines at worst. Drain counts its work in bytes scanned.
  */
 
-import {
-  ARENA_PAGES,
-  ARENA_SHIFT,
-  ASC,
-  CHECKMARK,
-  FIRST_GC_ROW,
-  NUM_CLASSES,
-  NUM_ROWS,
-  PAGE_SHIFT,
-  ROW_SCAN,
-  SHARED,
-} from "../base/config";
-import {
-  FLAG_FULL,
-  HEAP_ROWS,
-  MSPAN_SIZE,
-  MSpan,
-  PAGE_RECORD_SHIFT,
-  PageRecord,
-  ROW_SHIFT,
-  SPAN_IN_USE,
-} from "../base/layout";
+import { ARENA_PAGES, ARENA_SHIFT, ASC, CHECKMARK, PAGE_SHIFT, SHARED } from "../base/config";
+import { FLAG_FULL, MSPAN_SIZE, MSpan, PAGE_RECORD_SHIFT, PageRecord, SPAN_IN_USE } from "../base/layout";
 import { gcState, markWord, markWordAt } from "../base/gcstate";
 import { addMarked } from "../base/gates";
-import { arenaOf, heap, here, rowAt, rowAddress } from "../base/state";
+import { arenaOf, rowAt, rowAddress } from "../base/state";
+import { isScanRow, isCollectedRow } from "../base/gcrows";
 import { pageRecord, spanOf } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
 import { liveBits, metaOf, spanAt } from "../heap/mspan";
@@ -52,35 +33,6 @@ import { popWork, pushWork } from "./work";
 @inline const RECORD_MASK: u32 = (ARENA_PAGES - 1) << PAGE_RECORD_SHIFT;
 /** Bytes from a slot's start to where its object begins. */
 @inline export const OBJECT_AT: u32 = ASC ? 8 : 0;
-
-/** Whether a row, by its address, is one of objects with pointers. */
-// @ts-ignore: decorator
-@inline
-export function isScanRow(row: u32): bool {
-  // Page records name the heap's rows.
-  if (SHARED && row - (heap + HEAP_ROWS + (ROW_SCAN << ROW_SHIFT)) < NUM_CLASSES << ROW_SHIFT) return true;
-  return row - (here() + HEAP_ROWS + (ROW_SCAN << ROW_SHIFT)) < NUM_CLASSES << ROW_SHIFT;
-}
-
-/**
- * Whether what is allocated from a row during the marking is black at once. AssemblyScript's library fills new arrays with
- * references that it copies out of old ones without __link: objects that have any are white there, like all others that
- * marking has not reached.
- */
-// @ts-ignore: decorator
-@inline
-export function isBornBlack(row: u32): bool {
-  return !ASC || !isScanRow(row);
-}
-
-// @ts-ignore: decorator
-@inline
-export function isCollectedRow(row: u32): bool {
-  if (SHARED) {
-    return row - (heap + HEAP_ROWS + (FIRST_GC_ROW << ROW_SHIFT)) < (NUM_ROWS - FIRST_GC_ROW) << ROW_SHIFT;
-  }
-  return row >= here() + HEAP_ROWS + (FIRST_GC_ROW << ROW_SHIFT);
-}
 
 /** True in the thread that has M (gc/sharedcycle.ts). */
 let marker: bool = false;

@@ -14,9 +14,10 @@
 import { ASC, PAGE_SHIFT, SHARED } from "../base/config";
 import { FLAG_FULL, MSPAN_SIZE, MSpan, PageRecord } from "../base/layout";
 import { rowAt } from "../base/state";
+import { isScanRow } from "../base/gcrows";
 import { pageRecord, spanOf } from "../heap/arena";
 import { metaOf, spanAt } from "../heap/mspan";
-import { isLive, isScanRow, shade } from "./mark";
+import { isLive, shade } from "./mark";
 import { BITS_MAX_SIZE, nextPointer, readBits } from "./typebits";
 import { pushWork } from "./work";
 
