@@ -27,7 +27,7 @@ import {
 } from "../base/config";
 import { FLAG_NEEDZERO, Group, HEAP_CLASS8, HEAP_ROWS, MSPAN_SIZE, ROW_SHIFT } from "../base/layout";
 import { MAX_RESERVE, M_RESERVE, setOption } from "../base/options";
-import { PHASE_MARK, gcState } from "../base/gcstate";
+import { PHASE_MARK, gcState, pacer } from "../base/gcstate";
 import { central, heap, mheap, rowAt, rowAddress } from "../base/state";
 import { bootstrap } from "../alloc/init";
 import { TELL, checkPointer, freeBy } from "../alloc/free";
@@ -36,7 +36,7 @@ import { MISUSE_NONE } from "../alloc/misuse";
 import { rawAlloc } from "../alloc/raw";
 import { reallocChecked } from "../alloc/realloc";
 import { blockGiven, blockTaken, isPointerFree, sortExtra, unpinned, visit } from "../gc/ascroots";
-import { collect, pacer, readyGC, repace, startGC, stepGC } from "../gc/cycle";
+import { collect, readyGC, repace, startGC, stepGC } from "../gc/cycle";
 import { gcFigure } from "../gc/figures";
 import { classOfSize, liveGrows, mallocgcLarge, nextFreeGC } from "../gc/mallocgc";
 import {
@@ -53,8 +53,8 @@ import {
   unpinLittle,
   visitLittle,
 } from "../gc/little";
-import { setGCPercent as pacerPercent, setHeapMinimum, setMemoryLimit as pacerLimit } from "../gc/pacer";
-import { pinObject, unpinObject } from "../gc/pins";
+import { setGCPercent as pacerPercent, setHeapMinimum, setMemoryLimit as pacerLimit } from "../base/pacer";
+import { pinObject, unpinObject } from "../alloc/pins";
 import { oncollect } from "../gc/rtrace";
 import { countVisit } from "../gc/scan";
 import { pageRecord } from "../heap/arena";

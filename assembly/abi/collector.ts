@@ -11,24 +11,25 @@
 import { checkPointer, checkedSpan, findObject, freeChecked } from "../alloc/free";
 import { MISUSE_NONE, MISUSE_PINNED } from "../alloc/misuse";
 import { isReady } from "../alloc/procs";
-import { gcState, isCollectedSpan, isMarking } from "../base/gcstate";
+import { gcState, isCollectedSpan, isMarking, pacer } from "../base/gcstate";
 import { heap } from "../base/state";
 import { SWEPT_EMPTY, sweepSpan } from "../central/sweep";
 import { isUnswept } from "../central/sweepsets";
 import { typedClear as clearTyped, typedMove as moveTyped, writePointer as writeSlot } from "../gc/barrier";
-import { collect, finishMark, pacer, readyGC, repace, startGC, stepGC, sweepPages } from "../gc/cycle";
+import { collect, finishMark, readyGC, repace, startGC, stepGC, sweepPages } from "../gc/cycle";
 import { gcFigure } from "../gc/figures";
 import { newObject as allocate } from "../gc/mallocgc";
-import { isMarked, shade } from "../gc/mark";
+import { shade } from "../gc/mark";
 import {
   setGCPercent as pacerPercent,
   setHeapMinimum as pacerMinimum,
   setMemoryLimit as pacerLimit,
   shouldStart,
-} from "../gc/pacer";
-import { isPinned, pinObject, pinsOf, unpinObject } from "../gc/pins";
+} from "../base/pacer";
+import { isPinned, pinObject, pinsOf, unpinObject } from "../alloc/pins";
 import { addRange, freeHandle, handleValue, isHandle, isInRange, newHandle, removeRange, setHandle } from "../gc/roots";
 import { newType as makeType, typeAt } from "../gc/typebits";
+import { isMarked } from "../gc/markbits";
 import { spanOf } from "../heap/arena";
 
 // @ts-ignore: decorator

@@ -11,21 +11,21 @@ import { MISUSE_NONE, MISUSE_PINNED } from "../alloc/misuse";
 import { isReady } from "../alloc/procs";
 import { LOCK_GC } from "../base/layout";
 import { enterGate, enterSure, isInside, leaveGate } from "../base/gates";
-import { SharedGc, gcState, isCollectedSpan, isMarking, sharedGc } from "../base/gcstate";
+import { SharedGc, gcState, isCollectedSpan, isMarking, sharedGc, pacer } from "../base/gcstate";
 import { lock, unlock } from "../base/locks";
 import { heap } from "../base/state";
 import { isUnswept } from "../central/sweepsets";
 import { typedClear as clearTyped, typedMove as moveTyped, writePointer as writeSlot } from "../gc/barrier";
-import { pacer, repace } from "../gc/cycle";
+import { repace } from "../gc/cycle";
 import { gcFigure } from "../gc/figures";
-import { isMarked, shade } from "../gc/mark";
+import { shade } from "../gc/mark";
 import {
   setGCPercent as pacerPercent,
   setHeapMinimum as pacerMinimum,
   setMemoryLimit as pacerLimit,
   shouldStart,
-} from "../gc/pacer";
-import { isPinned, pinObject, pinsOf, unpinObject } from "../gc/pins";
+} from "../base/pacer";
+import { isPinned, pinObject, pinsOf, unpinObject } from "../alloc/pins";
 import { addRange, freeHandle, handleValue, isHandle, isInRange, newHandle, removeRange, setHandle } from "../gc/roots";
 import { allocateShared } from "../gc/sharedabi";
 import {
@@ -42,6 +42,7 @@ import {
   wakeMarkers,
 } from "../gc/sharedcycle";
 import { newType as makeType, typeAt } from "../gc/typebits";
+import { isMarked } from "../gc/markbits";
 import { spanOf } from "../heap/arena";
 
 /** Inside of the gate, with G. False: one of them is not to be had, and lastStuck tells whose it is. */

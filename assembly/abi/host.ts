@@ -22,7 +22,7 @@ import { giveOwn } from "../check/recover";
 import { fillMemStats } from "../check/memstats";
 import { validateHeap } from "../check/validate";
 import { spanOf as lookup } from "../heap/arena";
-import { isPinned, pinObject, unpinObject } from "../gc/pins";
+import { isPinned, pinObject, unpinObject } from "../alloc/pins";
 import { scanRange } from "../gc/scan";
 import { blockSize } from "../heap/mspan";
 import { reclaim as reclaimSpans } from "../heap/mheap";

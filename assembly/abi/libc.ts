@@ -13,7 +13,7 @@ import { REPORT, free, freeBy, smallBlockSize, usableSize } from "../alloc/free"
 import { mallocAligned, reallocBlock } from "../alloc/realloc";
 import { isReady } from "../alloc/procs";
 import { lock, unlock } from "../base/locks";
-import { refusePinned } from "../gc/pins";
+import { refusePinned } from "../alloc/pins";
 import { heap } from "../base/state";
 import { giveBackAll } from "../heap/mheap";
 

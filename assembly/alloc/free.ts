@@ -39,7 +39,7 @@ import { TAKE_DEFERRED, deferredNotes, hasNotes, note, unnote, walkNotes } from 
 import { freeRemote, hasRemote, takeRemote } from "../central/remote";
 import { SWEPT_EMPTY, sweepSpan } from "../central/sweep";
 import { isUnswept, unlinkLarge } from "../central/sweepsets";
-import { refusePinned } from "../gc/pins";
+import { refusePinned } from "./pins";
 import { pageRecord, spanOf } from "../heap/arena";
 import { freeSpan } from "../heap/mheap";
 import { addressOf, blockSize, groupAt, liveBits, remoteBits, reopenFree, spanAt, validBits } from "../heap/mspan";

@@ -47,7 +47,8 @@ import {
 } from "../base/layout";
 import { startCoarse } from "../central/coarse";
 import { initRow } from "../central/rows";
-import { readyGC } from "../gc/cycle";
+import { gcState, pacer } from "../base/gcstate";
+import { initPacer } from "../base/pacer";
 import { fillSizeClasses } from "../base/sizeclasses";
 import { pause } from "../base/locks";
 import { maxBytes } from "../base/options";
@@ -164,7 +165,10 @@ export function bootstrap(given: bool, heapBase: u32): bool {
   initTables();
   addRegion(region, (end - region) & ~(PAGE_SIZE - 1), zero);
   // With several threads, before any of them can ask.
-  if (SHARED_GC) readyGC();
+  if (SHARED_GC) {
+    gcState().ready = 1;
+    initPacer(pacer());
+  }
   if (SHARED) setLocal(0);
   return true;
 }

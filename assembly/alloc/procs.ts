@@ -15,11 +15,10 @@
  */
 
 import { MAX_PS, PAGE_SHIFT, PAGE_SIZE, SHARED, SHARED_GC } from "../base/config";
-import { forgetGate, isInside } from "../base/gates";
+import { forgetGate, isInside, setMarker } from "../base/gates";
 import { HEAP_P_RECORDS, HEAP_P_STATES, HEAP_PROCS, P_RECORD_SIZE } from "../base/layout";
 import { NO_P, forgetLocks, lock, self, setSelf, unlock } from "../base/locks";
 import { clearMoving, heap, local, mheap, pAt, recordOf, setLocal, syncMemory } from "../base/state";
-import { setMarker } from "../gc/mark";
 import { allocRun } from "../heap/mheap";
 import { pageCacheFlush } from "../heap/pagecache";
 import { moveChunk } from "../heap/persistent";

@@ -12,7 +12,7 @@ import { lock, unlock } from "../base/locks";
 import { MSpan } from "../base/layout";
 import { clearMoving, rowAddress } from "../base/state";
 import { classFor, classSlot } from "../central/rows";
-import { refusePinned } from "../gc/pins";
+import { refusePinned } from "./pins";
 import { giveBack, isSmall } from "../heap/mheap";
 import { blockSize } from "../heap/mspan";
 import { resizeLargeSpan, widenSpan } from "../heap/resize";

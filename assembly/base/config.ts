@@ -65,7 +65,7 @@
 @inline export const GC: bool = ASC || HOST;
 /** True with the collector on a heap of several threads: gates, a marker's lock, mcentrals that all share. */
 @inline export const SHARED_GC: bool = GC && SHARED;
-/** True where every cycle's marks are checked by a second marking if the program asks for it (check/checkmark.ts). */
+/** True where every cycle's marks are checked by a second marking if the program asks for it (gc/checkmark.ts). */
 @inline export const CHECKMARK: bool = HOST || (ASC && isDefined(GOMALLOC_CHECKMARK));
 /** True where such a check that fails traps. */
 @inline export const CHECKMARK_TRAPS: bool = isDefined(GOMALLOC_TEST);

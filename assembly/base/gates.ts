@@ -239,3 +239,10 @@ export function openGatesOf(dead: u32): u32 {
   }
   return n;
 }
+
+/** True in the thread that has M (gc/sharedcycle.ts). */
+export let marker: bool = false;
+
+export function setMarker(yes: bool): void {
+  marker = yes;
+}

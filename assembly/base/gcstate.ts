@@ -2,7 +2,7 @@
  * The collector's own fields, in the heap's record at HEAP_GC: what the layers below gc/ have to know of a cycle.
  *
  *   0..255    GcState
- *   256..767  the pacer's (gc/pacer.ts)
+ *   256..767  the pacer's (base/pacer.ts)
  *   768..     SharedGc, in a shared heap
  *
  * Owner: the thread that works on the heap. In a shared one the words of GcState are written by whoever has M, while the
@@ -13,6 +13,7 @@
 import { FIRST_GC_ROW, GC, SHARED } from "./config";
 import { FLAG_FULL, HEAP_GC, MSPAN_SIZE, MSpan } from "./layout";
 import { heap } from "./state";
+import { Pacer } from "./pacer";
 
 /** GcState.phase */
 @inline export const PHASE_OFF: u32 = 0;
@@ -69,7 +70,7 @@ export class GcState {
   /** Slots and bytes that the last sweep found dead. */
   freedSlots: u64;
   freedBytes: u64;
-  /** 1: every cycle is checked by a second marking (check/checkmark.ts). */
+  /** 1: every cycle is checked by a second marking (gc/checkmark.ts). */
   checkmark: u32;
   /** 1 once the pacer's record has been filled. */
   ready: u32;
@@ -205,4 +206,10 @@ export function blacken(span: MSpan, i: u32, slots: u64): void {
 /** No slot of the span is marked. */
 export function clearMarks(span: MSpan): void {
   for (let i: u32 = 0; i < max<u32>(span.ngroups, 1); i++) store<u64>(markWord(span, i), 0);
+}
+
+// @ts-ignore: decorator
+@inline
+export function pacer(): Pacer {
+  return changetype<Pacer>(<usize>(heap + HEAP_PACER));
 }

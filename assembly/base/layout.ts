@@ -386,3 +386,6 @@ export class PRecord {
   spansTaken: u64;
   spansGiven: u64;
 }
+
+/** Bytes from a slot's start to where its object begins. */
+@inline export const OBJECT_AT: u32 = ASC ? 8 : 0;

@@ -12,13 +12,12 @@
  */
 
 import { FINALIZE, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT } from "../base/config";
-import { FULL, MSpan, SPAN_IN_USE } from "../base/layout";
+import { FULL, MSpan, SPAN_IN_USE, OBJECT_AT } from "../base/layout";
 import { clearMarks, gcState, markWord } from "../base/gcstate";
 import { STAT_LARGE_FREES, count } from "../base/counters";
 import { central, mheap, rowAt, rowAddress } from "../base/state";
 import { freeSpan } from "../heap/mheap";
 import { groupOf, liveBits, spanAt, validBits } from "../heap/mspan";
-import { OBJECT_AT } from "../gc/mark";
 import { pushPartial, retainOrFree } from "./mcentral";
 import { isUnswept, pushFull, pushLarge, sweepSets, unlinkLarge, unlinkUnswept } from "./sweepsets";
 

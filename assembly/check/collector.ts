@@ -18,13 +18,13 @@ import {
   gcState,
   isCollectedSpan,
   sharedGc,
+  pacer,
 } from "../base/gcstate";
 import { lockOwner } from "../base/locks";
 import { heap, mheap } from "../base/state";
 import { isUnswept } from "../central/sweepsets";
-import { pacer } from "../gc/cycle";
-import { isOrdered } from "../gc/pacer";
-import { findSlot } from "../gc/pins";
+import { isOrdered } from "../base/pacer";
+import { findSlot } from "../alloc/pins";
 import { RANGE_SIZE, rangeAt } from "../gc/roots";
 import { TYPE_SIZE, isType, typeAt, typeBytes } from "../gc/typebits";
 import { HEADER } from "../gc/work";

@@ -28,9 +28,10 @@ import { gcState, markWord } from "../base/gcstate";
 import { rowAt, rowAddress } from "../base/state";
 import { spanOf } from "../heap/arena";
 import { hasLittle, isLittleObject, visitLittle } from "./little";
-import { isLive, shade } from "./mark";
-import { pinAt, pinSlots } from "./pins";
+import { shade } from "./mark";
+import { pinAt, pinSlots } from "../alloc/pins";
 import { pushWork } from "./work";
+import { isLive } from "./markbits";
 
 /** Flags of __typeinfo. */
 @inline const ARRAY: u32 = 1 << 1;

@@ -1,7 +1,7 @@
 /**
  * The collector's cycle on one thread: it begins, is paid for by allocation or stepped by the host, ends, and is swept.
  *
- *   off   heapLive reaches the trigger (gc/pacer.ts), or somebody asks: what is unswept is swept, what the mcache holds
+ *   off   heapLive reaches the trigger (base/pacer.ts), or somebody asks: what is unswept is swept, what the mcache holds
  *         will be born black (but see isBornBlack), the roots are shaded                                  -> mark
  *   mark  assists at refills and steps of the host drain the queue. When it is empty the roots are looked at again; what
  *         that brings is drained on the spot while it is little, else left to further steps, a few times
@@ -15,7 +15,7 @@
  */
 
 import { ASC, CHECKMARK, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT, PROFILE, SHARED } from "../base/config";
-import { PHASE_MARK, PHASE_OFF, PHASE_TERMINATION, HEAP_PACER, blacken, gcState } from "../base/gcstate";
+import { PHASE_MARK, PHASE_OFF, PHASE_TERMINATION, blacken, gcState, pacer } from "../base/gcstate";
 import { HEAP_ROWS, ROW_SHIFT } from "../base/layout";
 import { heap, mheap, rowAt, rowAddress } from "../base/state";
 import { isBornBlack } from "../base/gcrows";
@@ -23,10 +23,9 @@ import { uncacheRow } from "../alloc/mcache";
 import { finishSweep, isFinalizing, leaveFinalizer, startSweep, sweepOne } from "../central/sweep";
 import { switchSets } from "../central/sweepsets";
 import { groupAt, groupIndex, spanAt } from "../heap/mspan";
-import { checkMarks } from "../check/checkmark";
+import { checkMarks } from "./checkmark";
 import { TRANSPARENT, unmarkRoots } from "./ascroots";
 import { dropTiny } from "./mallocgc";
-import { drain, rescanMarked } from "./mark";
 import {
   Pacer,
   assistCredit,
@@ -41,10 +40,11 @@ import {
   startCycle,
   sweepDebt,
   sweepFinished,
-} from "./pacer";
+} from "../base/pacer";
 import { shadeRoots } from "./roots";
 import { oninterrupt, onyield } from "./rtrace";
 import { freeBuffers, isWorkEmpty, reserveBuffer } from "./work";
+import { drain, rescanMarked } from "./drain";
 
 @inline export const ALL: u64 = ~(<u64>0);
 /** Looks at the roots after which the rest is drained whatever it is. */
@@ -60,12 +60,6 @@ import { freeBuffers, isWorkEmpty, reserveBuffer } from "./work";
  */
 @inline const THRASH_SHIFT: u64 = 4;
 @inline const LIMIT_THRASH_SHIFT: u64 = 2;
-
-// @ts-ignore: decorator
-@inline
-export function pacer(): Pacer {
-  return changetype<Pacer>(<usize>(heap + HEAP_PACER));
-}
 
 /** Bytes of pages in spans and records: what a memory that never shrinks cannot count by its size. */
 function memoryInUse(): u64 {

@@ -4,10 +4,9 @@
  */
 
 import { SHARED } from "../base/config";
-import { gcState, sharedGc } from "../base/gcstate";
+import { gcState, sharedGc, pacer } from "../base/gcstate";
 import { mheap } from "../base/state";
-import { checked, unchecked } from "../check/checkmark";
-import { pacer } from "./cycle";
+import { checked, unchecked } from "./checkmark";
 
 /** Figure `i` of a heap that is there; 0 for a number that has none. */
 export function gcFigure(i: u32): f64 {

@@ -17,9 +17,9 @@
  */
 
 import { FINALIZE, PROFILE, RTRACE, WASM_PAGE_SHIFT } from "../base/config";
+import { OBJECT_AT } from "../base/layout";
 import { finalize, isFinalizing, leaveFinalizer } from "../central/sweep";
 import { isPointerFree, shadeStack } from "./ascroots";
-import { OBJECT_AT } from "./mark";
 import { onalloc, oncollect, onfree, oninit, oninterrupt, onmove, onvisit, onyield } from "./rtrace";
 
 /** Whether the program's heap is a little one whatever its memory. */

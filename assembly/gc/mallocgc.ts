@@ -37,7 +37,7 @@ import {
 import { addMarked } from "../base/gates";
 import { FLAG_FULL, HEAP_CLASS128, HEAP_CLASS8, HEAP_ZEROBASE, MSPAN_SIZE, Row } from "../base/layout";
 import { STAT_TINY_BLOCKS, STAT_ZERO_CLEARED, STAT_ZERO_SKIPPED, count, countBy } from "../base/counters";
-import { GcState, blacken, gcState, isMarking, markWord } from "../base/gcstate";
+import { GcState, blacken, gcState, isMarking, markWord, pacer } from "../base/gcstate";
 import { heap, mlocal, rowAt, rowAddress } from "../base/state";
 import { isBornBlack, isScanRow } from "../base/gcrows";
 import { classSize } from "../alloc/init";
@@ -49,7 +49,7 @@ import { reclaimPages } from "../central/sweep";
 import { pushLarge } from "../central/sweepsets";
 import { pageRecord } from "../heap/arena";
 import { groupAt, groupIndex, metaWord, spanAt } from "../heap/mspan";
-import { collect, gcPoll, pacer, readyGC } from "./cycle";
+import { collect, gcPoll, readyGC } from "./cycle";
 import { pollShared, reclaimShared, sharedGrows } from "./sharedcycle";
 import { needMeta, setSlotType } from "./typebits";
 

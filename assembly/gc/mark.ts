@@ -17,35 +17,19 @@
  */
 
 import { ARENA_PAGES, ARENA_SHIFT, ASC, CHECKMARK, PAGE_SHIFT, SHARED } from "../base/config";
-import { FLAG_FULL, MSPAN_SIZE, MSpan, PAGE_RECORD_SHIFT, PageRecord, SPAN_IN_USE } from "../base/layout";
+import { FLAG_FULL, MSPAN_SIZE, MSpan, PAGE_RECORD_SHIFT, PageRecord, OBJECT_AT } from "../base/layout";
 import { gcState, markWord, markWordAt } from "../base/gcstate";
-import { addMarked } from "../base/gates";
-import { arenaOf, rowAt, rowAddress } from "../base/state";
+import { addMarked, marker } from "../base/gates";
+import { arenaOf, rowAt } from "../base/state";
 import { isScanRow, isCollectedRow } from "../base/gcrows";
 import { pageRecord, spanOf } from "../heap/arena";
-import { nextSpanPage } from "../heap/mheap";
-import { liveBits, metaOf, spanAt } from "../heap/mspan";
-import { checkShade, checking } from "../check/checkmark";
-import { scanObject } from "./scan";
-import { pushShaded, takeInbox } from "./inbox";
-import { popWork, pushWork } from "./work";
+import { spanAt } from "../heap/mspan";
+import { pushShaded } from "./inbox";
+import { pushWork } from "./work";
+import { setMark, isLive } from "./markbits";
+import { checkShade, checking } from "./checkbits";
 
 @inline const RECORD_MASK: u32 = (ARENA_PAGES - 1) << PAGE_RECORD_SHIFT;
-/** Bytes from a slot's start to where its object begins. */
-@inline export const OBJECT_AT: u32 = ASC ? 8 : 0;
-
-/** True in the thread that has M (gc/sharedcycle.ts). */
-let marker: bool = false;
-export function setMarker(yes: bool): void {
-  marker = yes;
-}
-
-/** Set a bit of a mark word. False: it is set. */
-// @ts-ignore: decorator
-@inline
-function setMark(w: u32, bit: u64): bool {
-  return (load<u64>(w) & bit) == 0 && (atomic.or<u64>(w, bit) & bit) == 0;
-}
 
 /** Queue a marked object, in a shared heap: `p` is its start. */
 // @ts-ignore: decorator
@@ -107,13 +91,6 @@ function shadeSmall(r: PageRecord, magic: u32, p: u32): void {
   if (isScanRow(row)) queue(base + slot * size);
 }
 
-/** Whether a slot of a small span is one, and live. */
-// @ts-ignore: decorator
-@inline
-export function isLive(span: MSpan, slot: u32): bool {
-  return slot < <u32>span.nelems && ((liveBits(span, slot >> 6) >> slot) & 1) != 0;
-}
-
 /** shade for large objects and tiny blocks. */
 function shadeSlow(p: u32): void {
   const span = spanOf(p);
@@ -144,69 +121,4 @@ function shadeSlow(p: u32): void {
   store<u64>(markWord(span, 0), 1);
   g.bytesMarked += (<u64>span.npages) << PAGE_SHIFT;
   if ((span.spanclass & 1) == 0) pushWork(span.startAddr + OBJECT_AT);
-}
-
-/** Scan queued objects until about `budget` bytes are done or none is left. The bytes. */
-export function drain(budget: u64): u64 {
-  let work: u64 = 0;
-  while (work < budget) {
-    const p = popWork();
-    if (p == 0) {
-      if (SHARED && takeInbox()) continue;
-      break;
-    }
-    work += scanObject(p);
-  }
-  return work;
-}
-
-/**
- * After an overflow: scan every marked object again, for some of them were not queued. Bytes scanned. The heap is walked
- * in address order; a flag that is set anew tells that it has to be walked again.
- */
-export function rescanMarked(): u64 {
-  const g = gcState();
-  g.overflow = 0;
-  let work: u64 = 0;
-  for (let page = nextSpanPage(1); page != 0;) {
-    const groups = pageRecord(page).groups;
-    if (SHARED && groups == 0) {
-      // It has gone this moment.
-      page = nextSpanPage(page + 1);
-      continue;
-    }
-    const span = spanAt(groups - MSPAN_SIZE);
-    const end = page + (SHARED ? 1 : span.npages);
-    if ((!SHARED || span.state == SPAN_IN_USE) && (span.spanclass & 1) == 0) {
-      if (span.ngroups) {
-        if (isScanRow(rowAddress(span.row)) && (!SHARED || metaOf(span) != 0)) work += rescanSpan(span);
-      } else if (span.flags & FLAG_FULL && load<u64>(markWord(span, 0)) != 0) {
-        work += scanObject(span.startAddr + OBJECT_AT);
-      }
-      work += drain(~(<u64>0));
-    }
-    // Only now: a work buffer may have been made of empty spans, also of the next one.
-    page = nextSpanPage(end);
-  }
-  return work;
-}
-
-function rescanSpan(span: MSpan): u64 {
-  const size = rowAt(rowAddress(span.row)).elemsize;
-  let work: u64 = 0;
-  for (let i: u32 = 0; i < span.ngroups; i++) {
-    for (let bits = load<u64>(markWord(span, i)) & liveBits(span, i); bits != 0; bits &= bits - 1) {
-      work += scanObject(span.startAddr + ((i << 6) + <u32>ctz(bits)) * size + OBJECT_AT);
-    }
-  }
-  return work;
-}
-
-/** Whether the object that begins at `p` is marked; any address in the host flavours. */
-export function isMarked(p: u32): bool {
-  const span = spanOf(p);
-  if (span == null) return false;
-  if (span.ngroups == 0) return load<u64>(markWord(span, 0)) != 0;
-  const slot = (p - span.startAddr) / rowAt(rowAddress(span.row)).elemsize;
-  return ((load<u64>(markWord(span, slot >> 6)) >> slot) & 1) != 0;
 }

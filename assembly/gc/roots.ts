@@ -1,7 +1,7 @@
 /**
  * Roots: where marking begins.
  *
- *   pins       objects that somebody outside holds by address (gc/pins.ts)
+ *   pins       objects that somebody outside holds by address (alloc/pins.ts)
  *   handles    objects that somebody outside holds by number
  *   ranges     memory of the program's that it has registered: words, each a pointer or not
  *   stacks     ranges of which the part from [word] on is in use, the word being where the program keeps its stack pointer
@@ -21,9 +21,9 @@ import { ASC, PAGE_SHIFT } from "../base/config";
 import { GcState, gcState, isMarking } from "../base/gcstate";
 import { syncMemory } from "../base/state";
 import { allocTable, freeTable, newRecord } from "../heap/mheap";
-import { shadeStack } from "./ascroots";
+import { pinAt, pinSlots } from "../alloc/pins";
+import { shadeStack, visit } from "./ascroots";
 import { shade } from "./mark";
-import { shadePins } from "./pins";
 
 // @ts-ignore: decorator
 @unmanaged @final
@@ -198,4 +198,15 @@ export function freeHandle(i: u32): void {
   store<u32>(at, (g.handleFree << 1) | 1);
   g.handleFree = i;
   g.handleCount -= 1;
+}
+
+/** Shade all that is pinned. */
+export function shadePins(): void {
+  const n = pinSlots();
+  for (let i: u32 = 0; i < n; i++) {
+    const p = pinAt(i);
+    if (p == 0) continue;
+    if (ASC) visit(p);
+    else shade(p);
+  }
 }

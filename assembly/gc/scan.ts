@@ -17,9 +17,10 @@ import { rowAt } from "../base/state";
 import { isScanRow } from "../base/gcrows";
 import { pageRecord, spanOf } from "../heap/arena";
 import { metaOf, spanAt } from "../heap/mspan";
-import { isLive, shade } from "./mark";
+import { shade } from "./mark";
 import { BITS_MAX_SIZE, nextPointer, readBits } from "./typebits";
 import { pushWork } from "./work";
+import { isLive } from "./markbits";
 
 /** Bytes of a piece. */
 @inline const OBLET: u32 = 128 << 10;

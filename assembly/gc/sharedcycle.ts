@@ -42,6 +42,7 @@ import {
   stopper,
   takeGate,
   takeStop,
+  setMarker,
 } from "../base/gates";
 import {
   GcState,
@@ -53,31 +54,21 @@ import {
   gcState,
   isCollectedSpan,
   sharedGc,
+  pacer,
 } from "../base/gcstate";
 import { LOCK_GC, LOCK_MARK, MHeap, MSPAN_SIZE, MSpan } from "../base/layout";
 import { handOver, lock, self, takeOver, tryLock, unlock } from "../base/locks";
-import { heap, mheap, recordOf } from "../base/state";
+import { mheap, recordOf } from "../base/state";
 import { sweepAgain, startSharedSweep, sweepSome, uncacheAll } from "../central/collected";
 import { isUnswept } from "../central/sweepsets";
-import { checkMarks } from "../check/checkmark";
+import { checkMarks } from "./checkmark";
 import { emptyOrphans } from "../check/recover";
 import { pageRecord } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
 import { spanAt } from "../heap/mspan";
-import {
-  ALL,
-  MAX_LOOKS,
-  assistBudget,
-  blackenRows,
-  countCycle,
-  forgetUnborn,
-  isDue,
-  pacer,
-  readyGC,
-  repace,
-} from "./cycle";
+import { ALL, MAX_LOOKS, assistBudget, blackenRows, countCycle, forgetUnborn, isDue, readyGC, repace } from "./cycle";
 import { dropQueues, forget, takeAllShaded, takeShadedRagged } from "./inbox";
-import { drain, rescanMarked, setMarker, shade } from "./mark";
+import { shade } from "./mark";
 import {
   Pacer,
   assistCredit,
@@ -88,11 +79,12 @@ import {
   shouldStart,
   sweepDebt,
   sweepFinished,
-} from "./pacer";
-import { recountPins } from "./pins";
+} from "../base/pacer";
+import { recountPins } from "../alloc/pins";
 import { recountHandles, shadeRoots } from "./roots";
 import { recountTypes } from "./typebits";
 import { freeBuffers, isWorkEmpty } from "./work";
+import { drain, rescanMarked } from "./drain";
 
 /** Bytes that are drained on the spot while the world is stopped. */
 @inline const LOOK_BUDGET: u64 = 64 << 10;

@@ -25,9 +25,9 @@ export {
   sweepFinished,
   takeCredit,
   workDone,
-} from "../../assembly/gc/pacer";
+} from "../../assembly/base/pacer";
 
-import { PACER_SIZE, Pacer } from "../../assembly/gc/pacer";
+import { PACER_SIZE, Pacer } from "../../assembly/base/pacer";
 
 /** PACER_SIZE, and what the compiler has laid out: to be the same. */
 export function declaredSize(): u32 {

@@ -34,7 +34,7 @@ export function hostLayout(shared: boolean): Layout {
   };
   const constants: Record<string, number> = { ...flags };
   const records = new Map<string, Field[]>();
-  for (const file of ["base/config.ts", "base/layout.ts", "base/gcstate.ts", "gc/pacer.ts"]) {
+  for (const file of ["base/config.ts", "base/layout.ts", "base/gcstate.ts", "base/pacer.ts"]) {
     const source = read(file);
     for (const [, name = "", expression = ""] of source.matchAll(/@inline export const (\w+): \w+ =([^;]+);/g)) {
       if (name in constants || /[<"]\w|isDefined/.test(expression)) continue;

@@ -14,7 +14,7 @@ const RECORD = 64;
 export const NONE = 2n ** 64n - 1n;
 export const MIB = 1 << 20;
 
-export const pacerSource = readFileSync(join(ROOT, "assembly/gc/pacer.ts"), "utf8");
+export const pacerSource = readFileSync(join(ROOT, "assembly/base/pacer.ts"), "utf8");
 
 interface Field {
   offset: number;

@@ -2,14 +2,15 @@
  * Pins: objects that the collector keeps because somebody outside says so, with a count each.
  *
  * An open-addressing table of {address, count} in records of the heap, at most half full; a removed entry leaves a mark
- * (count 0) until the table is next made anew. Pinned objects are roots. In AssemblyScript static ones may be pinned too.
+ * (count 0) until the table is next made anew. Pinned objects are roots of the
+ * collector (gc/roots.ts), and may not be freed by hand. In AssemblyScript static ones may be pinned too.
  *
  * Owner: the P; G in a shared heap. Cost: O(1) expected; O(pins) when the table grows and for each look at the roots.
  */
 
-import { ASC, PAGE_SHIFT, SHARED } from "../base/config";
-import { MISUSE_PINNED, misuse } from "../alloc/misuse";
-import { isReady } from "../alloc/procs";
+import { PAGE_SHIFT, SHARED } from "../base/config";
+import { MISUSE_PINNED, misuse } from "./misuse";
+import { isReady } from "./procs";
 import { enterSure, leaveGate } from "../base/gates";
 import { FIRST_PINS, GcState, gcState, isCollectedSpan } from "../base/gcstate";
 import { LOCK_GC } from "../base/layout";
@@ -17,8 +18,6 @@ import { lockSure, unlock } from "../base/locks";
 import { heap, syncMemory } from "../base/state";
 import { spanOf } from "../heap/arena";
 import { allocTable, freeTable, newRecord } from "../heap/mheap";
-import { visit } from "./ascroots";
-import { shade } from "./mark";
 
 // @ts-ignore: decorator
 @inline
@@ -164,15 +163,4 @@ export function pinSlots(): u32 {
 export function pinAt(i: u32): u32 {
   const entry = load<u64>(slotAt(gcState().pins, i));
   return entry >> 32 ? <u32>entry : 0;
-}
-
-/** Shade all that is pinned. */
-export function shadePins(): void {
-  const n = pinSlots();
-  for (let i: u32 = 0; i < n; i++) {
-    const p = pinAt(i);
-    if (p == 0) continue;
-    if (ASC) visit(p);
-    else shade(p);
-  }
 }

@@ -1,38 +1,58 @@
 /**
- * Checkmark: a second marking after the first, with the world stopped, that must find nothing new.
+ * The bitmap of a checkmark pass (gc/checkmark.ts), one bit for 8 bytes of the arenas in use, and what shade does in a pass.
  *
- * At the end of a cycle everything is marked again, from the roots, in a bitmap of its own: one bit for 8 bytes of the
- * arenas in use. Each object reached must be marked already: one that is not would be swept though it is in use, because
- * some store went past the write barrier. In AssemblyScript it must be live too. There a failure aborts the program, and in
- * the test flavours it traps. In the host flavours the object is marked now, so that it lives on, and noted for the host.
+ * Each object that is reached must be marked already, and in AssemblyScript it must be live. If not, there the program
+ * aborts, and in the test flavours it traps. In the host flavours the object is marked now, so that it lives on, and noted
+ * for the host.
  *
- * In the host flavours, and in AssemblyScript programs that are compiled with GOMALLOC_CHECKMARK. Without memory for the
- * bitmap the cycle goes unchecked, which `unchecked` counts. Cost: the cycle's again, and 1/64 of the arenas for a while.
+ * Owner: the thread that marks, with the world stopped. Cost: 1/64 of the arenas with objects, during the pass.
  */
 
-import { ARENA_PAGES, ARENA_SHIFT, ASC, CHECKMARK_TRAPS, NUM_ARENAS, PAGE_SHIFT, SHARED } from "../base/config";
-import { FLAG_FULL } from "../base/layout";
+import { ARENA_PAGES, ARENA_SHIFT, ASC, CHECKMARK_TRAPS, NUM_ARENAS, PAGE_SHIFT } from "../base/config";
+import { FLAG_FULL, OBJECT_AT } from "../base/layout";
 import { rowAt, rowAddress, syncMemory } from "../base/state";
-import { gcState, isCollected, markWord, sharedGc } from "../base/gcstate";
+import { gcState, isCollected, markWord } from "../base/gcstate";
 import { spanOf } from "../heap/arena";
 import { allocTable, freeTable } from "../heap/mheap";
 import { liveBits } from "../heap/mspan";
-import { OBJECT_AT, drain } from "../gc/mark";
-import { shadeRoots } from "../gc/roots";
-import { pushWork } from "../gc/work";
+import { pushWork } from "./work";
 
 /** Pages of an arena's bitmap; the table of them takes half a page. */
 @inline const MAP_PAGES: u32 = ARENA_PAGES >> 6;
 
 /** True while shade only checks. */
 export let checking: bool = false;
-/** Cycles checked, and cycles that could not be. */
-export let checked: u32 = 0;
-export let unchecked: u32 = 0;
 
+/** Table of the arenas' bitmaps. */
 let table: u32 = 0;
 /** No memory for a bitmap or the queue: the check is given up. */
 let failed: bool = false;
+
+/** Begin a pass: from now on shade checks. False: no memory for it. */
+export function beginCheck(): bool {
+  table = allocTable(1) << PAGE_SHIFT;
+  if (table == 0) return false;
+  syncMemory();
+  memory.fill(table, 0, NUM_ARENAS << 2);
+  failed = false;
+  checking = true;
+  return true;
+}
+
+/** The end of the pass. False: memory was short, and not all has been looked at. */
+export function endCheck(): bool {
+  checking = false;
+  for (let arena: u32 = 0; arena < NUM_ARENAS; arena++) {
+    const map = load<u32>(table + (arena << 2));
+    if (map) freeTable(map >> PAGE_SHIFT, MAP_PAGES);
+  }
+  freeTable(table >> PAGE_SHIFT, 1);
+  table = 0;
+  const g = gcState();
+  const whole = !failed && g.overflow == 0;
+  g.overflow = 0;
+  return whole;
+}
 
 /** Address of the bitmap of an arena, made at first need; 0: no memory. */
 function mapOf(arena: u32): u32 {
@@ -91,37 +111,4 @@ function fail(p: u32): void {
   if (g.checkFailedAt == 0) g.checkFailedAt = p;
   if (ASC) throw new Error("gomalloc: an object in use is not marked");
   if (CHECKMARK_TRAPS) unreachable();
-}
-
-/** Check the marks of the cycle that ends. Its queue is empty. */
-export function checkMarks(): void {
-  table = allocTable(1) << PAGE_SHIFT;
-  if (table == 0) {
-    unchecked++;
-    if (SHARED) sharedGc().unchecked += 1;
-    return;
-  }
-  syncMemory();
-  memory.fill(table, 0, NUM_ARENAS << 2);
-  failed = false;
-  gcState().passes += 1;
-  checking = true;
-  shadeRoots();
-  drain(~(<u64>0));
-  checking = false;
-  if (gcState().overflow) failed = true;
-  gcState().overflow = 0;
-  if (failed) unchecked++;
-  else checked++;
-  if (SHARED) {
-    const s = sharedGc();
-    if (failed) s.unchecked += 1;
-    else s.checked += 1;
-  }
-  for (let arena: u32 = 0; arena < NUM_ARENAS; arena++) {
-    const map = load<u32>(table + (arena << 2));
-    if (map) freeTable(map >> PAGE_SHIFT, MAP_PAGES);
-  }
-  freeTable(table >> PAGE_SHIFT, 1);
-  table = 0;
 }

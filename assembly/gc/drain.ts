@@ -1,0 +1,74 @@
+/**
+ * Drain: takes the queue of grey objects, last in first out, scans each, and so shades what it points to. And the walk of all
+ * marked objects that is due when the queue had no room.
+ *
+ * Owner: the thread that marks. Work is counted in bytes scanned.
+ */
+
+import { SHARED } from "../base/config";
+import { FLAG_FULL, MSPAN_SIZE, MSpan, SPAN_IN_USE, OBJECT_AT } from "../base/layout";
+import { gcState, markWord } from "../base/gcstate";
+import { rowAt, rowAddress } from "../base/state";
+import { isScanRow } from "../base/gcrows";
+import { pageRecord } from "../heap/arena";
+import { nextSpanPage } from "../heap/mheap";
+import { liveBits, metaOf, spanAt } from "../heap/mspan";
+import { scanObject } from "./scan";
+import { takeInbox } from "./inbox";
+import { popWork } from "./work";
+
+/** Scan queued objects until about `budget` bytes are done or none is left. The bytes. */
+export function drain(budget: u64): u64 {
+  let work: u64 = 0;
+  while (work < budget) {
+    const p = popWork();
+    if (p == 0) {
+      if (SHARED && takeInbox()) continue;
+      break;
+    }
+    work += scanObject(p);
+  }
+  return work;
+}
+
+/**
+ * After an overflow: scan every marked object again, for some of them were not queued. Bytes scanned. The heap is walked
+ * in address order; a flag that is set anew tells that it has to be walked again.
+ */
+export function rescanMarked(): u64 {
+  const g = gcState();
+  g.overflow = 0;
+  let work: u64 = 0;
+  for (let page = nextSpanPage(1); page != 0;) {
+    const groups = pageRecord(page).groups;
+    if (SHARED && groups == 0) {
+      // It has gone this moment.
+      page = nextSpanPage(page + 1);
+      continue;
+    }
+    const span = spanAt(groups - MSPAN_SIZE);
+    const end = page + (SHARED ? 1 : span.npages);
+    if ((!SHARED || span.state == SPAN_IN_USE) && (span.spanclass & 1) == 0) {
+      if (span.ngroups) {
+        if (isScanRow(rowAddress(span.row)) && (!SHARED || metaOf(span) != 0)) work += rescanSpan(span);
+      } else if (span.flags & FLAG_FULL && load<u64>(markWord(span, 0)) != 0) {
+        work += scanObject(span.startAddr + OBJECT_AT);
+      }
+      work += drain(~(<u64>0));
+    }
+    // Only now: a work buffer may have been made of empty spans, also of the next one.
+    page = nextSpanPage(end);
+  }
+  return work;
+}
+
+function rescanSpan(span: MSpan): u64 {
+  const size = rowAt(rowAddress(span.row)).elemsize;
+  let work: u64 = 0;
+  for (let i: u32 = 0; i < span.ngroups; i++) {
+    for (let bits = load<u64>(markWord(span, i)) & liveBits(span, i); bits != 0; bits &= bits - 1) {
+      work += scanObject(span.startAddr + ((i << 6) + <u32>ctz(bits)) * size + OBJECT_AT);
+    }
+  }
+  return work;
+}
