@@ -6,7 +6,7 @@ export * from "./libc";
 
 import { TELL, checkPointer, checkedSpan, findObject, freeBy, freeChecked } from "../alloc/free";
 import { allocateShared } from "../gc/sharedabi";
-import { dropTiny, mallocgc as mallocgcImpl } from "../gc/mallocgc";
+import { mallocgc as mallocgcImpl } from "../gc/mallocgc";
 import { malloc } from "../alloc/malloc";
 import { releaseAll as releaseRows } from "../alloc/mcache";
 import { MISUSE_FOREIGN, MISUSE_NONE, MISUSE_PINNED } from "../alloc/misuse";
@@ -17,7 +17,7 @@ import { lock, lockHurried, unlock } from "../base/locks";
 import { STAT_MISUSES, countAnywhere } from "../base/counters";
 import { isCollectedSpan, isMarking } from "../base/gcstate";
 import { HEAP_MEMSTATS } from "../base/layout";
-import { heap, mheap } from "../base/state";
+import { heap, mheap, dropTiny } from "../base/state";
 import { giveOwn } from "../check/recover";
 import { fillMemStats } from "../check/memstats";
 import { validateHeap } from "../check/validate";

@@ -47,12 +47,12 @@ import {
 } from "../base/layout";
 import { startCoarse } from "../central/coarse";
 import { initRow } from "../central/rows";
+import { initRawRows } from "../central/rawrows";
 import { gcState, pacer } from "../base/gcstate";
 import { initPacer } from "../base/pacer";
 import { fillSizeClasses } from "../base/sizeclasses";
 import { pause } from "../base/locks";
 import { maxBytes } from "../base/options";
-import { initRawRows } from "./raw";
 import { dummyGroup, heap, here, isMade, mheap, rowAt, rowAddress, setHeap, setLocal } from "../base/state";
 import { addRegion } from "../heap/mheap";
 import { FIXED_SIZE, firstRegion } from "../heap/persistent";

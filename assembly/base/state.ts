@@ -20,7 +20,7 @@ import {
   ROW_SHIFT,
   Row,
 } from "./layout";
-import { ARENA_SHIFT, SHARED } from "./config";
+import { ARENA_SHIFT, SHARED, HOST } from "./config";
 
 /**
  * Address of the heap's record; 0 before init. Where it is known beforehand and init runs before all else, `gomalloc link`
@@ -179,4 +179,12 @@ export function setArena(index: u32, record: u32): void {
 @inline
 export function arenaIndex(address: u32): u32 {
   return address >> ARENA_SHIFT;
+}
+
+/** Drop the tiny block of the P: the next tiny object opens a new one. */
+export function dropTiny(): void {
+  if (!HOST) return;
+  const h = mlocal();
+  h.tiny = 0;
+  h.tinyOffset = 0;
 }

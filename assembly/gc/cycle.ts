@@ -17,7 +17,7 @@
 import { ASC, CHECKMARK, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT, PROFILE, SHARED } from "../base/config";
 import { PHASE_MARK, PHASE_OFF, PHASE_TERMINATION, blacken, gcState, pacer } from "../base/gcstate";
 import { HEAP_ROWS, ROW_SHIFT } from "../base/layout";
-import { heap, mheap, rowAt, rowAddress } from "../base/state";
+import { heap, mheap, rowAt, rowAddress, dropTiny } from "../base/state";
 import { isBornBlack } from "../base/gcrows";
 import { uncacheRow } from "../alloc/mcache";
 import { finishSweep, isFinalizing, leaveFinalizer, startSweep, sweepOne } from "../central/sweep";
@@ -25,7 +25,6 @@ import { switchSets } from "../central/sweepsets";
 import { groupAt, groupIndex, spanAt } from "../heap/mspan";
 import { checkMarks } from "./checkmark";
 import { TRANSPARENT, unmarkRoots } from "./ascroots";
-import { dropTiny } from "./mallocgc";
 import {
   Pacer,
   assistCredit,

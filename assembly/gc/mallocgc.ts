@@ -22,7 +22,6 @@ import {
   ASC,
   FINALIZE,
   GC,
-  HOST,
   MAX_SMALL_SIZE,
   MAX_SPAN_PAGES,
   PAGE_SHIFT,
@@ -266,12 +265,4 @@ export function newObject(type: u32, size: u32): u32 {
   const slot = <u32>((<u64>(p - r.base) * <u64>r.divMagic) >> 32);
   setSlotType(meta, r.base, p, classSize(c), slot, type, size);
   return p;
-}
-
-/** Drop the tiny block of the P: the next tiny object opens a new one. */
-export function dropTiny(): void {
-  if (!HOST) return;
-  const h = mlocal();
-  h.tiny = 0;
-  h.tinyOffset = 0;
 }
