@@ -58,8 +58,8 @@ import { pinObject, unpinObject } from "../alloc/pins";
 import { oncollect } from "../gc/rtrace";
 import { countVisit } from "../gc/scan";
 import { pageRecord } from "../heap/arena";
-import { blockSize, groupAt, spanAt } from "../heap/mspan";
-import { resizeLargeSpan } from "../heap/resize";
+import { blockSize, groupAt, spanAt } from "../central/mspan";
+import { resizeLargeSpan } from "../central/resize";
 
 @inline const HEADER: u32 = 8;
 /** Largest object: sizes beyond would wrap. */

@@ -14,7 +14,7 @@ import { isReady } from "../alloc/procs";
 import { gcState, isCollectedSpan, isMarking, pacer } from "../base/gcstate";
 import { heap } from "../base/state";
 import { SWEPT_EMPTY, sweepSpan } from "../central/sweep";
-import { isUnswept } from "../central/sweepsets";
+import { isUnswept } from "../central/lists";
 import { typedClear as clearTyped, typedMove as moveTyped, writePointer as writeSlot } from "../gc/barrier";
 import { collect, finishMark, readyGC, repace, startGC, stepGC, sweepPages } from "../gc/cycle";
 import { gcFigure } from "../gc/figures";

@@ -14,7 +14,7 @@ import { enterGate, enterSure, isInside, leaveGate } from "../base/gates";
 import { SharedGc, gcState, isCollectedSpan, isMarking, sharedGc, pacer } from "../base/gcstate";
 import { lock, unlock } from "../base/locks";
 import { heap } from "../base/state";
-import { isUnswept } from "../central/sweepsets";
+import { isUnswept } from "../central/lists";
 import { typedClear as clearTyped, typedMove as moveTyped, writePointer as writeSlot } from "../gc/barrier";
 import { repace } from "../gc/cycle";
 import { gcFigure } from "../gc/figures";

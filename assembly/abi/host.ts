@@ -23,9 +23,9 @@ import { fillMemStats } from "../check/memstats";
 import { validateHeap } from "../check/validate";
 import { spanOf as lookup } from "../heap/arena";
 import { isPinned, pinObject, unpinObject } from "../alloc/pins";
+import { blockSize } from "../central/mspan";
+import { reclaim as reclaimSpans } from "../central/reclaim";
 import { scanRange } from "../gc/scan";
-import { blockSize } from "../heap/mspan";
-import { reclaim as reclaimSpans } from "../heap/mheap";
 
 export { brokenAt as validateInfo } from "../check/invariants";
 

@@ -15,7 +15,7 @@ import { isReady } from "../alloc/procs";
 import { lock, unlock } from "../base/locks";
 import { refusePinned } from "../alloc/pins";
 import { heap } from "../base/state";
-import { giveBackAll } from "../heap/mheap";
+import { giveBackAll } from "../central/reclaim";
 
 export { gomalloc_misuse } from "../alloc/misuse";
 

@@ -17,8 +17,8 @@ import { arenaOf, central, heap, mheap, mlocal, rowIndex } from "../base/state";
 import { bootstrap } from "../alloc/init";
 import { tableRow } from "../alloc/malloc";
 import { fittedPages } from "../central/fitted";
+import { recordSpace } from "../central/records";
 import { arenaInit } from "../heap/arena";
-import { recordSpace } from "../heap/mheap";
 import {
   SUMS_SIZE,
   allocPages,

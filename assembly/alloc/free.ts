@@ -34,15 +34,15 @@ import { lockSoon, unlock } from "../base/locks";
 import { arenaOf, heap, local, rowAt } from "../base/state";
 import { isCollectedRow } from "../base/gcrows";
 import { freeCollected } from "../central/collected";
-import { release } from "../central/mcentral";
-import { TAKE_DEFERRED, deferredNotes, hasNotes, note, unnote, walkNotes } from "../central/notes";
 import { freeRemote, hasRemote, takeRemote } from "../central/remote";
 import { SWEPT_EMPTY, sweepSpan } from "../central/sweep";
-import { isUnswept, unlinkLarge } from "../central/sweepsets";
+import { isUnswept, unlinkLarge } from "../central/lists";
+import { release } from "../central/release";
+import { freeSpan } from "../central/spans";
+import { defer, freeDeferred } from "../central/deferred";
 import { refusePinned } from "./pins";
 import { pageRecord, spanOf } from "../heap/arena";
-import { freeSpan } from "../heap/mheap";
-import { addressOf, blockSize, groupAt, liveBits, remoteBits, reopenFree, spanAt, validBits } from "../heap/mspan";
+import { addressOf, blockSize, groupAt, liveBits, remoteBits, reopenFree, spanAt, validBits } from "../central/mspan";
 import {
   MISUSE_DOUBLE_FREE,
   MISUSE_FOREIGN,
@@ -310,27 +310,6 @@ function freeLarge(r: PageRecord, p: u32): i32 {
     unlock(0);
   }
   return found ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
-}
-
-/** Leave a large span to the next who has H. From the flag on it may go. */
-function defer(span: MSpan): void {
-  const page = span.startAddr >> PAGE_SHIFT;
-  span.flags |= FLAG_DEFERRED;
-  note(deferredNotes(), page);
-}
-
-/** Free the large spans that wait for H, which this thread has. */
-export function freeDeferred(): void {
-  if (hasNotes(deferredNotes())) walkNotes(deferredNotes(), TAKE_DEFERRED);
-}
-
-/** The part of freeDeferred for a page that was noted. */
-export function freeDeferredOn(page: u32): void {
-  const groups = pageRecord(page).groups;
-  const span = spanAt(groups - MSPAN_SIZE);
-  if (groups == 0 || span.ngroups != 0 || (span.flags & FLAG_DEFERRED) == 0) return;
-  unnote(page);
-  freeSpan(span);
 }
 
 /** Free a slot of a small span, which exists but need not be live. */

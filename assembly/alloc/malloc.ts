@@ -26,9 +26,9 @@ import { central, clearMoving, heap, here, local, pAt, rowAt, rowIndex, rowAddre
 import { openRow } from "../central/coarse";
 import { noteSize } from "../central/fitted";
 import { hasRemote, settleNobodys, takeRemote } from "../central/remote";
-import { allocLargeSpan } from "../heap/mheap";
+import { freeDeferred } from "../central/deferred";
+import { allocLargeSpan } from "../central/newspan";
 import { getReady, isReady } from "./procs";
-import { freeDeferred } from "./free";
 import { freedSlots, isDirty, loadFreed, refill, reloadRow } from "./mcache";
 
 /** Below this, a clear or a copy by words beats the engine's call. Bytes. */

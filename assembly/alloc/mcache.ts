@@ -16,11 +16,12 @@ import { STAT_GROUP_REFILLS, STAT_REFILLS, STAT_SPAN_REFILLS, count } from "../b
 import { central, clearRow, dummyGroup, here, rowAt, rowIndex, rowAddress } from "../base/state";
 import { isCollected } from "../base/gcstate";
 import { giveCollected, settleCollected, takeOwnRemote } from "../central/collected";
-import { cacheSpan, uncacheSpan } from "../central/mcentral";
+import { cacheSpan } from "../central/mcentral";
 import { hasRemote, takeRemote } from "../central/remote";
-import { pushFull } from "../central/sweepsets";
-import { giveBackAll } from "../heap/mheap";
-import { addressOf, groupAt, groupIndex, groupOf, spanAt, validBits } from "../heap/mspan";
+import { pushFull } from "../central/lists";
+import { uncacheSpan } from "../central/release";
+import { giveBackAll } from "../central/reclaim";
+import { addressOf, groupAt, groupIndex, groupOf, spanAt, validBits } from "../central/mspan";
 
 /** The slots that were freed while the row had the group. With the dummy both words are 0, as tail is. */
 // @ts-ignore: decorator

@@ -17,7 +17,7 @@ import { LOCK_GC } from "../base/layout";
 import { lockSure, unlock } from "../base/locks";
 import { heap, syncMemory } from "../base/state";
 import { spanOf } from "../heap/arena";
-import { allocTable, freeTable, newRecord } from "../heap/mheap";
+import { allocTable, freeTable, newRecord } from "../central/records";
 
 // @ts-ignore: decorator
 @inline

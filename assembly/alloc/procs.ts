@@ -19,9 +19,9 @@ import { forgetGate, isInside, setMarker } from "../base/gates";
 import { HEAP_P_RECORDS, HEAP_P_STATES, HEAP_PROCS, P_RECORD_SIZE } from "../base/layout";
 import { NO_P, forgetLocks, lock, self, setSelf, unlock } from "../base/locks";
 import { clearMoving, heap, local, mheap, pAt, recordOf, setLocal, syncMemory } from "../base/state";
-import { allocRun } from "../heap/mheap";
 import { pageCacheFlush } from "../heap/pagecache";
 import { moveChunk } from "../heap/persistent";
+import { allocRun } from "../central/reclaim";
 import { bootstrap, initTables } from "./init";
 
 @inline export const P_UNUSED: u32 = 0;

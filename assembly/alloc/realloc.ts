@@ -3,7 +3,7 @@
  *
  * realloc stays in place while the block's slot fits and is not more than twice too large; a large block, and one that is
  * its span's only one, shrinks and grows over the pages behind it, into new memory too when it is the last one
- * (heap/resize.ts). Otherwise it moves: a new block, a copy, a free. When there is no memory the old block stays as it was.
+ * (central/resize.ts). Otherwise it moves: a new block, a copy, a free. When there is no memory the old block stays as it was.
  */
 
 import { ASC, HOST, MAX_SMALL_SIZE, NUM_CLASSES, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
@@ -12,10 +12,10 @@ import { lock, unlock } from "../base/locks";
 import { MSpan } from "../base/layout";
 import { clearMoving, rowAddress } from "../base/state";
 import { classFor, classSlot } from "../central/rows";
+import { giveBack, isSmall } from "../central/reclaim";
 import { refusePinned } from "./pins";
-import { giveBack, isSmall } from "../heap/mheap";
-import { blockSize } from "../heap/mspan";
-import { resizeLargeSpan, widenSpan } from "../heap/resize";
+import { blockSize } from "../central/mspan";
+import { resizeLargeSpan, widenSpan } from "../central/resize";
 import { checkPointer, checkedSpan, free, freeChecked, liveSlotSize } from "./free";
 import { copyWords, malloc, mallocLarge, nextFree } from "./malloc";
 import { MISUSE_NONE, misuse } from "./misuse";

@@ -52,7 +52,7 @@
 /** True where the program has a global function __finalize, to be called with each object that is freed. */
 @inline export const FINALIZE: bool = ASC && isDefined(__finalize);
 /**
- * True where records move (heap/compact.ts). With several threads one may die, or look at a record without a lock, while
+ * True where records move (central/compact.ts). With several threads one may die, or look at a record without a lock, while
  * another moves it; and a sweep that calls __finalize holds a record while the program allocates.
  */
 @inline export const COMPACTS: bool = !SHARED && !FINALIZE;

@@ -105,7 +105,7 @@ export function frontSize(ngroups: u32): u32 {
 /** Bytes of a span's meta table for each group. */
 @inline export const META_PER_GROUP: u32 = 256;
 
-/** Groups that the span's record has room for, which is not what it has when it was widened (heap/resize.ts). */
+/** Groups that the span's record has room for, which is not what it has when it was widened (central/resize.ts). */
 // @ts-ignore: decorator
 @inline
 export function recordGroups(span: MSpan): u32 {

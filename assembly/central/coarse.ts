@@ -17,7 +17,7 @@
 import { NUM_CLASSES, SMALL_SIZE_MAX } from "../base/config";
 import { HEAP_TABLE128, HEAP_TABLE8 } from "../base/layout";
 import { central, here, rowAt, rowIndex, rowAddress } from "../base/state";
-import { spanAt } from "../heap/mspan";
+import { spanAt } from "./mspan";
 import { classFor, classSlot } from "./rows";
 
 /** A class is opened when a coarse one would have grown for it so often. */

@@ -37,7 +37,7 @@ import {
 import { lock, lockSure, unlock } from "../base/locks";
 import { centralOf, heap, local, mheap, pAt, rowAt, slotSize } from "../base/state";
 import { pageRecord } from "../heap/arena";
-import { addSpan, dropSpan, freeSpan, nextSpanPage } from "../heap/mheap";
+import { nextSpanPage } from "../heap/mheap";
 import {
   addressOf,
   groupAt,
@@ -49,13 +49,13 @@ import {
   reopenFree,
   spanAt,
   validBits,
-} from "../heap/mspan";
-import { pushPartial, unlinkPartial } from "./mcentral";
-import { TAKE_COLLECTED, collectedNotes, hasNotes, passOn, unnote, walkNotes } from "./notes";
+} from "./mspan";
+import { beginWalk, breakWalk, collectedNotes, hasNotes, nextNoted, passOn, unnote } from "./notes";
 import { freeRemote, takeRemoteBits } from "./remote";
-import { adopt, listShared, setOwner } from "./shared";
+import { adopt, listShared, setOwner } from "./owner";
 import { SWEPT_EMPTY, SWEPT_FULL, SWEPT_PARTIAL } from "./sweep";
-import { isUnswept } from "./sweepsets";
+import { isUnswept, pushPartial, unlinkPartial } from "./lists";
+import { addSpan, dropSpan, freeSpan } from "./spans";
 
 /** Listed spans that one refill goes through, and spans that it sweeps before it takes a new one. */
 @inline const TAKE_BUDGET: u32 = 100;
@@ -295,14 +295,20 @@ function freeOwn(span: MSpan, slot: u32): bool {
 
 /** Take over what was freed in nobody's collected spans: they are listed, or go back to the heap when empty. */
 export function settleCollected(): void {
-  if (hasNotes(collectedNotes())) walkNotes(collectedNotes(), TAKE_COLLECTED);
+  if (!hasNotes(collectedNotes())) return;
+  beginWalk(collectedNotes());
+  for (let page = nextNoted(); page != 0; page = nextNoted()) {
+    if (settleCollectedOn(page)) continue;
+    breakWalk();
+    return;
+  }
 }
 
 /**
  * The part of settleCollected for a page that was noted. What has an owner is left to the owner. False: a recovery could not
  * have the lock.
  */
-export function settleCollectedOn(page: u32): bool {
+function settleCollectedOn(page: u32): bool {
   const groups = pageRecord(page).groups;
   const span = spanAt(groups - MSPAN_SIZE);
   if (groups == 0 || span.ngroups == 0) return true;

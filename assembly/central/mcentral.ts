@@ -4,14 +4,14 @@
  * A span in use is in exactly one place: cached (its group stands in the row), partial (FLAG_LISTED, in the list
  * head..tail), empty (FLAG_EMPTY, retained without a live slot), or full, which is no list: nothing looks for a full
  * span but a free of one of its slots, and that finds it by its address. The collector's rows do list them, and those
- * that are unswept (central/sweepsets.ts).
+ * that are unswept (central/lists.ts).
  *
  *   partial: first in, first out. A span that has just regained a slot waits while others are used up, and has more
  *   to give when its turn comes; last in, first out would reload windows of one slot over and over.
  *   empty: last in, first out, and only while little is retained; mheap.reclaim takes them all before memory grows.
  *
  * In a shared heap these lists are the P's own, of the spans that it owns, and no lock is needed; beside them stand the
- * mcentrals of nobody's spans, which all Ps share (central/shared.ts). The collector's rows go by central/collected.ts.
+ * mcentrals of nobody's spans, which all Ps share (central/owner.ts). The collector's rows go by central/collected.ts.
  *
  * Lock: P; H for a new span and for one that goes back. Cost: O(1); a new span costs O(its groups + pages).
  */
@@ -28,55 +28,27 @@ import {
   SHARED,
   SHARED_GC,
 } from "../base/config";
-import { FLAG_EMPTY, FLAG_FULL, FLAG_LISTED, FLAG_NEEDZERO, MCentral, MSpan } from "../base/layout";
+import { FLAG_EMPTY, FLAG_NEEDZERO, MCentral, MSpan } from "../base/layout";
 import { lowBits } from "../base/bits";
 import { STAT_CENTRAL_GROWS, STAT_CENTRAL_HITS, count } from "../base/counters";
-import { lock, lockSoon, unlock } from "../base/locks";
-import { central, centralOf, clearMoving, heap, local, mheap, mlocal, pAt, rowAt, rowAddress } from "../base/state";
-import { clearMarks, isCollected, markWord } from "../base/gcstate";
-import { addSpan, allocSpan, freeSpan } from "../heap/mheap";
+import { lock, unlock } from "../base/locks";
+import { central, centralOf, clearMoving, heap, local, mheap, mlocal, rowAt, rowAddress, pAt } from "../base/state";
+import { isCollected, markWord } from "../base/gcstate";
 import { cacheCollected } from "./collected";
 import { maybeFit } from "./fitted";
-import { takeShared } from "./shared";
+import { adopt } from "./owner";
 import { takeUnswept } from "./sweep";
-import { pushFull, unlinkFull } from "./sweepsets";
-import { addressOf, groupOf, isEmptyUncached, remoteOf, spanAt, validBits } from "../heap/mspan";
+import { unlinkPartial } from "./lists";
+import { settleNobodys } from "./remote";
+import { addSpan } from "./spans";
+import { allocSpan } from "./newspan";
+import { groupOf, remoteOf, spanAt, validBits } from "./mspan";
 
 /** Spans of slots up to this many bytes grow with their class, up to 1/2^LONG_SHIFT of it. */
 @inline const LONG_MAX_SIZE: u32 = 2048;
 @inline const LONG_SHIFT: u32 = 4;
 /** The shortest span's tail is at most 1/2^SHORT_WASTE_SHIFT of it, or memory grows rather for a longer one. */
 @inline const SHORT_WASTE_SHIFT: u32 = 2;
-/** Pages of empty spans that are retained whatever the heap's size; in a shared heap by each P, for the way costs H. */
-@inline const RETAIN_MIN_PAGES: u32 = SHARED ? 64 : 16;
-/**
- * And beyond: with one thread a quarter of the heap, for who frees all and begins again; they are had back before memory
- * grows. In a shared heap an eighth of the P's own pages, for no other P can have them back.
- */
-@inline const RETAIN_SHIFT: u32 = SHARED ? 3 : 2;
-
-/** Append to the partial list. */
-export function pushPartial(c: MCentral, span: MSpan): void {
-  const at = addressOf(span);
-  const tail = c.tail;
-  span.prev = tail;
-  span.next = 0;
-  if (tail) spanAt(tail).next = at;
-  else c.head = at;
-  c.tail = at;
-  span.flags |= FLAG_LISTED;
-}
-
-/** Take out of the partial list. */
-export function unlinkPartial(c: MCentral, span: MSpan): void {
-  const next = span.next;
-  const prev = span.prev;
-  if (prev) spanAt(prev).next = next;
-  else c.head = next;
-  if (next) spanAt(next).prev = prev;
-  else c.tail = prev;
-  span.flags &= ~FLAG_LISTED;
-}
 
 /** A span of `row` with free slots for the mcache: partial, empty, or new. Null when there is no memory. */
 export function cacheSpan(row: u32): MSpan | null {
@@ -195,44 +167,22 @@ function growSpan(row: u32): MSpan | null {
   return span;
 }
 
-/** uncacheSpan: a span that leaves the mcache, its group's bit in partialMask set if it has free slots. */
-export function uncacheSpan(span: MSpan): void {
-  if (span.partialMask == 0) {
-    if (GC && isCollected(span.row)) pushFull(span);
-    return;
+/** One of nobody's spans of `row` for this P, with free slots; null when there is none. */
+export function takeShared(row: u32): MSpan | null {
+  if (pAt(heap).remote != 0) settleNobodys();
+  const c = centralOf(heap, row);
+  // A look without the lock: who misses a span that comes this moment makes a new one.
+  if (c.head == 0 || !lock(row)) return null;
+  const head = c.head;
+  if (head == 0) {
+    unlock(row);
+    return null;
   }
-  const c = central(span.row);
-  if (isEmptyUncached(span)) retainOrFree(c, span);
-  else pushPartial(c, span);
-}
-
-/** A span without a live slot, in no list: kept for its row while little is kept, else back to the heap. */
-export function retainOrFree(c: MCentral, span: MSpan): void {
-  if (GC && isCollected(span.row)) clearMarks(span);
-  const h = mlocal();
-  const retained = h.retainedPages + span.npages;
-  const pages = SHARED ? pAt(local).ownedPages : h.grownPages;
-  // Who cannot have the lock keeps the span.
-  if (retained <= RETAIN_MIN_PAGES + (pages >> RETAIN_SHIFT) || (SHARED && !lockSoon(0))) {
-    h.retainedPages = retained;
-    span.next = c.empty;
-    c.empty = addressOf(span);
-    span.flags |= FLAG_EMPTY;
-  } else {
-    freeSpan(span);
-    if (SHARED) unlock(0);
-  }
-}
-
-/** A span outside of the mcache has regained a slot; `maybeEmpty` when a group of it has no live slot any more. */
-export function release(span: MSpan, maybeEmpty: bool): void {
-  const c = central(span.row);
-  if (GC && span.flags & FLAG_FULL) unlinkFull(span);
-  const listed = (span.flags & FLAG_LISTED) != 0;
-  if (maybeEmpty && isEmptyUncached(span)) {
-    if (listed) unlinkPartial(c, span);
-    retainOrFree(c, span);
-  } else if (!listed) {
-    pushPartial(c, span);
-  }
+  const span = spanAt(head);
+  adopt(span);
+  unlinkPartial(c, span);
+  unlock(row);
+  pAt(local).spansTaken += 1;
+  count(STAT_CENTRAL_HITS);
+  return span;
 }

@@ -28,24 +28,15 @@ import { ARENA_CHUNKS, MAX_PS, PAGE_SHIFT, SHARED_GC } from "../base/config";
 import { SharedGc, isCollected, sharedGc } from "../base/gcstate";
 import { ARENA_NOTED, FLAG_DEFERRED, HEAP_DEFERRED, HEAP_P, MSPAN_SIZE, MSpan, NOTES_CHUNKS } from "../base/layout";
 import { arenaOf, heap, mheap, recordOf } from "../base/state";
-import { freeDeferredOn } from "../alloc/free";
 import { pageRecord } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
-import { isEmptyUncached, remoteBits, spanAt } from "../heap/mspan";
-import { settleCollectedOn } from "./collected";
-import { settleOn, takeOn } from "./remote";
+import { isEmptyUncached, remoteBits, spanAt } from "./mspan";
 
 /** Flags begin at this bit: as a number, any of them is above each offset in a record of a P (see isOwn in alloc/free.ts). */
 @inline const FLAG_SHIFT: u32 = 16;
 @inline export const ALL_FLAGS: u32 = 0xff << FLAG_SHIFT;
 /** Chunk bits that notes have. */
 @inline const CHUNK_BITS: u32 = 512;
-
-/** Who takes: what a walk does with a page. */
-@inline export const TAKE_OWN: u32 = 0;
-@inline export const TAKE_NOBODYS: u32 = 1;
-@inline export const TAKE_COLLECTED: u32 = 2;
-@inline export const TAKE_DEFERRED: u32 = 3;
 
 /** Address of the notes of the P with the record at `record`; of nobody's with the heap's. */
 // @ts-ignore: decorator
@@ -128,34 +119,54 @@ export function passOn(page: u32): void {
   if (span.ngroups) note(notesOf(span.row, span.owner), page);
 }
 
-/** The taker's part for one page. False: a lock was not to be had. */
-function visit(page: u32, taker: u32): bool {
-  if (SHARED_GC && taker == TAKE_COLLECTED) return settleCollectedOn(page);
-  if (taker == TAKE_DEFERRED) freeDeferredOn(page);
-  else if (taker == TAKE_OWN) takeOn(page);
-  else return settleOn(page);
-  return true;
+/** The walk under way, one at a time in a thread: the notes, the flags and the chunk bits that are not done, lowest first. */
+let walked: u32 = 0;
+let flags: u32 = 0;
+let chunks: u64 = 0;
+/** Word of the chunk bits, less NOTES_CHUNKS; 0: none has been taken yet. */
+let word: u32 = 0;
+/** The chunk that is looked at, its page bits that are not done, and the end of all chunks. */
+let chunk: u32 = 0;
+let pages: u64 = 0;
+let end: u32 = 0;
+
+/** Clear the flags of some notes, to go through the pages that they lead to by nextNoted. */
+export function beginWalk(notes: u32): void {
+  walked = notes;
+  flags = atomic.xchg<u32>(notes, 0) >> FLAG_SHIFT;
+  chunks = 0;
+  word = 0;
+  pages = 0;
+  end = 0;
 }
 
-/** Clear the notes and visit all pages they lead to. What cannot be taken over now stays noted, and ends the walk. */
-export function walkNotes(notes: u32, taker: u32): void {
-  for (let flags = atomic.xchg<u32>(notes, 0) >> FLAG_SHIFT; flags != 0; flags &= flags - 1) {
-    const i = <u32>ctz(flags);
-    const word = notes + (i << 3);
-    for (let chunks = atomic.xchg<u64>(word, 0, NOTES_CHUNKS); chunks != 0; chunks &= chunks - 1) {
-      // Read after the bits: it covers what was noted.
-      const end = (mheap().arenaHi + 1) * ARENA_CHUNKS;
-      for (let chunk = (i << 6) + <u32>ctz(chunks); chunk < end; chunk += CHUNK_BITS) {
-        if (arenaOf(chunk / ARENA_CHUNKS) == 0) continue;
-        for (let bits = atomic.load<u64>(pageWord(chunk << 6), ARENA_NOTED); bits != 0; bits &= bits - 1) {
-          if (visit((chunk << 6) + <u32>ctz(bits), taker)) continue;
-          atomic.or<u64>(word, chunks, NOTES_CHUNKS);
-          atomic.or<u32>(notes, flags << FLAG_SHIFT);
-          return;
-        }
+/** The next page of the walk, with its page bit set; 0: there is none. */
+export function nextNoted(): u32 {
+  while (pages == 0) {
+    chunk += CHUNK_BITS;
+    while (chunk >= end) {
+      chunks &= chunks - 1;
+      while (chunks == 0) {
+        if (word) flags &= flags - 1;
+        if (flags == 0) return 0;
+        word = walked + ((<u32>ctz(flags)) << 3);
+        chunks = atomic.xchg<u64>(word, 0, NOTES_CHUNKS);
+        // Read after the bits: it covers what was noted.
+        end = (mheap().arenaHi + 1) * ARENA_CHUNKS;
       }
+      chunk = ((word - walked) << 3) + <u32>ctz(chunks);
     }
+    if (arenaOf(chunk / ARENA_CHUNKS) != 0) pages = atomic.load<u64>(pageWord(chunk << 6), ARENA_NOTED);
   }
+  const page = (chunk << 6) + <u32>ctz(pages);
+  pages &= pages - 1;
+  return page;
+}
+
+/** End the walk before it is done: what is left, the last page included, stays noted. */
+export function breakWalk(): void {
+  atomic.or<u64>(word, chunks, NOTES_CHUNKS);
+  atomic.or<u32>(walked, flags << FLAG_SHIFT);
 }
 
 /**

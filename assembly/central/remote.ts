@@ -21,22 +21,14 @@ import { PAGE_SHIFT, SHARED_GC } from "../base/config";
 import { isCollected } from "../base/gcstate";
 import { FLAG_LISTED, FULL, Group, MSPAN_SIZE, MSpan, PRecord, P_RECORD_SIZE } from "../base/layout";
 import { lock, unlock } from "../base/locks";
-import { centralOf, heap, local, pAt, rowAddress, rowAt } from "../base/state";
+import { centralOf, heap, local, pAt, rowAt } from "../base/state";
 import { pageRecord } from "../heap/arena";
-import { freeSpan } from "../heap/mheap";
-import {
-  addressOf,
-  groupOf,
-  isEmptyUncached,
-  remoteBits,
-  remoteOf,
-  reopenFree,
-  spanAt,
-  validBits,
-} from "../heap/mspan";
-import { release, unlinkPartial } from "./mcentral";
-import { TAKE_NOBODYS, TAKE_OWN, hasNotes, note, notesAt, notesOf, passOn, unnote, walkNotes } from "./notes";
-import { adopt, listShared } from "./shared";
+import { addressOf, groupOf, isEmptyUncached, remoteBits, remoteOf, reopenFree, spanAt, validBits } from "./mspan";
+import { beginWalk, breakWalk, hasNotes, nextNoted, note, notesAt, notesOf, passOn, unnote } from "./notes";
+import { adopt, listShared } from "./owner";
+import { unlinkPartial } from "./lists";
+import { release } from "./release";
+import { freeSpan } from "./spans";
 
 /** Whether slot `bit` of the group, whose span is another's, is live as far as one can see from here. */
 // @ts-ignore: decorator
@@ -119,11 +111,12 @@ export function hasRemote(): bool {
 
 /** The owner takes over what others have freed. */
 export function takeRemote(): void {
-  walkNotes(notesAt(local), TAKE_OWN);
+  beginWalk(notesAt(local));
+  for (let page = nextNoted(); page != 0; page = nextNoted()) takeOn(page);
 }
 
 /** The part of takeRemote for a page that was noted. */
-export function takeOn(page: u32): void {
+function takeOn(page: u32): void {
   const r = pageRecord(page);
   if (r.row - local >= P_RECORD_SIZE) {
     passOn(page);
@@ -145,12 +138,17 @@ export function settle(record: u32): void {
   const notes = notesAt(record);
   // H comes before C, and an empty span goes back to the heap.
   if (!hasNotes(notes) || !lock(0)) return;
-  walkNotes(notes, TAKE_NOBODYS);
+  beginWalk(notes);
+  for (let page = nextNoted(); page != 0; page = nextNoted()) {
+    if (settleOn(page)) continue;
+    breakWalk();
+    break;
+  }
   unlock(0);
 }
 
 /** The part of settle for a page that was noted. Under H. False: the lock of its row was not to be had. */
-export function settleOn(page: u32): bool {
+function settleOn(page: u32): bool {
   const groups = pageRecord(page).groups;
   const span = spanAt(groups - MSPAN_SIZE);
   if (groups == 0 || span.ngroups == 0) return true;

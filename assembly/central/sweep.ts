@@ -16,10 +16,10 @@ import { FULL, MSpan, SPAN_IN_USE, OBJECT_AT } from "../base/layout";
 import { clearMarks, gcState, markWord } from "../base/gcstate";
 import { STAT_LARGE_FREES, count } from "../base/counters";
 import { central, mheap, rowAt, rowAddress } from "../base/state";
-import { freeSpan } from "../heap/mheap";
-import { groupOf, liveBits, spanAt, validBits } from "../heap/mspan";
-import { pushPartial, retainOrFree } from "./mcentral";
-import { isUnswept, pushFull, pushLarge, sweepSets, unlinkLarge, unlinkUnswept } from "./sweepsets";
+import { groupOf, liveBits, spanAt, validBits } from "./mspan";
+import { isUnswept, pushFull, pushLarge, sweepSets, unlinkLarge, unlinkUnswept, pushPartial } from "./lists";
+import { retainOrFree } from "./release";
+import { freeSpan } from "./spans";
 
 /** What a swept span has. */
 @inline export const SWEPT_EMPTY: u32 = 0;

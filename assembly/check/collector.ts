@@ -22,7 +22,7 @@ import {
 } from "../base/gcstate";
 import { lockOwner } from "../base/locks";
 import { heap, mheap } from "../base/state";
-import { isUnswept } from "../central/sweepsets";
+import { isUnswept } from "../central/lists";
 import { isOrdered } from "../base/pacer";
 import { findSlot } from "../alloc/pins";
 import { RANGE_SIZE, rangeAt } from "../gc/roots";
@@ -30,7 +30,7 @@ import { TYPE_SIZE, isType, typeAt, typeBytes } from "../gc/typebits";
 import { HEADER } from "../gc/work";
 import { pageRecord } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
-import { spanAt } from "../heap/mspan";
+import { spanAt } from "../central/mspan";
 import {
   BAD_GC_LARGE,
   BAD_GC_STATE,

@@ -47,7 +47,7 @@ import {
 import { central, centralOf, mheap, recordOf, rowAt, slotSize } from "../base/state";
 import { classSize } from "../alloc/init";
 import { nextSpanPage } from "../heap/mheap";
-import { groupAt, usedSlots } from "../heap/mspan";
+import { groupAt, usedSlots } from "../central/mspan";
 import { countFreePages } from "../heap/pagealloc";
 import { checkRecords, checkSpan, checkedSpan, isReadable } from "./records";
 

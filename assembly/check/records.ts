@@ -52,7 +52,7 @@ import { P_IDLE, P_UNUSED, stateOf } from "../alloc/procs";
 import { fittedPages } from "../central/fitted";
 import { reciprocal } from "../central/rows";
 import { inUseBits, pageRecord, spanOf } from "../heap/arena";
-import { groupAt, spanAt } from "../heap/mspan";
+import { groupAt, spanAt } from "../central/mspan";
 import { LEAF, SUMS_SIZE, chunkBits, levelFor } from "../heap/pagealloc";
 import { memoryEnd } from "../heap/sys";
 import {

@@ -19,25 +19,12 @@
  * too, the P is as much to be recovered as before. Lock: H, then each C. Cost: O(spans) for each P. The walk never follows a list.
  */
 
-import { FIRST_GC_ROW, HOST, LAST_P, MAX_PS, NUM_ROWS, SHARED_GC } from "../base/config";
+import { LAST_P, MAX_PS, NUM_ROWS, SHARED_GC } from "../base/config";
 import { enterGate, leaveGate } from "../base/gates";
 import { isCollected } from "../base/gcstate";
-import {
-  FLAG_EMPTY,
-  FLAG_LISTED,
-  FULL,
-  HEAP_DUMMY,
-  HEAP_ROWS,
-  MHeap,
-  MSPAN_SIZE,
-  MSpan,
-  PRecord,
-  ROW_SHIFT,
-  Row,
-} from "../base/layout";
-import { hurried, lock, lockOwner, self, setHurried, takeOver, unlock } from "../base/locks";
+import { FLAG_LISTED, FULL, HEAP_ROWS, MHeap, PRecord, ROW_SHIFT } from "../base/layout";
+import { lock, lockOwner, self, setHurried, takeOver, unlock } from "../base/locks";
 import { arenaOf, centralOf, clearMoving, heap, local, mheap, pAt, recordOf, rowAt, setLocal } from "../base/state";
-import { freeDeferred } from "../alloc/free";
 import {
   P_DEAD,
   P_IDLE,
@@ -51,15 +38,18 @@ import {
   workAgainAs,
   workAs,
 } from "../alloc/procs";
-import { giveCollected, settleCollected } from "../central/collected";
-import { pushPartial } from "../central/mcentral";
+import { settleCollected } from "../central/collected";
 import { noteAll } from "../central/notes";
 import { forgetGiven, settle, takeRemoteBits } from "../central/remote";
-import { giveShared, setOwner } from "../central/shared";
+import { giveShared, setOwner } from "../central/owner";
+import { pushPartial } from "../central/lists";
+import { spanOnPage, tidySpan, clearRowOf } from "../central/tidy";
+import { addSpan, freeSpan } from "../central/spans";
+import { freeDeferred } from "../central/deferred";
 import { enterRecovery, leaveRecovery, recoverGC } from "../gc/sharedcycle";
-import { clearInUse, clearRecord, pageRecord } from "../heap/arena";
-import { addSpan, freeSpan, nextSpanPage } from "../heap/mheap";
-import { addressOf, groupOf, isEmpty, validBits } from "../heap/mspan";
+import { clearInUse, clearRecord } from "../heap/arena";
+import { nextSpanPage } from "../heap/mheap";
+import { groupOf, isEmpty, validBits } from "../central/mspan";
 import { claimPages, countFreePages, freePages, levelFor, rebuildSums } from "../heap/pagealloc";
 import { pageCacheFlush } from "../heap/pagecache";
 
@@ -69,73 +59,6 @@ import { pageCacheFlush } from "../heap/pagecache";
 @inline export const HELD_CENTRAL: u32 = 4;
 @inline export const PAGES_MOVING: u32 = 8;
 @inline export const FREE_PENDING: u32 = 16;
-
-// @ts-ignore: decorator
-@inline
-function spanOnPage(page: u32): MSpan {
-  return changetype<MSpan>(<usize>(pageRecord(page).groups - MSPAN_SIZE));
-}
-
-/** Make the words of a span's groups say what is free, whatever its P was doing with it; out of all lists and rows. */
-function tidySpan(span: MSpan, record: u32): void {
-  const row = rowAt(record + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT));
-  const cached: u32 = row.span == addressOf(span) ? row.group : 0;
-  let partial: u32 = 0;
-  for (let i: u32 = 0; i < span.ngroups; i++) {
-    const g = groupOf(span, i);
-    const valid = validBits(span, i);
-    const mine = <u32>changetype<usize>(g) == cached;
-    const known = mine || ((<u32>span.partialMask) >> i) & 1;
-    // A full group, or one with a single slot whose first free was under way.
-    const full = !known && g.allocCache == 0 && g.freed == FULL;
-    const back = full ? 0 : g.freed & valid;
-    const free = (g.allocCache & valid) | back;
-    if (HOST && mine) {
-      centralOf(record, span.row).taken -= popcnt(g.allocCache);
-    }
-    // A full group must not be the row's when it is marked: in a row, all ones mean all free.
-    if (free == 0 && mine) clearRowOf(record, row);
-    g.allocCache = free;
-    g.freed = free ? ~valid : FULL;
-    const twice = forgetGiven(span, i, free);
-    if (!hurried) pAt(record).lateDoubleFrees += twice;
-    if (back != 0 || mine) span.dirtyMask = <u16>((<u32>span.dirtyMask) | (1 << i));
-    if (free) partial |= 1 << i;
-  }
-  if (cached) clearRowOf(record, row);
-  span.partialMask = <u16>partial;
-  span.flags &= ~(FLAG_LISTED | FLAG_EMPTY);
-}
-
-/**
- * The mcaches of all Ps were being emptied when the thread that did it died: spans that have left their row are nobody's now,
- * and a row that was half empty is. With the world stopped.
- */
-export function emptyOrphans(): void {
-  for (let id: u32 = 1; id <= MAX_PS; id++) {
-    const record = recordOf(id);
-    if (record == 0) continue;
-    for (let row: u32 = FIRST_GC_ROW; row < NUM_ROWS; row++) {
-      const r = rowAt(record + HEAP_ROWS + (row << ROW_SHIFT));
-      if (r.span == 0 || r.group == record + HEAP_DUMMY) clearRowOf(record, r);
-    }
-  }
-  for (let page = nextSpanPage(1); page != 0; page = nextSpanPage(page + 1)) {
-    if (pageRecord(page).groups == 0) continue;
-    const span = spanOnPage(page);
-    const record = recordOf(span.owner);
-    if (span.owner == 0 || record == 0 || !isCollected(span.row)) continue;
-    if (rowAt(record + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT)).span == addressOf(span)) continue;
-    tidySpan(span, record);
-    giveCollected(record, span);
-  }
-}
-
-function clearRowOf(record: u32, row: Row): void {
-  row.group = record + HEAP_DUMMY;
-  row.span = 0;
-  row.tail = 0;
-}
 
 /** All that the P at `record` owns becomes nobody's or free. Under H. False: a lock was not to be had, and not all is. */
 function giveAll(record: u32): bool {

@@ -67,7 +67,7 @@ import { gcState, isCollected, isCollectedSpan, isMarking, markWord } from "../b
 import { findObject } from "../alloc/free";
 import { P_DEAD, P_STARTING, P_UNUSED, stateOf } from "../alloc/procs";
 import { ALL_FLAGS, collectedNotes, deferredNotes, isNoted, isPageNoted, leadTo, notesAt } from "../central/notes";
-import { isUnswept, sweepSets } from "../central/sweepsets";
+import { isUnswept, sweepSets } from "../central/lists";
 import { BITS_MAX_SIZE, TYPE_SIZE, isType } from "../gc/typebits";
 import { inUseBits, pageRecord, spanOf } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
@@ -82,7 +82,7 @@ import {
   remoteBits,
   spanAt,
   validBits,
-} from "../heap/mspan";
+} from "../central/mspan";
 import { LEAF, chunkBits, chunkScav, countFreePages, expectedSum, sumAddress } from "../heap/pagealloc";
 import { FIXED_SIZE, PAGE_MOVES, PAGE_STAYS, firstRegion, metaBytes } from "../heap/persistent";
 import { memoryEnd } from "../heap/sys";

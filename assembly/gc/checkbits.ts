@@ -13,8 +13,8 @@ import { FLAG_FULL, OBJECT_AT } from "../base/layout";
 import { rowAt, rowAddress, syncMemory } from "../base/state";
 import { gcState, isCollected, markWord } from "../base/gcstate";
 import { spanOf } from "../heap/arena";
-import { allocTable, freeTable } from "../heap/mheap";
-import { liveBits } from "../heap/mspan";
+import { liveBits } from "../central/mspan";
+import { allocTable, freeTable } from "../central/records";
 import { pushWork } from "./work";
 
 /** Pages of an arena's bitmap; the table of them takes half a page. */

@@ -21,8 +21,8 @@ import { heap, mheap, rowAt, rowAddress, dropTiny } from "../base/state";
 import { isBornBlack } from "../base/gcrows";
 import { uncacheRow } from "../alloc/mcache";
 import { finishSweep, isFinalizing, leaveFinalizer, startSweep, sweepOne } from "../central/sweep";
-import { switchSets } from "../central/sweepsets";
-import { groupAt, groupIndex, spanAt } from "../heap/mspan";
+import { switchSets } from "../central/lists";
+import { groupAt, groupIndex, spanAt } from "../central/mspan";
 import { checkMarks } from "./checkmark";
 import { TRANSPARENT, unmarkRoots } from "./ascroots";
 import {

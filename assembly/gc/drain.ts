@@ -12,7 +12,7 @@ import { rowAt, rowAddress } from "../base/state";
 import { isScanRow } from "../base/gcrows";
 import { pageRecord } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
-import { liveBits, metaOf, spanAt } from "../heap/mspan";
+import { liveBits, metaOf, spanAt } from "../central/mspan";
 import { scanObject } from "./scan";
 import { takeInbox } from "./inbox";
 import { popWork } from "./work";

@@ -16,8 +16,8 @@ import { dropGate, holdGate } from "../base/gates";
 import { gcState, sharedGc } from "../base/gcstate";
 import { LOCK_GC, P_SHADED, SHADED_MAX } from "../base/layout";
 import { lock, unlock } from "../base/locks";
-import { heap, local, recordOf } from "../base/state";
-import { allocTable } from "../heap/mheap";
+import { local, recordOf } from "../base/state";
+import { allocTable } from "../central/records";
 import { HEADER, MASK, freeBuffer, pushWork } from "./work";
 
 /** Queue an object that this thread, which does not mark, has just shaded. */

@@ -23,7 +23,7 @@ import { addMarked, marker } from "../base/gates";
 import { arenaOf, rowAt } from "../base/state";
 import { isScanRow, isCollectedRow } from "../base/gcrows";
 import { pageRecord, spanOf } from "../heap/arena";
-import { spanAt } from "../heap/mspan";
+import { spanAt } from "../central/mspan";
 import { pushShaded } from "./inbox";
 import { pushWork } from "./work";
 import { setMark, isLive } from "./markbits";

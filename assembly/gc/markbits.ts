@@ -8,7 +8,7 @@ import { MSpan } from "../base/layout";
 import { markWord } from "../base/gcstate";
 import { rowAt, rowAddress } from "../base/state";
 import { spanOf } from "../heap/arena";
-import { liveBits } from "../heap/mspan";
+import { liveBits } from "../central/mspan";
 
 /** Set a bit of a mark word. False: it is set. */
 // @ts-ignore: decorator

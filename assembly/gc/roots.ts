@@ -20,7 +20,7 @@
 import { ASC, PAGE_SHIFT } from "../base/config";
 import { GcState, gcState, isMarking } from "../base/gcstate";
 import { syncMemory } from "../base/state";
-import { allocTable, freeTable, newRecord } from "../heap/mheap";
+import { allocTable, freeTable, newRecord } from "../central/records";
 import { pinAt, pinSlots } from "../alloc/pins";
 import { shadeStack, visit } from "./ascroots";
 import { shade } from "./mark";

@@ -16,7 +16,7 @@ import { FLAG_FULL, MSPAN_SIZE, MSpan, PageRecord } from "../base/layout";
 import { rowAt } from "../base/state";
 import { isScanRow } from "../base/gcrows";
 import { pageRecord, spanOf } from "../heap/arena";
-import { metaOf, spanAt } from "../heap/mspan";
+import { metaOf, spanAt } from "../central/mspan";
 import { shade } from "./mark";
 import { BITS_MAX_SIZE, nextPointer, readBits } from "./typebits";
 import { pushWork } from "./work";

@@ -21,10 +21,10 @@ import { PAGE_SHIFT, SHARED } from "../base/config";
 import { MSPAN_SIZE, MSpan } from "../base/layout";
 import { gcState } from "../base/gcstate";
 import { syncMemory } from "../base/state";
-import { newRecord } from "../heap/mheap";
 import { pageRecord } from "../heap/arena";
-import { metaOf, metaWord } from "../heap/mspan";
+import { metaOf, metaWord } from "../central/mspan";
 import { metaBytes } from "../heap/persistent";
+import { newRecord } from "../central/records";
 
 /** Largest slot whose pointer bits are kept word by word. */
 @inline export const BITS_MAX_SIZE: u32 = 128;

@@ -13,7 +13,7 @@
 
 import { PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
 import { gcState } from "../base/gcstate";
-import { allocTable, freeTable } from "../heap/mheap";
+import { allocTable, freeTable } from "../central/records";
 
 @inline export const HEADER: u32 = 8;
 @inline export const MASK: u32 = PAGE_SIZE - 1;

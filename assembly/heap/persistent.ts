@@ -3,7 +3,7 @@
  *
  * persistentalloc bumps through a chunk. fixalloc, here for span records only, keeps the dead ones in a list per number
  * of groups. The chunk comes from whoever calls persistChunk: heap/mheap.ts, out of pages. Where records move
- * (heap/compact.ts) the page records tell these pages from others, so that they can go back to the page allocator. What
+ * (central/compact.ts) the page records tell these pages from others, so that they can go back to the page allocator. What
  * bootstrap put at the heap's start before there was a page allocator stays.
  *
  * In a shared heap each P has a chunk and lists of its own, so that the records of two Ps hardly share cache lines.
@@ -26,7 +26,6 @@ import {
 } from "../base/layout";
 import { here, mlocal } from "../base/state";
 import { recordAt } from "./arena";
-import { metaOf } from "./mspan";
 
 /** Most groups of a span. */
 @inline export const MAX_GROUPS: u32 = 16;
@@ -113,18 +112,6 @@ export function recordBytes(ngroups: u32): u32 {
 @inline
 export function metaBytes(ngroups: u32): u32 {
   return ngroups * META_PER_GROUP + 8;
-}
-
-/**
- * The meta table at a record's front (gc/typebits.ts), if there is one, says of all slots that any word may be a pointer. In
- * a shared heap a marker may look at a slot before its type is written, also for ever if the writer dies: what it finds
- * must not be the pointer bits that an earlier span of this record had there.
- */
-export function clearMeta(span: MSpan): void {
-  const table = metaOf(span);
-  if (table == 0) return;
-  const end = table + metaBytes(span.ngroups);
-  for (let at = table; at < end; at += 8) store<u64>(at, 0);
 }
 
 /** Back to its list. The caller has set state to dead, where there is one. */

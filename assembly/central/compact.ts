@@ -36,9 +36,9 @@ import {
   recordGroups,
 } from "../base/layout";
 import { arenaOf, central, heap, mheap, rowAddress, rowAt, setArena } from "../base/state";
-import { recordAt } from "./arena";
+import { recordAt } from "../heap/arena";
 import { addressOf, spanAt } from "./mspan";
-import { SUMS_SIZE, findPages, freePages, raiseSearch, takePages } from "./pagealloc";
+import { SUMS_SIZE, findPages, freePages, raiseSearch, takePages } from "../heap/pagealloc";
 import {
   MAX_GROUPS,
   PAGE_MOVES,
@@ -48,7 +48,7 @@ import {
   metaBytes,
   persistChunk,
   recordBytes,
-} from "./persistent";
+} from "../heap/persistent";
 
 /** Where the next record goes: room on pages of records that were taken for it. */
 let to: u32 = 0;

@@ -15,11 +15,13 @@ import { STAT_LARGE_MALLOCS, STAT_LARGE_TOTAL, count, countBy } from "../base/co
 import { isCollected } from "../base/gcstate";
 import { FLAG_NEEDZERO, MSpan } from "../base/layout";
 import { central, clearRow, mheap, rowAddress, rowAt, setMoving } from "../base/state";
-import { spanOf } from "./arena";
-import { giveBack, grow, setLarge, unsetSpan } from "./mheap";
+import { setLarge, unsetSpan } from "./spans";
+import { giveBack } from "./reclaim";
+import { spanOf } from "../heap/arena";
+import { grow } from "../heap/mheap";
 import { addressOf, isEmpty } from "./mspan";
-import { findPages, freePages, freePagesBefore, pagesFree, takePages } from "./pagealloc";
-import { memoryEnd } from "./sys";
+import { findPages, freePages, freePagesBefore, pagesFree, takePages } from "../heap/pagealloc";
+import { memoryEnd } from "../heap/sys";
 
 /** Whether the page belongs to a span with a live slot: then nothing that is had back makes it free. */
 function isLiveAt(page: u32): bool {

@@ -15,14 +15,11 @@
 import { PAGE_SHIFT, SHARED_GC } from "../base/config";
 import { isCollected } from "../base/gcstate";
 import { FLAG_LISTED, HEAP_ROWS, MSpan, ROW_SHIFT } from "../base/layout";
-import { STAT_CENTRAL_HITS, count } from "../base/counters";
 import { lock, unlock } from "../base/locks";
 import { centralOf, heap, local, pAt } from "../base/state";
 import { pageRecord } from "../heap/arena";
-import { addSpan, dropSpan } from "../heap/mheap";
-import { spanAt } from "../heap/mspan";
-import { pushPartial, unlinkPartial } from "./mcentral";
-import { settleNobodys } from "./remote";
+import { pushPartial } from "./lists";
+import { addSpan, dropSpan } from "./spans";
 
 /** Make the P with the record at `record` the owner of a small span; the heap's record stands for nobody. */
 export function setOwner(span: MSpan, record: u32): void {
@@ -32,26 +29,6 @@ export function setOwner(span: MSpan, record: u32): void {
   const row = record + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT);
   const page = span.startAddr >> PAGE_SHIFT;
   for (let i: u32 = 0; i < span.npages; i++) pageRecord(page + i).row = row;
-}
-
-/** One of nobody's spans of `row` for this P, with free slots; null when there is none. */
-export function takeShared(row: u32): MSpan | null {
-  if (pAt(heap).remote != 0) settleNobodys();
-  const c = centralOf(heap, row);
-  // A look without the lock: who misses a span that comes this moment makes a new one.
-  if (c.head == 0 || !lock(row)) return null;
-  const head = c.head;
-  if (head == 0) {
-    unlock(row);
-    return null;
-  }
-  const span = spanAt(head);
-  adopt(span);
-  unlinkPartial(c, span);
-  unlock(row);
-  pAt(local).spansTaken += 1;
-  count(STAT_CENTRAL_HITS);
-  return span;
 }
 
 /** Under C, a span of nobody becomes this P's. It may still be listed: if the thread dies here, it is found by its owner. */

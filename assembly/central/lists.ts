@@ -14,7 +14,7 @@ import { NUM_ROWS, FIRST_GC_ROW } from "../base/config";
 import { FLAG_EMPTY, FLAG_FULL, FLAG_LISTED, MCentral, MSpan, SweepSets } from "../base/layout";
 import { gcState, isCollectedSpan } from "../base/gcstate";
 import { central, mheap } from "../base/state";
-import { addressOf, spanAt } from "../heap/mspan";
+import { addressOf, spanAt } from "./mspan";
 
 // @ts-ignore: decorator
 @inline
@@ -107,4 +107,27 @@ export function switchSets(): void {
   }
   g.largeUnswept = g.large;
   g.large = 0;
+}
+
+/** Append to the partial list. */
+export function pushPartial(c: MCentral, span: MSpan): void {
+  const at = addressOf(span);
+  const tail = c.tail;
+  span.prev = tail;
+  span.next = 0;
+  if (tail) spanAt(tail).next = at;
+  else c.head = at;
+  c.tail = at;
+  span.flags |= FLAG_LISTED;
+}
+
+/** Take out of the partial list. */
+export function unlinkPartial(c: MCentral, span: MSpan): void {
+  const next = span.next;
+  const prev = span.prev;
+  if (prev) spanAt(prev).next = next;
+  else c.head = next;
+  if (next) spanAt(next).prev = prev;
+  else c.tail = prev;
+  span.flags &= ~FLAG_LISTED;
 }

@@ -1,0 +1,109 @@
+/**
+ * New spans: a record, a run of pages, and the page records that name it.
+ *
+ * Lock: H. Cost: that of a run of pages, and 16 bytes of stores per page of a small span.
+ */
+
+import { ADDRESS_END, COMPACTS, GC, PAGE_SHIFT, SHARED_GC } from "../base/config";
+import { PageRecord, HEAP_ROWS, MSPAN_SIZE, MSpan, ROW_SHIFT } from "../base/layout";
+import { isCollected } from "../base/gcstate";
+import { heap, rowAt, rowAddress } from "../base/state";
+import { pageRecord } from "../heap/arena";
+import { freePages } from "../heap/pagealloc";
+import { heldRecord, holdRecord } from "./compact";
+import { spanRecordAlloc, spanRecordFree, metaBytes } from "../heap/persistent";
+import { metaOf } from "./mspan";
+import { initSpan, setLarge } from "./spans";
+import { allocRun } from "./reclaim";
+import { refillPersistent } from "./records";
+
+/** A span record from its list, the persistent chunk, or a fresh page for the chunk; 0 when there is no memory. */
+function spanRecord(ngroups: u32): u32 {
+  const record = spanRecordAlloc(ngroups);
+  if (record || !refillPersistent()) return record;
+  return spanRecordAlloc(ngroups);
+}
+
+/**
+ * A small span for `row`: record, pages, page records; groups are the caller's to set up. flags has NEEDZERO unless all
+ * of its pages read as zero. Null when there is no memory, or with `short` as allocRun has it.
+ */
+export function allocSpan(row: u32, npages: u32, divMagic: u32, short: u32): MSpan | null {
+  const nelems = (npages << PAGE_SHIFT) / rowAt(rowAddress(row)).elemsize;
+  const ngroups = (nelems + 63) >> 6;
+  let record = spanRecord(ngroups);
+  if (record == 0) return null;
+  if (COMPACTS) holdRecord(record, ngroups);
+  const page = allocRun(npages, false, short);
+  if (COMPACTS) record = heldRecord();
+  const span = changetype<MSpan>(<usize>record);
+  span.ngroups = <u8>ngroups;
+  if (page == 0) {
+    spanRecordFree(span);
+    return null;
+  }
+  initSpan(span, page, npages);
+  span.row = <u8>row;
+  span.nelems = <u16>nelems;
+  span.partialMask = 0;
+  if (SHARED_GC && isCollected(row)) clearMeta(span);
+  const base = page << PAGE_SHIFT;
+  for (let i: u32 = 0; i < npages; i++) {
+    const r = pageRecord(page + i);
+    r.base = base;
+    r.divMagic = divMagic;
+    r.groups = record + MSPAN_SIZE;
+    if (SHARED_GC && isCollected(row)) {
+      // All entered as nobody's: no free takes them for a P's own (central/collected.ts). Last, for a marker that looks here.
+      atomic.store<u32>(changetype<usize>(r), heap + HEAP_ROWS + (row << ROW_SHIFT), offsetof<PageRecord>("row"));
+    } else {
+      r.row = rowAddress(row);
+    }
+  }
+  return span;
+}
+
+/**
+ * A large span of `npages` pages, at a multiple of `alignPages` pages (a power of two). With `zero` it reads as zero.
+ * Null when there is no memory.
+ */
+export function allocLargeSpan(npages: u32, alignPages: u32, zero: bool, spanclass: u8): MSpan | null {
+  let record = spanRecord(0);
+  if (record == 0) return null;
+  const slack = alignPages - 1;
+  let page: u32 = 0;
+  if (COMPACTS) holdRecord(record, 0);
+  if (npages + slack <= ADDRESS_END >> PAGE_SHIFT) page = allocRun(npages + slack, zero);
+  if (COMPACTS) record = heldRecord();
+  const span = changetype<MSpan>(<usize>record);
+  span.ngroups = 0;
+  span.partialMask = 0;
+  if (page == 0) {
+    spanRecordFree(span);
+    return null;
+  }
+  if (slack) {
+    const aligned = (page + slack) & ~slack;
+    const head = aligned - page;
+    if (head) freePages(page, head);
+    if (slack - head) freePages(aligned + npages, slack - head);
+    page = aligned;
+  }
+  initSpan(span, page, npages);
+  span.nelems = 1;
+  setLarge(span, page);
+  if (GC) span.spanclass = spanclass;
+  return span;
+}
+
+/**
+ * The meta table at a record's front (gc/typebits.ts), if there is one, says of all slots that any word may be a pointer. In
+ * a shared heap a marker may look at a slot before its type is written, also for ever if the writer dies: what it finds
+ * must not be the pointer bits that an earlier span of this record had there.
+ */
+export function clearMeta(span: MSpan): void {
+  const table = metaOf(span);
+  if (table == 0) return;
+  const end = table + metaBytes(span.ngroups);
+  for (let at = table; at < end; at += 8) store<u64>(at, 0);
+}

@@ -1,0 +1,164 @@
+/**
+ * A run of pages, whatever it takes, and the only place that decides to grow.
+ *
+ * allocRun is the ladder of the page level: page cache of the P, tree, then what can be reclaimed (retained empty spans, the
+ * page cache's rest, pages of records), then memory.grow. Records of the allocator's own come out of such runs too.
+ *
+ * Lock: H. Cost: O(log heap) for a run; O(rows + spans freed) for a reclaim.
+ */
+
+import {
+  COMPACTS,
+  FIRST_GC_ROW,
+  HOST,
+  NUM_ROWS,
+  PAGE_CACHE_MAX,
+  SHARED,
+  SHARED_GC,
+  WASM_PAGE_PAGES,
+} from "../base/config";
+import { MSpan } from "../base/layout";
+import { STAT_PAGE_CACHE_HITS, STAT_PAGE_CACHE_REFILLS, STAT_RECLAIMS, count } from "../base/counters";
+import { softLimit } from "../base/options";
+import { central, clearRow, mheap, mlocal, rowAt, rowAddress } from "../base/state";
+import { findPages } from "../heap/pagealloc";
+import { groupAt, isEmpty, spanAt } from "./mspan";
+import { pageCacheAlloc, pageCacheFlush, pageCacheRefill } from "../heap/pagecache";
+import { compact } from "./compact";
+import { grow, allocTree } from "../heap/mheap";
+import { freeSpan } from "./spans";
+import { freeDeferred } from "./deferred";
+
+/**
+ * A run of `npages` pages, allocated; page index, 0 when there is no memory. Also when memory would have to grow and a
+ * run of `short` pages is free: 0 if the caller has no use for that. lastScav tells how many of the pages read as zero;
+ * with `zero` all of them do.
+ */
+export function allocRun(npages: u32, zero: bool, short: u32 = 0): u32 {
+  const h = mlocal();
+  // What the page cache has may be dirty.
+  if (npages < PAGE_CACHE_MAX && !zero) {
+    let page = pageCacheAlloc(npages);
+    if (page == 0 && h.pcCache == 0 && pageCacheRefill()) {
+      count(STAT_PAGE_CACHE_REFILLS);
+      page = pageCacheAlloc(npages);
+    } else if (page != 0) {
+      count(STAT_PAGE_CACHE_HITS);
+    }
+    if (page != 0) return page;
+  } else if (h.retainedPages > (SHARED ? mheap().inUsePages >> RECLAIM_WORTH_SHIFT : 0)) {
+    // Long runs: empty spans all over the heap would part what could be whole. In a shared heap others wait for H.
+    giveBack();
+  }
+  const page = allocTree(npages, zero);
+  return page ? page : allocRunSlow(npages, zero, short);
+}
+
+/**
+ * A reclaim takes what may be wanted again at once. Before memory grows: only after as many pages for spans as the least
+ * growth brings, and 1/64 of the heap's; or while the heap is small, where it costs little. In one of few pages it would
+ * take one class's only span for the next, and back.
+ */
+@inline const RECLAIM_TINY_PAGES: u32 = 48;
+
+@inline const RECLAIM_SMALL_PAGES: u32 = 512;
+
+@inline const RECLAIM_MIN_PAGES: u32 = WASM_PAGE_PAGES;
+
+@inline const RECLAIM_SHIFT: u32 = 6;
+
+/** In a shared heap, before a long run: when they are an eighth of what is in use. */
+@inline const RECLAIM_WORTH_SHIFT: u32 = 3;
+
+/** Whether the heap is small, but not tiny: 384 KiB to 4 MiB in spans. */
+export function isSmall(): bool {
+  return mheap().inUsePages - RECLAIM_TINY_PAGES < RECLAIM_SMALL_PAGES - RECLAIM_TINY_PAGES;
+}
+
+/** Whether it is time for a reclaim, before memory grows. */
+// @ts-ignore: decorator
+@inline
+function isDue(): bool {
+  return isSmall() || mlocal().sinceReclaim >= RECLAIM_MIN_PAGES + (mheap().inUsePages >> RECLAIM_SHIFT);
+}
+
+/**
+ * After the tree had no such run: have back the page cache's rest, and empty spans unless that was just done, then grow.
+ * From the soft limit on they are had back each time.
+ */
+function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
+  const h = mheap();
+  const soft = softLimit != 0 && h.sys >= softLimit;
+  let some = soft || isDue() ? giveBack() : pageCacheFlush();
+  if (COMPACTS && npages >= LONG_RUN && h.freedPages >= npages) {
+    giveBackAll();
+    some = true;
+  }
+  if (some) {
+    const page = allocTree(npages, zero);
+    if (page) return page;
+  }
+  if (short != 0 && findPages(short) != 0) return 0;
+  // Again when more came than was asked for, and its records parted it from the free pages that were counted in.
+  while (grow(npages)) {
+    const page = allocTree(npages, zero);
+    if (page) return page;
+  }
+  // The last resort, however short ago it was tried.
+  return giveBackAll() ? allocTree(npages, zero) : 0;
+}
+
+/** Pages of a run that is worth a compaction before memory grows, if as many have been freed since the last one. */
+@inline const LONG_RUN: u32 = 64;
+
+/** giveBack, and the pages of records that can be had by compaction. True if that was any page. */
+export function giveBackAll(): bool {
+  const some = giveBack();
+  return (COMPACTS && mheap().freedPages != 0 && compact()) || some;
+}
+
+/** All that is held without a live slot back to the tree: spans and the page cache's rest. True if that was any page. */
+export function giveBack(): bool {
+  mlocal().sinceReclaim = 0;
+  if (SHARED) freeDeferred();
+  const pages = reclaim() + reclaimCached();
+  return pageCacheFlush() || pages != 0;
+}
+
+/** Free the spans of the mcache that have no live slot; pages freed. O(rows). */
+function reclaimCached(): u32 {
+  let pages: u32 = 0;
+  // Those of the collector's are touched inside of the gate only.
+  const end: u32 = SHARED_GC ? FIRST_GC_ROW : NUM_ROWS;
+  for (let row: u32 = 1; row < end; row++) {
+    const r = rowAt(rowAddress(row));
+    if (r.span == 0) continue;
+    const span = spanAt(r.span);
+    if (!isEmpty(span)) continue;
+    if (HOST) central(row).taken -= popcnt(groupAt(r.group).allocCache);
+    clearRow(r);
+    pages += span.npages;
+    freeSpan(span);
+  }
+  return pages;
+}
+
+/** Free all retained empty spans; pages freed. O(rows + spans freed). */
+export function reclaim(): u32 {
+  const h = mlocal();
+  const pages = h.retainedPages;
+  if (pages == 0) return 0;
+  count(STAT_RECLAIMS);
+  for (let row: u32 = 1; row < NUM_ROWS; row++) {
+    const c = central(row);
+    let at = c.empty;
+    c.empty = 0;
+    while (at) {
+      const span = changetype<MSpan>(<usize>at);
+      at = span.next;
+      freeSpan(span);
+    }
+  }
+  h.retainedPages = 0;
+  return pages;
+}

@@ -1,0 +1,87 @@
+/**
+ * Space for the allocator's own records and the collector's tables, out of runs of pages.
+ *
+ * Lock: H; newRecord, allocTable and freeTable take it themselves. Cost: O(1), or that of a run of pages.
+ */
+
+import { COMPACTS, PAGE_SHIFT, PAGE_SIZE, SHARED_GC } from "../base/config";
+import { lock, unlock } from "../base/locks";
+import { clearMoving, mheap } from "../base/state";
+import { freePages } from "../heap/pagealloc";
+import { PAGE_STAYS, markPages, persistentAlloc } from "../heap/persistent";
+import { addRecords } from "../heap/mheap";
+import { allocRun } from "./reclaim";
+
+/** Longest cluster of pages for records. */
+@inline const MAX_RECORD_PAGES: u32 = 16;
+
+/**
+ * `size` bytes (at most a page) for a record that is never given back, 16-aligned; 0 when there is no memory. Where records
+ * move these lie apart from the others.
+ */
+export function recordSpace(size: u32): u32 {
+  if (!COMPACTS) return movingSpace(size);
+  const h = mheap();
+  size = (size + 15) & ~15;
+  let at = h.fixedCur;
+  if (h.fixedEnd - at < size) {
+    const page = allocTable(1);
+    if (page == 0) return 0;
+    at = page << PAGE_SHIFT;
+    h.fixedEnd = at + PAGE_SIZE;
+  }
+  h.fixedCur = at + size;
+  return at;
+}
+
+/** `size` bytes (at most a page) for a meta table, which goes with its span's record; 0 when there is no memory. */
+function movingSpace(size: u32): u32 {
+  const at = persistentAlloc(size);
+  if (at || !refillPersistent()) return at;
+  return persistentAlloc(size);
+}
+
+/** recordSpace, or with `moves` movingSpace, for who does not hold H. */
+export function newRecord(size: u32, moves: bool): u32 {
+  if (SHARED_GC && !lock(0)) return 0;
+  const at = moves ? movingSpace(size) : recordSpace(size);
+  if (SHARED_GC) unlock(0);
+  return at;
+}
+
+/** `npages` pages for a table of the collector's: page index, 0 when there is no memory. Without H. */
+export function allocTable(npages: u32): u32 {
+  if (SHARED_GC && !lock(0)) return 0;
+  const page = allocRun(npages, false);
+  // First they stop moving: a death in between loses them, the other way round they would count twice.
+  clearMoving();
+  if (page) {
+    mheap().metaPages += npages;
+    markPages(page, npages, PAGE_STAYS);
+  }
+  if (SHARED_GC) unlock(0);
+  return page;
+}
+
+/** The way back. Who cannot have H loses the pages. */
+export function freeTable(page: u32, npages: u32): void {
+  if (SHARED_GC && !lock(0)) return;
+  mheap().metaPages -= npages;
+  markPages(page, npages, 0);
+  freePages(page, npages);
+  if (SHARED_GC) unlock(0);
+}
+
+/**
+ * Fresh pages for the persistent chunk: in clusters of 1/128 of the heap, up to 16. Single pages of records all over the
+ * heap would part long runs while a span of each is in use.
+ */
+export function refillPersistent(): bool {
+  let npages = min(max(mheap().inUsePages >> 7, 1), MAX_RECORD_PAGES);
+  let page = allocRun(npages, false);
+  if (page == 0) {
+    npages = 1;
+    page = allocRun(1, false);
+  }
+  return addRecords(page, npages);
+}

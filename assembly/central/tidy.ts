@@ -1,0 +1,94 @@
+/**
+ * A span whose P was at work on it when its thread died, or whose P is being emptied: its groups' words made to say what is
+ * free, out of all lists and rows. In a shared heap.
+ *
+ * Lock: H, or the world is stopped. Cost: O(groups) a span.
+ */
+
+import { FIRST_GC_ROW, HOST, MAX_PS, NUM_ROWS } from "../base/config";
+import { isCollected } from "../base/gcstate";
+import {
+  FLAG_EMPTY,
+  FLAG_LISTED,
+  FULL,
+  HEAP_DUMMY,
+  HEAP_ROWS,
+  MSPAN_SIZE,
+  MSpan,
+  ROW_SHIFT,
+  Row,
+} from "../base/layout";
+import { hurried } from "../base/locks";
+import { centralOf, pAt, recordOf, rowAt } from "../base/state";
+import { pageRecord } from "../heap/arena";
+import { nextSpanPage } from "../heap/mheap";
+import { addressOf, groupOf, validBits } from "./mspan";
+import { giveCollected } from "./collected";
+import { forgetGiven } from "./remote";
+
+// @ts-ignore: decorator
+@inline
+export function spanOnPage(page: u32): MSpan {
+  return changetype<MSpan>(<usize>(pageRecord(page).groups - MSPAN_SIZE));
+}
+
+/** Make the words of a span's groups say what is free, whatever its P was doing with it; out of all lists and rows. */
+export function tidySpan(span: MSpan, record: u32): void {
+  const row = rowAt(record + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT));
+  const cached: u32 = row.span == addressOf(span) ? row.group : 0;
+  let partial: u32 = 0;
+  for (let i: u32 = 0; i < span.ngroups; i++) {
+    const g = groupOf(span, i);
+    const valid = validBits(span, i);
+    const mine = <u32>changetype<usize>(g) == cached;
+    const known = mine || ((<u32>span.partialMask) >> i) & 1;
+    // A full group, or one with a single slot whose first free was under way.
+    const full = !known && g.allocCache == 0 && g.freed == FULL;
+    const back = full ? 0 : g.freed & valid;
+    const free = (g.allocCache & valid) | back;
+    if (HOST && mine) {
+      centralOf(record, span.row).taken -= popcnt(g.allocCache);
+    }
+    // A full group must not be the row's when it is marked: in a row, all ones mean all free.
+    if (free == 0 && mine) clearRowOf(record, row);
+    g.allocCache = free;
+    g.freed = free ? ~valid : FULL;
+    const twice = forgetGiven(span, i, free);
+    if (!hurried) pAt(record).lateDoubleFrees += twice;
+    if (back != 0 || mine) span.dirtyMask = <u16>((<u32>span.dirtyMask) | (1 << i));
+    if (free) partial |= 1 << i;
+  }
+  if (cached) clearRowOf(record, row);
+  span.partialMask = <u16>partial;
+  span.flags &= ~(FLAG_LISTED | FLAG_EMPTY);
+}
+
+/**
+ * The mcaches of all Ps were being emptied when the thread that did it died: spans that have left their row are nobody's now,
+ * and a row that was half empty is. With the world stopped.
+ */
+export function emptyOrphans(): void {
+  for (let id: u32 = 1; id <= MAX_PS; id++) {
+    const record = recordOf(id);
+    if (record == 0) continue;
+    for (let row: u32 = FIRST_GC_ROW; row < NUM_ROWS; row++) {
+      const r = rowAt(record + HEAP_ROWS + (row << ROW_SHIFT));
+      if (r.span == 0 || r.group == record + HEAP_DUMMY) clearRowOf(record, r);
+    }
+  }
+  for (let page = nextSpanPage(1); page != 0; page = nextSpanPage(page + 1)) {
+    if (pageRecord(page).groups == 0) continue;
+    const span = spanOnPage(page);
+    const record = recordOf(span.owner);
+    if (span.owner == 0 || record == 0 || !isCollected(span.row)) continue;
+    if (rowAt(record + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT)).span == addressOf(span)) continue;
+    tidySpan(span, record);
+    giveCollected(record, span);
+  }
+}
+
+export function clearRowOf(record: u32, row: Row): void {
+  row.group = record + HEAP_DUMMY;
+  row.span = 0;
+  row.tail = 0;
+}
