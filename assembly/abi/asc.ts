@@ -35,7 +35,7 @@ import { isDirty } from "../alloc/mcache";
 import { MISUSE_NONE } from "../alloc/misuse";
 import { rawAlloc } from "../alloc/raw";
 import { reallocChecked } from "../alloc/realloc";
-import { blockGiven, blockTaken, isPointerFree, sortExtra, unpinned, visit } from "../gc/ascroots";
+import { blockGiven, blockTaken, sortExtra, unpinned, visit } from "../gc/ascroots";
 import { collect, readyGC, repace, startGC, stepGC } from "../gc/cycle";
 import { gcFigure } from "../gc/figures";
 import { classOfSize, liveGrows, mallocgcLarge, nextFreeGC } from "../gc/mallocgc";
@@ -43,7 +43,6 @@ import {
   allocLittle,
   collectLittle,
   freeLittle,
-  hasLittle,
   isLittle,
   isLittleBlock,
   newLittle,
@@ -51,12 +50,13 @@ import {
   reallocLittle,
   roomLittle,
   unpinLittle,
-  visitLittle,
 } from "../gc/little";
 import { setGCPercent as pacerPercent, setHeapMinimum, setMemoryLimit as pacerLimit } from "../base/pacer";
 import { pinObject, unpinObject } from "../alloc/pins";
 import { oncollect } from "../gc/rtrace";
 import { countVisit } from "../gc/scan";
+import { isPointerFree } from "../gc/asctypes";
+import { hasLittle, visitLittle } from "../gc/littleblocks";
 import { pageRecord } from "../heap/arena";
 import { blockSize, groupAt, spanAt } from "../central/mspan";
 import { resizeLargeSpan } from "../central/resize";

@@ -27,16 +27,16 @@ import { PAGE_SHIFT } from "../base/config";
 import { gcState, markWord } from "../base/gcstate";
 import { rowAt, rowAddress } from "../base/state";
 import { spanOf } from "../heap/arena";
-import { hasLittle, isLittleObject, visitLittle } from "./little";
 import { shade } from "./mark";
 import { pinAt, pinSlots } from "../alloc/pins";
 import { pushWork } from "./work";
 import { isLive } from "./markbits";
+import { typeinfo, isPointerFree } from "./asctypes";
+import { hasLittle, isLittleObject, visitLittle } from "./littleblocks";
 
 /** Flags of __typeinfo. */
 @inline const ARRAY: u32 = 1 << 1;
 @inline const STATIC_ARRAY: u32 = 1 << 2;
-@inline const POINTERFREE: u32 = 1 << 5;
 @inline const VALUE_MANAGED: u32 = 1 << 14;
 /** Offset of Array#dataStart and of Array#length_. */
 @inline const DATA_START: u32 = 4;
@@ -70,20 +70,6 @@ let lastSize: u32 = 0;
 @inline
 function sizeOf(p: u32): u32 {
   return load<u32>(p - 4);
-}
-
-// @ts-ignore: decorator
-@inline
-function typeinfo(id: u32): u32 {
-  return load<u32>(__rtti_base + 4 + (id << 2));
-}
-
-/** Whether objects of a class hold no references. */
-// @ts-ignore: decorator
-@inline
-export function isPointerFree(id: u32): bool {
-  // Object, ArrayBuffer and String have the first numbers.
-  return id <= idof<string>() || (typeinfo(id) & POINTERFREE) != 0;
 }
 
 // Marking

@@ -19,8 +19,23 @@
 import { FINALIZE, PROFILE, RTRACE, WASM_PAGE_SHIFT } from "../base/config";
 import { OBJECT_AT } from "../base/layout";
 import { finalize, isFinalizing, leaveFinalizer } from "../central/sweep";
-import { isPointerFree, shadeStack } from "./ascroots";
-import { onalloc, oncollect, onfree, oninit, oninterrupt, onmove, onvisit, onyield } from "./rtrace";
+import { shadeStack } from "./ascroots";
+import { onalloc, oncollect, onfree, oninit, oninterrupt, onmove, onyield } from "./rtrace";
+import {
+  FLAGS,
+  FREE,
+  OBJECT,
+  RAW,
+  after,
+  beginMarks,
+  bytesOf,
+  drainLittle,
+  end,
+  first,
+  isMarkedLittle,
+  setBlocks,
+  visitLittle,
+} from "./littleblocks";
 
 /** Whether the program's heap is a little one whatever its memory. */
 @inline const LITTLE_ONLY: bool = RTRACE || ASC_LOW_MEMORY_LIMIT != 0;
@@ -28,30 +43,17 @@ import { onalloc, oncollect, onfree, oninit, oninterrupt, onmove, onvisit, onyie
 @inline const LITTLE_PAGES: u32 = 4;
 /** Longest block. */
 @inline const MAX_BYTES: u32 = (1 << 30) - 4;
-/** An object's address less its block's, and its header's part of a block. */
-@inline const OBJECT: u32 = 20;
+/** An object's header's part of a block. */
 @inline const HEADER: u32 = 16;
-/** Flags of a block: free; of heap.alloc, or nobody's. */
-@inline const FREE: u32 = 1;
-@inline const RAW: u32 = 2;
-@inline const FLAGS: u32 = 3;
-/** In an object's link: it is marked. */
-@inline const MARKED: u32 = 1;
 /** No collection begins below this many bytes of objects. */
 @inline const LEAST: u32 = 4096;
 
-/** The first block; 0: there is no little heap. And where the last one ends. */
-let first: u32 = 0;
-let end: u32 = 0;
 /** No block below is free: where a search begins. */
 let cursor: u32 = 0;
 /** Bytes of the objects' blocks, and how many begin a collection. */
 let live: u32 = 0;
 let due: u32 = 0;
 let percent: i32 = 100;
-/** The list of what is marked and holds references: first and last object. */
-let head: u32 = 0;
-let tail: u32 = 0;
 /** Blocks that are dead and not yet finalized, by their links. */
 let dead: u32 = 0;
 /** Pinned static objects: blocks {next, object, pins}. */
@@ -80,24 +82,15 @@ export function isLittle(gogc: i32): bool {
   return true;
 }
 
-// @ts-ignore: decorator
-@inline
-export function hasLittle(): bool {
-  return first != 0;
-}
-
 function startLittle(): void {
   if (RTRACE) oninit(__heap_base);
-  first = ((<u32>__heap_base + 19) & ~15) - 4;
-  if (ASC_LOW_MEMORY_LIMIT) {
-    end = ((<u32>ASC_LOW_MEMORY_LIMIT) & ~15) - 4;
-  } else {
-    if (first + 64 > memoryEnd()) memory.grow(1);
-    end = memoryEnd() - 4;
-  }
-  cursor = first;
-  if (end < first + 16) end = first;
-  else put(first, (end - first - 4) | FREE);
+  const from = ((<u32>__heap_base + 19) & ~15) - 4;
+  if (!ASC_LOW_MEMORY_LIMIT && from + 64 > memoryEnd()) memory.grow(1);
+  let to: u32 = ASC_LOW_MEMORY_LIMIT ? ((<u32>ASC_LOW_MEMORY_LIMIT) & ~15) - 4 : memoryEnd() - 4;
+  if (to < from + 16) to = from;
+  setBlocks(from, to);
+  cursor = from;
+  if (to > from) put(from, (to - from - 4) | FREE);
   due = max<u32>(LEAST, (end - first) >> 1);
 }
 
@@ -115,18 +108,6 @@ function put(at: u32, value: u32): void {
   } else {
     store<u32>(at, value);
   }
-}
-
-// @ts-ignore: decorator
-@inline
-function bytesOf(block: u32): u32 {
-  return load<u32>(block) & ~FLAGS;
-}
-
-// @ts-ignore: decorator
-@inline
-function after(block: u32): u32 {
-  return block + 4 + bytesOf(block);
 }
 
 /** The first free block of at least `bytes` bytes, cut to size; free neighbours are joined on the way. 0: none. */
@@ -181,7 +162,7 @@ function growLittle(bytes: u32): bool {
   // What others have grown meanwhile stays theirs.
   if (before != end + 4) put(end, (before - end - 8) | RAW);
   const block = before - 4;
-  end = memoryEnd() - 4;
+  setBlocks(first, memoryEnd() - 4);
   put(block, (end - block - 4) | FREE);
   return true;
 }
@@ -290,46 +271,15 @@ export function unpinLittle(p: u32): bool {
   return true;
 }
 
-/** A reference that marking has come upon. */
-export function visitLittle(p: u32): void {
-  if (RTRACE) if (!onvisit(p - OBJECT)) return;
-  if (load<u32>(p - 16) & MARKED) return;
-  if (isPointerFree(load<u32>(p - 8))) {
-    if (p >= <u32>__heap_base) store<u32>(p - 16, MARKED);
-    return;
-  }
-  store<u32>(p - 16, MARKED);
-  if (tail) store<u32>(tail - 16, p | MARKED);
-  else head = p;
-  tail = p;
-}
-
-/** Whether a word that may be anything is the address of an object that is not marked yet. */
-export function isLittleObject(p: u32): bool {
-  const block = p - OBJECT;
-  if ((p & 15) != 0 || block < first || block >= end) return false;
-  if ((load<u32>(block) & FLAGS) != 0 || (load<u32>(p - 16) & MARKED) != 0) return false;
-  let b = first;
-  while (b < block) b = after(b);
-  return b == block;
-}
-
 function mark(): void {
-  head = 0;
-  tail = 0;
+  beginMarks();
   __visit_globals(0);
   shadeStack();
   for (let at = pinned; at != 0; at = load<u32>(at)) visitLittle(load<u32>(at, 4));
   for (let b = first; b < end; b = after(b)) {
     if ((load<u32>(b) & FLAGS) == 0 && load<u32>(b + OBJECT - 12) != 0) visitLittle(b + OBJECT);
   }
-  for (let p = head; p != 0; p = load<u32>(p - 16) & ~MARKED) __visit_members(p, 0);
-  // Heap objects are unmarked by the sweep.
-  for (let p = head; p != 0;) {
-    const next = load<u32>(p - 16) & ~MARKED;
-    if (p < <u32>__heap_base) store<u32>(p - 16, 0);
-    p = next;
-  }
+  drainLittle();
 }
 
 /** Finalize and free what the last sweep has found dead. Each is nobody's before that, for the case that its finalizer aborts. */
@@ -349,7 +299,7 @@ function sweep(): void {
   for (let b = first; b < end; b = after(b)) {
     if (load<u32>(b) & FLAGS) continue;
     const p = b + OBJECT;
-    if (load<u32>(p - 16) & MARKED) {
+    if (isMarkedLittle(p)) {
       store<u32>(p - 16, 0);
       continue;
     }
