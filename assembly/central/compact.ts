@@ -16,7 +16,8 @@
  * new span (holdRecord). The caller has given back all empty spans: they are in a list that is not looked at here.
  *
  * Owner: the thread. Cost: O(pages + spans + dead records) and the copies. It is paid by malloc_trim and releaseAll, before
- * memory is refused, and before memory grows by half a MiB or more for one block, if pages have been freed since the last time.
+ * memory is refused, and before memory grows by half a MiB or more for one block while half of the heap is free, if pages have been
+ * freed since the last time.
  */
 
 import { ARENA_PAGES, GC, PAGE_SHIFT, PAGE_SIZE } from "../base/config";

@@ -90,7 +90,7 @@ function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
   const h = mheap();
   const soft = softLimit != 0 && h.sys >= softLimit;
   let some = soft || isDue() ? giveBack() : pageCacheFlush();
-  if (COMPACTS && npages >= LONG_RUN && h.freedPages >= npages) {
+  if (COMPACTS && npages >= LONG_RUN && h.freedPages >= npages && h.inUsePages << 1 <= h.grownPages) {
     giveBackAll();
     some = true;
   }
@@ -108,7 +108,10 @@ function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
   return giveBackAll() ? allocTree(npages, zero) : 0;
 }
 
-/** Pages of a run that is worth a compaction before memory grows, if as many have been freed since the last one. */
+/**
+ * Pages of a run that is worth a compaction before memory grows, if as many have been freed since the last one and half of
+ * the heap is free. In a fuller one records would move into holes that the next long run is to have.
+ */
 @inline const LONG_RUN: u32 = 64;
 
 /** giveBack, and the pages of records that can be had by compaction. True if that was any page. */
