@@ -15,9 +15,7 @@ import { checkWritable, wordAddress } from "../gc/core.js";
 import { checkHeapMinimum, checkMemoryLimit } from "../gc/options.js";
 import { checkRange } from "../gc/roots.js";
 import { type CollectorExports, DONE, reportCheckmark, STATS } from "./gcabi.js";
-import { type CycleRecord, checkMarkerOptions, type MarkerOptions, runMarker } from "./marker.js";
-import type { Ps } from "./procs.js";
-import type { Words } from "./support.js";
+import { type CollectorHost, type CycleRecord, checkMarkerOptions, type MarkerOptions, runMarker } from "./marker.js";
 
 const MAX_TYPE_BYTES = 131_072;
 /** A type's record, as assembly/gc/typebits.ts has it: size, bytes up to its last pointer and, in word 3, its tag. */
@@ -27,16 +25,6 @@ const TYPE_TAG = 0x676f7470;
 const MAX_COUNT = 0x3fffffff;
 /** Bytes, about, of a pin. */
 const PIN_BYTES = 8;
-
-/** What the collector needs of its heap. */
-export interface CollectorHost {
-  readonly ps: Ps;
-  readonly words: () => Words;
-  /** What the heap knows of the thread that this one gave up waiting for: forgotten when asked. */
-  readonly lastStuck: () => number;
-  /** The error for having waited for that thread. */
-  readonly blame: (p: number, why: string) => HeapLockError;
-}
 
 /** Figures of the collector, over all threads; bytes but where a name says otherwise. */
 export type CollectorStats = Readonly<Record<keyof typeof STATS, number>>;

@@ -14,9 +14,10 @@
  */
 
 import { callable, isAbortSignal, namesOf, object, reading, readOptions, show, within } from "../check.js";
-import type { CollectorHost } from "./gc.js";
+import type { HeapLockError } from "../errors.js";
 import { BUSY, type CollectorExports, DONE, MORE, reportCheckmark, STATS } from "./gcabi.js";
-import { delay, hardwareThreads, now, waitForAsync } from "./support.js";
+import type { Ps } from "./procs.js";
+import { delay, hardwareThreads, now, type Words, waitForAsync } from "./support.js";
 
 /** Longest sleep, milliseconds: then the signal is looked at, and whether something is due. */
 const WAIT_MS = 200;
@@ -27,6 +28,16 @@ const TURN_MS = 8;
 const SWEEP_PAGES = 256;
 /** Milliseconds until a thread that could not be waited for is tried again. */
 const RETRY_MS = 5;
+
+/** What the collector needs of its heap. */
+export interface CollectorHost {
+  readonly ps: Ps;
+  readonly words: () => Words;
+  /** What the heap knows of the thread that this one gave up waiting for: forgotten when asked. */
+  readonly lastStuck: () => number;
+  /** The error for having waited for that thread. */
+  readonly blame: (p: number, why: string) => HeapLockError;
+}
 
 /** What one cycle was like. Times in milliseconds. */
 export interface CycleRecord {

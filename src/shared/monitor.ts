@@ -9,7 +9,6 @@ import { namesOf, readOptions, within } from "../check.js";
 import { DISPOSE } from "../dispose.js";
 import { GomallocError } from "../errors.js";
 import type { Control } from "./control.js";
-import type { Ps } from "./procs.js";
 import { every, now } from "./support.js";
 
 export interface MonitorOptions {
@@ -24,8 +23,17 @@ const OPTIONS = namesOf<MonitorOptions>({ intervalMs: 0, idleMs: 0 });
 const DEFAULT_INTERVAL_MS = 10;
 const DEFAULT_IDLE_MS = 1000;
 
+/** What the monitor needs of the Ps (shared/procs.ts). */
+export interface Monitored {
+  /** Asks for some P to be given up. */
+  requestStop(): unknown;
+  list(): readonly { readonly p: number; readonly state: string }[];
+  /** Takes back what an idle P caches. True: it was idle. Throws HeapLockError. */
+  flush(p: number): boolean;
+}
+
 export class Monitor {
-  readonly #ps: Ps;
+  readonly #ps: Monitored;
   readonly #control: Control;
   readonly #idleMs: number;
   readonly #stop: () => void;
@@ -35,7 +43,7 @@ export class Monitor {
   #running = true;
 
   /** For Ps.monitor. `ended` is called when it stops. Throws RangeError. */
-  constructor(ps: Ps, control: Control, options: MonitorOptions, ended: () => void) {
+  constructor(ps: Monitored, control: Control, options: MonitorOptions, ended: () => void) {
     const { intervalMs = DEFAULT_INTERVAL_MS, idleMs = DEFAULT_IDLE_MS } = readOptions(options, OPTIONS, "monitor");
     this.#ps = ps;
     this.#control = control;

@@ -3,13 +3,52 @@
  * the checks run no code of the caller's but getters of options, which are read once.
  */
 import { boolean, namesOf, object, oneOf, reading, readOptions, show, text, within } from "../check.js";
+import type { FlavourName, Growth } from "./allocator.js";
 import { orToolError } from "./errors.js";
-import type { LinkOptions } from "./link.js";
-import type { SwapOptions } from "./swap/swap.js";
+import type { RoleName } from "./swap/rolenames.js";
 
 /** Levels of wasm-opt. */
 const LEVELS = ["O0", "O1", "O2", "O3", "O4", "Os", "Oz"] as const;
 export type OptimizeLevel = (typeof LEVELS)[number];
+
+export interface LinkOptions {
+  /**
+   * First address of the heap, in bytes: all from there to the memory's end is the heap's. Default: the program's
+   * global __heap_base, exported or named, or what the shim of a program with threads says. Below the end of a data
+   * segment or above the end of memory: refused; with threads, also below the program's __heap_base.
+   */
+  readonly heapBase?: number | undefined;
+  /** Default: the smallest that has what the program imports. */
+  readonly flavour?: FlavourName | undefined;
+  /** Level of wasm-opt for the whole program. O0: not optimised at all. Default: O3. */
+  readonly optimize?: OptimizeLevel | undefined;
+  /**
+   * Inline malloc, free, free_sized, realloc and malloc_usable_size into their callers, calls through pointers included,
+   * as far as the program does not grow by much.
+   * Default: true, but false for Os and Oz. At O0 and O1 nothing is inlined.
+   */
+  readonly inline?: boolean | undefined;
+  /** Keep function names. Default: when the program has them. */
+  readonly names?: boolean | undefined;
+  /** The source map of the program's module: its text, to be carried over. */
+  readonly sourceMap?: string | Uint8Array | undefined;
+  /** What the result's section sourceMappingURL says. Default: what the program's says. */
+  readonly sourceMapUrl?: string | undefined;
+  /** Export the whole malloc family, for JavaScript to call. Default: false. */
+  readonly exportFamily?: boolean | undefined;
+  /** How the heap gets more memory. Default "auto": by the import that emscripten made for it, if the program has it. */
+  readonly growth?: "auto" | Growth | undefined;
+  /** Called with half a line when a step that may take long begins. */
+  readonly onProgress?: ((step: string) => void) | undefined;
+}
+
+export interface SwapOptions extends LinkOptions {
+  /**
+   * Which functions the members are, where names do not tell: for each role the name of an export or function, or a
+   * function's index. Default: what is exported or named as C libraries do, and what behaves so.
+   */
+  readonly family?: Readonly<Partial<Record<RoleName, string | number>>> | undefined;
+}
 
 const MAX_ADDRESS = 0xffffffff;
 const FLAVOURS = ["malloc", "host"] as const;

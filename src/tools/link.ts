@@ -16,7 +16,6 @@
 import { acceptProgram } from "./accept.js";
 import {
   chooseFlavour,
-  type FlavourName,
   fitAllocator,
   GROWTH_IMPORTS,
   type Growth,
@@ -25,7 +24,7 @@ import {
   pagesAfterInit,
   THREAD_END,
 } from "./allocator.js";
-import { type OptimizeLevel, readLinkOptions } from "./arguments.js";
+import { type LinkOptions, type OptimizeLevel, readLinkOptions } from "./arguments.js";
 import { featureFlags, runBinaryen } from "./binaryen.js";
 import {
   addCustomSection,
@@ -51,38 +50,7 @@ import { restoreSources, shiftSourceMap } from "./sourcemap.js";
 import { findThreadEnds, refuseMixedSharing, type ThreadEnds, threadWarnings } from "./threads.js";
 import { refuseInvalid } from "./validity.js";
 
-export type { OptimizeLevel } from "./arguments.js";
-
-export interface LinkOptions {
-  /**
-   * First address of the heap, in bytes: all from there to the memory's end is the heap's. Default: the program's
-   * global __heap_base, exported or named, or what the shim of a program with threads says. Below the end of a data
-   * segment or above the end of memory: refused; with threads, also below the program's __heap_base.
-   */
-  readonly heapBase?: number | undefined;
-  /** Default: the smallest that has what the program imports. */
-  readonly flavour?: FlavourName | undefined;
-  /** Level of wasm-opt for the whole program. O0: not optimised at all. Default: O3. */
-  readonly optimize?: OptimizeLevel | undefined;
-  /**
-   * Inline malloc, free, free_sized, realloc and malloc_usable_size into their callers, calls through pointers included,
-   * as far as the program does not grow by much.
-   * Default: true, but false for Os and Oz. At O0 and O1 nothing is inlined.
-   */
-  readonly inline?: boolean | undefined;
-  /** Keep function names. Default: when the program has them. */
-  readonly names?: boolean | undefined;
-  /** The source map of the program's module: its text, to be carried over. */
-  readonly sourceMap?: string | Uint8Array | undefined;
-  /** What the result's section sourceMappingURL says. Default: what the program's says. */
-  readonly sourceMapUrl?: string | undefined;
-  /** Export the whole malloc family, for JavaScript to call. Default: false. */
-  readonly exportFamily?: boolean | undefined;
-  /** How the heap gets more memory. Default "auto": by the import that emscripten made for it, if the program has it. */
-  readonly growth?: "auto" | Growth | undefined;
-  /** Called with half a line when a step that may take long begins. */
-  readonly onProgress?: ((step: string) => void) | undefined;
-}
+export type { LinkOptions, OptimizeLevel } from "./arguments.js";
 
 export interface LinkResult {
   readonly wasm: Uint8Array<ArrayBuffer>;

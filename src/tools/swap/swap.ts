@@ -12,11 +12,11 @@
  */
 import { acceptProgram } from "../accept.js";
 import { GROWTH_IMPORTS } from "../allocator.js";
-import { readSwapOptions } from "../arguments.js";
+import { readSwapOptions, type SwapOptions } from "../arguments.js";
 import { renameImports } from "../edit.js";
 import { ToolError, whole } from "../errors.js";
 import { ENV } from "../family.js";
-import { type LinkOptions, type LinkResult, linkProgram } from "../link.js";
+import { type LinkResult, linkProgram } from "../link.js";
 import { type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "../module.js";
 import { refuseInvalid } from "../validity.js";
 import { findHeapBase } from "./growth.js";
@@ -27,17 +27,10 @@ import type { SwapReport } from "./report.js";
 import { rewriteMembers } from "./rewrite.js";
 import { ROLE_NAMES, type RoleName } from "./rolenames.js";
 
+export type { SwapOptions } from "../arguments.js";
 export type { FoundBy } from "./members.js";
 export { formatSwapReport, type SwapReport } from "./report.js";
 export type { RoleName } from "./rolenames.js";
-
-export interface SwapOptions extends LinkOptions {
-  /**
-   * Which functions the members are, where names do not tell: for each role the name of an export or function, or a
-   * function's index. Default: what is exported or named as C libraries do, and what behaves so.
-   */
-  readonly family?: Readonly<Partial<Record<RoleName, string | number>>> | undefined;
-}
 
 export interface SwapResult extends Omit<LinkResult, "report"> {
   readonly report: SwapReport;
