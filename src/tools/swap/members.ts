@@ -38,6 +38,10 @@ export interface OldAllocator {
 
 const SHIM =
   "Build the program against gomalloc's shim and use gomalloc link, or tell the function's role with the option family.";
+const SPECIALISED =
+  "Build the program against gomalloc's shim and use gomalloc link. Where an optimiser has left constant arguments out " +
+  "of calloc, realloc or aligned_alloc, build with -O1 or with --no-wasm-opt (clang); where a function is a plain " +
+  "member of the family, tell its role with the option family.";
 /** In turn, for a function that is in the way: no function passes the test of one before its own. */
 const GUESSES: readonly RoleName[] = [
   ...(["realloc", "calloc", "memalign", "posix_memalign", "malloc_usable_size", "malloc", "free"] as const),
@@ -189,7 +193,7 @@ class Search {
       if (beside.length > MOST_MALLOCS) throw this.#tooMany([...frees, ...beside]);
       for (const malloc of beside) {
         const pair = { malloc, free, growImport: findGrowImport(program, malloc) };
-        if (this.#probe.is("free", free, pair) && this.#probe.is("malloc", malloc, pair)) pairs.push(pair);
+        if (this.#probe.is("free", free, pair) && this.#probe.isDlmalloc(pair)) pairs.push(pair);
       }
     }
     const [pair, ...more] = pairs;
@@ -234,7 +238,7 @@ class Search {
   #guess(index: number, allocator: ReadonlySet<number>, state: State, pair: Pair): RoleName | undefined {
     if (this.#isInitialiser(index, allocator, state)) return "initialiser";
     if (pair.rust) return undefined;
-    return GUESSES.find((role) => this.#probe.is(role, index, pair));
+    return GUESSES.find((role) => this.#probe.isExactly(role, index, pair));
   }
 
   /** () -> () that touches the state and no other constant address, and calls nobody outside of the allocator. */
@@ -304,7 +308,7 @@ class Search {
     const [code, why]: [ToolErrorCode, string] = inlined
       ? ["inlined-allocator", "parts of the allocator are inlined into other functions, or it is used past its family"]
       : ["incomplete-family", "functions that belong to the allocator were not recognised"];
-    return new ToolError(code, `${why}: ${lines.join("; ")}${more}`, SHIM);
+    return new ToolError(code, `${why}: ${lines.join("; ")}${more}`, SPECIALISED);
   }
 }
 

@@ -88,6 +88,37 @@ export class Probe {
   }
 
   /**
+   * Whether `index` is `role` and gives blocks of the size asked, beside a malloc that is known: each block lies where
+   * malloc's would in the same history. A function that multiplies the size, adds to it, aligns more or clears is not.
+   */
+  isExactly(role: RoleName, index: number, pair: Pair): boolean {
+    if (!this.is(role, index, pair)) return false;
+    const [exact, aligned] = [EXACT[role], ALIGNED[role]];
+    if (exact !== undefined) return this.#sameHistory(pair, index, exact);
+    return aligned === undefined || this.#sameSlack(pair, index, aligned);
+  }
+
+  /** Whether the pair's malloc takes what dlmalloc takes for a block and not more, and leaves the block as it was. */
+  isDlmalloc(pair: Pair): boolean {
+    return this.is("malloc", pair.malloc, pair) && (this.#ask(pair, pair.malloc, takesAsDlmalloc) ?? false);
+  }
+
+  /** Whether aligned blocks take no more of the memory than malloc's do, but for the ends that are left over. */
+  #sameSlack(pair: Pair, index: number, ask: (bench: Bench, size: number) => number): boolean {
+    const expected = this.#ask(pair, pair.malloc, (bench) => leastSlack(bench, ({ malloc }, size) => malloc(size)));
+    const found = this.#ask(pair, index, (bench) => leastSlack(bench, ask));
+    return expected !== undefined && expected === found;
+  }
+
+  #sameHistory(pair: Pair, index: number, { ask, contents }: Exact): boolean {
+    const of = (candidate: number, alloc: Allocate) => {
+      return this.#ask(pair, candidate, (bench) => history(bench, alloc, contents ?? false));
+    };
+    const [expected, found] = [of(pair.malloc, (call, size) => call(size)), of(index, ask)];
+    return expected !== undefined && found !== undefined && expected.join() === found.join();
+  }
+
+  /**
    * The first block that malloc returns in a fresh instance, and the words below it that change while the allocator
    * works; the stack's are left out. Undefined: the pair does not run on its own.
    */
@@ -213,13 +244,20 @@ const TESTS: Partial<Record<RoleName, (bench: Bench) => boolean>> = {
     return candidate(40) !== 0;
   },
 
-  free({ malloc, candidate }) {
+  free({ malloc, candidate, memory }) {
     // with a neighbour on either side the hole is the best place for the same size again
     return [40, 200, 3000].every((size) => {
-      const [, middle] = [malloc(size), malloc(size), malloc(size)] as [number, number, number];
+      const [pointedTo, , middle] = [malloc(size), malloc(24), malloc(size), malloc(24)] as [
+        number,
+        number,
+        number,
+        number,
+      ];
+      // a function that frees what the block points to as well is no plain free
+      new Uint32Array(memory.buffer, middle, size / 4).fill(pointedTo);
       candidate(middle);
-      const again = malloc(size);
-      return middle !== 0 && again === middle && candidate(0) === 0;
+      const [again, fresh] = [malloc(size), malloc(size)];
+      return middle !== 0 && again === middle && fresh !== pointedTo && candidate(0) === 0;
     });
   },
 
@@ -274,14 +312,104 @@ const TESTS: Partial<Record<RoleName, (bench: Bench) => boolean>> = {
     return candidate(out, 256, 100) === 0 && block() !== 0 && block() % 256 === 0 && candidate(out, 3, 100) !== 0;
   },
 
-  malloc_usable_size({ malloc, candidate }) {
+  malloc_usable_size({ malloc, candidate, memory }) {
     return [1, 40, 100, 3000, 70_000].every((size) => {
-      const usable = candidate(malloc(size));
+      const [block, next] = [malloc(size), malloc(size)];
+      const [usable, ofNext] = [candidate(block), candidate(next)];
       // Some round to powers of two.
-      return usable >= size && usable <= size * 2 + 64;
+      if (usable < size || usable > size * 2 + 64) return false;
+      // the size of a whole chunk reaches into the next one's header
+      fill(memory, block, usable, 0xff);
+      return candidate(next) === ofNext;
     });
   },
 };
+
+/** How a function of a role is asked for a block of `size` bytes. */
+type Allocate = (call: Call, size: number) => number;
+
+interface Exact {
+  readonly ask: Allocate;
+  /** The blocks' contents must be malloc's too. */
+  readonly contents?: boolean;
+}
+
+/** How each role gives the block that malloc gives. */
+const EXACT: Partial<Record<RoleName, Exact>> = {
+  malloc: { ask: (call, size) => call(size), contents: true },
+  calloc: { ask: (call, size) => (size % 2 === 0 ? call(size, 1) : call(1, size)) },
+  realloc: { ask: (call, size) => call(0, size), contents: true },
+};
+
+/** All sizes up to some granules, then some that are far apart; the last ones are refused. */
+const SIZES = [
+  ...Array.from({ length: 80 }, (_, size) => size),
+  ...[200, 511, 1000, 3001, 20_000, 70_001, 300_000, 0xffff_ffc0, 0xffff_ffff],
+];
+
+/** Where blocks lie, and what is in them, when half of those that were written and freed are taken again. */
+function history({ free, candidate, memory }: Bench, alloc: Allocate, contents: boolean): number[] {
+  const found: number[] = [];
+  const take = (size: number) => {
+    const block = alloc(candidate, size) >>> 0;
+    found.push(block);
+    if (contents && block !== 0) found.push(sum(memory, block, size));
+    return { block, size };
+  };
+  const blocks = SIZES.map(take);
+  for (const { block, size } of blocks) if (block !== 0) fill(memory, block, size, 0xaa);
+  for (const [i, { block }] of blocks.entries()) if (i % 2 === 0 && block !== 0) free(block);
+  for (const size of SIZES) take(size);
+  return found;
+}
+
+function sum(memory: WebAssembly.Memory, at: number, size: number): number {
+  return new Uint8Array(memory.buffer, at, size).reduce((total, byte) => total + byte, 0);
+}
+
+/** How each role gives a block that is aligned to 64. The history differs: the ends are left over for other blocks. */
+const ALIGNED: Partial<Record<RoleName, (bench: Bench, size: number) => number>> = {
+  memalign: ({ candidate }, size) => candidate(64, size),
+  posix_memalign: ({ candidate, malloc, memory }, size) => {
+    const out = malloc(16);
+    return candidate(out, 64, size) === 0 ? new DataView(memory.buffer).getUint32(out, true) : 0;
+  },
+};
+
+/** The fewest bytes between a block's end, as asked for, and the next block, which is too large to lie anywhere else. */
+function leastSlack(bench: Bench, alloc: (bench: Bench, size: number) => number): number | undefined {
+  let least = Infinity;
+  for (let size = 100; size < 100 + 2 * GRANULE; size++) {
+    const block = alloc(bench, size);
+    const next = bench.malloc(100_000 + size);
+    if (block === 0 || next === 0) return undefined;
+    least = Math.min(least, next - block - size);
+  }
+  return least;
+}
+
+/** dlmalloc's word above every chunk, and the largest granule to which it rounds. */
+const OVERHEAD = 4;
+const GRANULE = 16;
+
+/**
+ * Whether each block ends where dlmalloc's does: a granule takes as many bytes as are asked for and a word, and some
+ * size fills it to the last byte. Blocks are aligned to a granule, and keep what the one before had in them.
+ */
+function takesAsDlmalloc({ malloc, free, candidate, memory }: Bench): boolean {
+  const blocks: Block[] = Array.from({ length: 2 * GRANULE }, (_, i) => ({ at: candidate(24 + i), size: 24 + i }));
+  const slacks = blocks.slice(1).map(({ at }, i) => at - blocks[i]!.at - blocks[i]!.size);
+  if (Math.min(...slacks) !== OVERHEAD || Math.max(...slacks) >= OVERHEAD + GRANULE) return false;
+  if (blocks.every(({ at }) => at % (2 * GRANULE) === 0)) return false;
+  return [600, 5000, 40_000].every((size) => {
+    const block = candidate(size);
+    malloc(24);
+    fill(memory, block, size, 0xaa);
+    free(block);
+    // links of free chunks lie in the first words and the last
+    return candidate(size) === block && holds(memory, block + 64, size - 128, 0xaa);
+  });
+}
 
 interface Block {
   readonly at: number;
