@@ -44,7 +44,7 @@ import { ENV, EXTRAS, FAMILY, GOMALLOC, sameType, typeText } from "./family.js";
 import { findHeapBase, HEAP_BASE_EXPORT, heapBaseWarnings } from "./heapbase.js";
 import { applyInlining, findInlining, type Inlining, NOTHING_INLINED } from "./inlining.js";
 import { functionName, type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "./module.js";
-import { originOf, originText } from "./origin.js";
+import { alreadyLinked, originOf, originText } from "./origin.js";
 import type { LinkReport } from "./report.js";
 import { restoreSources, shiftSourceMap } from "./sourcemap.js";
 import { findThreadEnds, refuseMixedSharing, type ThreadEnds, threadWarnings } from "./threads.js";
@@ -204,6 +204,8 @@ function bindImports(info: ModuleInfo): ImportInfo[] {
   }
   if (bound.length === 0) {
     const none = "the module imports no function of the malloc family from gomalloc or env";
+    const already = alreadyLinked(info);
+    if (already !== undefined) throw new ToolError("no-import", already.message, already.fix);
     const origin = hasMalloc(info) ? undefined : originOf(info);
     throw origin === undefined || origin.handWritten
       ? new ToolError("no-import", none, adviceFor(info))

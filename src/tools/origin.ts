@@ -114,7 +114,7 @@ const HAND_WRITTEN: Origin = {
   memory: "have the memory that they take themselves",
   fix:
     "Import malloc and free from module gomalloc and use gomalloc link; or, if a compiler made it, keep the function names " +
-    "(emscripten: --profiling-funcs; clang: no -s, no --strip-all), or tell malloc and free with the option family.",
+    "(emscripten: --profiling-funcs; clang: no -s, no --strip-all; Rust: -C strip=none), or tell malloc and free with the option family.",
   handWritten: true,
 };
 const FEW_FUNCTIONS = 12;
@@ -133,6 +133,19 @@ export function originOf(info: ModuleInfo): Origin | undefined {
   if (info.gc) return BY_ENGINE;
   const bare = info.producers.length === 0 && info.targetFeatures === undefined && !info.named;
   return bare && info.bodies.length <= FEW_FUNCTIONS ? HAND_WRITTEN : undefined;
+}
+
+/** A function of gomalloc's own core, under the name that a link leaves it where the program's names are kept. */
+const CORE = /^(assembly\/(alloc\/(malloc|free|init|misuse)|heap\/(pagealloc|mheap|persistent))\/|gomalloc\/start$)/;
+
+/** What is wrong with a module that gomalloc has been linked or swapped into already; told by function names only. */
+export function alreadyLinked({ functionNames }: ModuleInfo): { message: string; fix: string } | undefined {
+  const found = [...functionNames.values()].find((name) => CORE.test(name));
+  if (found === undefined) return undefined;
+  return {
+    message: `gomalloc is in the module already (function ${found}): it was linked or swapped before`,
+    fix: "Use the module as it is, or give the one from which it was made.",
+  };
 }
 
 /** "the module seems to be Go's, whose programs are served by ..." */

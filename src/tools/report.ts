@@ -96,7 +96,7 @@ export function formatReport(given: LinkReport): string {
     ["memory", memoryText(memory) + (memory.before ? `, raised from ${limitsText(memory.before)}` : "")],
     ["growth", report.growth],
     ...(report.threadEnds === undefined ? [] : [threadLine(report.threadEnds)]),
-    ["misuse", report.misuse === "hook" ? "calls gomalloc_on_misuse" : "traps"],
+    misuseLine(report),
     [
       "optimised",
       `-${report.optimize}${report.inline ? ", malloc and free inlined" : ""}` +
@@ -115,6 +115,11 @@ export function formatReport(given: LinkReport): string {
 export function readReport<T>(read: Reader<T>, given: T, tool: string): T {
   const fix = `Pass the report that ${tool}() has resolved with: const { report } = await ${tool}(program).`;
   return orToolError(() => read(given, "report"), fix);
+}
+
+/** What a misused free or realloc does. */
+export function misuseLine({ misuse }: LinkReport): [string, string] {
+  return ["misuse", misuse === "hook" ? "calls gomalloc_on_misuse" : "traps"];
 }
 
 function threadLine(ends: readonly string[]): [string, string] {

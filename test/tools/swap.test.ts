@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from "vitest";
 import { addCustomSection, removeExports } from "../../src/tools/edit.ts";
+import { link } from "../../src/tools/link.ts";
 import { inspect } from "../../src/tools/module.ts";
 import { formatSwapReport, swap } from "../../src/tools/swap/swap.ts";
 import { refusal } from "./support.ts";
@@ -26,7 +27,16 @@ describe("C with wasi-libc", () => {
     const text = formatSwapReport(report);
     expect(text).toContain("allocator   dlmalloc\n");
     expect(text).toMatch(/by name posix_memalign\n/);
+    expect(text).toContain("misuse      traps\n");
     expect(text).toContain(`${program.length} bytes -> ${wasm.length}`);
+
+    for (const [tool, code] of [
+      [swap, "no-allocator"],
+      [link, "no-import"],
+    ] as const) {
+      const error = await refusal(() => tool(wasm), code);
+      expect(error.message).toContain("gomalloc is in the module already");
+    }
   });
 
   it("finds what only malloc and free lead to, and the heap's base, without names", async () => {
@@ -57,7 +67,8 @@ describe("C with wasi-libc", () => {
     const error = await refusal(() => swap(inlined), "inlined-allocator");
     expect(error.message).toMatch(/work \(function \d+\) uses \d+ words of its state/);
     const nameless = await inlineAll(await compileWork("-Wl,--strip-all"));
-    await refusal(() => swap(nameless), "no-allocator");
+    const unnamed = await refusal(() => swap(nameless), "no-allocator");
+    for (const remedy of ["-C strip=none", "native/rust"]) expect(unnamed.fix).toContain(remedy);
   });
 
   it("refuses a program that calls sbrk", async () => {
@@ -137,6 +148,13 @@ describe("an allocator of another kind", () => {
     expect(error.message).toContain("not empty when the program starts");
   });
 
+  it("is called emmalloc when its lists stand in static data", async () => {
+    const names = { malloc: "emmalloc_malloc", free: "emmalloc_free" };
+    const error = await refusal(() => swap(freeListProgram({ ...names, head: 1028 }, true)), "unsure");
+    expect(error.message).toContain("the allocator is emmalloc");
+    expect(error.fix).toContain("native/zig/gomalloc.zig");
+  });
+
   it("is not touched by dead code", async () => {
     const rest = "(func $dead (result i32) (i32.load (i32.const 1028)))";
     const { report } = await swap(freeListProgram({ rest }));
@@ -158,7 +176,7 @@ describe("modules without an allocator to swap", () => {
   it("refuses no names and no exports", async () => {
     const program = removeExports(text(""), ({ name }) => name === "take" || name === "give").bytes;
     const error = await refusal(() => swap(program), "no-allocator");
-    expect(error.fix).toContain("--profiling-funcs");
+    for (const remedy of ["--profiling-funcs", "-C strip=none"]) expect(error.fix).toContain(remedy);
   });
 
   it("refuses main modules of dynamic linking, sanitizers and SAFE_HEAP", async () => {

@@ -84,12 +84,29 @@ function findBreaks(program: Program, { state, growImport }: OldAllocator, insid
 function refuseSnapshot(program: Program, { state }: OldAllocator, breaks: ReadonlySet<number>): void {
   const set = [...state.words].filter((word) => !breaks.has(word) && program.data.word(word) !== 0);
   if (set.length === 0) return;
+  if (isEmmalloc(program, set)) {
+    throw new ToolError(
+      "unsure",
+      "the allocator is emmalloc, whose lists of free blocks stand in static data: swap cannot replace it",
+      "Build the program against gomalloc's shim (native/gomalloc.c; Zig: native/zig/gomalloc.zig) and use gomalloc link, " +
+        "or build it with dlmalloc (emscripten: no -sMALLOC=emmalloc).",
+    );
+  }
   throw new ToolError(
     "unsure",
     `the allocator's state is not empty when the program starts (${set.length} words, the first at ${set[0]}): ` +
       "blocks may be in use already, as in a snapshot of a program that ran",
     "Swap the allocator before the snapshot is taken (wizer, wasm-ctor-eval), then take it.",
   );
+}
+
+/** How far from the head of one of its lists emmalloc's links to that head are. */
+const HEAD_SIZE = 16;
+
+/** By its names, or by its state: heads of lists that are empty and point to themselves. */
+function isEmmalloc({ data, info }: Program, set: readonly number[]): boolean {
+  const named = [...info.functionNames.values()].some((name) => /^_*emmalloc_/.test(name));
+  return named || (set.length > 1 && set.every((word) => Math.abs(data.word(word) - word) <= HEAD_SIZE));
 }
 
 function plausible(program: Program, value: number, { state, firstBlock }: OldAllocator, within: number): boolean {

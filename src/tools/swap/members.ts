@@ -7,7 +7,7 @@
  * leave it working on a heap that is not there.
  */
 import { ToolError, type ToolErrorCode } from "../errors.js";
-import { originOf, originText } from "../origin.js";
+import { alreadyLinked, originOf, originText } from "../origin.js";
 import { findHeaderReaders, freesLikeDlmalloc } from "./headers.js";
 import { type Pair, Probe } from "./probe.js";
 import type { Program } from "./program.js";
@@ -73,6 +73,8 @@ class Search {
 
   run(family: Readonly<Partial<Record<RoleName, string | number>>>): OldAllocator {
     const { program } = this;
+    const already = alreadyLinked(program.info);
+    if (already !== undefined) throw new ToolError("no-allocator", already.message, already.fix);
     this.#takeTold(family);
     this.#takeNamed();
     if (this.#of("malloc") === undefined && this.#of("rust_alloc") === undefined) this.#findByStructure();
@@ -172,8 +174,9 @@ class Search {
     throw new ToolError(
       "no-allocator",
       `no ${role} was found: none is exported or named, and no function frees as dlmalloc does and fits a malloc`,
-      "Keep the function names (emscripten: --profiling-funcs; clang: no -s, no --strip-all), or tell which functions " +
-        "malloc and free are with the option family.",
+      "Keep the function names (emscripten: --profiling-funcs; clang: no -s, no --strip-all; Rust: -C strip=none), tell " +
+        "which functions malloc and free are with the option family, or build the program against gomalloc's shim (C: " +
+        "native/gomalloc.c; Rust: the crate in native/rust) and use gomalloc link.",
     );
   }
 

@@ -1,7 +1,7 @@
 /**
  * What a swap did, as data and as text.
  */
-import { aLinkReport, callLines, type LinkReport, readReport, reportText } from "../report.js";
+import { aLinkReport, callLines, type LinkReport, misuseLine, readReport, reportText } from "../report.js";
 import { aNumber, aString, choice, listOf, optional, type Reader, shaped } from "../shape.js";
 import type { FoundBy } from "./members.js";
 import { ROLE_NAMES, type RoleName } from "./rolenames.js";
@@ -85,6 +85,7 @@ export function formatSwapReport(given: SwapReport): string {
     ["heap base", base + FROM[report.heapBaseFrom]],
     ["growth", link.growth],
     ["flavour", link.flavour],
+    misuseLine(link),
     ["optimised", `-${link.optimize}${link.inline ? ", malloc and free inlined" : ""}`],
     ...callLines(link),
     ["size", `${size.before} bytes -> ${size.after}`],
