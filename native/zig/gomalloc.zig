@@ -14,8 +14,8 @@
 //!     });
 //!     exe.root_module.export_symbol_names = &.{"__heap_base"};
 //!
-//! Without that export the heap takes only memory that it grows itself. A program that links libc (`-lc`) leaves the
-//! export out: Zig's libc keeps its own allocator for its own calls, and that one takes what lies above __heap_base.
+//! Without that export the heap takes only memory that it grows itself. In a program that links libc (`-lc`) Zig's libc
+//! keeps its own allocator for its own calls, which takes what lies above __heap_base: the heap begins behind that.
 //!
 //! Blocks are 16-aligned from 16 bytes up and 8-aligned below; other alignments go to aligned_alloc. A free hands its
 //! size on: a size above the block's is found (misuse kind 5). One thread.

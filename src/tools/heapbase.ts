@@ -22,6 +22,12 @@ interface Found {
   readonly from: "option" | "export" | "name" | "shim";
 }
 
+export interface HeapBase {
+  /** Undefined: the heap grows memory of its own, or the program calls init. */
+  readonly value?: number;
+  readonly from: LinkReport["heapBaseFrom"];
+}
+
 /** Throws ToolError "heap-base" when the address cannot be one. */
 export function findHeapBase(
   program: Uint8Array,
@@ -29,7 +35,7 @@ export function findHeapBase(
   memory: MemoryInfo,
   option: number | undefined,
   bound: readonly ImportInfo[],
-): { value?: number; from: LinkReport["heapBaseFrom"] } {
+): HeapBase {
   const known = fromGlobal(info) ?? fromShim(program, info);
   const found: Found | undefined = option === undefined ? known : { value: option, from: "option" };
   if (found === undefined) {
@@ -58,7 +64,7 @@ export function findHeapBase(
   return found;
 }
 
-/** Functions of the allocators in the libcs of WebAssembly: these begin at __heap_base too, or at the memory's end. */
+/** Functions of the allocators in the libcs of WebAssembly. */
 const OTHERS: ReadonlyMap<string, string> = new Map([
   ["dlmalloc", "dlmalloc"],
   ["try_init_allocator", "dlmalloc"],
@@ -66,19 +72,102 @@ const OTHERS: ReadonlyMap<string, string> = new Map([
   ["emmalloc_malloc", "emmalloc"],
 ]);
 
-/** What may be amiss when the heap takes all from `base` on: an allocator that the program has kept. By names only. */
-export function heapBaseWarnings(info: ModuleInfo, base: number | undefined): string[] {
-  if (base === undefined) return [];
+const WITHOUT =
+  "To give gomalloc that memory too, build the program without that allocator: in C compile native/gomalloc.c in, in Zig " +
+  "leave -lc out";
+
+/**
+ * The base beside an allocator that the program has kept and that takes what lies above __heap_base for its own, as the
+ * libcs' do. Where that ends is a constant in its code, the end of the initial memory: the heap begins there. Where it
+ * asks for the memory's size instead, it would take what the heap has grown: refused. An address that the caller gave
+ * is not changed. Throws ToolError "heap-base".
+ */
+export function besideOther(
+  program: Uint8Array,
+  info: ModuleInfo,
+  memory: MemoryInfo,
+  base: HeapBase,
+  bound: readonly ImportInfo[],
+): { readonly base: HeapBase; readonly warnings: readonly string[] } {
+  const start = base.from === "option" ? (fromGlobal(info) ?? fromShim(program, info))?.value : base.value;
+  if (base.value === undefined || start === undefined) return { base, warnings: [] };
+  const end = memory.initial * PAGE;
+  const uses = usesOf(program, info, bound, start, end);
+  const name = kept(info);
+  if (!uses.start || (name === undefined && !uses.grows)) return { base, warnings: [] };
+
+  const what =
+    name === undefined
+      ? `code of the program takes memory from ${GLOBAL} (${start}) on, as an allocator of its own does`
+      : `the program has kept an allocator of its own, ${name}, which takes memory from ${GLOBAL} (${start}) on`;
+  if (base.from === "option") {
+    const clash = base.value < end;
+    return { base, warnings: clash ? [`${what}: the heap base ${base.value} must lie behind all of it`] : [] };
+  }
+  if (uses.end)
+    return { base: { value: end, from: "end" }, warnings: [`${what}: the heap begins behind it. ${WITHOUT}`] };
+  const calls = bound.some((entry) => entry.name === "init");
+  if (name === undefined && !calls && !memory.shared) {
+    return { base: { from: "none" }, warnings: [`${what}: gomalloc takes only memory that it grows. ${WITHOUT}`] };
+  }
+  throw new ToolError(
+    "heap-base",
+    `${what}, up to where the memory happens to end: the two would spoil each other's memory`,
+    `${WITHOUT}; or, if you know where its memory ends, give that address as the heap base.`,
+  );
+}
+
+/** "emmalloc (function emmalloc_memalign)", if names tell. */
+function kept(info: ModuleInfo): string | undefined {
   for (const [index, name] of info.functionNames) {
     const other = index < info.importedFunctions ? undefined : OTHERS.get(name);
-    if (other === undefined) continue;
-    return [
-      `the program has kept an allocator of its own, ${other} (function ${name}): should that begin at ${GLOBAL} too, ` +
-        "the two spoil each other's memory. Compile native/gomalloc.c in, in the place of libc's malloc, or do not " +
-        `export ${GLOBAL}: gomalloc then takes only memory that it grows`,
-    ];
+    if (other !== undefined) return `${other} (function ${name})`;
   }
-  return [];
+  return undefined;
+}
+
+/** Whether code or data has the addresses, but for calls of init and the shim's function; and whether it grows memory. */
+function usesOf(
+  program: Uint8Array,
+  info: ModuleInfo,
+  bound: readonly ImportInfo[],
+  start: number,
+  end: number,
+): { readonly start: boolean; readonly end: boolean; readonly grows: boolean } {
+  const init = bound.find(({ name }) => name === "init")?.index;
+  const shim = shimFunctions(program, info);
+  let [starts, ends] = [wordsOf(program, info, start), 0];
+  let grows = false;
+  for (const [i, body] of info.bodies.entries()) {
+    if (shim.includes(info.importedFunctions + i)) continue;
+    walkIfKnown(program, body.start, body.end, info, {
+      ...IGNORE,
+      constant: (value) => {
+        if (value >>> 0 === start) starts++;
+        if (value >>> 0 === end) ends++;
+      },
+      call: (callee, last) => {
+        if (callee === init && last?.kind === "const" && last.value === start) starts--;
+      },
+      memoryGrow: () => {
+        grows = true;
+      },
+    });
+  }
+  return { start: starts > 0, end: ends > 0, grows };
+}
+
+/** How many aligned words of the static data are `value`: pointers to there, most likely. */
+function wordsOf(program: Uint8Array, info: ModuleInfo, value: number): number {
+  const view = new DataView(program.buffer, program.byteOffset, program.byteLength);
+  let count = 0;
+  for (const { offset, start, size } of info.data) {
+    if (offset === undefined) continue;
+    for (let at = (4 - (offset & 3)) & 3; at + 4 <= size; at += 4) {
+      if (view.getUint32(start + at, true) === value) count++;
+    }
+  }
+  return count;
 }
 
 function fromGlobal(info: ModuleInfo): Found | undefined {
@@ -119,28 +208,50 @@ function fromCalls(program: Uint8Array, info: ModuleInfo, memory: MemoryInfo, in
   return known && fits && more.length === 0 ? { value } : {};
 }
 
-/** The one constant in the body of the shim's function, which does nothing but return it. */
-function fromShim(program: Uint8Array, info: ModuleInfo): Found | undefined {
+/** The shim's function that returns the address, and the one that it calls inside wasm-ld's wrapper (frames.ts). */
+function shimFunctions(program: Uint8Array, info: ModuleInfo): readonly number[] {
   const entry = info.exports.find(({ name, kind }) => kind === "function" && name === HEAP_BASE_EXPORT);
-  const type = entry && info.functions[entry.index];
   const body = entry && info.bodies[entry.index - info.importedFunctions];
-  if (body === undefined || type === undefined || !sameType(type, { params: [], results: ["i32"] })) return undefined;
+  if (body === undefined || !hasType(info, entry!.index, ["i32"])) return [];
+  const functions = [entry!.index];
+  const call = (callee: number) => {
+    if (hasType(info, callee, ["i32"])) functions.push(callee);
+  };
+  return walkIfKnown(program, body.start, body.end, info, { ...IGNORE, call }) ? functions : [];
+}
+
+function hasType(info: ModuleInfo, index: number, results: readonly string[]): boolean {
+  const type = info.functions[index];
+  return type !== undefined && sameType(type, { params: [], results });
+}
+
+/** The one constant in the shim's function, which does nothing but return it, perhaps between constructors and destructors. */
+function fromShim(program: Uint8Array, info: ModuleInfo): Found | undefined {
   const constants: number[] = [];
   let others = false;
   const other = () => {
     others = true;
   };
-  const known = walkIfKnown(program, body.start, body.end, info, {
-    ...IGNORE,
-    call: other,
-    indirectCall: other,
-    access: other,
-    mask: other,
-    constant: (value) => constants.push(value >>> 0),
-    functionReference: other,
-    memorySize: other,
-    memoryGrow: other,
-  });
+  const functions = shimFunctions(program, info);
+  for (const index of functions) {
+    const body = info.bodies[index - info.importedFunctions];
+    const known =
+      body !== undefined &&
+      walkIfKnown(program, body.start, body.end, info, {
+        ...IGNORE,
+        call: (callee) => {
+          if (!functions.includes(callee) && !hasType(info, callee, [])) other();
+        },
+        indirectCall: other,
+        access: other,
+        mask: other,
+        constant: (value) => constants.push(value >>> 0),
+        functionReference: other,
+        memorySize: other,
+        memoryGrow: other,
+      });
+    if (!known) return undefined;
+  }
   const [value, ...more] = new Set(constants);
-  return !known || others || value === undefined || more.length > 0 ? undefined : { value, from: "shim" };
+  return others || value === undefined || more.length > 0 ? undefined : { value, from: "shim" };
 }

@@ -41,7 +41,8 @@ import {
 } from "./edit.js";
 import { ToolError, whole } from "./errors.js";
 import { ENV, EXTRAS, FAMILY, GOMALLOC, sameType, typeText } from "./family.js";
-import { findHeapBase, HEAP_BASE_EXPORT, heapBaseWarnings } from "./heapbase.js";
+import { exportUnframed } from "./frames.js";
+import { besideOther, findHeapBase, HEAP_BASE_EXPORT } from "./heapbase.js";
 import { applyInlining, findInlining, type Inlining, NOTHING_INLINED } from "./inlining.js";
 import { functionName, type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "./module.js";
 import { alreadyLinked, originOf, originText } from "./origin.js";
@@ -61,6 +62,8 @@ export interface LinkResult {
 
 /** The program's export that gomalloc_misuse calls, and its type. */
 const MISUSE_HOOK = "gomalloc_on_misuse";
+/** The export under which the allocator finds it. */
+const HOOK = `${PREFIX}hook`;
 const MISUSE_HOOK_TYPE = { params: ["i32", "i32"], results: [] };
 
 const MAX_PAGES = 65536;
@@ -87,10 +90,12 @@ export async function linkProgram(
 
   const bound = bindImports(info);
   const growth = chooseGrowth(info, options.growth ?? "auto");
-  const base = findHeapBase(program, info, memory, options.heapBase, bound);
+  const found = findHeapBase(program, info, memory, options.heapBase, bound);
+  const beside = swapped ? { base: found, warnings: [] } : besideOther(program, info, memory, found, bound);
+  const { base } = beside;
   refuseMixedSharing(info, memory, base.value);
   const ends = findThreadEnds(info, memory);
-  if (!swapped) warnings.push(...heapBaseWarnings(info, base.value));
+  warnings.push(...beside.warnings);
   warnings.push(...threadWarnings(info, memory, ends));
   const hook = findMisuseHook(info);
   const needed = [...new Set([...bound.map(({ name }) => name), ...(options.exportFamily ? Object.keys(FAMILY) : [])])];
@@ -104,7 +109,7 @@ export async function linkProgram(
   const inline = inlines(optimize, options.inline);
   const inlining = inline ? findInlining(program, info, bound) : NOTHING_INLINED;
   const { wrappers, pointers, crowds, calledOnly } = inlining;
-  const edited = editProgram(program, info, { inlining, bound, base: base.value, limits, ends, warnings });
+  const edited = editProgram(program, info, { inlining, bound, base: base.value, limits, ends, hook, warnings });
   const fitted = await fitAllocator(allocator, {
     exports: needed,
     growth,
@@ -115,7 +120,7 @@ export async function linkProgram(
       exports: ends.exports.map(({ name, index }) => ({ name, type: info.functions[index]! })),
       imports: ends.imports.map(({ name, type }) => ({ name, type: type! })),
     },
-    ...(hook === undefined ? {} : { misuseHook: hook }),
+    ...(hook === undefined ? {} : { misuseHook: HOOK }),
     ...(base.value === undefined ? {} : { heapBase: base.value }),
     ...(base.value === undefined || info.start === undefined ? {} : { start: `${PREFIX}start` }),
   });
@@ -257,7 +262,8 @@ function chooseGrowth(info: ModuleInfo, wanted: "auto" | Growth): Growth {
   return wanted;
 }
 
-function findMisuseHook(info: ModuleInfo): string | undefined {
+/** The index of the program's hook. Throws ToolError "signature". */
+function findMisuseHook(info: ModuleInfo): number | undefined {
   const entry = info.exports.find(({ name, kind }) => kind === "function" && name === MISUSE_HOOK);
   if (entry === undefined) return undefined;
   const type = info.functions[entry.index];
@@ -268,7 +274,7 @@ function findMisuseHook(info: ModuleInfo): string | undefined {
       `Declare it as void ${MISUSE_HOOK}(int kind, void *ptr).`,
     );
   }
-  return MISUSE_HOOK;
+  return entry.index;
 }
 
 /**
@@ -331,6 +337,7 @@ interface ProgramEdits {
   readonly base: number | undefined;
   readonly limits: Limits | undefined;
   readonly ends: ThreadEnds;
+  readonly hook: number | undefined;
   readonly warnings: string[];
 }
 
@@ -358,6 +365,7 @@ function editProgram(program: Uint8Array, info: ModuleInfo, edits: ProgramEdits)
           name.startsWith("reloc.") ||
           /^(sourceMappingURL|external_debug_info)$/.test(name),
       ),
+    (bytes) => (edits.hook === undefined ? { bytes, shift: 0 } : exportUnframed(bytes, edits.hook, HOOK)),
     (bytes) =>
       renameImports(bytes, (entry) => {
         if (entry.kind !== "function" || !bound.has(entry.index)) return undefined;

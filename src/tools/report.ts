@@ -11,8 +11,11 @@ export interface LinkReport {
   readonly flavour: FlavourName;
   /** First address of the heap, when it is known. */
   readonly heapBase?: number;
-  /** Where the heap base comes from; "program": its own code calls init; "none": the heap grows memory of its own. */
-  readonly heapBaseFrom: "option" | "export" | "name" | "shim" | "program" | "none";
+  /**
+   * Where the heap base comes from; "end": the program has kept an allocator of its own, which has the initial memory,
+   * and the heap begins behind it; "program": its own code calls init; "none": the heap grows memory of its own.
+   */
+  readonly heapBaseFrom: "option" | "export" | "name" | "shim" | "end" | "program" | "none";
   readonly memory: {
     readonly imported: boolean;
     /** There when it is shared: the flavour is the one for threads. */
@@ -52,6 +55,7 @@ const HEAP_BASE_FROM: Record<LinkReport["heapBaseFrom"], string> = {
   export: "the exported global __heap_base",
   name: "the global named __heap_base",
   shim: "as the shim says",
+  end: "behind the program's own allocator",
   program: "the program calls init itself",
   none: "unknown: the heap grows memory of its own",
 };

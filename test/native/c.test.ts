@@ -114,6 +114,76 @@ describe("misuse", () => {
   });
 });
 
+describeWith(CLANG, "a command whose exports wasm-ld has wrapped, by Debian's clang", () => {
+  const FILES = {
+    "hook.c": `#include <stdio.h>
+#include <stdlib.h>
+#include "gomalloc.h"
+static int runs;
+__attribute__((constructor)) static void first(void) { runs++; }
+__attribute__((constructor)) static void second(void) { fprintf(stderr, "constructor %d\\n", runs); }
+static void bye(void) { fprintf(stderr, "bye\\n"); }
+void gomalloc_on_misuse(int kind, void *p) { fprintf(stderr, "misuse %d\\n", p ? kind : 0); }
+int main(void) {
+  atexit(bye);
+  void *volatile p = malloc(100);
+  free(p);
+  free(p);
+  free(p);
+  fprintf(stderr, "end\\n");
+  return 0;
+}
+`,
+    "registry.cpp": `#include <cstdlib>
+struct Registry {
+  void *p;
+  Registry() { p = malloc(10); free(p); void *volatile q = p; free(q); }
+};
+static Registry registry;
+int main() { return registry.p == nullptr; }
+`,
+  };
+  const WASI = "--target=wasm32-wasi -O2";
+  // Where a wasm-opt is in PATH, clang has it inline the hook into its wrapper; then there are no names either.
+  const ways = {
+    "in one step": (sources: string) => [`clang++-19 ${WASI} -fno-exceptions ${INCLUDE} ${sources} o.o -o a.wasm`],
+    "in two, with names": (sources: string) => [
+      `clang++-19 ${WASI} -fno-exceptions -c ${INCLUDE} ${sources} -o p.o`,
+      "clang++-19 --target=wasm32-wasi p.o o.o -o a.wasm",
+    ],
+    "in two, stripped": (sources: string) => [
+      `clang++-19 ${WASI} -fno-exceptions -c ${INCLUDE} ${sources} -o p.o`,
+      "clang++-19 --target=wasm32-wasi -Wl,-s p.o o.o -o a.wasm",
+    ],
+  };
+
+  for (const [way, commands] of Object.entries(ways)) {
+    it(`calls the hook alone, built ${way}`, async () => {
+      const project = await Project.create();
+      for (const [name, text] of Object.entries(FILES)) await project.write(name, text);
+      await project.recipe([`clang-19 ${WASI} -c ${SHIM} -o o.o`, ...commands("-x c hook.c -x none")]);
+      await project.command("npx gomalloc link a.wasm -o a.out.wasm -O1");
+      const ran = project.run("a.out.wasm");
+      expect(ran.stderr).toBe("constructor 1\nmisuse 1\nmisuse 1\nend\nbye\n");
+      expect(ran.status).toBe(0);
+    });
+  }
+
+  it("prints once what gomalloc_debug.c says of a misuse in a constructor, and traps", async () => {
+    const project = await Project.create();
+    for (const [name, text] of Object.entries(FILES)) await project.write(name, text);
+    await project.recipe([
+      `clang-19 ${WASI} -c ${SHIM} -o o.o`,
+      `clang-19 ${WASI} -c node_modules/gomalloc/native/gomalloc_debug.c -o debug.o`,
+      ...ways["in one step"]("registry.cpp debug.o"),
+    ]);
+    await project.command("npx gomalloc link a.wasm -o a.out.wasm -O1");
+    const ran = project.run("a.out.wasm");
+    expect(ran.stderr.match(/gomalloc: double free/g)).toHaveLength(1);
+    expect(ran.stderr).toContain("RuntimeError: unreachable");
+  });
+});
+
 describe("gomalloc_debug.c", () => {
   const DEBUG = "node_modules/gomalloc/native/gomalloc_debug.c";
 
