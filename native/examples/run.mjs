@@ -18,5 +18,8 @@ const wasi = new WASI({ version: "preview1", args: [program, ...rest], env: proc
 const { wasi_snapshot_preview1: direct } = wasi.getImportObject();
 const wrapped = Object.entries(direct).map(([name, call]) => [name, (...values) => call(...values)]);
 const module = await WebAssembly.compile(await readFile(program));
+if (WebAssembly.Module.imports(module).some((entry) => entry.module === "gomalloc")) {
+  throw new Error(`${program} is not linked with gomalloc yet: npx gomalloc link ${program} -o linked.wasm`);
+}
 const instance = await WebAssembly.instantiate(module, { wasi_snapshot_preview1: Object.fromEntries(wrapped) });
 process.exitCode = wasi.start(instance);

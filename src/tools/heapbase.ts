@@ -73,7 +73,7 @@ const OTHERS: ReadonlyMap<string, string> = new Map([
 ]);
 
 const WITHOUT =
-  "To give gomalloc that memory too, build the program without that allocator: in C compile native/gomalloc.c in, in Zig " +
+  "To have gomalloc alone, build the program without that allocator: in C compile native/gomalloc.c in, in Zig " +
   "leave -lc out";
 
 /**
@@ -94,7 +94,11 @@ export function besideOther(
   const end = memory.initial * PAGE;
   const uses = usesOf(program, info, bound, start, end);
   const name = kept(info);
-  if (!uses.start || (name === undefined && !uses.grows)) return { base, warnings: [] };
+  if (!uses.start) {
+    const beside = `the program has kept an allocator of its own, ${name}, which seems to take only memory that it grows`;
+    return { base, warnings: name === undefined ? [] : [`${beside}. ${WITHOUT}`] };
+  }
+  if (name === undefined && !uses.grows) return { base, warnings: [] };
 
   const what =
     name === undefined

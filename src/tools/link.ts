@@ -229,6 +229,9 @@ function adviceFor(info: ModuleInfo): string {
   if (imports.length > 0 && imports.every(({ module, name }) => module.length === 1 && name.length <= 2)) {
     return "Its imports were renamed to single letters, as emcc does from -O3 on and for -Os: link with emcc -O2, or -O3 -g.";
   }
+  if (info.producers.some((producer) => /^(Rust|rustc)\b/.test(producer))) {
+    return "It has Rust's own allocator: make gomalloc's crate (native/rust) its #[global_allocator], or use gomalloc swap.";
+  }
   return hasMalloc(info)
     ? "It has an allocator of its own: replace that with gomalloc swap, or link the program against gomalloc's shim."
     : "Link the program against gomalloc's shim, or import malloc and free from module gomalloc.";
@@ -349,6 +352,12 @@ function editProgram(program: Uint8Array, info: ModuleInfo, edits: ProgramEdits)
   const debug = info.sections.some(({ name }) => name?.startsWith(".debug_"));
   if (debug) {
     edits.warnings.push("the debug information (DWARF) was removed: it does not hold for the merged module");
+    if (!info.named) {
+      edits.warnings.push(
+        "the program was compiled with -g, but has no function names: clang runs a wasm-opt of PATH, which drops them, " +
+          "when the command that links has -O. Compile with -O2 -g -c, then link without -O",
+      );
+    }
   }
   const damaged = new Set(info.damaged);
   if (damaged.size > 0)

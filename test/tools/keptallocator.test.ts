@@ -92,6 +92,7 @@ it("says so when the address that was given lies in its memory, and does as it w
 it("gives the heap all when the allocator kept never looks at __heap_base", async () => {
   const grows = own("dlmalloc", "(i32.const 0)", "(i32.const 1)");
   const { wasm, report } = await link(program(grows, true), { optimize: "O1" });
-  expect([report.heapBase, report.heapBaseFrom, report.warnings]).toEqual([HEAP_BASE, "export", []]);
+  expect([report.heapBase, report.heapBaseFrom]).toEqual([HEAP_BASE, "export"]);
+  expect(report.warnings).toEqual([expect.stringContaining("seems to take only memory that it grows")]);
   shareMemory(wasm);
 });

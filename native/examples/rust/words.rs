@@ -1,4 +1,4 @@
-//! Counts the words of its input: strings in a HashMap, sorted; and what the heap says about it with `--stats`.
+//! Counts the words of its input: strings in a HashMap, sorted.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufRead};

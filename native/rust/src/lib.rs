@@ -7,8 +7,8 @@
 //!
 //! Every function here calls an import from module `gomalloc`, which `npx gomalloc link program.wasm` resolves; what a
 //! program does not call is not imported. The link calls `init(__heap_base)` before anything runs when the program
-//! exports that global: on wasm32-unknown-unknown rustc does so, elsewhere `-C link-arg=--export=__heap_base`. Without,
-//! the heap takes only memory that it grows itself.
+//! exports that global: on wasm32-unknown-unknown rustc does so (Debian's on wasm32-wasi, too), elsewhere
+//! `-C link-arg=--export=__heap_base`. Without, the heap takes only memory that it grows itself.
 //!
 //! Blocks are 16-aligned from 16 bytes up and 8-aligned below, so that nearly every layout is a plain malloc. A dealloc
 //! hands its size on: a size above the block's is found (misuse kind 5). One thread.
@@ -108,7 +108,8 @@ pub fn trim() -> bool {
     unsafe { ffi::malloc_trim(0) != 0 }
 }
 
-/// Bytes that the heap may obtain from now on, its records included; 0: no limit. Allocation beyond it fails.
+/// The most bytes that the heap may have in all, what it has already and its records included; 0: no limit. Allocation
+/// beyond it fails.
 pub fn set_max_bytes(bytes: usize) {
     const M_MAX_BYTES: i32 = 2;
     unsafe { ffi::mallopt(M_MAX_BYTES, bytes) };
