@@ -7,6 +7,7 @@ import { swap } from "../../src/tools/swap/swap.ts";
 import { Project } from "../native/support/project.ts";
 import { describeWith } from "../support/describewith.ts";
 import { EMCC, RUST } from "../support/needs.ts";
+import { refusal } from "./support.ts";
 import { expectSameWork } from "./swap/fixtures.ts";
 
 async function projectWith(name: "work.rs" | "work.c"): Promise<Project> {
@@ -29,6 +30,19 @@ function startRust(wasm: Uint8Array<ArrayBuffer>): RustWork {
   return program;
 }
 
+/** A local of main holds a constant address beside other values, and 64 bytes are stored through it. */
+const MAYBE = `
+use std::collections::HashMap;
+#[repr(align(64))]
+struct Aligned([u8; 64]);
+fn main() {
+    let mut map: HashMap<String, Vec<u64>> = HashMap::new();
+    for i in 0..200_000u64 { map.entry(format!("key-{}", i % 5000)).or_default().push(i); }
+    let mut all: Vec<Aligned> = Vec::new();
+    for i in 0..1000 { all.push(Aligned([i as u8; 64])); assert_eq!(all.as_ptr() as usize % 64, 0); }
+    println!("{} {}", all.len(), map.values().map(|v| v.len()).sum::<usize>());
+}`;
+
 describeWith(RUST, "Rust", () => {
   // The first keeps its state behind a pointer; the second is wasi-libc's malloc under Rust's names.
   it.each([
@@ -46,6 +60,14 @@ describeWith(RUST, "Rust", () => {
     const [before, after] = [startRust(program), startRust(wasm)];
     for (const seed of [1, 2, 3]) expect(after.work(seed, 30_000) >>> 0).toBe(before.work(seed, 30_000) >>> 0);
     expect(after.misaligned(300)).toBe(0);
+  });
+
+  it("calls it a guess when a function only may touch the state", async () => {
+    const project = await Project.create();
+    await project.write("maybe.rs", MAYBE);
+    await project.command("rustc --edition 2021 -O --target wasm32-wasi maybe.rs -o maybe.wasm");
+    const error = await refusal(async () => swap(await project.read("maybe.wasm")), "inlined-allocator");
+    expect(error.message).toMatch(/main\w* \(function \d+\) may use \d+ words of its state \(a guess:/);
   });
 });
 

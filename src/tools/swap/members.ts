@@ -13,7 +13,7 @@ import { type Pair, Probe } from "./probe.js";
 import type { Program } from "./program.js";
 import type { RoleName } from "./rolenames.js";
 import { ROLES, roleOfName } from "./roles.js";
-import { findState, findTrespassers, liesIn, type State, touchedWords } from "./state.js";
+import { findState, findTrespassers, liesIn, type State, type Touch, touchedWords } from "./state.js";
 
 export type FoundBy = "option" | "export" | "name" | "behaviour";
 
@@ -298,21 +298,27 @@ class Search {
   #unknownUsers(suspects: ReadonlySet<number>, allocator: ReadonlySet<number>, state: State): ToolError {
     const trespassers = findTrespassers(this.program, allocator, state);
     const lines = [...suspects].slice(0, 6).map((index) => {
-      const words = trespassers.get(index)?.size ?? 0;
-      const what = words > 0 ? `uses ${words} words of its state` : "reads chunk headers";
-      return `${this.program.label(index)} ${what}`;
+      return `${this.program.label(index)} ${whatTouches(trespassers.get(index))}`;
     });
     const more = suspects.size > lines.length ? `, and ${suspects.size - lines.length} more` : "";
     // A copy of malloc or free uses much of the state from a function that is none of the family's shape.
     const inlined = [...suspects].some((index) => {
       const shaped = GUESSES.some((role) => this.program.fits(index, role));
-      return (trespassers.get(index)?.size ?? 0) >= LEAST_WORDS && !shaped;
+      return (trespassers.get(index)?.all.size ?? 0) >= LEAST_WORDS && !shaped;
     });
     const [code, why]: [ToolErrorCode, string] = inlined
       ? ["inlined-allocator", "parts of the allocator are inlined into other functions, or it is used past its family"]
       : ["incomplete-family", "functions that belong to the allocator were not recognised"];
     return new ToolError(code, `${why}: ${lines.join("; ")}${more}`, SPECIALISED);
   }
+}
+
+/** What a suspect does, as messages say it. */
+function whatTouches(touch: Touch | undefined): string {
+  if (touch === undefined) return "reads chunk headers";
+  const words = `${touch.all.size} words of its state`;
+  if (touch.certain.size > 0) return `uses ${words}`;
+  return `may use ${words} (a guess: it has the address of one of them, or near it, among a variable's values)`;
 }
 
 /** emscripten's import that grows the memory: by name, or the only import of its type that malloc leads to. */

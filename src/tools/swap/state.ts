@@ -123,16 +123,12 @@ export function touchedWords(program: Program, index: number, { words, firsts, h
 }
 
 /** Live functions outside of the allocator that touch its state, with the words. */
-export function findTrespassers(
-  program: Program,
-  allocator: ReadonlySet<number>,
-  state: State,
-): Map<number, ReadonlySet<number>> {
-  const found = new Map<number, ReadonlySet<number>>();
+export function findTrespassers(program: Program, allocator: ReadonlySet<number>, state: State): Map<number, Touch> {
+  const found = new Map<number, Touch>();
   for (const index of program.live) {
     if (allocator.has(index)) continue;
-    const { certain, all } = touchedWords(program, index, state);
-    if (certain.size > 0 || all.size > MOST_COINCIDENCES) found.set(index, all);
+    const touch = touchedWords(program, index, state);
+    if (touch.certain.size > 0 || touch.all.size > MOST_COINCIDENCES) found.set(index, touch);
   }
   return found;
 }
