@@ -118,6 +118,13 @@ describe("imports", () => {
     expect((await refusal(() => link(own), "no-import")).fix).toMatch(/gomalloc swap/);
   });
 
+  it("none, and it is Rust's: the crate and swap are named", async () => {
+    const rust = Uint8Array.of(1, 8, ...Buffer.from("language"), 1, 4, ...Buffer.from("Rust"), 0);
+    const { bytes } = addCustomSection(importing('(import "env" "puts" (func (param i32)))'), "producers", rust);
+    const { fix } = await refusal(() => link(bytes), "no-import");
+    expect(fix).toMatch(/global_allocator.*gomalloc swap/);
+  });
+
   it("none, for emcc renamed them", async () => {
     const error = await refusal(() => link(importing('(import "a" "b" (func (param i32)))')), "no-import");
     expect(error.fix).toMatch(/emcc -O2/);
