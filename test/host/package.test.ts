@@ -113,7 +113,9 @@ describe("the package", () => {
       (path) =>
         !/^(dist|assembly|docs|native)\/|^rt(-gc)?\.ts$|^build\/gomalloc(-host)?(-shared)?(\.debug)?\.wasm$/.test(path),
     );
-    expect(foreign.sort()).toEqual(["LICENSE", "README.md", "package.json"].filter((name) => foreign.includes(name)));
+    expect(foreign.sort()).toEqual(
+      ["CONTRIBUTING.md", "LICENSE", "README.md", "package.json"].filter((name) => foreign.includes(name)),
+    );
   });
 });
 
