@@ -19,7 +19,7 @@
  * too, the P is as much to be recovered as before. Lock: H, then each C. Cost: O(spans) for each P. The walk never follows a list.
  */
 
-import { LAST_P, MAX_PS, NUM_ROWS, SHARED_GC } from "../base/config";
+import { LAST_P, MAX_PS, NUM_ARENAS, NUM_ROWS, SHARED_GC } from "../base/config";
 import { enterGate, leaveGate } from "../base/gates";
 import { isCollected } from "../base/gcstate";
 import { FLAG_LISTED, FULL, HEAP_ROWS, MHeap, PRecord, ROW_SHIFT } from "../base/layout";
@@ -181,6 +181,12 @@ function undoMoving(p: PRecord): bool {
 /** The page heap, whose lock a dead thread held, from what is certain. */
 function repairHeap(): void {
   const h = mheap();
+  // Arenas with a record that had not yet been entered: their pages are nobody's.
+  for (let a: u32 = 0; a < NUM_ARENAS; a++) {
+    if (arenaOf(a) == 0) continue;
+    h.arenaLo = min(h.arenaLo, a);
+    h.arenaHi = max(h.arenaHi, a);
+  }
   let inUse: u32 = 0;
   for (let page = nextSpanPage(1); page != 0;) {
     const span = spanOnPage(page);
