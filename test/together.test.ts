@@ -6,11 +6,10 @@ import { describe, expect, it } from "vitest";
 import { buildDlmalloc } from "../bench/lib/build/dlmalloc.ts";
 import { heapBase as benchBase, initialPages } from "../bench/lib/layout.ts";
 import { between, type Random, random } from "./support/random.ts";
-import { expectValid, isHost } from "./support/valid.ts";
+import { expectValid } from "./support/valid.ts";
 import {
   type Flavour,
   type HostExports,
-  M_MAX_BYTES,
   type MallocExports,
   type Opened,
   open,
@@ -22,7 +21,6 @@ import {
 
 /** Where records move. */
 const ONE_THREAD: Flavour[] = ["malloc", "host", "test"];
-const FLAVOURS: Flavour[] = [...ONE_THREAD, "shared"];
 
 /** Sizes of blocks, by what a program asks for. */
 const MIXES: Record<string, (r: Random) => number> = {
@@ -242,59 +240,6 @@ describe("with one block of a hundred left", () => {
     for (const flavour of ["malloc", "host"] as const) {
       const ours = survivors(() => openOver<MallocExports>(wasmModule(flavour), memory(), benchBase("timed")).e, size);
       expect(peer / ours, flavour).toBeLessThanOrEqual(1.1);
-    }
-  });
-});
-
-describe.each(FLAVOURS)("%s: limits at the start", (flavour) => {
-  it("a heap owns no more than maxBytes, its records and what it was given included", () => {
-    for (const [initial, base] of [
-      [2, 2 * WASM_PAGE - 16],
-      [1, 60_000],
-      [1, 1024],
-      [64, 1024],
-      [64, 70_001],
-    ] as const) {
-      for (const most of [65_536, 100_000, 1_000_000]) {
-        const o = open(flavour, { initial, maximum: 200, heapBase: null });
-        o.e.mallopt(M_MAX_BYTES, most);
-        o.e.init(base);
-        const blocks = fill(o.e, () => 1000);
-        const note = `${most} bytes from ${base} in ${initial} pages`;
-        for (const p of blocks) {
-          expect(p, note).toBeGreaterThanOrEqual(base);
-        }
-        const end = Math.max(0, ...blocks) + 1024;
-        expect(end, note).toBeLessThanOrEqual(base + 64 + most + Math.max(0, initial * WASM_PAGE - base));
-        if (isHost(o) && blocks.length > 0) {
-          const sys = Number(new DataView(o.mem.memory.buffer).getBigUint64(o.e.memstats() + 8, true));
-          expect(sys, note).toBeLessThanOrEqual(most);
-        }
-        expectValid(o, note);
-      }
-    }
-  });
-
-  it("an init that was refused is not forgotten: there is no heap, or it is where it was to be", () => {
-    const base = 157_491;
-    const o = open(flavour, { initial: 1, maximum: 100, heapBase: null });
-    o.e.mallopt(M_MAX_BYTES, 8192);
-    o.e.init(base);
-    expect(o.e.malloc(16)).toBe(0);
-    expect(o.e.calloc(1, 100_000)).toBe(0);
-    expect(o.e.mallopt(M_MAX_BYTES, 0)).toBe(1);
-    o.e.init(base);
-    expect(o.e.malloc(16)).toBeGreaterThanOrEqual(base);
-    expectValid(o, "made in the end");
-  });
-
-  it("nor one that the memory had no room for, or the addresses", () => {
-    for (const base of [157_491, 2 ** 31, 0xfffe_0000, 0xffff_ffff]) {
-      const o = open(flavour, { initial: 1, maximum: 2, heapBase: null });
-      o.e.init(base);
-      expect(o.e.malloc(16), `${base}`).toBe(0);
-      expect(o.e.memalign(64, 100_000), `${base}`).toBe(0);
-      expect(o.mem.pages).toBeLessThanOrEqual(2);
     }
   });
 });

@@ -28,6 +28,7 @@ export function isBornBlack(row: u32): bool {
   return !ASC || !isScanRow(row);
 }
 
+/** Whether a row, by its address, is one of the collector's. */
 // @ts-ignore: decorator
 @inline
 export function isCollectedRow(row: u32): bool {
