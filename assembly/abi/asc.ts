@@ -65,7 +65,6 @@ import { resizeLargeSpan } from "../central/resize";
 /** Largest object: sizes beyond would wrap. */
 @inline const MAX_SIZE: u32 = 0xfffe0000;
 // Lazy, as the compiler's own messages are: the program's static data comes first, at --memoryBase.
-// @ts-ignore: decorator
 @lazy @inline const NO_BLOCK: string =
   "heap.free or heap.realloc of what is no block of heap.alloc, or is free already";
 /** Clearing by words up to here beats the test whether it is needed. Bytes. */
@@ -102,14 +101,12 @@ function start(): bool {
 }
 
 /** Clear `size` bytes from `p`, 8-aligned, up to the end of a word. */
-// @ts-ignore: decorator
 @inline
 function clearObject(p: u32, size: u32): void {
   for (const end = p + size; p < end; p += 8) store<u64>(p, 0);
 }
 
 /** A zeroed object of `size` bytes and class `id`. Aborts when there is no memory. */
-// @ts-ignore: decorator
 @global @unsafe
 export function __new(size: usize, id: i32): usize {
   if (size <= SMALL_SIZE_MAX - 2 * HEADER && heap != 0) {
@@ -189,7 +186,6 @@ function rowBeyond(row: u32, noscan: bool): u32 {
 }
 
 /** The object at `ptr` with `size` bytes, in place if it fits there; what is new of it is zero. */
-// @ts-ignore: decorator
 @global @unsafe
 export function __renew(ptr: usize, size: usize): usize {
   const old = load<u32>(ptr - HEADER, 4);
@@ -233,14 +229,12 @@ function growLarge(groups: u32, size: u32): u32 {
 }
 
 /** After a store of `child` into `parent`: the insertion barrier. */
-// @ts-ignore: decorator
 @global @unsafe
 export function __link(parent: usize, child: usize, expectMultiple: bool): void {
   if (child != 0 && heap != 0 && gcState().phase == PHASE_MARK) visit(<u32>child);
 }
 
 /** A reference that marking has come upon. */
-// @ts-ignore: decorator
 @global @unsafe
 export function __visit(ptr: usize, cookie: i32): void {
   if (ptr == 0) return;
@@ -254,7 +248,6 @@ export function __visit(ptr: usize, cookie: i32): void {
 }
 
 /** Keep an object whatever points to it; each pin wants its __unpin. */
-// @ts-ignore: decorator
 @global @unsafe
 export function __pin(ptr: usize): usize {
   if (ptr == 0) return 0;
@@ -267,7 +260,6 @@ export function __pin(ptr: usize): usize {
   return ptr;
 }
 
-// @ts-ignore: decorator
 @global @unsafe
 export function __unpin(ptr: usize): void {
   if (ptr == 0) return;
@@ -281,7 +273,6 @@ export function __unpin(ptr: usize): void {
 }
 
 /** heap.alloc: a block at a multiple of 16 that is its caller's until __free, contents undefined. */
-// @ts-ignore: decorator
 @global @unsafe
 export function __alloc(size: usize): usize {
   if (isLittle(GOGC)) {
@@ -307,7 +298,6 @@ export function __alloc(size: usize): usize {
 }
 
 /** heap.realloc: the block at `ptr`, or where it had to move to. */
-// @ts-ignore: decorator
 @global @unsafe
 export function __realloc(ptr: usize, size: usize): usize {
   if (ptr < __heap_base) {
@@ -336,7 +326,6 @@ export function __realloc(ptr: usize, size: usize): usize {
 }
 
 /** heap.free. Null and static ones are left alone. */
-// @ts-ignore: decorator
 @global @unsafe
 export function __free(ptr: usize): void {
   if (ptr < __heap_base) return;
@@ -350,7 +339,6 @@ export function __free(ptr: usize): void {
 }
 
 /** A whole cycle. What nothing points to is free when it returns. */
-// @ts-ignore: decorator
 @global @unsafe
 export function __collect(): void {
   if (hasLittle()) {
@@ -362,7 +350,6 @@ export function __collect(): void {
 }
 
 /** Set GOGC, percent, negative: cycles only when asked for or the limit demands it. The old value, -1 for off. */
-// @ts-ignore: decorator
 @global
 export function __setGCPercent(percent: i32): i32 {
   if (!start()) return GOGC;
@@ -372,7 +359,6 @@ export function __setGCPercent(percent: i32): i32 {
 }
 
 /** Set the limit of memory in use that the collector is to keep to, bytes, 0: none. The old one. */
-// @ts-ignore: decorator
 @global
 export function __setMemoryLimit(bytes: u32): u32 {
   if (!start()) return 0;
@@ -385,7 +371,6 @@ export function __setMemoryLimit(bytes: u32): u32 {
  * Mark for about `budget` bytes of objects, beginning a cycle if none runs: for a host with time to spare. Bytes marked;
  * 0 when the cycle has ended.
  */
-// @ts-ignore: decorator
 @global
 export function __gcStep(budget: u32): u32 {
   if (!start()) return 0;
@@ -397,7 +382,6 @@ export function __gcStep(budget: u32): u32 {
 /** Figures: 0 cycles begun, 1 forced ones, 2 phase (1: marking), 3 heap live, 4 marked by the last cycle, 5 goal, 6 trigger
  * (bytes, estimates between cycles), 7 pages in use of 8 KiB, 8 pages of records, 9 pins, 10 bytes that the last sweep has
  * freed, 11 steps of the last marking, 12 times that the mark queue found no memory. */
-// @ts-ignore: decorator
 @global
 export function __gcStat(i: u32): f64 {
   if (heap == 0) return 0;

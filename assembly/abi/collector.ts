@@ -32,7 +32,6 @@ import { newType as makeType, typeAt } from "../gc/typebits";
 import { isMarked } from "../gc/markbits";
 import { spanOf } from "../heap/arena";
 
-// @ts-ignore: decorator
 @inline
 function ready(): bool {
   if (!isReady()) return false;
@@ -74,7 +73,6 @@ export function objectOf(p: u32): u32 {
 }
 
 /** What a handle keeps for `p`: no odd word, for those are free handles. */
-// @ts-ignore: decorator
 @inline
 function wordOf(p: u32): u32 {
   return p & 1 ? objectOf(p) : p;

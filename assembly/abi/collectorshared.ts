@@ -112,7 +112,6 @@ export function objectOf(p: u32): u32 {
 }
 
 /** What a handle keeps for `p`: no odd word, for those are free handles. Inside of the gate. */
-// @ts-ignore: decorator
 @inline
 function wordOf(p: u32): u32 {
   return p & 1 ? objectOf(p) : p;

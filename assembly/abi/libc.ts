@@ -63,7 +63,6 @@ export function realloc(ptr: u32, size: u32): u32 {
   return ptr ? reallocBlock(ptr, size) : malloc(size);
 }
 
-// @ts-ignore: decorator
 @inline
 function isPowerOfTwo(n: u32): bool {
   return n != 0 && (n & (n - 1)) == 0;

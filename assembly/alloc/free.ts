@@ -60,14 +60,12 @@ import {
 @inline const RECORD_MASK: u32 = (ARENA_PAGES - 1) << PAGE_RECORD_SHIFT;
 
 /** Address of the arena record that covers `p`, 0 when there is none; `h` is the heap. */
-// @ts-ignore: decorator
 @inline
 function arenaAt(h: u32, p: u32): u32 {
   return load<u32>(h + ((p >> ARENA_MAP_SHIFT) & ARENA_MAP_MASK), HEAP_ARENA_MAP);
 }
 
 /** Page record of `p` in its arena. */
-// @ts-ignore: decorator
 @inline
 function recordAt(arena: u32, p: u32): PageRecord {
   return changetype<PageRecord>(<usize>(arena + ((p >> RECORD_SHIFT) & RECORD_MASK)));
@@ -81,14 +79,12 @@ function recordAt(arena: u32, p: u32): PageRecord {
  * Whether the thread's P owns the page, always true with one thread. If others have freed anything of this P's, that comes
  * first: what they write is an address above every record of a P, so that one comparison sees both.
  */
-// @ts-ignore: decorator
 @inline
 function isOwn(r: PageRecord): bool {
   return SHARED ? ((r.row - local) | load<u32>(local, HEAP_P)) < P_RECORD_SIZE : true;
 }
 
 /** Offset, from group 0, of the group of the slot that is the product's high half. */
-// @ts-ignore: decorator
 @inline
 function groupOffset(product: u64): u32 {
   return (<u32>(product >> (32 + 6 - GROUP_SHIFT))) & ~((1 << GROUP_SHIFT) - 1);
@@ -98,7 +94,6 @@ function groupOffset(product: u64): u32 {
  * free of a block of at least `size` bytes; a literal 0 costs nothing. What is nested here is the common case, small enough
  * to be inlined. With TELL: MISUSE_NONE or what is wrong.
  */
-// @ts-ignore: decorator
 @inline
 export function freeBy(p: u32, size: u32, otherwise: i32): i32 {
   const h = heap;
@@ -138,7 +133,6 @@ export function freeBy(p: u32, size: u32, otherwise: i32): i32 {
  * Bytes of the live slot that starts at `p`, as far as its group's words tell: 0 for what is none, for slots of a full
  * group that no mcache holds, and in a shared heap for other Ps' spans. Inlined.
  */
-// @ts-ignore: decorator
 @inline
 export function liveSlotSize(p: u32): u32 {
   const h = heap;
@@ -158,7 +152,6 @@ export function liveSlotSize(p: u32): u32 {
  * to be inlined, and a walk to the page record only: C programs ask it right after malloc, when the group has just been
  * written. The host flavours look at the group too, and give 0 for a slot that is free.
  */
-// @ts-ignore: decorator
 @inline
 export function smallBlockSize(p: u32): u32 {
   const h = heap;

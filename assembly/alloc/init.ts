@@ -59,14 +59,12 @@ import { FIXED_SIZE, firstRegion } from "../heap/persistent";
 import { memoryEnd, sysGrow } from "../heap/sys";
 
 /** Bytes of a slot of class c. */
-// @ts-ignore: decorator
 @inline
 export function classSize(c: u32): u32 {
   return load<u16>(heap + (c << 1), HEAP_CLASS_SIZE);
 }
 
 /** Pages of a span of class c. */
-// @ts-ignore: decorator
 @inline
 export function classPages(c: u32): u32 {
   return load<u8>(heap + c, HEAP_CLASS_PAGES);
@@ -79,7 +77,6 @@ export function classPages(c: u32): u32 {
 @inline const LOWEST: u32 = SHARED ? P_RECORD_SIZE : 16;
 
 /** Where the record of a heap from `base` on stands: in a shared heap at a cache line of its own. */
-// @ts-ignore: decorator
 @inline
 function alignRecord(base: u32): u32 {
   return SHARED ? (base + 63) & ~63 : (base + 15) & ~15;

@@ -41,7 +41,6 @@ import { freedSlots, isDirty, loadFreed, refill, reloadRow } from "./mcache";
 @inline const COARSE_FITS: u32 = 2 * PAGE_SIZE;
 
 /** Take the lowest slot of `cache`, the group's allocCache, which is not 0. */
-// @ts-ignore: decorator
 @inline
 function takeSlot(row: Row, g: Group, cache: u64): u32 {
   g.allocCache = cache & (cache - 1);
@@ -56,14 +55,12 @@ function mediumRow(size: u32): u32 {
 }
 
 /** The same of 0..32768 bytes. */
-// @ts-ignore: decorator
 @inline
 export function tableRow(size: u32): u32 {
   return size > SMALL_SIZE_MAX ? mediumRow(size) : load<u32>(here() + (((size + 7) >> 3) << 2), HEAP_TABLE8);
 }
 
 /** Row address of a request of 0..32768 bytes, whose class is opened if now is the time (central/coarse.ts). */
-// @ts-ignore: decorator
 @inline
 function slowRow(size: u32): u32 {
   const address = tableRow(size);

@@ -24,7 +24,6 @@ import { giveBackAll } from "../central/reclaim";
 import { addressOf, groupAt, groupIndex, groupOf, spanAt, validBits } from "../central/mspan";
 
 /** The slots that were freed while the row had the group. With the dummy both words are 0, as tail is. */
-// @ts-ignore: decorator
 @inline
 export function freedSlots(row: Row, g: Group): u64 {
   return g.freed ^ row.tail;
@@ -34,7 +33,6 @@ export function freedSlots(row: Row, g: Group): u64 {
  * They, `back`, become its window, dirty ones. The caller has written allocCache, first: a thread that dies in between
  * leaves a slot free twice over, not lost.
  */
-// @ts-ignore: decorator
 @inline
 export function loadFreed(row: Row, g: Group, back: u64): void {
   g.freed = row.tail;
@@ -46,7 +44,6 @@ export function loadFreed(row: Row, g: Group, back: u64): void {
 }
 
 /** The same in one. False when nothing was freed. */
-// @ts-ignore: decorator
 @inline
 export function reloadRow(row: Row, g: Group): bool {
   const back = freedSlots(row, g);
@@ -122,7 +119,6 @@ export function refill(address: u32): u32 {
 }
 
 /** Whether the slots in the row's allocCache may be dirty. */
-// @ts-ignore: decorator
 @inline
 export function isDirty(row: Row): bool {
   return row.dirty != 0;

@@ -19,7 +19,6 @@ import { heap, syncMemory } from "../base/state";
 import { spanOf } from "../heap/arena";
 import { allocTable, freeTable, newRecord } from "../central/records";
 
-// @ts-ignore: decorator
 @inline
 function slotAt(table: u32, i: u32): u32 {
   return table + (i << 3);

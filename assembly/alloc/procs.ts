@@ -39,26 +39,22 @@ export function setToken(token: u32): void {
 }
 
 /** Address of the state word of P `id`, 1..255. */
-// @ts-ignore: decorator
 @inline
 export function stateAddress(id: u32): u32 {
   return heap + HEAP_P_STATES + (id << 2);
 }
 
-// @ts-ignore: decorator
 @inline
 export function stateOf(id: u32): u32 {
   return atomic.load<u32>(stateAddress(id));
 }
 
-// @ts-ignore: decorator
 @inline
 export function changeState(id: u32, from: u32, to: u32): bool {
   return atomic.cmpxchg<u32>(stateAddress(id), from, to) == from;
 }
 
 /** Whether this thread can allocate; makes the heap or takes a P if that is all that lacks. */
-// @ts-ignore: decorator
 @inline
 export function isReady(): bool {
   return (SHARED ? local != 0 : heap != 0) || getReady();

@@ -45,7 +45,6 @@ export function reallocBlock(p: u32, size: u32): u32 {
 }
 
 /** resizeLargeSpan under H. */
-// @ts-ignore: decorator
 @inline
 function resizeLarge(span: MSpan, npages: u32): bool {
   if (!SHARED) return resizeLargeSpan(span, npages);

@@ -5,14 +5,12 @@
  */
 
 /** The low `n` bits set, 1 <= n <= 64. */
-// @ts-ignore: decorator
 @inline
 export function lowBits(n: u32): u64 {
   return ~(<u64>0) >> (64 - n);
 }
 
 /** Bits [from, from + n) set; 1 <= n, from + n <= 64. */
-// @ts-ignore: decorator
 @inline
 export function bitRange(from: u32, n: u32): u64 {
   return lowBits(n) << from;

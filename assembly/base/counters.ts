@@ -28,13 +28,11 @@ import { heap, here, local, recordOf } from "./state";
 @inline export const STAT_LARGE_TOTAL: u32 = 18; // bytes of large spans ever given out
 @inline export const STAT_TINY_BLOCKS: u32 = 19;
 
-// @ts-ignore: decorator
 @inline
 export function count(stat: u32): void {
   if (HOST) countBy(stat, 1);
 }
 
-// @ts-ignore: decorator
 @inline
 export function countBy(stat: u32, n: u64): void {
   if (HOST) {
@@ -51,7 +49,6 @@ export function countAnywhere(stat: u32): void {
   else count(stat);
 }
 
-// @ts-ignore: decorator
 @inline
 export function counter(stat: u32): u64 {
   if (!HOST) return 0;

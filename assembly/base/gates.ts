@@ -39,7 +39,6 @@ let passed: u32 = 0;
 
 /** Bytes that this thread has marked and not yet told (gc/mark.ts). */
 export let markedBytes: u64 = 0;
-// @ts-ignore: decorator
 @inline
 export function addMarked(bytes: u64): void {
   markedBytes += bytes;
@@ -49,26 +48,22 @@ export function clearMarked(): void {
 }
 
 /** Whether this thread is inside of its gate. */
-// @ts-ignore: decorator
 @inline
 export function isInside(): bool {
   return depth != 0;
 }
 
 /** Whether it is so for more than the call that asks: no cycle may begin or end by it then. */
-// @ts-ignore: decorator
 @inline
 export function isNested(): bool {
   return depth > 1;
 }
 
-// @ts-ignore: decorator
 @inline
 export function gateOf(record: u32): u32 {
   return record + P_GATE;
 }
 
-// @ts-ignore: decorator
 @inline
 function stoppedWord(): usize {
   return changetype<usize>(sharedGc());

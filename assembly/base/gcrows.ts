@@ -9,7 +9,6 @@ import { HEAP_ROWS, ROW_SHIFT } from "./layout";
 import { heap, here } from "./state";
 
 /** Whether a row, by its address, is one of objects with pointers. */
-// @ts-ignore: decorator
 @inline
 export function isScanRow(row: u32): bool {
   // Page records name the heap's rows.
@@ -22,14 +21,12 @@ export function isScanRow(row: u32): bool {
  * references that it copies out of old ones without __link: objects that have any are white there, like all others that
  * marking has not reached.
  */
-// @ts-ignore: decorator
 @inline
 export function isBornBlack(row: u32): bool {
   return !ASC || !isScanRow(row);
 }
 
 /** Whether a row, by its address, is one of the collector's. */
-// @ts-ignore: decorator
 @inline
 export function isCollectedRow(row: u32): bool {
   if (SHARED) {

@@ -20,7 +20,6 @@ import { Pacer } from "./pacer";
 @inline export const PHASE_MARK: u32 = 1;
 @inline export const PHASE_TERMINATION: u32 = 2;
 
-// @ts-ignore: decorator
 @unmanaged @final
 export class GcState {
   phase: u32;
@@ -88,7 +87,6 @@ export class GcState {
 @inline export const HEAP_PACER: u32 = HEAP_GC + 256;
 
 /** What several threads need of the collector besides. 64-aligned. */
-// @ts-ignore: decorator
 @unmanaged @final
 export class SharedGc {
   /** The P that has stopped the world, 0: nobody; atomic, and in a line of its own, for every gate looks here. */
@@ -145,54 +143,46 @@ export class SharedGc {
   stopEnd: f64;
 }
 
-// @ts-ignore: decorator
 @inline
 export function sharedGc(): SharedGc {
   return changetype<SharedGc>(<usize>(heap + HEAP_GC + 768));
 }
 
-// @ts-ignore: decorator
 @inline
 export function gcState(): GcState {
   return changetype<GcState>(<usize>(heap + HEAP_GC));
 }
 
-// @ts-ignore: decorator
 @inline
 export function isMarking(): bool {
   return GC && gcState().phase == PHASE_MARK;
 }
 
 /** Whether the spans of a row are the collector's. */
-// @ts-ignore: decorator
 @inline
 export function isCollected(row: u32): bool {
   return GC && row >= FIRST_GC_ROW;
 }
 
 /** Whether a span is the collector's, small or large. */
-// @ts-ignore: decorator
 @inline
 export function isCollectedSpan(span: MSpan): bool {
   return span.ngroups ? isCollected(span.row) : (span.flags & FLAG_FULL) != 0;
 }
 
 /** Address of the mark word of group `i` of a span; of a large span's with 0. */
-// @ts-ignore: decorator
 @inline
 export function markWord(span: MSpan, i: u32): u32 {
   return <u32>changetype<usize>(span) - ((i + 1) << 3);
 }
 
 /** The same from the address of the span's group 0, as page records have it. */
-// @ts-ignore: decorator
 @inline
 export function markWordAt(groups: u32, slot: u32): u32 {
   return groups - MSPAN_SIZE - 8 - ((slot >> 6) << 3);
 }
 
 /** What is free in a window that is loaded while marking goes on will be born marked. */
-// @ts-ignore: decorator
 @inline
 export function blacken(span: MSpan, i: u32, slots: u64): void {
   const w = markWord(span, i);
@@ -208,7 +198,6 @@ export function clearMarks(span: MSpan): void {
   for (let i: u32 = 0; i < max<u32>(span.ngroups, 1); i++) store<u64>(markWord(span, i), 0);
 }
 
-// @ts-ignore: decorator
 @inline
 export function pacer(): Pacer {
   return changetype<Pacer>(<usize>(heap + HEAP_PACER));

@@ -35,7 +35,6 @@ import { ARENA_PAGES, ASC, GC, HOST, MAX_PS, NUM_ARENAS, NUM_ROWS, SHARED, SHARE
  * half, which so needs no test for "was full": the first free takes the slow half, and that brings the group back. Its
  * bit in the span's partialMask is clear, which tells it from a group that is all free.
  */
-// @ts-ignore: decorator
 @unmanaged @final
 export class Group {
   allocCache: u64; // P
@@ -69,7 +68,6 @@ export class Group {
  *   -frontSize    meta u32: address of the pointer bits or type words of a scan span's slots (gc/typebits.ts), 256 bytes a
  *                 group; the type of a large scan span
  */
-// @ts-ignore: decorator
 @unmanaged @final
 export class MSpan {
   /** Links of the mcentral list it stands in (flag LISTED or EMPTY); of the free list of records when dead. C */
@@ -96,7 +94,6 @@ export class MSpan {
 }
 @inline export const MSPAN_SIZE: u32 = 32;
 /** Bytes before the record of a span with `ngroups` groups, a multiple of 16. */
-// @ts-ignore: decorator
 @inline
 export function frontSize(ngroups: u32): u32 {
   return GC ? ((max<u32>(ngroups, 1) << 3) + 8 + 15) & ~15 : 0;
@@ -106,7 +103,6 @@ export function frontSize(ngroups: u32): u32 {
 @inline export const META_PER_GROUP: u32 = 256;
 
 /** Groups that the span's record has room for, which is not what it has when it was widened (central/resize.ts). */
-// @ts-ignore: decorator
 @inline
 export function recordGroups(span: MSpan): u32 {
   return span.ngroups == 0 ? span.partialMask : span.ngroups;
@@ -133,7 +129,6 @@ export function recordGroups(span: MSpan): u32 {
  * through the arena's inUse bits. Of a page of records (heap/persistent.ts) row is 1 or 2, and during a
  * compaction base is 1 when a record in use lies on it.
  */
-// @ts-ignore: decorator
 @unmanaged @final
 export class PageRecord {
   base: u32;
@@ -163,7 +158,6 @@ export class PageRecord {
 @inline export const ARENA_RECORD_SIZE: u32 = SHARED ? ARENA_NOTED + 64 : ARENA_NOTED;
 
 /** A line of the mcache: 32 bytes. P */
-// @ts-ignore: decorator
 @unmanaged @final
 export class Row {
   /** The cached group; the dummy group when there is none. */
@@ -183,7 +177,6 @@ export class Row {
 @inline export const ROW_SHIFT: u32 = 5;
 
 /** mcentral: the spans of one row that no mcache holds and that have free slots. 48 bytes; 64 with SweepSets behind it. */
-// @ts-ignore: decorator
 @unmanaged @final
 export class MCentral {
   /** Partial spans, first in first out. C */
@@ -218,7 +211,6 @@ export class MCentral {
 @inline export const MCENTRAL_SIZE: u32 = GC && !SHARED ? 64 : 48;
 
 /** What the collector of one thread has behind an mcentral: it must find the full spans too. The lists are doubly linked. */
-// @ts-ignore: decorator
 @unmanaged @final
 export class SweepSets {
   /** Full spans, swept. */
@@ -231,7 +223,6 @@ export class SweepSets {
 }
 
 /** The heap's own fields, at most 128 bytes. H but where a P is named. */
-// @ts-ignore: decorator
 @unmanaged @final
 export class MHeap {
   /** Address from which on everything is the heap's or was grown by somebody: the end of the heap's last region. */
@@ -351,7 +342,6 @@ export class MHeap {
  *   lines 0, 1   written by all: the notes of what others have freed (central/notes.ts)
  *   line 2       written by the owner
  */
-// @ts-ignore: decorator
 @unmanaged @final
 export class PRecord {
   /** Flags of the notes; atomic. */

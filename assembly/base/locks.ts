@@ -66,7 +66,6 @@ function before(rank: u32): u32 {
 }
 
 /** Address of lock `i`: 0 is H, else the mcentral's of row `i`. */
-// @ts-ignore: decorator
 @inline
 export function lockAddress(i: u32): u32 {
   return heap + HEAP_LOCKS + (i << LOCK_SHIFT);

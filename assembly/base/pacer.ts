@@ -75,7 +75,6 @@
  *   272 heapMinimum | 280 sweepPagesPerByte | 288 sweepLiveBasis | 296 sweepPagesBasis | 304 sweepSlack
  *   312 remainingWork | 320 remainingHeap | 328 gcPercent i32 | 332 untimed u32
  */
-// @ts-ignore: decorator
 @unmanaged @final
 export class Pacer {
   /** Bytes marked by the last cycle and allocated since; never less than what is really allocated. C */
@@ -155,7 +154,6 @@ function toBytes(x: f64): u64 {
 }
 
 /** x * percent / 100, without an intermediate that wraps: x < 2^38, percent < 2^31. */
-// @ts-ignore: decorator
 @inline
 function percentOf(x: u64, percent: u64): u64 {
   return (x / 100) * percent + ((x % 100) * percent) / 100;
@@ -526,7 +524,6 @@ export function isOrdered(p: Pacer, marking: bool): bool {
 }
 
 /** Whether a cycle is to begin. */
-// @ts-ignore: decorator
 @inline
 export function shouldStart(p: Pacer): bool {
   return p.heapLive >= p.trigger && p.triggered == NONE;

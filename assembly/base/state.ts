@@ -40,80 +40,68 @@ export function setLocal(record: u32): void {
 }
 
 /** The record whose rows, lists and tables this thread works on. */
-// @ts-ignore: decorator
 @inline
 export function here(): u32 {
   return SHARED ? local : heap;
 }
 
-// @ts-ignore: decorator
 @inline
 export function mheap(): MHeap {
   return changetype<MHeap>(<usize>heap);
 }
 
 /** The fields of MHeap that are the P's. */
-// @ts-ignore: decorator
 @inline
 export function mlocal(): MHeap {
   return changetype<MHeap>(<usize>here());
 }
 
 /** PRecord of the P whose record is at an address. */
-// @ts-ignore: decorator
 @inline
 export function pAt(record: u32): PRecord {
   return changetype<PRecord>(<usize>(record + HEAP_P));
 }
 
 /** Address of the record of P `id`; the heap's own for nobody. */
-// @ts-ignore: decorator
 @inline
 export function recordOf(id: u32): u32 {
   return id ? load<u32>(heap + (id << 2), HEAP_P_RECORDS) : heap;
 }
 
 /** Row at its address. */
-// @ts-ignore: decorator
 @inline
 export function rowAt(address: u32): Row {
   return changetype<Row>(<usize>address);
 }
 
-// @ts-ignore: decorator
 @inline
 export function rowAddress(row: u32): u32 {
   return here() + HEAP_ROWS + (row << ROW_SHIFT);
 }
 
 /** Number of the row at an address. */
-// @ts-ignore: decorator
 @inline
 export function rowIndex(address: u32): u32 {
   return (address - here() - HEAP_ROWS) >> ROW_SHIFT;
 }
 
-// @ts-ignore: decorator
 @inline
 export function central(row: u32): MCentral {
   return centralOf(here(), row);
 }
 
 /** The lists of a row in the record of a P, or the mcentral that all share in the heap's. */
-// @ts-ignore: decorator
 @inline
 export function centralOf(record: u32, row: u32): MCentral {
   return changetype<MCentral>(<usize>(record + HEAP_CENTRAL + row * MCENTRAL_SIZE));
 }
 
-// @ts-ignore: decorator
 @inline
 export function dummyGroup(): u32 {
   return here() + HEAP_DUMMY;
 }
 
 /** Slot bytes of a row, from any thread. */
-// @ts-ignore: decorator
 @inline
 export function slotSize(row: u32): u32 {
   return rowAt(heap + HEAP_ROWS + (row << ROW_SHIFT)).elemsize;
@@ -123,13 +111,11 @@ export function slotSize(row: u32): u32 {
  * Shared heaps, under H: the pages [page, page + npages) are on their way from one state to another. If this thread dies
  * before clearMoving they become free pages (check/recover.ts).
  */
-// @ts-ignore: decorator
 @inline
 export function setMoving(page: u32, npages: u32): void {
   if (SHARED) pAt(local).moving = (<u64>page) | ((<u64>npages) << 32);
 }
 
-// @ts-ignore: decorator
 @inline
 export function clearMoving(): void {
   if (SHARED) pAt(local).moving = 0;
@@ -147,14 +133,12 @@ function refreshMemory(): void {
  * To be called before memory.fill and memory.copy in a shared heap: V8 checks these two against a size of the memory that
  * lags behind when another thread has grown it, and memory.grow(0) brings that up to date. Loads and stores need nothing.
  */
-// @ts-ignore: decorator
 @inline
 export function syncMemory(): void {
   if (SHARED && mheap().sysEnd != seenEnd) refreshMemory();
 }
 
 /** Leave a row of the mcache without a group. */
-// @ts-ignore: decorator
 @inline
 export function clearRow(row: Row): void {
   row.group = dummyGroup();
@@ -163,19 +147,16 @@ export function clearRow(row: Row): void {
 }
 
 /** Address of the HeapArena of an arena index below 1024, 0 when the heap owns nothing in it. */
-// @ts-ignore: decorator
 @inline
 export function arenaOf(index: u32): u32 {
   return load<u32>(heap + (index << 2), HEAP_ARENA_MAP);
 }
 
-// @ts-ignore: decorator
 @inline
 export function setArena(index: u32, record: u32): void {
   store<u32>(heap + (index << 2), record, HEAP_ARENA_MAP);
 }
 
-// @ts-ignore: decorator
 @inline
 export function arenaIndex(address: u32): u32 {
   return address >> ARENA_SHIFT;

@@ -33,7 +33,6 @@ import { classSlot, initRow } from "./rows";
 @inline const MIN_SEEN: u32 = 16;
 
 /** Note a request of `size` bytes that row `row` has to refill for. */
-// @ts-ignore: decorator
 @inline
 export function noteSize(row: u32, size: u32): void {
   if (SHARED) return;

@@ -16,14 +16,12 @@ import { gcState, isCollectedSpan } from "../base/gcstate";
 import { central, mheap } from "../base/state";
 import { addressOf, spanAt } from "./mspan";
 
-// @ts-ignore: decorator
 @inline
 export function sweepSets(row: u32): SweepSets {
   return changetype<SweepSets>(changetype<usize>(central(row)) + offsetof<MCentral>());
 }
 
 /** Whether a span that no mcache holds has still to be swept. */
-// @ts-ignore: decorator
 @inline
 export function isUnswept(span: MSpan): bool {
   if (span.sweepgen == mheap().sweepgen || (span.flags & FLAG_EMPTY) != 0) return false;

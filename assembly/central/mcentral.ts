@@ -91,7 +91,6 @@ export function cacheSpan(row: u32): MSpan | null {
 }
 
 /** Pages of the shortest span: of one slot. */
-// @ts-ignore: decorator
 @inline
 function shortest(elemsize: u32): u32 {
   return (elemsize + PAGE_SIZE - 1) >> PAGE_SHIFT;

@@ -8,54 +8,46 @@ import { FULL, GROUP_SHIFT, Group, HEAP_ROWS, MSPAN_SIZE, MSpan, ROW_SHIFT, fron
 import { lowBits } from "../base/bits";
 import { recordOf, rowAt, rowAddress, slotSize } from "../base/state";
 
-// @ts-ignore: decorator
 @inline
 export function spanAt(address: u32): MSpan {
   return changetype<MSpan>(<usize>address);
 }
 
-// @ts-ignore: decorator
 @inline
 export function addressOf(span: MSpan): u32 {
   return <u32>changetype<usize>(span);
 }
 
-// @ts-ignore: decorator
 @inline
 export function groupAt(address: u32): Group {
   return changetype<Group>(<usize>address);
 }
 
 /** Address of a span's meta word, in its record's front. With the collector only. */
-// @ts-ignore: decorator
 @inline
 export function metaWord(span: MSpan): u32 {
   return addressOf(span) - frontSize(span.ngroups);
 }
 
 /** Meta table of a small span (gc/typebits.ts), or the type of a large one; 0 when it has none. */
-// @ts-ignore: decorator
 @inline
 export function metaOf(span: MSpan): u32 {
   return load<u32>(metaWord(span));
 }
 
 /** Group `i` of a span. */
-// @ts-ignore: decorator
 @inline
 export function groupOf(span: MSpan, i: u32): Group {
   return groupAt(addressOf(span) + MSPAN_SIZE + (i << GROUP_SHIFT));
 }
 
 /** Index of the group at an address in its span. */
-// @ts-ignore: decorator
 @inline
 export function groupIndex(span: MSpan, group: u32): u32 {
   return (group - addressOf(span) - MSPAN_SIZE) >> GROUP_SHIFT;
 }
 
 /** The slots that group `i` has: all ones but in the last group. */
-// @ts-ignore: decorator
 @inline
 export function validBits(span: MSpan, i: u32): u64 {
   const slots = <u32>span.nelems - (i << 6);
@@ -66,7 +58,6 @@ export function validBits(span: MSpan, i: u32): u64 {
  * Shared heaps: if all slots of group `i`, which no mcache holds, are in freed, make them its window. All ones would look
  * full to others, who then could not see that they free a slot twice.
  */
-// @ts-ignore: decorator
 @inline
 export function reopenFree(span: MSpan, i: u32): void {
   const g = groupOf(span, i);
@@ -78,7 +69,6 @@ export function reopenFree(span: MSpan, i: u32): void {
 }
 
 /** Whether the mcache holds this group. */
-// @ts-ignore: decorator
 @inline
 function isCached(span: MSpan, group: u32): bool {
   if (SHARED) return rowAt(recordOf(span.owner) + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT)).group == group;
@@ -92,14 +82,12 @@ export function isFull(span: MSpan, i: u32): bool {
 }
 
 /** Shared heaps: address of what others write of group `i`. */
-// @ts-ignore: decorator
 @inline
 export function remoteOf(span: MSpan, i: u32): u32 {
   return addressOf(span) + MSPAN_SIZE + ((<u32>span.ngroups + i) << GROUP_SHIFT);
 }
 
 /** Slots of group `i` that other Ps have freed and the owner has not had back yet. */
-// @ts-ignore: decorator
 @inline
 export function remoteBits(span: MSpan, i: u32): u64 {
   return SHARED ? atomic.load<u64>(remoteOf(span, i)) : 0;
@@ -130,7 +118,6 @@ export function isEmpty(span: MSpan): bool {
 }
 
 /** Bytes that a block of the span has. */
-// @ts-ignore: decorator
 @inline
 export function blockSize(span: MSpan): u32 {
   if (SHARED) return span.ngroups ? slotSize(span.row) : span.npages << PAGE_SHIFT;

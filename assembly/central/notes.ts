@@ -39,42 +39,36 @@ import { isEmptyUncached, remoteBits, spanAt } from "./mspan";
 @inline const CHUNK_BITS: u32 = 512;
 
 /** Address of the notes of the P with the record at `record`; of nobody's with the heap's. */
-// @ts-ignore: decorator
 @inline
 export function notesAt(record: u32): u32 {
   return record + HEAP_P;
 }
 
 /** Notes of the large blocks that wait for H. */
-// @ts-ignore: decorator
 @inline
 export function deferredNotes(): u32 {
   return heap + HEAP_DEFERRED;
 }
 
 /** Notes of the collector's spans. */
-// @ts-ignore: decorator
 @inline
 export function collectedNotes(): u32 {
   return <u32>(changetype<usize>(sharedGc()) + offsetof<SharedGc>("freed"));
 }
 
 /** Notes of who takes over what is freed in spans of a row and an owner. */
-// @ts-ignore: decorator
 @inline
 export function notesOf(row: u32, owner: u32): u32 {
   return SHARED_GC && isCollected(row) ? collectedNotes() : notesAt(recordOf(owner));
 }
 
 /** Whether notes have a flag. A look only. */
-// @ts-ignore: decorator
 @inline
 export function hasNotes(notes: u32): bool {
   return load<u32>(notes) != 0;
 }
 
 /** Address of the word with the page bit of a page, less ARENA_NOTED. */
-// @ts-ignore: decorator
 @inline
 function pageWord(page: u32): usize {
   return arenaOf(page >> 9) + (((page >> 6) & (ARENA_CHUNKS - 1)) << 3);
@@ -105,7 +99,6 @@ export function note(notes: u32, page: u32): bool {
 }
 
 /** A taker is about to take over what the span on a page has. */
-// @ts-ignore: decorator
 @inline
 export function unnote(page: u32): void {
   atomic.and<u64>(pageWord(page), ~((<u64>1) << (page & 63)), ARENA_NOTED);

@@ -18,7 +18,6 @@ function rawSize(row: u32): u32 {
 }
 
 /** Row of a block of 1..32768 bytes. */
-// @ts-ignore: decorator
 @inline
 export function rawRow(size: u32): u32 {
   const last = size - 1;

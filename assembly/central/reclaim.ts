@@ -76,7 +76,6 @@ export function isSmall(): bool {
 }
 
 /** Whether it is time for a reclaim, before memory grows. */
-// @ts-ignore: decorator
 @inline
 function isDue(): bool {
   return isSmall() || mlocal().sinceReclaim >= RECLAIM_MIN_PAGES + (mheap().inUsePages >> RECLAIM_SHIFT);

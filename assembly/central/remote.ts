@@ -31,7 +31,6 @@ import { release } from "./release";
 import { freeSpan } from "./spans";
 
 /** Whether slot `bit` of the group, whose span is another's, is live as far as one can see from here. */
-// @ts-ignore: decorator
 @inline
 function looksLive(g: Group, bit: u64): bool {
   const at = changetype<usize>(g);
@@ -103,7 +102,6 @@ export function forgetGiven(span: MSpan, i: u32, free: u64): u32 {
 }
 
 /** Whether others have freed slots of this P. A look only. */
-// @ts-ignore: decorator
 @inline
 export function hasRemote(): bool {
   return hasNotes(notesAt(local));

@@ -9,7 +9,6 @@ import { MCentral } from "../base/layout";
 import { central, rowAt, rowAddress } from "../base/state";
 
 /** ceil(2^32 / size): the reciprocal by which an offset finds its slot, for 8 <= size <= 32768. */
-// @ts-ignore: decorator
 @inline
 export function reciprocal(size: u32): u32 {
   return 0xffffffff / size + 1;
@@ -27,7 +26,6 @@ export function initRow(row: u32, sizeclass: u32, size: u32, npages: u32, noscan
 }
 
 /** Slot bytes of a class. */
-// @ts-ignore: decorator
 @inline
 export function classSlot(c: u32): u32 {
   return rowAt(rowAddress(c)).elemsize;

@@ -54,7 +54,6 @@ export function isFinalizing(): bool {
 }
 
 /** Somebody asks for a whole cycle: it is done, out of a finalizer too. */
-// @ts-ignore: decorator
 @inline
 export function leaveFinalizer(): void {
   if (FINALIZE) finalizing = 0;

@@ -26,7 +26,6 @@ import { addressOf, groupOf, validBits } from "./mspan";
 import { giveCollected } from "./collected";
 import { forgetGiven } from "./remote";
 
-// @ts-ignore: decorator
 @inline
 export function spanOnPage(page: u32): MSpan {
   return changetype<MSpan>(<usize>(pageRecord(page).groups - MSPAN_SIZE));

@@ -59,19 +59,16 @@ import { checkRecords, checkSpan, checkedSpan, isReadable } from "./records";
 
 let out: u32 = 0;
 
-// @ts-ignore: decorator
 @inline
 function put(word: u32, value: u64): void {
   store<u64>(out + (word << 3), value);
 }
 
-// @ts-ignore: decorator
 @inline
 function get(word: u32): u64 {
   return load<u64>(out + (word << 3));
 }
 
-// @ts-ignore: decorator
 @inline
 function add(word: u32, value: u64): void {
   put(word, get(word) + value);

@@ -66,7 +66,6 @@ let sorts: u64 = 0;
 let lastBlock: u32 = 0;
 let lastSize: u32 = 0;
 
-// @ts-ignore: decorator
 @inline
 function sizeOf(p: u32): u32 {
   return load<u32>(p - 4);
@@ -137,7 +136,6 @@ function isStatic(p: u32): bool {
   return load<u32>(p - STATIC_HEADER) == ((sizeOf(p) + STATIC_HEADER + 15) & ~15) - 4;
 }
 
-// @ts-ignore: decorator
 @inline
 function slotSize(span: MSpan): u32 {
   return rowAt(rowAddress(span.row)).elemsize;
@@ -249,7 +247,6 @@ function unlinkSort(p: u32): void {
 }
 
 /** Where a sort buffer's link is: the address and the size of the buffer before it. */
-// @ts-ignore: decorator
 @inline
 function linkOf(sort: u64): u32 {
   return <u32>sort + <u32>(sort >> 32);

@@ -2,14 +2,12 @@
 
 @inline const POINTERFREE: u32 = 1 << 5;
 
-// @ts-ignore: decorator
 @inline
 export function typeinfo(id: u32): u32 {
   return load<u32>(__rtti_base + 4 + (id << 2));
 }
 
 /** Whether objects of a class hold no references. */
-// @ts-ignore: decorator
 @inline
 export function isPointerFree(id: u32): bool {
   // Object, ArrayBuffer and String have the first numbers.

@@ -15,7 +15,6 @@ import { syncMemory } from "../base/state";
 import { shade } from "./mark";
 import { nextPointer } from "./typebits";
 
-// @ts-ignore: decorator
 @inline
 function shadeWord(at: u32): void {
   const value = load<u32>(at);

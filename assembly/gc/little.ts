@@ -62,7 +62,6 @@ let pinned: u32 = 0;
 let large: bool = false;
 
 /** Bytes that the object at `p` may have where it stands: of a static one too. */
-// @ts-ignore: decorator
 @inline
 export function roomLittle(p: u32): u32 {
   return bytesOf(p - OBJECT) - HEADER;

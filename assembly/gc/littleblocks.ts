@@ -30,26 +30,22 @@ export function setBlocks(from: u32, to: u32): void {
   end = to;
 }
 
-// @ts-ignore: decorator
 @inline
 export function hasLittle(): bool {
   return first != 0;
 }
 
-// @ts-ignore: decorator
 @inline
 export function bytesOf(block: u32): u32 {
   return load<u32>(block) & ~FLAGS;
 }
 
-// @ts-ignore: decorator
 @inline
 export function after(block: u32): u32 {
   return block + 4 + bytesOf(block);
 }
 
 /** Whether the object at `p`, in the heap or static, is marked. */
-// @ts-ignore: decorator
 @inline
 export function isMarkedLittle(p: u32): bool {
   return (load<u32>(p - 16) & MARKED) != 0;

@@ -87,7 +87,6 @@ function mallocTiny(size: u32): u32 {
 }
 
 /** nextFree of a row that the collector may have. */
-// @ts-ignore: decorator
 @inline
 function nextSlot(address: u32, size: u32): u32 {
   return GC ? nextFreeGC(address) : nextFree(address, size);

@@ -32,7 +32,6 @@ import { checkShade, checking } from "./checkbits";
 @inline const RECORD_MASK: u32 = (ARENA_PAGES - 1) << PAGE_RECORD_SHIFT;
 
 /** Queue a marked object, in a shared heap: `p` is its start. */
-// @ts-ignore: decorator
 @inline
 function queue(p: u32): void {
   if (marker) pushWork(p);
@@ -75,7 +74,6 @@ export function shade(p: u32): void {
 }
 
 /** shade in a shared heap: each word of the page record is read once. */
-// @ts-ignore: decorator
 @inline
 function shadeSmall(r: PageRecord, magic: u32, p: u32): void {
   // The row was written last, when the span's record was complete: see allocSpan.

@@ -11,14 +11,12 @@ import { spanOf } from "../heap/arena";
 import { liveBits } from "../central/mspan";
 
 /** Set a bit of a mark word. False: it is set. */
-// @ts-ignore: decorator
 @inline
 export function setMark(w: u32, bit: u64): bool {
   return (load<u64>(w) & bit) == 0 && (atomic.or<u64>(w, bit) & bit) == 0;
 }
 
 /** Whether a slot of a small span is one, and live. */
-// @ts-ignore: decorator
 @inline
 export function isLive(span: MSpan, slot: u32): bool {
   return slot < <u32>span.nelems && ((liveBits(span, slot >> 6) >> slot) & 1) != 0;

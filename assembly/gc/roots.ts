@@ -25,7 +25,6 @@ import { pinAt, pinSlots } from "../alloc/pins";
 import { shadeStack, visit } from "./ascroots";
 import { shade } from "./mark";
 
-// @ts-ignore: decorator
 @unmanaged @final
 export class RootRange {
   next: u32;
@@ -36,7 +35,6 @@ export class RootRange {
 }
 @inline export const RANGE_SIZE: u32 = 16;
 
-// @ts-ignore: decorator
 @inline
 export function rangeAt(address: u32): RootRange {
   return changetype<RootRange>(<usize>address);

@@ -29,7 +29,6 @@ import { isLive } from "./markbits";
 let visited: u32 = 0;
 
 /** A reference was visited. */
-// @ts-ignore: decorator
 @inline
 export function countVisit(): void {
   visited++;

@@ -31,7 +31,6 @@ import { newRecord } from "../central/records";
 /** Largest type, bytes: its record has to fit a page. */
 @inline export const MAX_TYPE_SIZE: u32 = 1 << 17;
 
-// @ts-ignore: decorator
 @unmanaged @final
 export class GcType {
   /** Bytes of an element, a multiple of 4. */
@@ -47,7 +46,6 @@ export class GcType {
 /** Bytes of a type before its mask. */
 @inline export const TYPE_SIZE: u32 = 16;
 
-// @ts-ignore: decorator
 @inline
 export function typeAt(address: u32): GcType {
   return changetype<GcType>(<usize>address);
@@ -76,7 +74,6 @@ export function isType(at: u32): bool {
 }
 
 /** Bits of 32 words of a type, from word `word` on, a multiple of 32. */
-// @ts-ignore: decorator
 @inline
 function maskWord(type: u32, word: u32): u32 {
   return load<u32>(type + (word >> 3), TYPE_SIZE);
@@ -139,7 +136,6 @@ function writeBits(meta: u32, o: u32, words: u32, bits: u32): void {
 }
 
 /** Pointer bits of the slot of at most 32 words that begins at word `o` of its span. */
-// @ts-ignore: decorator
 @inline
 export function readBits(meta: u32, o: u32, words: u32): u32 {
   return <u32>((load<u64>(meta + ((o >> 5) << 2)) >> (<u64>(o & 31))) & (~(<u64>0) >> (<u64>(64 - words))));

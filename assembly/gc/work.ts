@@ -19,7 +19,6 @@ import { allocTable, freeTable } from "../central/records";
 @inline export const MASK: u32 = PAGE_SIZE - 1;
 
 /** Queue an object that has just been marked. */
-// @ts-ignore: decorator
 @inline
 export function pushWork(p: u32): void {
   const g = gcState();
@@ -33,7 +32,6 @@ export function pushWork(p: u32): void {
 }
 
 /** The object queued last; 0: none. */
-// @ts-ignore: decorator
 @inline
 export function popWork(): u32 {
   const g = gcState();

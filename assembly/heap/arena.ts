@@ -33,7 +33,6 @@ export function arenaInit(index: u32, record: u32): void {
 }
 
 /** The record of a page by its index; the arena exists. */
-// @ts-ignore: decorator
 @inline
 export function pageRecord(page: u32): PageRecord {
   return changetype<PageRecord>(<usize>(arenaOf(page >> 9) + ((page & PAGE_IN_ARENA) << PAGE_RECORD_SHIFT)));
@@ -45,7 +44,6 @@ export function recordAt(page: u32): PageRecord {
 }
 
 /** No span begins or lies on a page any more. */
-// @ts-ignore: decorator
 @inline
 export function clearRecord(page: u32): void {
   const r = pageRecord(page);
@@ -56,7 +54,6 @@ export function clearRecord(page: u32): void {
 }
 
 /** Words of inUse bits: 64 pages each. */
-// @ts-ignore: decorator
 @inline
 function inUseWord(page: u32): usize {
   return arenaOf(page >> 9) + (((page >> 6) & 7) << 3);

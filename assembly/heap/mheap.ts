@@ -144,7 +144,6 @@ export function grow(npages: u32): bool {
 }
 
 /** Wasm pages that hold `npages` pages. */
-// @ts-ignore: decorator
 @inline
 function pagesToWasm(npages: u32): u32 {
   return (npages + WASM_PAGE_PAGES - 1) / WASM_PAGE_PAGES;

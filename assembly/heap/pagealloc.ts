@@ -28,14 +28,12 @@ import { mergeSums, summarize, sumEnd, sumMax, sumStart } from "./pallocsum";
 @inline const LEAF_ARENAS: u32 = 16;
 
 /** log2 of the pages that an entry of a level stands for: 6, 9, 12 from the leaves up. */
-// @ts-ignore: decorator
 @inline
 function logPages(level: u32): u32 {
   return CHUNK_PAGES_SHIFT + 3 * (LEAF - level);
 }
 
 /** Address of a chunk's word in one of its arena's arrays; the arena exists. */
-// @ts-ignore: decorator
 @inline
 function chunkWord(chunk: u32): usize {
   return arenaOf(chunk >> 3) + ((chunk & (ARENA_CHUNKS - 1)) << 3);

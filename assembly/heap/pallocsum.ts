@@ -16,25 +16,21 @@ import { longestRun } from "../base/bits";
 @inline const FIELD_BITS: u32 = 15;
 @inline const FIELD_MASK: u64 = 0x7fff;
 
-// @ts-ignore: decorator
 @inline
 export function packSum(start: u32, max: u32, end: u32): u64 {
   return (<u64>start) | ((<u64>max) << FIELD_BITS) | ((<u64>end) << (2 * FIELD_BITS));
 }
 
-// @ts-ignore: decorator
 @inline
 export function sumStart(sum: u64): u32 {
   return <u32>(sum & FIELD_MASK);
 }
 
-// @ts-ignore: decorator
 @inline
 export function sumMax(sum: u64): u32 {
   return <u32>((sum >> FIELD_BITS) & FIELD_MASK);
 }
 
-// @ts-ignore: decorator
 @inline
 export function sumEnd(sum: u64): u32 {
   return <u32>(sum >> (2 * FIELD_BITS));
@@ -52,7 +48,6 @@ export function summarize(allocBits: u64): u64 {
 }
 
 /** The greater of two counts, without a branch: which it is cannot be guessed. */
-// @ts-ignore: decorator
 @inline
 function greater(a: i32, b: i32): i32 {
   const d = a - b;

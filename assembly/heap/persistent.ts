@@ -36,7 +36,6 @@ import { recordAt } from "./arena";
 @inline export const PAGE_STAYS: u32 = 2;
 
 /** Where the page allocator's pages begin for a heap whose record is at `start`: behind the first arena's record. */
-// @ts-ignore: decorator
 @inline
 export function firstRegion(start: u32): u32 {
   return (start + HEAP_RECORD_SIZE + FIXED_SIZE + ARENA_RECORD_SIZE + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
@@ -59,7 +58,6 @@ export function persistentAlloc(size: u32): u32 {
 }
 
 /** Bytes that the chunk has left. */
-// @ts-ignore: decorator
 @inline
 export function persistentLeft(): u32 {
   return mlocal().persistEnd - mlocal().persistCur;
@@ -101,14 +99,12 @@ export function spanRecordAlloc(ngroups: u32): u32 {
 }
 
 /** Bytes of a span's record with room for `ngroups` groups, its front included. */
-// @ts-ignore: decorator
 @inline
 export function recordBytes(ngroups: u32): u32 {
   return frontSize(ngroups) + MSPAN_SIZE + ngroups * GROUP_RECORDS;
 }
 
 /** Bytes of the meta table of a span of `ngroups` groups. A slot's bits are read and written by eight bytes. */
-// @ts-ignore: decorator
 @inline
 export function metaBytes(ngroups: u32): u32 {
   return ngroups * META_PER_GROUP + 8;

@@ -125,7 +125,6 @@ export function setParam(i: u32, value: u32): void {
   store<u32>(params + (i << 2), value);
 }
 
-// @ts-ignore: decorator
 @inline
 function param(i: u32): u32 {
   return load<u32>(params + (i << 2));
@@ -139,7 +138,6 @@ function next(): u32 {
   return <u32>((state * 0x2545f4914f6cdd1d) >> 32);
 }
 
-// @ts-ignore: decorator
 @inline
 function below(n: u32): u32 {
   return <u32>((<u64>next() * n) >> 32);
@@ -184,20 +182,17 @@ function drawSize(): u32 {
 
 // --- stamps ---------------------------------------------------------------------------------------------------
 
-// @ts-ignore: decorator
 @inline
 function word(tag: u32, offset: u32): u64 {
   return (<u64>tag * 0x9e3779b97f4a7c15) ^ (<u64>(offset >> 3) * 0xd6e8feb86659fd93);
 }
 
-// @ts-ignore: decorator
 @inline
 function byteOf(tag: u32, offset: u32): u8 {
   return <u8>(word(tag, offset) >> ((offset & 7) << 3));
 }
 
 /** Blocks above 8 KiB are stamped at their ends and once in 4 KiB, one in sixteen whole. */
-// @ts-ignore: decorator
 @inline
 function isSparse(size: u32, tag: u32): bool {
   return size > 8192 && (tag & 15) != 0;
@@ -273,7 +268,6 @@ function unmark(p: u32, size: u32): void {
 
 // --- records of live blocks: ptr | size | tag | usable --------------------------------------------------------
 
-// @ts-ignore: decorator
 @inline
 function record(i: u32): u32 {
   return records + (i << 4);
@@ -334,7 +328,6 @@ function refused(): i32 {
   return param(P_MAY_FAIL) ? OK : error(E_NULL, 0, 0, 0);
 }
 
-// @ts-ignore: decorator
 @inline
 function naturalAlign(size: u32): u32 {
   return size >= 16 ? 16 : 8;

@@ -35,19 +35,16 @@ export function setHeapBase(base: usize): void {
 
 // Patterns ----------------------------------------------------------------------------------------------
 
-// @ts-ignore: decorator
 @inline
 function word(key: u32, offset: usize): u32 {
   return (key ^ (<u32>offset)) * 0x9e3779b1;
 }
 
-// @ts-ignore: decorator
 @inline
 function byte(key: u32, offset: usize): u8 {
   return <u8>(word(key, offset & ~3) >> ((((<u32>offset) & 3) << 3) as u32));
 }
 
-// @ts-ignore: decorator
 @inline
 function keyOf(ptr: usize, size: usize): u32 {
   return (<u32>ptr * 0x85ebca6b) ^ (<u32>size * 0xc2b2ae35);
@@ -85,14 +82,12 @@ function checkPlace(ptr: usize, size: usize, align: usize): void {
   if (<u64>ptr + size > (<u64>(<u32>memory.size())) << 16) fail(OUT_OF_RANGE);
 }
 
-// @ts-ignore: decorator
 @inline
 function promisedAlign(size: usize): usize {
   return size >= 16 ? 16 : 8;
 }
 
 /** The byte that the timed build writes: different for neighbouring sizes, not 0 for powers of two. */
-// @ts-ignore: decorator
 @inline
 function tagOf(size: usize): u8 {
   return <u8>(size + 1);
@@ -102,7 +97,6 @@ function tagOf(size: usize): u8 {
  * Marks a fresh block. The first `reserved` bytes belong to the workload (a link, a stored size) and are left
  * alone; the tag in the timed build goes right behind them.
  */
-// @ts-ignore: decorator
 @inline
 export function mark(ptr: usize, size: usize, reserved: usize = 0): void {
   if (CHECKED) {
@@ -114,7 +108,6 @@ export function mark(ptr: usize, size: usize, reserved: usize = 0): void {
 }
 
 /** Reads a block back before it goes. `size` is looked at in the checked build only. */
-// @ts-ignore: decorator
 @inline
 export function unmark(ptr: usize, size: usize, reserved: usize = 0): void {
   if (CHECKED) {
@@ -128,7 +121,6 @@ export function unmark(ptr: usize, size: usize, reserved: usize = 0): void {
 // The malloc family with marks ----------------------------------------------------------------------------
 
 /** malloc(size) and mark; traps when there is no memory. size >= reserved + 1. */
-// @ts-ignore: decorator
 @inline
 export function obtain(size: usize, reserved: usize = 0): usize {
   const ptr = malloc(size);
@@ -142,7 +134,6 @@ export function obtain(size: usize, reserved: usize = 0): usize {
 }
 
 /** calloc and mark; the checked build looks at every byte. */
-// @ts-ignore: decorator
 @inline
 export function obtainZeroed(size: usize): usize {
   const ptr = calloc(1, size);
@@ -159,7 +150,6 @@ export function obtainZeroed(size: usize): usize {
 }
 
 /** aligned_alloc and mark. */
-// @ts-ignore: decorator
 @inline
 export function obtainAligned(align: usize, size: usize): usize {
   const ptr = aligned_alloc(align, size);
@@ -173,7 +163,6 @@ export function obtainAligned(align: usize, size: usize): usize {
 }
 
 /** Unmark and free. */
-// @ts-ignore: decorator
 @inline
 export function release(ptr: usize, size: usize, reserved: usize = 0): void {
   unmark(ptr, size, reserved);
@@ -182,7 +171,6 @@ export function release(ptr: usize, size: usize, reserved: usize = 0): void {
 }
 
 /** realloc(ptr, size) of a block that has `old` bytes (looked at in the checked build only), and mark. */
-// @ts-ignore: decorator
 @inline
 export function resize(ptr: usize, old: usize, size: usize): usize {
   unmark(ptr, old);

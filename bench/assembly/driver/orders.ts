@@ -14,7 +14,6 @@ const ORDERS: u32 = 8;
 
 let turn: u32 = 0;
 
-// @ts-ignore: decorator
 @inline
 function fill(): void {
   for (let i: u32 = 0; i < LIVE; i++) put(i, obtain(SIZE), SIZE);

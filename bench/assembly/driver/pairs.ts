@@ -7,7 +7,6 @@ import { obtain, release } from "./blocks";
 import { between } from "./prng";
 import { count } from "./tally";
 
-// @ts-ignore: decorator
 @inline
 function pairs(n: u32, size: usize): void {
   for (let i: u32 = 0; i < n; i++) release(obtain(size), size);

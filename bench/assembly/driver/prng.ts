@@ -14,7 +14,6 @@ export function seed(value: u32): void {
 }
 
 /** The next 32 random bits. */
-// @ts-ignore: decorator
 @inline
 export function random(): u32 {
   state = state * 6364136223846793005 + 1442695040888963407;
@@ -22,14 +21,12 @@ export function random(): u32 {
 }
 
 /** A random number in [0, limit), limit <= 2^32 - 1, by multiplication instead of a division. */
-// @ts-ignore: decorator
 @inline
 export function below(limit: u32): u32 {
   return <u32>((<u64>random() * limit) >> 32);
 }
 
 /** A random number in [low, high], both included. */
-// @ts-ignore: decorator
 @inline
 export function between(low: u32, high: u32): u32 {
   return low + below(high - low + 1);

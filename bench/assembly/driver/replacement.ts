@@ -39,7 +39,6 @@ const YOUNG: u32 = 64;
 let cursor: u32 = 0;
 
 /** Half of the sizes within 9..16 bytes, a quarter within 17..32, and so on up to 8 KiB. */
-// @ts-ignore: decorator
 @inline
 function skewedSize(): usize {
   const r = random();
@@ -75,7 +74,6 @@ export function allocTest(n: u32): void {
 
 const ZEROED_LIVE: u32 = 1024;
 
-// @ts-ignore: decorator
 @inline
 function zeroedSize(): usize {
   const r = random();

@@ -23,21 +23,18 @@ export function windowAddress(): usize {
 }
 
 /** The address kept in slot `i`. */
-// @ts-ignore: decorator
 @inline
 export function at(i: u32): usize {
   return load<u32>(SLOTS + ((<usize>i) << 2));
 }
 
 /** The size kept for slot `i`; 0 in the timed build, where nobody asks. */
-// @ts-ignore: decorator
 @inline
 export function sizeAt(i: u32): usize {
   return CHECKED ? <usize>load<u32>(SIZES + ((<usize>i) << 2)) : 0;
 }
 
 /** Puts a block into slot `i`. */
-// @ts-ignore: decorator
 @inline
 export function put(i: u32, ptr: usize, size: usize): void {
   store<u32>(SLOTS + ((<usize>i) << 2), ptr);

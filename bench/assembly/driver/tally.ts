@@ -16,14 +16,12 @@ let failed: u32 = 0;
 let firstFailure: u32 = 0;
 
 /** Counts `n` calls of the malloc family. */
-// @ts-ignore: decorator
 @inline
 export function count(n: u32): void {
   operations += n;
 }
 
 /** Folds `value` into the checksum. */
-// @ts-ignore: decorator
 @inline
 export function mix(value: u32): void {
   sum += value;

@@ -14,7 +14,6 @@ const FIRST: usize = 16;
 
 // SPARE holds capacity and limit of each vector, 8 bytes.
 
-// @ts-ignore: decorator
 @inline
 function entry(i: u32): usize {
   return SPARE + ((<usize>i) << 3);

@@ -16,7 +16,6 @@ export function setLog(at: u32): void {
   log = at;
 }
 
-// @ts-ignore: decorator
 @inline
 function answer(): usize {
   const ptr: usize = load<u32>(log);

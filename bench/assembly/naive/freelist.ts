@@ -29,7 +29,6 @@ export { init } from "./tags";
 const NEXT_FIT: i32 = 1;
 const BEST_FIT: i32 = 2;
 
-// @ts-ignore: decorator
 @inline
 function firstFit(size: usize): usize {
   for (let block = next(ANCHOR); block != ANCHOR; block = next(block)) {
@@ -38,7 +37,6 @@ function firstFit(size: usize): usize {
   return 0;
 }
 
-// @ts-ignore: decorator
 @inline
 function nextFit(size: usize): usize {
   const start = rover;
@@ -53,7 +51,6 @@ function nextFit(size: usize): usize {
   return 0;
 }
 
-// @ts-ignore: decorator
 @inline
 function bestFit(size: usize): usize {
   let best: usize = 0;

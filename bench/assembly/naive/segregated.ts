@@ -21,7 +21,6 @@ let limit: usize = 0;
 // Ranges ----------------------------------------------------------------------------------------------------
 
 /** The number of the range for a block of `size` bytes, header included. */
-// @ts-ignore: decorator
 @inline
 function rangeOf(size: usize): u32 {
   const units = <u32>((size + 15) >> 4) - 1;
@@ -31,7 +30,6 @@ function rangeOf(size: usize): u32 {
 }
 
 /** The block size of a range, header included; a multiple of 16. */
-// @ts-ignore: decorator
 @inline
 function sizeOfRange(range: u32): u64 {
   if (range < 4) return (<u64>(range + 1)) << 4;
@@ -39,13 +37,11 @@ function sizeOfRange(range: u32): u64 {
   return ((<u64>((range & 3) + 5)) << (magnitude - 2)) << 4;
 }
 
-// @ts-ignore: decorator
 @inline
 function listOf(range: u32): usize {
   return heads + ((<usize>range) << 2);
 }
 
-// @ts-ignore: decorator
 @inline
 function capacity(ptr: usize): usize {
   return <usize>sizeOfRange(load<u32>(ptr - HEADER)) - HEADER;

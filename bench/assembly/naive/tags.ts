@@ -31,39 +31,33 @@ let last: usize = 4;
 
 // Tags ------------------------------------------------------------------------------------------------------
 
-// @ts-ignore: decorator
 @inline
 export function sizeOf(block: usize): usize {
   return load<u32>(block) & ~15;
 }
 
-// @ts-ignore: decorator
 @inline
 function isUsed(tag: u32): bool {
   return (tag & USED) != 0;
 }
 
-// @ts-ignore: decorator
 @inline
 function setTags(block: usize, size: usize, used: u32): void {
   store<u32>(block, (<u32>size) | used);
   store<u32>(block + size - 4, (<u32>size) | used);
 }
 
-// @ts-ignore: decorator
 @inline
 export function payload(block: usize): usize {
   return block + 4;
 }
 
-// @ts-ignore: decorator
 @inline
 export function blockOf(ptr: usize): usize {
   return ptr - 4;
 }
 
 /** The block size for a request: tags added, rounded to 16; 0 if it overflows. */
-// @ts-ignore: decorator
 @inline
 export function blockSize(request: usize): usize {
   if (request > 0xffff_0000) return 0;
@@ -72,20 +66,17 @@ export function blockSize(request: usize): usize {
 
 // The free list ---------------------------------------------------------------------------------------------
 
-// @ts-ignore: decorator
 @inline
 export function next(block: usize): usize {
   return block == ANCHOR ? first : <usize>load<u32>(block, 4);
 }
 
-// @ts-ignore: decorator
 @inline
 function setNext(block: usize, value: usize): void {
   if (block == ANCHOR) first = value;
   else store<u32>(block, value, 4);
 }
 
-// @ts-ignore: decorator
 @inline
 function setPrev(block: usize, value: usize): void {
   if (block == ANCHOR) last = value;

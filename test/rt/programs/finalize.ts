@@ -25,7 +25,6 @@ export const ALLOCATES = 1;
 export const COLLECTS = 2;
 export const ABORTS = 3;
 
-// @ts-ignore: decorator
 @global
 function __finalize(ptr: usize): void {
   const id = load<u32>(ptr - 8);

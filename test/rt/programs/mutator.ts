@@ -139,7 +139,6 @@ const DEATHS: u32 = 1 << 14;
 const dead: usize = memory.data(DEATHS << 2);
 let deaths: u32 = 0;
 
-// @ts-ignore: decorator
 @global
 export function __finalize(ptr: usize): void {
   const id = load<u32>(ptr - 8);
@@ -163,7 +162,6 @@ export function deathList(): usize {
   return dead;
 }
 
-// @ts-ignore: decorator
 @inline
 function stamp(id: u32, i: u32): u8 {
   return <u8>((id * 0x9e3779b1 + i * 0x85ebca6b) >> 24);

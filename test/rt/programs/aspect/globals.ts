@@ -3,18 +3,15 @@
  * runs each test by its place in the function table, so that one that traps is one that failed, and takes its name.
  */
 
-// @ts-ignore: decorator
 @external("env", "runTest")
 declare function runTest(name: string, index: u32): void;
 
-// @ts-ignore: decorator
 @external("env", "returns")
 declare function returns(index: u32): bool;
 
 let scope: string = "";
 
 /** A function's place in the table; a reference to a function is an object that begins with it. */
-// @ts-ignore: decorator
 @inline
 function indexOf<T>(fn: T): u32 {
   return load<u32>(changetype<usize>(fn));
