@@ -1,5 +1,5 @@
 /**
- * Writes measured figures into README.md, between marks, from the JSON that a benchmark left in bench/results/local/.
+ * Writes measured figures into docs/results.md, between marks, from the JSON that a benchmark left in bench/results/local/.
  * The tables are never edited by hand.
  *
  *   npm start -- --full --allocators gomalloc,dlmalloc,tlsf && npx tsx scripts/readme-figures.ts bench
@@ -111,12 +111,12 @@ async function main([section, file]: readonly string[]): Promise<void> {
   if (section !== "bench" && section !== "programs") throw new Error("usage: readme-figures.ts bench|programs [file]");
   const figures = JSON.parse(await readFile(file ?? join(ROOT, `bench/results/local/${section}.json`), "utf8"));
   const lines = await (section === "bench" ? benchLines(figures) : programsLines(figures));
-  const path = join(ROOT, "README.md");
+  const path = join(ROOT, "docs", "results.md");
   const text = await readFile(path, "utf8");
   const marks = [`<!-- ${section}:begin -->`, `<!-- ${section}:end -->`] as const;
   const begin = text.indexOf(marks[0]);
   const end = text.indexOf(marks[1]);
-  if (begin < 0 || end < begin) throw new Error(`README.md has no marks ${marks.join(" and ")}`);
+  if (begin < 0 || end < begin) throw new Error(`docs/results.md has no marks ${marks.join(" and ")}`);
   await writeFile(path, `${text.slice(0, begin + marks[0].length)}\n\n${lines.join("\n")}\n\n${text.slice(end)}`);
 }
 

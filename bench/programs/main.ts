@@ -1,6 +1,6 @@
 /**
  * Real programs with their own allocator and with gomalloc: the same work, the same output, time and memory. See
- * --help for its options, docs/programs.md for what is measured, and bench/programs/lib for its parts:
+ * --help for its options, docs/programs-benchmark.md for what is measured, and bench/programs/lib for its parts:
  *
  *   catalog, inputs     the programs, what they are made to do, what they read
  *   sources, clang      fetching, compiling

@@ -15,7 +15,7 @@ beforeAll(async () => {
   );
   await installed.npm("install", "--prefer-offline", "--no-audit", "--no-fund", ...compiler);
   const page = await readFile(join(ROOT, "README.md"), "utf8");
-  recipe = page.slice(page.indexOf("## Start: AssemblyScript"), page.indexOf("## Start: C, C++"));
+  recipe = page.slice(page.indexOf("## Start: AssemblyScript"), page.indexOf("## Start: C, C++, Rust"));
 });
 afterAll(() => installed.dispose());
 

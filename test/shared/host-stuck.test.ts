@@ -1,6 +1,7 @@
 /**
- * Who may die, throw or leave where, and what the others see: the rows of the table in docs/shared.md that no other test
- * has. Waits that would end only by the event loop of the thread that waits are made endless here, so that they would hang.
+ * Who may die, throw or leave where, and what the others see: the rows of the table in docs/shared-protocol.md that no
+ * other test has. Waits that would end only by the event loop of the thread that waits are made endless here, so that they
+ * would hang.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join as path } from "node:path";
@@ -456,7 +457,7 @@ function thrownOrNull(call: () => unknown): Error | null {
 }
 
 it("every row of the table of deaths names a test that exists", () => {
-  const table = readFileSync("docs/shared.md", "utf8").split("## Who may die")[1]!.split("\n## ")[0]!;
+  const table = readFileSync("docs/shared-protocol.md", "utf8").split("## Who may die")[1]!.split("\n## ")[0]!;
   const rows = table.split("\n").filter((line) => line.startsWith("| ") && !/^\| (where|---)/.test(line));
   const tests = readdirSync("test/shared")
     .filter((name) => name.endsWith(".ts"))

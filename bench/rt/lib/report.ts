@@ -30,7 +30,7 @@ const QUIET = 0.95;
 
 const MIB = 2 ** 20;
 const DOC = join(ROOT, "docs", "rt-benchmark.md");
-const README = join(ROOT, "README.md");
+const README = join(ROOT, "docs", "results.md");
 const MARKS = ["<!-- rt-benchmark:begin -->", "<!-- rt-benchmark:end -->"] as const;
 
 /** What ours is held against. */

@@ -33,7 +33,7 @@ export interface Findings {
 
 const MIB = 2 ** 20;
 const DOC = join(ROOT, "docs", "threads-benchmark.md");
-const README = join(ROOT, "README.md");
+const README = join(ROOT, "docs", "results.md");
 const MARKS = ["<!-- threads:begin -->", "<!-- threads:end -->"] as const;
 
 /** Prints the tables and writes the files. */
