@@ -31,7 +31,7 @@ const COLLECTOR = [
 /** The collector of a shared heap: for gcStart and gcStep it has steps that any thread may do. */
 const SHARED_COLLECTOR = [
   ...COLLECTOR.filter((name) => name !== "gcStart" && name !== "gcStep"),
-  ...["gcBegin", "gcMark", "gcEnd", "gcWakeAddress", "gcWake", "gcTimes", "gcEnter", "gcLeave"],
+  ...["gcBegin", "gcMark", "gcEnd", "gcWakeAddress", "gcTimes", "gcEnter", "gcLeave"],
 ];
 
 /** What the shared flavours have besides: a thread's P, and for the host all that its Ps and locks need. */

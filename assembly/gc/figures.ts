@@ -42,5 +42,22 @@ export function gcFigure(i: u32): f64 {
   if (i == 27) return g.checkFailedAt;
   if (i == 28) return <f64>p.globalsScanWork;
   if (i == 29) return <f64>p.lastHeapGoal;
+  if (i == 30) return g.enabled;
+  if (i == 31) return g.checkmark;
+  if (SHARED && i >= 32 && i < 37) return sharedFigure(i);
+  if (i == 37) return p.consMark;
+  if (i == 38) return p.gcPercent;
+  if (i == 39) return <f64>p.memoryLimit;
+  if (i == 40) return <f64>p.baseMinimum;
   return 0;
+}
+
+/** The figures that only a shared heap has. */
+function sharedFigure(i: u32): f64 {
+  const s = sharedGc();
+  if (i == 32) return s.markTime;
+  if (i == 33) return s.stopBegin;
+  if (i == 34) return s.stopEnd;
+  if (i == 35) return s.abandoned;
+  return s.carried;
 }

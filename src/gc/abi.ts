@@ -113,3 +113,9 @@ export const STAT_PAGES = 23;
 export const STAT_ROOT_BYTES = 28;
 /** The goal of the last cycle that ended. */
 export const STAT_LAST_GOAL = 29;
+/** Settings in force: 1 when cycles begin by themselves; 1 for checkmark; GOGC or -1; the limit, 2^64 for none. */
+export const STAT_COLLECTING = 30;
+export const STAT_CHECKMARK = 31;
+export const STAT_GC_PERCENT = 38;
+export const STAT_MEMORY_LIMIT = 39;
+export const STAT_HEAP_MINIMUM = 40;

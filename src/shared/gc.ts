@@ -14,7 +14,7 @@ import { HeapLockError, NotAnObjectError, OutOfMemoryError, PinError, refusal } 
 import { checkWritable, wordAddress } from "../gc/core.js";
 import { checkHeapMinimum, checkMemoryLimit } from "../gc/options.js";
 import { checkRange } from "../gc/roots.js";
-import { type CollectorExports, DONE, reportCheckmark, STATS } from "./gcabi.js";
+import { type CollectorExports, DONE, NO_HANDLE, reportCheckmark, STATS } from "./gcabi.js";
 import { type CollectorHost, type CycleRecord, checkMarkerOptions, type MarkerOptions, runMarker } from "./marker.js";
 
 const MAX_TYPE_BYTES = 131_072;
@@ -134,7 +134,8 @@ export class SharedCollector {
   /** The object of a handle, 0 for none; of one at an odd address, the block that it is in. */
   get(handle: number): number {
     u32(handle, "handle");
-    return this.#gated((exports) => exports.handleGet(handle), 0) >>> 0;
+    const ptr = this.#gated((exports) => exports.handleGet(handle), 0) >>> 0;
+    return ptr === NO_HANDLE ? 0 : ptr;
   }
 
   /**

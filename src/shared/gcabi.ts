@@ -26,6 +26,9 @@ import {
   STAT_UNCHECKED,
 } from "../gc/abi.js";
 
+/** What handleGet says of what is no handle. */
+export const NO_HANDLE = 0xffffffff;
+
 /** Results of gcBegin and gcEnd, and of gcMark for the last. */
 export const MORE = 0;
 export const DONE = 1;
@@ -75,7 +78,6 @@ interface SharedSteps extends BlockQuestions {
   gcEnd(now: number): number;
   gc(): number;
   gcWakeAddress(): number;
-  gcWake(): void;
   gcTimes(begin: number, end: number, procs: number): void;
 }
 
@@ -92,7 +94,6 @@ const SHARED_STEPS = Object.keys({
   gcEnd: 0,
   gc: 0,
   gcWakeAddress: 0,
-  gcWake: 0,
   gcTimes: 0,
   objectBase: 0,
   malloc_usable_size: 0,
@@ -144,9 +145,8 @@ export function soloCollector(instance: Pick<WebAssembly.Instance, "exports">): 
       steps.gc();
       return 1;
     },
-    gcDue: () => (steps.gcDue() >> 1) & 1,
+    gcDue: () => steps.gcDue(),
     gcWakeAddress: () => 0,
-    gcWake() {},
     gcTimes() {},
   };
 }

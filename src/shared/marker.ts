@@ -15,6 +15,7 @@
 
 import { callable, isAbortSignal, namesOf, object, reading, readOptions, show, within } from "../check.js";
 import type { HeapLockError } from "../errors.js";
+import { DUE_START, STAT_COLLECTING } from "../gc/abi.js";
 import { BUSY, type CollectorExports, DONE, MORE, reportCheckmark, STATS } from "./gcabi.js";
 import type { Ps } from "./procs.js";
 import { delay, hardwareThreads, now, type Words, waitForAsync } from "./support.js";
@@ -98,6 +99,11 @@ export function formatCycle(record: CycleRecord): string {
   return `gc ${cycle}: ${ms(stopBegin)}+${ms(mark)}+${ms(stopEnd)} ms, ${mb(before)}->${mb(after)}->${mb(marked)} MB, ${mb(goal)} MB goal`;
 }
 
+/** Whether a cycle should begin by itself. */
+function isDue(collector: CollectorExports): boolean {
+  return collector.gcStat(STAT_COLLECTING) !== 0 && (collector.gcDue() & DUE_START) !== 0;
+}
+
 /** See SharedCollector.runMarker. The records of its cycles, 100 of the last. */
 export async function runMarker(
   collector: () => CollectorExports,
@@ -109,7 +115,7 @@ export async function runMarker(
     const wake = collector().gcWakeAddress() >>> 2;
     const seen = wake === 0 ? 0 : Atomics.load(host.words(), wake);
     const running = collector().gcStat(STATS.phase) !== 0;
-    if (!running && collector().gcDue() === 0) {
+    if (!running && !isDue(collector())) {
       if (!host.ps.pinned) host.ps.release();
       if (wake === 0) await delay(WAIT_MS);
       else await waitForAsync(host.words(), wake, seen, WAIT_MS);

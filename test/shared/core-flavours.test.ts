@@ -22,7 +22,7 @@ const HOST_ADDED = [
     "lockCount",
   ],
   ...["numPs", "pStat", "procs", "recoverP", "releaseP", "setProcs", "stateAddress", "unblockP"],
-  ...["gcBegin", "gcMark", "gcEnd", "gcWakeAddress", "gcWake", "gcTimes", "gcEnter", "gcLeave"],
+  ...["gcBegin", "gcMark", "gcEnd", "gcWakeAddress", "gcTimes", "gcEnter", "gcLeave"],
 ];
 /** Steps of a cycle that is one thread's: the shared flavour has others. */
 const HOST_ALONE = ["gcStart", "gcStep"];

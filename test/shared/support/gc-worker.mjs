@@ -31,7 +31,7 @@ function mark() {
   while (control[STOP] === 0) {
     obey(control, slot, () => e.gcFinish());
     state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    if (role === "due" && e.gcDue() === 0) {
+    if (role === "due" && (e.gcStat(30) === 0 || (e.gcDue() & 2) === 0)) {
       Atomics.wait(wake, 0, Atomics.load(wake, 0), 5);
       continue;
     }
