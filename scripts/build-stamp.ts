@@ -30,7 +30,7 @@ async function inputs(): Promise<string[]> {
   const scripts = (await readdir(join(ROOT, "scripts"))).filter((name) => /^(build|gen)[-.]/.test(name));
   const tools = TOOLS.map((name) => `node_modules/${name}/package.json`);
   const files = [...(await walk("assembly")), ...scripts.map((name) => `scripts/${name}`), ...tools];
-  return [...files, "asconfig.json", "src/sizeclasses.ts"].sort();
+  return [...files, "asconfig.json", "src/base/sizeclasses.ts"].sort();
 }
 
 async function digest(): Promise<string> {

@@ -1,5 +1,5 @@
 /**
- * Generates the size classes: assembly/base/sizeclasses.ts and src/sizeclasses.ts.
+ * Generates the size classes: assembly/base/sizeclasses.ts and src/base/sizeclasses.ts.
  *
  *   tsx scripts/gen-sizeclasses.ts           write both files
  *   tsx scripts/gen-sizeclasses.ts --check   write nothing, exit 1 if a file differs
@@ -321,7 +321,7 @@ export function generate(): { path: string; text: string }[] {
   verifyRows(rows);
   return [
     { path: "assembly/base/sizeclasses.ts", text: renderAssembly(rows) },
-    { path: "src/sizeclasses.ts", text: renderHost(rows) },
+    { path: "src/base/sizeclasses.ts", text: renderHost(rows) },
   ];
 }
 

@@ -3,13 +3,20 @@
  * gomalloc-host.wasm, which the package has as gomalloc/gomalloc-host.wasm. Everything else is as in the entry gomalloc,
  * and the classes are the same ones. Only instantiateWith has some wasm left: the 2 kB of its jump table.
  */
-import type { CreateHeapAsyncOptions as AnyHeapAsyncOptions, CreateHeapOptions as AnyHeapOptions } from "./create.js";
-import { makeHeap, makeHeapAsync } from "./create.js";
-import type { Heap } from "./heap.js";
-import { type InstantiateWithOptions as AnyInstantiateOptions, type InstantiatedWith, runWith } from "./instantiate.js";
-import { type AsyncWasmSource, noModule, type WasmSource } from "./module.js";
+import type {
+  CreateHeapAsyncOptions as AnyHeapAsyncOptions,
+  CreateHeapOptions as AnyHeapOptions,
+} from "./heap/create.js";
+import { makeHeap, makeHeapAsync } from "./heap/create.js";
+import type { Heap } from "./heap/heap.js";
+import {
+  type InstantiateWithOptions as AnyInstantiateOptions,
+  type InstantiatedWith,
+  runWith,
+} from "./heap/instantiate.js";
+import { type AsyncWasmSource, noModule, type WasmSource } from "./heap/module.js";
 
-export * from "./common.js";
+export * from "./heap/common.js";
 
 export interface CreateHeapOptions extends AnyHeapOptions {
   /** gomalloc-host.wasm, compiled or as bytes. */

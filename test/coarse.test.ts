@@ -1,6 +1,6 @@
 /** Coarse start: few blocks of many sizes share spans, many blocks of a size get their class, and nobody can tell. */
 import { describe, expect, it } from "vitest";
-import { SIZE_CLASSES } from "../src/sizeclasses.ts";
+import { SIZE_CLASSES } from "../src/base/sizeclasses.ts";
 import { random } from "./support/random.ts";
 import { isShared, open, PAGE, readStats } from "./support/wasm.ts";
 

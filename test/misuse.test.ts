@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { SIZE_CLASSES } from "../src/sizeclasses.ts";
+import { SIZE_CLASSES } from "../src/base/sizeclasses.ts";
 import { random } from "./support/random.ts";
 import {
   DOUBLE_FREE,

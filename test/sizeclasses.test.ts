@@ -1,7 +1,7 @@
 /** The size classes: the generated files are what the generator gives, and what they say is true. */
 import { describe, expect, it } from "vitest";
 import { drift, makeClasses } from "../scripts/gen-sizeclasses.ts";
-import { classOf, MAX_SMALL_SIZE, NUM_SIZE_CLASSES, SIZE_CLASSES } from "../src/sizeclasses.ts";
+import { classOf, MAX_SMALL_SIZE, NUM_SIZE_CLASSES, SIZE_CLASSES } from "../src/base/sizeclasses.ts";
 import { open } from "./support/wasm.ts";
 
 /** The smallest class of at least `size` bytes, by looking at all. */

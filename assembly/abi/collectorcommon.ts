@@ -384,7 +384,7 @@ export function marked(p: u32): i32 {
   return heap != 0 && isMarked(p) ? 1 : 0;
 }
 
-/** Figures, by number; see src/gc/abi.ts. */
+/** Figures, by number; see src/base/gcabi.ts. */
 export function gcStat(i: u32): f64 {
   return hasSettings() ? gcFigure(i) : 0;
 }

@@ -2,7 +2,7 @@
  * The numbers of the heap's invariants, and the result of a check.
  *
  * The groups of numbers: 1x pages and summaries, 2x spans and their records, 3x groups and slots, 4x lists and rows,
- * 5x accounts, 6x the heap's own record and its tables, 7x the collector's records. src/invariants.ts has a sentence for
+ * 5x accounts, 6x the heap's own record and its tables, 7x the collector's records. src/heap/invariants.ts has a sentence for
  * each.
  */
 

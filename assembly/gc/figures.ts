@@ -1,5 +1,5 @@
 /**
- * The collector's figures, by the numbers that src/gc/abi.ts names: one table for all ABIs. Byte counts are estimates between
+ * The collector's figures, by the numbers that src/base/gcabi.ts names: one table for all ABIs. Byte counts are estimates between
  * cycles. Any thread; O(1).
  */
 

@@ -10,9 +10,9 @@ import { randomBytes } from "node:crypto";
 import { constants, type Stats } from "node:fs";
 import { chmod, chown, lstat, open, readFile, readlink, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
-import { ToolError } from "../tools/errors.js";
 import { removeAtEnd } from "../tools/leftovers.js";
-import { inspect } from "../tools/module.js";
+import { ToolError } from "../wasm/errors.js";
+import { inspect } from "../wasm/parse.js";
 import { UsageError, type WriteValues } from "./command.js";
 import { Progress } from "./progress.js";
 

@@ -4,7 +4,7 @@
  * command line is. A signal ends it as signals do, with nothing left behind.
  */
 import { readFile } from "node:fs/promises";
-import { ToolError } from "../tools/errors.js";
+import { ToolError } from "../wasm/errors.js";
 import { closest } from "./closest.js";
 import { type Command, UsageError } from "./command.js";
 import { printable } from "./files.js";

@@ -9,8 +9,8 @@
  * Since a turn is a task of its own, no cycle begins within a task of the program's: what that has in its variables is
  * safe until it gives the thread back, unless the option `auto` is on.
  */
-import { callable, namesOf, readOptions, show, within } from "../check.js";
-import { DISPOSE } from "../dispose.js";
+import { callable, namesOf, readOptions, show, within } from "../base/check.js";
+import { DISPOSE } from "../base/dispose.js";
 
 /** Go's forcegcperiod. */
 const FORCE_PERIOD_MS = 120_000;

@@ -14,11 +14,9 @@
  * One thread. The cost of a call is a wasm call of some ns beside its work, but where it says more; the collector's
  * work is done in slices within the calls that ask for it, and within allocations.
  */
-import { boolean, namesOf, readOptions, u32, within } from "../check.js";
-import { runAll } from "../dispose.js";
-import { CheckmarkError, MisuseError, OutOfMemoryError, PinError, refusal } from "../errors.js";
-import type { GCMemStats } from "../memstats.js";
-import type { MemoryViews } from "../views.js";
+import { boolean, namesOf, readOptions, u32, within } from "../base/check.js";
+import { runAll } from "../base/dispose.js";
+import { CheckmarkError, MisuseError, OutOfMemoryError, PinError, refusal } from "../base/errors.js";
 import {
   DUE_START,
   MAX_OBJECT_BYTES,
@@ -26,7 +24,9 @@ import {
   STAT_HEAP_LIVE,
   STAT_SWEEPING,
   STAT_TRIGGER,
-} from "./abi.js";
+} from "../base/gcabi.js";
+import type { GCMemStats } from "../base/memstats.js";
+import type { MemoryViews } from "../base/views.js";
 import { Background, type BackgroundOptions, positive } from "./background.js";
 import { addressOf, Core, type CoreExports, checkWritable, type Target, wordAddress } from "./core.js";
 import { Handle, Handles } from "./handle.js";

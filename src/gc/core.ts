@@ -4,11 +4,11 @@
  * When the heap is disposed of, `close` puts functions in the place of the exports that throw HeapDisposedError:
  * whoever reads `exports` anew for each call needs no test of its own.
  */
-import type { HostExports } from "../abi.js";
-import { reading, u32 } from "../check.js";
-import { NotAnObjectError } from "../errors.js";
-import type { MemoryViews } from "../views.js";
-import type { CollectorExports } from "./abi.js";
+import type { HostExports } from "../base/abi.js";
+import { reading, u32 } from "../base/check.js";
+import { NotAnObjectError } from "../base/errors.js";
+import type { CollectorExports } from "../base/gcabi.js";
+import type { MemoryViews } from "../base/views.js";
 
 /** An address, or what has one: a Handle. null and 0 are the null pointer. */
 export type Target = number | { readonly ptr: number } | null;

@@ -9,7 +9,7 @@
  * The buffer is bounded: a ring of the newest events. Recording is O(1) and one small object; writing is a sort. One owner.
  * Nothing here is of Node: the text is for whoever saves it.
  */
-import { namesOf, readOptions, show, text, within } from "../check.js";
+import { namesOf, readOptions, show, text, within } from "../base/check.js";
 import { checkCycle, type GCCycle } from "./gctrace.js";
 
 /** An event as the format has it. Times in microseconds. */

@@ -8,7 +8,7 @@
  * assists/background workers/idle workers; heap sizes when the cycle began, when the mark ended, and what was marked. Pure
  * functions; what reads Go's lines reads these.
  */
-import { boolean, namesOf, object, oneOf, reading, readOptions, show } from "../check.js";
+import { boolean, namesOf, object, oneOf, reading, readOptions, show } from "../base/check.js";
 
 /** What one cycle was. Times are milliseconds, sizes bytes; all finite and not negative. */
 export interface GCCycle {

@@ -11,10 +11,10 @@
  *
  * Cost: `new` one wasm call, dispose one, ptr none, wrap about a microsecond.
  */
-import { within } from "../check.js";
-import { DISPOSE } from "../dispose.js";
-import { HandleDisposedError, HeapDisposedError, NotAnObjectError, OutOfMemoryError } from "../errors.js";
-import { POINTER_SIZE } from "../types.js";
+import { within } from "../base/check.js";
+import { DISPOSE } from "../base/dispose.js";
+import { HandleDisposedError, HeapDisposedError, NotAnObjectError, OutOfMemoryError } from "../base/errors.js";
+import { POINTER_SIZE } from "../base/types.js";
 import { addressOf, type Core, type Target } from "./core.js";
 import type { GCType } from "./types.js";
 

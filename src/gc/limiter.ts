@@ -11,7 +11,7 @@
  * Law: 0 <= fill <= capacity, and limiting only if fill == capacity. All times are milliseconds. One owner; no timers: the
  * time passes when it is told to look at the clock. Every method is O(1).
  */
-import { within } from "../check.js";
+import { within } from "../base/check.js";
 
 /** Bucket per processor: the length of time over which the half is meant. */
 export const CAPACITY_PER_PROC_MS = 1000;

@@ -1,8 +1,8 @@
 /**
  * Options of a collector: checked here, all before any of them is in force.
  */
-import { boolean, callable, namesOf, oneOf, readOptions, show, within } from "../check.js";
-import type { CollectorExports } from "./abi.js";
+import { boolean, callable, namesOf, oneOf, readOptions, show, within } from "../base/check.js";
+import type { CollectorExports } from "../base/gcabi.js";
 import { TraceEvents } from "./events.js";
 import { type GCCycle, TRACE_UNITS, type TraceFormat } from "./gctrace.js";
 

@@ -21,7 +21,7 @@ import {
   STAT_LAST_GOAL,
   STAT_ROOT_BYTES,
   STAT_SCAN_WORK,
-} from "./abi.js";
+} from "../base/gcabi.js";
 import type { Core } from "./core.js";
 import type { TraceEvents } from "./events.js";
 import { formatGCTrace, type GCCycle, type TraceFormat } from "./gctrace.js";

@@ -6,9 +6,9 @@
  * Law: no two ranges begin at the same address, which is a range's name in the heap. Cost: O(ranges) to add or remove
  * one, and its words at the begin and the end of each cycle.
  */
-import { namesOf, readOptions, within } from "../check.js";
-import { DISPOSE } from "../dispose.js";
-import { OutOfMemoryError } from "../errors.js";
+import { namesOf, readOptions, within } from "../base/check.js";
+import { DISPOSE } from "../base/dispose.js";
+import { OutOfMemoryError } from "../base/errors.js";
 import { type Core, wordAddress } from "./core.js";
 
 /** End of the highest range: the heap keeps an end of 2^32 as 0, its mark of an unused record. */

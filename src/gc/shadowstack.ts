@@ -10,9 +10,9 @@
  * A frame remembers how high the stack was; leaving it pops all that came since. Frames end in the reverse order of
  * their beginning. Owner: one thread. Cost: O(1).
  */
-import { within } from "../check.js";
-import { DISPOSE } from "../dispose.js";
-import { ShadowStackError } from "../errors.js";
+import { within } from "../base/check.js";
+import { DISPOSE } from "../base/dispose.js";
+import { ShadowStackError } from "../base/errors.js";
 import { addressOf, type Core, type Target, wordAddress } from "./core.js";
 import type { RootRange, Roots } from "./roots.js";
 

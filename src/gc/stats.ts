@@ -2,7 +2,7 @@
  * Figures of a collector. Counts are exact at the time of the call; heapLive counts whole windows of slots as they are
  * handed to the cache, so that it is never less than what is really allocated. Cost: some twenty wasm calls.
  */
-import type { GCMemStats } from "../memstats.js";
+
 import {
   type CollectorExports,
   STAT_CHECKED,
@@ -20,7 +20,8 @@ import {
   STAT_TRIGGER,
   STAT_TYPES,
   STAT_UNCHECKED,
-} from "./abi.js";
+} from "../base/gcabi.js";
+import type { GCMemStats } from "../base/memstats.js";
 import type { Recorder } from "./recorder.js";
 
 /** Bytes of a page of the heap's. */

@@ -5,10 +5,10 @@
  * object here is its frozen description. It belongs to the collector that made it, and serves as a HeapType of
  * Heap.mallocgc too, which then takes every word of the object for a possible pointer.
  */
-import { object, reading, show, within } from "../check.js";
-import { OutOfMemoryError } from "../errors.js";
-import { POINTER_SIZE } from "../types.js";
-import { MAX_TYPE_SIZE, TYPE_MASK } from "./abi.js";
+import { object, reading, show, within } from "../base/check.js";
+import { OutOfMemoryError } from "../base/errors.js";
+import { MAX_TYPE_SIZE, TYPE_MASK } from "../base/gcabi.js";
+import { POINTER_SIZE } from "../base/types.js";
 import type { Core } from "./core.js";
 
 /** A layout for Collector.defineType. `F` are the names of its pointer fields. */

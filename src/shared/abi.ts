@@ -5,8 +5,8 @@
  * One instance per thread, all over one memory. Every function may be called by the instance's own thread alone. Numbers
  * come signed out of wasm; the callers turn addresses back with `>>> 0`.
  */
-import { functionsOf } from "../abi.js";
-import { HeapDisposedError, ModuleLoadError, type PState } from "../errors.js";
+import { functionsOf } from "../base/abi.js";
+import { HeapDisposedError, ModuleLoadError, type PState } from "../base/errors.js";
 import { COLLECTOR_NAMES } from "./gcabi.js";
 
 /** Parameters of mallopt that only shared flavours know. */

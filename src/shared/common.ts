@@ -18,12 +18,12 @@ export {
   type PState,
   SharedMemoryUnavailableError,
   UnrepairedHeapError,
-} from "../errors.js";
-export type { Heap } from "../heap.js";
-export type { AsyncWasmSource, WasmSource } from "../module.js";
-export type { HeapLimits } from "../options.js";
-export type { HeapType } from "../types.js";
-export type { HeapView, ViewConstructor, ViewOver } from "../views.js";
+} from "../base/errors.js";
+export type { HeapType } from "../base/types.js";
+export type { HeapView, ViewConstructor, ViewOver } from "../base/views.js";
+export type { Heap } from "../heap/heap.js";
+export type { AsyncWasmSource, WasmSource } from "../heap/module.js";
+export type { HeapLimits } from "../heap/options.js";
 export { type AttachOptions, attachHeap, attachHeapAsync, type SharedHeapOptions } from "./create.js";
 export type { CollectorStats, SharedCollector } from "./gc.js";
 export type { SharedHeap } from "./heap.js";

@@ -13,7 +13,7 @@
  * All words are read and written by Atomics alone, by any thread. An entry of WAITING belongs to the thread whose token
  * is in it; when that thread is dead, to whoever reaps it. Cost: one atomic operation each, but for the walks named.
  */
-import { AttachError } from "../errors.js";
+import { AttachError } from "../base/errors.js";
 import { LOCK_BYTES, MAX_TOKEN } from "./abi.js";
 import { type Words, waitFor, waitForAsync } from "./support.js";
 

@@ -15,13 +15,13 @@ import {
   MAX_WASM_PAGES,
   MISUSE_RETURN,
   WASM_PAGE_SIZE,
-} from "../abi.js";
-import { aMemory, boolean, isShared, namesOf, readOptions, within } from "../check.js";
-import { initHeap } from "../claim.js";
-import { AttachError, HeapOverlapError, OutOfMemoryError, SharedMemoryUnavailableError } from "../errors.js";
-import { type AsyncWasmSource, loadModule, loadModuleAsync, type WasmSource } from "../module.js";
-import { applyLimits, checkLimits, newMemory, placeHeap, setOption, throwsOnMisuse } from "../options.js";
-import { MemoryViews } from "../views.js";
+} from "../base/abi.js";
+import { aMemory, boolean, isShared, namesOf, readOptions, within } from "../base/check.js";
+import { AttachError, HeapOverlapError, OutOfMemoryError, SharedMemoryUnavailableError } from "../base/errors.js";
+import { MemoryViews } from "../base/views.js";
+import { initHeap } from "../heap/claim.js";
+import { type AsyncWasmSource, loadModule, loadModuleAsync, type WasmSource } from "../heap/module.js";
+import { applyLimits, checkLimits, newMemory, placeHeap, setOption, throwsOnMisuse } from "../heap/options.js";
 import { bindShared, IDLE, LOCK_BYTES, M_CAN_BLOCK, M_LOCK_WAIT, MAX_PROCS, type SharedExports } from "./abi.js";
 import { CONTROL_BYTES, Control } from "./control.js";
 import { bindCollector, soloCollector } from "./gcabi.js";
@@ -33,7 +33,7 @@ import { canBlock, whyUnshared } from "./support.js";
 import { SharedMemoryViews } from "./views.js";
 import { type Hold, holdLock } from "./watch.js";
 
-/** Where a heap in a memory of its own begins, as in src/options.ts. */
+/** Where a heap in a memory of its own begins, as in src/heap/options.ts. */
 const DEFAULT_HEAP_BASE = 1024;
 const MAX_HEAP_BASE = 0xffffffff;
 /** Longest wait, milliseconds. */

@@ -1,7 +1,7 @@
 /** The ways to a shared heap of the entry gomalloc/shared: without `wasm` they take modules inlined in the package. */
 import { HOST_SHARED_WASM_BASE64 } from "../generated/wasm-host-shared.js";
-import { INLINED_HOST } from "../inlined.js";
-import { inlinedModule } from "../module.js";
+import { INLINED_HOST } from "../heap/inlined.js";
+import { inlinedModule } from "../heap/module.js";
 import {
   type CreateSharedHeapAsyncOptions,
   type CreateSharedHeapOptions,

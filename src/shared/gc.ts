@@ -9,8 +9,8 @@
  *
  * For the heap's own thread. Cost: a call takes the gate of the thread's P, two atomic operations; inside of `inside` none.
  */
-import { boolean, callable, object, reading, u32, within } from "../check.js";
-import { HeapLockError, NotAnObjectError, OutOfMemoryError, PinError, refusal } from "../errors.js";
+import { boolean, callable, object, reading, u32, within } from "../base/check.js";
+import { HeapLockError, NotAnObjectError, OutOfMemoryError, PinError, refusal } from "../base/errors.js";
 import { checkWritable, wordAddress } from "../gc/core.js";
 import { checkHeapMinimum, checkMemoryLimit } from "../gc/options.js";
 import { checkRange } from "../gc/roots.js";

@@ -4,7 +4,7 @@
  *
  * Numbers come signed out of wasm. For the instance's own thread.
  */
-import { CheckmarkError, HeapDisposedError } from "../errors.js";
+import { CheckmarkError, HeapDisposedError } from "../base/errors.js";
 import {
   COLLECTOR_NAMES as SOLO_NAMES,
   type CollectorExports as SoloExports,
@@ -24,7 +24,7 @@ import {
   STAT_SWEEPING,
   STAT_TRIGGER,
   STAT_UNCHECKED,
-} from "../gc/abi.js";
+} from "../base/gcabi.js";
 
 /** What handleGet says of what is no handle. */
 export const NO_HANDLE = 0xffffffff;

@@ -11,14 +11,14 @@
  *
  * Cost beside Heap's: one read of a typed array per operation; some 15 to 50 ns per access to a view (views.ts).
  */
-import type { HostExports } from "../abi.js";
-import { callable, within } from "../check.js";
-import { runAll } from "../dispose.js";
-import { HeapLockError, OutOfMemoryError, SharedMemoryUnavailableError, UnrepairedHeapError } from "../errors.js";
-import { Heap, summary } from "../heap.js";
-import { type HeapLimits, readLimits, setOption } from "../options.js";
-import type { HeapType } from "../types.js";
-import type { MemoryViews } from "../views.js";
+import type { HostExports } from "../base/abi.js";
+import { callable, within } from "../base/check.js";
+import { runAll } from "../base/dispose.js";
+import { HeapLockError, OutOfMemoryError, SharedMemoryUnavailableError, UnrepairedHeapError } from "../base/errors.js";
+import type { HeapType } from "../base/types.js";
+import type { MemoryViews } from "../base/views.js";
+import { Heap, summary } from "../heap/heap.js";
+import { type HeapLimits, readLimits, setOption } from "../heap/options.js";
 import { disposedShared, M_LOCK_WAIT, MAX_TOKEN, type SharedExports } from "./abi.js";
 import { Control } from "./control.js";
 import { SharedCollector } from "./gc.js";

@@ -8,8 +8,8 @@
  * The counters are written by whoever holds the lock, here as in wasm. Cost of lock and unlock without contention: four
  * atomic operations or so, and the calls to the memory for its views.
  */
-import { callable } from "../check.js";
-import { HeapLockError, type Holder } from "../errors.js";
+import { callable } from "../base/check.js";
+import { HeapLockError, type Holder } from "../base/errors.js";
 import { freeLock, LOCK_ACQUIRED, LOCK_CONTENDED, LOCK_OWNER, LOCK_WAITERS, LOCK_WAITS } from "./abi.js";
 import type { Host, Ps } from "./procs.js";
 import { now, type Words, waitFor, waitForAsync } from "./support.js";

@@ -13,9 +13,9 @@
  * Cost: what the marking costs. The P is given up while it waits.
  */
 
-import { callable, isAbortSignal, namesOf, object, reading, readOptions, show, within } from "../check.js";
-import type { HeapLockError } from "../errors.js";
-import { DUE_START, STAT_COLLECTING } from "../gc/abi.js";
+import { callable, isAbortSignal, namesOf, object, reading, readOptions, show, within } from "../base/check.js";
+import type { HeapLockError } from "../base/errors.js";
+import { DUE_START, STAT_COLLECTING } from "../base/gcabi.js";
 import { BUSY, type CollectorExports, DONE, MORE, reportCheckmark, STATS } from "./gcabi.js";
 import type { Ps } from "./procs.js";
 import { delay, hardwareThreads, now, type Words, waitForAsync } from "./support.js";

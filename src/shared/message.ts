@@ -5,9 +5,9 @@
  * One message is for one thread. Its `claim`, one shared word, says how far that is: fresh, attached, attached with a Web
  * Lock that tells of the thread's end, or over. The word only goes up.
  */
-import { isMemory, isModule, isShared, object, reading, show, text, within } from "../check.js";
-import { AttachError } from "../errors.js";
-import type { HeapLimits } from "../options.js";
+import { isMemory, isModule, isShared, object, reading, show, text, within } from "../base/check.js";
+import { AttachError } from "../base/errors.js";
+import type { HeapLimits } from "../heap/options.js";
 import { checkSharedModule, MAX_TOKEN } from "./abi.js";
 import { whyUnshared } from "./support.js";
 

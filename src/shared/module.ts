@@ -1,5 +1,11 @@
-/** The shared host flavour from where the caller says, or the entry's default. See src/module.ts. */
-import { type AsyncWasmSource, type DefaultModule, loadModule, loadModuleAsync, type WasmSource } from "../module.js";
+/** The shared host flavour from where the caller says, or the entry's default. See src/heap/module.ts. */
+import {
+  type AsyncWasmSource,
+  type DefaultModule,
+  loadModule,
+  loadModuleAsync,
+  type WasmSource,
+} from "../heap/module.js";
 import { checkSharedModule } from "./abi.js";
 
 /** The modules to take when the caller gives none. */

@@ -5,9 +5,9 @@
  * the tick before, one holder is asked for its P. It keeps no program alive. One per heap is enough, on any thread that
  * gets to its event loop; more do no harm. Cost of a tick: two walks of some 250 words.
  */
-import { namesOf, readOptions, within } from "../check.js";
-import { DISPOSE } from "../dispose.js";
-import { GomallocError } from "../errors.js";
+import { namesOf, readOptions, within } from "../base/check.js";
+import { DISPOSE } from "../base/dispose.js";
+import { GomallocError } from "../base/errors.js";
 import type { Control } from "./control.js";
 import { every, now } from "./support.js";
 

@@ -15,7 +15,7 @@
  * thread has its P, nobody wants it back and no lock of the host's is held. This is all that an operation looks at: one
  * read of a typed array. Cost of the rest: a call of wasm and a walk of 255 state words at most.
  */
-import { callable, within } from "../check.js";
+import { callable, within } from "../base/check.js";
 import {
   AttachError,
   HeapDisposedError,
@@ -23,7 +23,7 @@ import {
   type Holder,
   OutOfMemoryError,
   ProcsBusyError,
-} from "../errors.js";
+} from "../base/errors.js";
 import {
   BLOCKED,
   disposedShared,

@@ -5,7 +5,7 @@
  * Called by a living thread on another thread's token; it needs no P of its own. The caller must know that the thread is
  * dead: recovering the P of a living one breaks the heap. Cost: wasm walks all spans for each P.
  */
-import type { Holder } from "../errors.js";
+import type { Holder } from "../base/errors.js";
 import { NOBODY, REPAIR_DONE, REPAIR_HEAP_LOCK, REPAIR_MCENTRAL, REPAIR_PAGES, REPAIR_REMOTE_FREE } from "./abi.js";
 import type { HeapLock, LockHost } from "./lock.js";
 

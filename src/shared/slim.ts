@@ -3,7 +3,7 @@
  * bytes or a compiled module of gomalloc-host-shared.wasm; threads that attach get the module with their message.
  * Everything else is as in the entry gomalloc/shared, and the classes are the same ones.
  */
-import { type AsyncWasmSource, noModule, type WasmSource } from "../module.js";
+import { type AsyncWasmSource, noModule, type WasmSource } from "../heap/module.js";
 import {
   type CreateSharedHeapAsyncOptions as AnyAsyncOptions,
   type CreateSharedHeapOptions as AnyOptions,

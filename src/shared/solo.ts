@@ -4,8 +4,8 @@
  * Over the unshared host flavour this stands in for the exports that only the shared one has. There is one P, number 1,
  * and one lock, number 0; both have their words in a block of the heap, as the shared flavour has them in its record.
  */
-import type { HostExports } from "../abi.js";
-import { OutOfMemoryError } from "../errors.js";
+import type { HostExports } from "../base/abi.js";
+import { OutOfMemoryError } from "../base/errors.js";
 import { BLOCKED, IDLE, LOCK_BYTES, MAX_PROCS, RUNNING, type SharedExports, stateWord } from "./abi.js";
 import type { Words } from "./support.js";
 

@@ -1,6 +1,6 @@
 /** Statistics that only a shared heap has: of its locks and of its Ps, beside MemStats over all Ps. */
-import type { Holder } from "../errors.js";
-import type { MemStats } from "../memstats.js";
+import type { Holder } from "../base/errors.js";
+import type { MemStats } from "../base/memstats.js";
 import type { SharedExports } from "./abi.js";
 import type { LockCounters } from "./lock.js";
 

@@ -5,7 +5,7 @@
  * A block may well lie beyond, for example one that another thread has allocated and sent. So every access asks the
  * memory for its buffer, which costs some 15 to 50 ns: a loop should take the typed array once.
  */
-import { MemoryViews, type WholeViews } from "../views.js";
+import { MemoryViews, type WholeViews } from "../base/views.js";
 
 /** MemoryViews of a memory whose buffer is shared. For one thread, as are all views. */
 export class SharedMemoryViews extends MemoryViews<SharedArrayBuffer> {

@@ -6,8 +6,8 @@
  * that attaches takes one, and whoever watches asks for the same. Where there are no Web Locks either, the program has to
  * say so itself (SharedHeap.reap), after a terminate() for example.
  */
-import { object, reading } from "../check.js";
-import { runAll } from "../dispose.js";
+import { object, reading } from "../base/check.js";
+import { runAll } from "../base/dispose.js";
 import { CLAIM_LOCKED, raiseClaim, type SharedHeapMessage } from "./message.js";
 import { waitForAsync } from "./support.js";
 

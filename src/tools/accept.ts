@@ -2,8 +2,8 @@
  * What a link accepts: every property of a program's module that gomalloc cannot work with is refused here, before
  * anything is changed, with what to do about it.
  */
-import { ToolError } from "./errors.js";
-import type { MemoryInfo, ModuleInfo } from "./module.js";
+import { ToolError } from "../wasm/errors.js";
+import type { MemoryInfo, ModuleInfo } from "../wasm/parse.js";
 
 /** What the tools name things of their own by, in a program's imports, exports and functions. */
 const RESERVED = ["gomalloc-link:", "gomalloc:"];

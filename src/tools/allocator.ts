@@ -14,10 +14,10 @@
  */
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { ToolError } from "../wasm/errors.js";
+import { ENV } from "../wasm/family.js";
+import { type FunctionType, inspect, type ModuleInfo } from "../wasm/parse.js";
 import { runBinaryen } from "./binaryen.js";
-import { ToolError } from "./errors.js";
-import { ENV } from "./family.js";
-import { type FunctionType, inspect, type ModuleInfo } from "./module.js";
 
 export type FlavourName = "malloc" | "host";
 

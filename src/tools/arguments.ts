@@ -2,9 +2,9 @@
  * The options of the tools: checked before anything is read. Every fault is a ToolError that names the remedy, and
  * the checks run no code of the caller's but getters of options, which are read once.
  */
-import { boolean, namesOf, object, oneOf, reading, readOptions, show, text, within } from "../check.js";
+import { boolean, namesOf, object, oneOf, reading, readOptions, show, text, within } from "../base/check.js";
+import { orToolError } from "../wasm/errors.js";
 import type { FlavourName, Growth } from "./allocator.js";
-import { orToolError } from "./errors.js";
 import type { RoleName } from "./swap/rolenames.js";
 
 /** Levels of wasm-opt. */

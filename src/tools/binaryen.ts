@@ -14,9 +14,9 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { ToolError } from "./errors.js";
+import { ToolError } from "../wasm/errors.js";
+import type { ModuleInfo } from "../wasm/parse.js";
 import { atEnd, removeAtEnd } from "./leftovers.js";
-import type { ModuleInfo } from "./module.js";
 
 export type Binaryen = typeof import("binaryen")["default"];
 

@@ -8,11 +8,11 @@
  * or end with the same call: an optimiser may have inlined the function into its wrapper.
  * Cost: a walk over the bodies of exported functions.
  */
-import { addExports, addFunctions, type Edited, editModule, getParams, OP } from "./edit.js";
-import { sameType } from "./family.js";
-import { inspect, type ModuleInfo } from "./module.js";
-import { Reader } from "./reader.js";
-import { type CallSite, IGNORE, walkIfKnown } from "./swap/instructions.js";
+import { addExports, addFunctions, type Edited, editModule, getParams, OP } from "../wasm/edit.js";
+import { sameType } from "../wasm/family.js";
+import { type CallSite, IGNORE, walkIfKnown } from "../wasm/instructions.js";
+import { inspect, type ModuleInfo } from "../wasm/parse.js";
+import { Reader } from "../wasm/reader.js";
 
 const CONSTRUCTORS = "__wasm_call_ctors";
 const DESTRUCTORS = "__wasm_call_dtors";

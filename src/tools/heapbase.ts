@@ -5,11 +5,11 @@
  * which the shim of a program with threads tells it; and if none of these is there, what the program's own code calls
  * init with, if that is one constant. O(exports + named globals); a walk over the code for the last.
  */
-import { ToolError } from "./errors.js";
-import { sameType } from "./family.js";
-import type { ImportInfo, MemoryInfo, ModuleInfo } from "./module.js";
+import { ToolError } from "../wasm/errors.js";
+import { sameType } from "../wasm/family.js";
+import { IGNORE, type Operand, walkIfKnown } from "../wasm/instructions.js";
+import type { ImportInfo, MemoryInfo, ModuleInfo } from "../wasm/parse.js";
 import type { LinkReport } from "./report.js";
-import { IGNORE, type Operand, walkIfKnown } from "./swap/instructions.js";
 
 /** What gomalloc.c exports where there are threads: a function without parameters that returns &__heap_base. */
 export const HEAP_BASE_EXPORT = "gomalloc_heap_base";

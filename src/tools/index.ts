@@ -8,9 +8,7 @@
  * All of them throw ToolError, whose `code` programs may switch on and whose `fix` says what to do.
  */
 
-export type { FlavourName, Growth } from "./allocator.js";
-export { ToolError, type ToolErrorCode } from "./errors.js";
-export { type LinkOptions, type LinkResult, link, type OptimizeLevel } from "./link.js";
+export { ToolError, type ToolErrorCode } from "../wasm/errors.js";
 export {
   type Body,
   type DataSegment,
@@ -23,7 +21,9 @@ export {
   type MemoryInfo,
   type ModuleInfo,
   type Section,
-} from "./module.js";
+} from "../wasm/parse.js";
+export type { FlavourName, Growth } from "./allocator.js";
+export { type LinkOptions, type LinkResult, link, type OptimizeLevel } from "./link.js";
 export { formatReport, type LinkReport } from "./report.js";
 export {
   type FoundBy,

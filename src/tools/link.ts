@@ -13,6 +13,23 @@
  * The program's bytes are never changed. A source map follows every step. Cost: a second for a small program, about as
  * long as wasm-opt takes for a large one.
  */
+
+import {
+  addCustomSection,
+  addExports,
+  type Edited,
+  editModule,
+  encodeName,
+  raiseMemory,
+  removeCustomSections,
+  removeExports,
+  renameExports,
+  renameImports,
+  setStart,
+} from "../wasm/edit.js";
+import { ToolError, whole } from "../wasm/errors.js";
+import { ENV, EXTRAS, FAMILY, GOMALLOC, sameType, typeText } from "../wasm/family.js";
+import { functionName, type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "../wasm/parse.js";
 import { acceptProgram } from "./accept.js";
 import {
   chooseFlavour,
@@ -26,25 +43,9 @@ import {
 } from "./allocator.js";
 import { type LinkOptions, type OptimizeLevel, readLinkOptions } from "./arguments.js";
 import { featureFlags, runBinaryen } from "./binaryen.js";
-import {
-  addCustomSection,
-  addExports,
-  type Edited,
-  editModule,
-  encodeName,
-  raiseMemory,
-  removeCustomSections,
-  removeExports,
-  renameExports,
-  renameImports,
-  setStart,
-} from "./edit.js";
-import { ToolError, whole } from "./errors.js";
-import { ENV, EXTRAS, FAMILY, GOMALLOC, sameType, typeText } from "./family.js";
 import { exportUnframed } from "./frames.js";
 import { besideOther, findHeapBase, HEAP_BASE_EXPORT } from "./heapbase.js";
-import { applyInlining, findInlining, type Inlining, NOTHING_INLINED } from "./inlining.js";
-import { functionName, type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "./module.js";
+import { applyInlining, findInlining, type Inlining, NOTHING_INLINED } from "./inline/inlining.js";
 import { alreadyLinked, originOf, originText } from "./origin.js";
 import type { LinkReport } from "./report.js";
 import { restoreSources, shiftSourceMap } from "./sourcemap.js";

@@ -2,7 +2,7 @@
  * Which language a module seems to come from, of those whose programs have no malloc to replace: told by its imports,
  * exports, names and producers. For messages only; a guess that is wrong changes nothing else.
  */
-import type { ModuleInfo } from "./module.js";
+import type { ModuleInfo } from "../wasm/parse.js";
 
 export interface Origin {
   /** "AssemblyScript", "Go". */

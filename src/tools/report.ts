@@ -1,8 +1,9 @@
 /**
  * What a link did, as data and as text.
  */
+
+import { orToolError } from "../wasm/errors.js";
 import type { FlavourName, Growth } from "./allocator.js";
-import { orToolError } from "./errors.js";
 import { aBoolean, aNumber, aString, choice, listOf, optional, type Reader, shaped } from "./shape.js";
 
 export interface LinkReport {

@@ -4,7 +4,7 @@
  *
  * The readers' types follow the data's: a property that is added to an interface is missed by the compiler.
  */
-import { object, oneOf, reading, show } from "../check.js";
+import { object, oneOf, reading, show } from "../base/check.js";
 
 export type Reader<T> = (value: unknown, name: string) => T;
 

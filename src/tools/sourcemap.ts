@@ -2,7 +2,7 @@
  * Source maps of wasm files: one line, whose columns are byte offsets in the file. Only the first offset is absolute,
  * each other one counts from the one before; moving all code by n bytes is therefore adding n to the first.
  */
-import { ToolError } from "./errors.js";
+import { ToolError } from "../wasm/errors.js";
 
 /** Of a number of 32 bits and its sign, five bits a digit. */
 const MAX_DIGITS = 7;

@@ -10,9 +10,9 @@
  *
  * Both cost nothing while the thread runs. Other programs call gomalloc_thread_exit themselves.
  */
-import { ToolError } from "./errors.js";
-import { ENV, GOMALLOC, SHARED, sameType } from "./family.js";
-import type { ExportInfo, FunctionType, ImportInfo, MemoryInfo, ModuleInfo } from "./module.js";
+import { ToolError } from "../wasm/errors.js";
+import { ENV, GOMALLOC, SHARED, sameType } from "../wasm/family.js";
+import type { ExportInfo, FunctionType, ImportInfo, MemoryInfo, ModuleInfo } from "../wasm/parse.js";
 
 /** wasi-threads runs a thread within the one; emscripten calls the other when a thread's function has returned. */
 const END_EXPORTS: Readonly<Record<string, FunctionType>> = {

@@ -4,10 +4,11 @@
  * out of binaryen is then as valid as binaryen can tell. Cost: the engine's validation; a walk over the code of a module
  * that does not pass it.
  */
+
+import { ToolError } from "../wasm/errors.js";
+import { IGNORE, walkIfKnown } from "../wasm/instructions.js";
+import type { ModuleInfo } from "../wasm/parse.js";
 import { COMMON_FEATURES, OWN_FEATURES } from "./binaryen.js";
-import { ToolError } from "./errors.js";
-import type { ModuleInfo } from "./module.js";
-import { IGNORE, walkIfKnown } from "./swap/instructions.js";
 
 /** Throws ToolError "malformed" or "truncated" for a module that is damaged. */
 export function refuseInvalid(bytes: Uint8Array, info: ModuleInfo): void {

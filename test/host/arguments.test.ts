@@ -3,6 +3,7 @@
  * documented error, and the heap is in order and works.
  */
 import { describe, expect, it } from "vitest";
+import { INSPECT } from "../../src/heap/inspect.ts";
 import * as api from "../../src/index.ts";
 import {
   createHeap,
@@ -12,7 +13,6 @@ import {
   instantiateWith,
   TraceEvents,
 } from "../../src/index.ts";
-import { INSPECT } from "../../src/inspect.ts";
 import {
   type Arguments,
   callHostile,

@@ -1,7 +1,7 @@
 /** The Collector's objects and cycles: allocation, frees by hand, barriers, steps. */
 import { describe, expect, it } from "vitest";
-import { bindExports } from "../../src/abi.ts";
-import { Heap } from "../../src/heap.ts";
+import { bindExports } from "../../src/base/abi.ts";
+import { Heap } from "../../src/heap/heap.ts";
 import {
   type Collector,
   CollectorUnavailableError,

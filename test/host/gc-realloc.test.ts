@@ -1,6 +1,6 @@
 /** realloc of the collector's objects, at the host ABI: what they point to, and whether they do, is not lost with the old one. */
 import { describe, expect, it } from "vitest";
-import type { CollectorExports } from "../../src/gc/abi.ts";
+import type { CollectorExports } from "../../src/base/gcabi.ts";
 import { type HostExports, type Opened, open, PAGE } from "../support/wasm.ts";
 
 type Exports = HostExports & CollectorExports & { gc(): void };

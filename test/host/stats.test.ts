@@ -1,8 +1,8 @@
 /** stats() and validate(): exact counts for known workloads, and real damage that is found. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { bindExports } from "../../src/abi.ts";
-import { Heap } from "../../src/heap.ts";
+import { bindExports } from "../../src/base/abi.ts";
+import { Heap } from "../../src/heap/heap.ts";
 import {
   createHeap,
   INVARIANTS,

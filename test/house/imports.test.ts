@@ -4,10 +4,9 @@ import { describe, expect, it } from "vitest";
 import { ROOT } from "../../scripts/build-tools.ts";
 import { circles, type Import, importsBelow, importsOf, upward } from "./imports.ts";
 
-/** From the ground up. */
-const LAYERS = [["base"], ["heap"], ["central"], ["alloc"], ["gc"], ["check"], ["abi"], [""]];
-
 describe("assembly/", () => {
+  /** From the ground up. */
+  const layers = [["base"], ["heap"], ["central"], ["alloc"], ["gc"], ["check"], ["abi"], [""]];
   const imports = importsBelow(join(ROOT, "assembly"));
 
   it("is read", () => {
@@ -15,7 +14,7 @@ describe("assembly/", () => {
     expect(new Set(imports.map(({ from }) => from.split("/")[0])).size).toBeGreaterThan(6);
   });
 
-  it("has no import that points up", () => expect(upward(imports, LAYERS)).toEqual([]));
+  it("has no import that points up", () => expect(upward(imports, layers)).toEqual([]));
   it("has no circle", () => expect(circles(imports)).toEqual([]));
 
   // What pointed up once.
@@ -28,7 +27,7 @@ describe("assembly/", () => {
     ["heap/mheap", "central/deferred", "freeDeferred"],
   ])("%s may not import %s", (from, to, names) => {
     const wrong: Import = { from, to, line: 7, names: `{ ${names} }` };
-    expect(upward([...imports, wrong], LAYERS)).toEqual([`${from}.ts:7 -> ${to}: { ${names} }`]);
+    expect(upward([...imports, wrong], layers)).toEqual([`${from}.ts:7 -> ${to}: { ${names} }`]);
   });
 
   it("two files of a layer may not import each other", () => {
@@ -38,10 +37,41 @@ describe("assembly/", () => {
 });
 
 describe("src/", () => {
+  /** From the ground up. base and wasm know nothing of each other; the entry points are what lies in src/ itself. */
+  const layers = [["generated"], ["base", "wasm"], ["gc"], ["heap"], ["shared"], ["tools"], ["cli"], [""]];
   const imports = importsBelow(join(ROOT, "src"));
 
-  it("is read", () => expect(imports.length).toBeGreaterThan(200));
+  it("is read", () => {
+    expect(imports.length).toBeGreaterThan(300);
+    expect(new Set(imports.map(({ from }) => from.split("/")[0]))).toEqual(
+      new Set(["base", "wasm", "gc", "heap", "shared", "tools", "cli", "index", "slim"]),
+    );
+  });
+
+  it("has no import that points up", () => expect(upward(imports, layers)).toEqual([]));
   it("has no circle", () => expect(circles(imports)).toEqual([]));
+
+  it("has tools that know nothing of heaps", () => {
+    const heaps = imports.filter(({ from, to }) => /^(tools|cli)\//.test(from) && /^(gc|heap|shared)\//.test(to));
+    expect(heaps).toEqual([]);
+  });
+
+  // What pointed up once, under the present paths, or would have if only one of the two files had moved.
+  it.each([
+    ["heap/instantiate", "tools/module", "inspect"],
+    ["heap/instantiate", "tools/family", "FAMILY"],
+    ["base/abi", "gc/abi", "CollectorExports"],
+    ["wasm/parse", "tools/errors", "ToolError"],
+    ["shared/full", "inlined", "INLINED_HOST"],
+  ])("%s may not import %s", (from, to, names) => {
+    const wrong: Import = { from, to, line: 7, names: `{ ${names} }` };
+    expect(upward([...imports, wrong], layers)).toEqual([`${from}.ts:7 -> ${to}: { ${names} }`]);
+  });
+
+  it("base and wasm may not import each other", () => {
+    const wrong: Import = { from: "wasm/parse", to: "base/check", line: 1, names: "{ show }" };
+    expect(upward([...imports, wrong], layers)).toEqual(["wasm/parse.ts:1 -> base/check: { show }"]);
+  });
 });
 
 it("imports are found with their lines", () => {

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { readMemStats } from "../../src/memstats.ts";
+import { readMemStats } from "../../src/base/memstats.ts";
 import { ROOT } from "./support/project.ts";
 
 const source = (...path: string[]) => readFile(join(ROOT, ...path), "utf8");
@@ -11,7 +11,7 @@ const camel = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) =>
 
 const PER_CLASS = ["size", "mallocs", "frees", "spans"];
 
-/** The word at which src/memstats.ts finds each field: it reads a record in which word i holds i, but for the version. */
+/** The word at which src/base/memstats.ts finds each field: it reads a record in which word i holds i, but for the version. */
 function wordsOfTypeScript(): string[] {
   const view = new DataView(new ArrayBuffer(312 * 8));
   for (let i = 0; i < 312; i++) view.setBigUint64(i * 8, BigInt(i === 0 ? 1 : i), true);

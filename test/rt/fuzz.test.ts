@@ -6,7 +6,7 @@
  * RT_SEED and RT_FUZZ_OPS choose another run; a failure prints the seed and the operation.
  */
 import { beforeAll, describe, expect, it } from "vitest";
-import { SIZE_CLASSES } from "../../src/sizeclasses.ts";
+import { SIZE_CLASSES } from "../../src/base/sizeclasses.ts";
 import { between, env, type Random, random } from "../support/random.ts";
 import { type Build, build, type Configuration, type Instance, instantiate, oursOr } from "./support.ts";
 

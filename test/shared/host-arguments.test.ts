@@ -3,7 +3,7 @@
  * documented error; the heap is in order, and another end of it allocates, collects and locks.
  */
 import { afterEach, describe, expect, it } from "vitest";
-import { Heap } from "../../src/heap.ts";
+import { Heap } from "../../src/heap/heap.ts";
 import * as api from "../../src/shared/index.ts";
 import {
   attachHeap,

@@ -4,7 +4,7 @@
  * field, by the host's door, which takes Ps and locks of its own. And figures of a heap in which others are at work.
  */
 import { describe, expect, it } from "vitest";
-import { HeapLockError, InvariantError } from "../../src/errors.ts";
+import { HeapLockError, InvariantError } from "../../src/base/errors.ts";
 import type { SharedHeap } from "../../src/shared/index.ts";
 import { hostLayout } from "../support/layout.ts";
 import { env, random } from "../support/random.ts";

@@ -3,7 +3,7 @@
  * shared flavours have no heap before init, and two options more.
  */
 import { describe, expect, it } from "vitest";
-import { SIZE_CLASSES } from "../../src/sizeclasses.ts";
+import { SIZE_CLASSES } from "../../src/base/sizeclasses.ts";
 import { between, random } from "./random.ts";
 import {
   EINVAL,

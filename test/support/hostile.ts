@@ -9,7 +9,7 @@
  * TypeError or a GomallocError in the heap's own words, never one that the engine made of a value that nobody checked.
  */
 import { expect } from "vitest";
-import { GomallocError } from "../../src/errors.ts";
+import { GomallocError } from "../../src/base/errors.ts";
 
 /** Arguments of a call, as a good caller gives them. */
 export type Arguments = readonly unknown[];

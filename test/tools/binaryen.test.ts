@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { featureFlags, runBinaryen } from "../../src/tools/binaryen.ts";
-import { addCustomSection } from "../../src/tools/edit.ts";
 import { link } from "../../src/tools/link.ts";
-import { inspect } from "../../src/tools/module.ts";
+import { addCustomSection } from "../../src/wasm/edit.ts";
+import { inspect } from "../../src/wasm/parse.ts";
 import { assemble, programText, refusal } from "./support.ts";
 
 const PROGRAM = assemble(programText());

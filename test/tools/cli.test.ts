@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { inspect } from "../../src/tools/module.ts";
 import type { LinkReport } from "../../src/tools/report.ts";
+import { inspect } from "../../src/wasm/parse.ts";
 import { assemble, familyOf, HEAP_BASE, instantiate, programText } from "./support.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -228,7 +228,7 @@ describe("source maps of files", () => {
   const map = JSON.stringify({ version: 3, sources: ["app.c"], names: [], mappings: "" });
 
   it("the map beside the input is found, or given, or left", async () => {
-    const { addCustomSection, encodeName } = await import("../../src/tools/edit.ts");
+    const { addCustomSection, encodeName } = await import("../../src/wasm/edit.ts");
     const mapped = addCustomSection(PROGRAM, "sourceMappingURL", encodeName("app.wasm.map")).bytes;
     await writeFile(join(folder, "app.wasm"), mapped);
     await writeFile(join(folder, "app.wasm.map"), map);
@@ -249,7 +249,7 @@ describe("source maps of files", () => {
 
 describe("the address of a source map", () => {
   const withMap = async (url: string) => {
-    const { addCustomSection, encodeName } = await import("../../src/tools/edit.ts");
+    const { addCustomSection, encodeName } = await import("../../src/wasm/edit.ts");
     await writeFile(join(folder, "app.wasm"), addCustomSection(PROGRAM, "sourceMappingURL", encodeName(url)).bytes);
   };
 
@@ -309,7 +309,7 @@ describe("gomalloc inspect", () => {
   });
 
   it("reads standard input, and shows control characters in names as escapes", async () => {
-    const { renameExports } = await import("../../src/tools/edit.ts");
+    const { renameExports } = await import("../../src/wasm/edit.ts");
     const odd = renameExports(PROGRAM, ({ name }) => (name === "do_malloc" ? "\u001b[2Jdo\u202e" : undefined)).bytes;
     const { status, bytes } = await gomallocWith(odd, "inspect", "-");
     expect(status).toBe(0);

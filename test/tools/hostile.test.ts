@@ -3,11 +3,11 @@
  * JavaScript, searches that would take hours. Each is refused with its reason, or harmless.
  */
 import { describe, expect, it } from "vitest";
-import { addCustomSection, concat, encodeName, encodeU32, renameExports, vector } from "../../src/tools/edit.ts";
 import { link } from "../../src/tools/link.ts";
-import { inspect } from "../../src/tools/module.ts";
 import { shiftSourceMap } from "../../src/tools/sourcemap.ts";
 import { swap } from "../../src/tools/swap/swap.ts";
+import { addCustomSection, concat, encodeName, encodeU32, renameExports, vector } from "../../src/wasm/edit.ts";
+import { inspect } from "../../src/wasm/parse.ts";
 import { assemble, programText, refusal } from "./support.ts";
 
 const HEADER = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);

@@ -1,10 +1,10 @@
 /** What link and inspect refuse, each with its code and a fix, and what they accept though it is unusual. */
 import binaryen from "binaryen";
 import { describe, expect, it } from "vitest";
-import { addCustomSection, concat, encodeName, encodeU32, vector } from "../../src/tools/edit.ts";
 import { link } from "../../src/tools/link.ts";
-import { inspect } from "../../src/tools/module.ts";
 import { swap } from "../../src/tools/swap/swap.ts";
+import { addCustomSection, concat, encodeName, encodeU32, vector } from "../../src/wasm/edit.ts";
+import { inspect } from "../../src/wasm/parse.ts";
 import { assemble, COMMON, HEAP_BASE, programText, refusal } from "./support.ts";
 
 const PLAIN = assemble(programText());

@@ -5,9 +5,9 @@
 import binaryen from "binaryen";
 import { describe, expect, it } from "vitest";
 import { type LinkOptions, link } from "../../src/tools/link.ts";
-import { inspect } from "../../src/tools/module.ts";
 import { formatReport } from "../../src/tools/report.ts";
 import { swap } from "../../src/tools/swap/swap.ts";
+import { inspect } from "../../src/wasm/parse.ts";
 import { assemble, COMMON, exercise, familyOf, HEAP_BASE, programText, refusal } from "./support.ts";
 
 const FEATURES = COMMON | binaryen.Features.Atomics;

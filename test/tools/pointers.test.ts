@@ -1,12 +1,12 @@
 /** Calls through pointers: which are redirected, that they do what they did, that the rest is left alone. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { encodeS32 } from "../../src/tools/edit.ts";
+import { findPointerCalls } from "../../src/tools/inline/pointers.ts";
 import { type LinkOptions, link } from "../../src/tools/link.ts";
-import { inspect } from "../../src/tools/module.ts";
-import { findPointerCalls } from "../../src/tools/pointers.ts";
-import { Reader } from "../../src/tools/reader.ts";
 import { formatReport } from "../../src/tools/report.ts";
+import { encodeS32 } from "../../src/wasm/edit.ts";
+import { inspect } from "../../src/wasm/parse.ts";
+import { Reader } from "../../src/wasm/reader.ts";
 import { assemble, bodyOf, instantiate, programText } from "./support.ts";
 
 const TAKE = "(type $take (func (param i32) (result i32)))";

@@ -2,10 +2,10 @@
 import { SourceMap, type SourceMapPayload } from "node:module";
 import asc from "assemblyscript/asc";
 import { beforeAll, describe, expect, it } from "vitest";
-import { concat, encodeU32 } from "../../src/tools/edit.ts";
 import { link } from "../../src/tools/link.ts";
-import { inspect } from "../../src/tools/module.ts";
 import { shiftSourceMap } from "../../src/tools/sourcemap.ts";
+import { concat, encodeU32 } from "../../src/wasm/edit.ts";
+import { inspect } from "../../src/wasm/parse.ts";
 import { instantiate, refusal } from "./support.ts";
 
 const LINES = [

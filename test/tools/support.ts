@@ -5,7 +5,7 @@
 import binaryen from "binaryen";
 import { expect } from "vitest";
 import { bytesOf, runTool } from "../../bench/lib/build/clang.ts";
-import { ToolError, type ToolErrorCode } from "../../src/tools/errors.ts";
+import { ToolError, type ToolErrorCode } from "../../src/wasm/errors.ts";
 import { between, random } from "../support/random.ts";
 import type { MallocExports } from "../support/wasm.ts";
 

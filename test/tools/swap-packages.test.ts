@@ -6,10 +6,10 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { inspect } from "../../src/tools/module.ts";
 import { freesLikeDlmalloc } from "../../src/tools/swap/headers.ts";
 import { Program } from "../../src/tools/swap/program.ts";
 import { type SwapResult, swap } from "../../src/tools/swap/swap.ts";
+import { inspect } from "../../src/wasm/parse.ts";
 import { drive, type PackageName, WASM } from "./swap/packages.ts";
 
 const PAGE = 65536;

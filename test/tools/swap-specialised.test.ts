@@ -6,9 +6,9 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { runBinaryen } from "../../src/tools/binaryen.ts";
-import { ToolError } from "../../src/tools/errors.ts";
-import { inspect } from "../../src/tools/module.ts";
 import { swap } from "../../src/tools/swap/swap.ts";
+import { ToolError } from "../../src/wasm/errors.ts";
+import { inspect } from "../../src/wasm/parse.ts";
 import { Project } from "../native/support/project.ts";
 import { describeWith } from "../support/describewith.ts";
 import { CLANG } from "../support/needs.ts";

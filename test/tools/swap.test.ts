@@ -3,10 +3,10 @@
  * the faults for which it must refuse.
  */
 import { describe, expect, it } from "vitest";
-import { addCustomSection, removeExports } from "../../src/tools/edit.ts";
 import { link } from "../../src/tools/link.ts";
-import { inspect } from "../../src/tools/module.ts";
 import { formatSwapReport, swap } from "../../src/tools/swap/swap.ts";
+import { addCustomSection, removeExports } from "../../src/wasm/edit.ts";
+import { inspect } from "../../src/wasm/parse.ts";
 import { refusal } from "./support.ts";
 import { compileWork, expectSameWork, freeList, freeListProgram, inlineAll, startWork } from "./swap/fixtures.ts";
 

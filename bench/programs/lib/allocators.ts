@@ -85,13 +85,17 @@ async function withGomalloc(program: Program): Promise<Bytes> {
   const app = await linked(program, OURS, [await compile("gomalloc-shim", [unit])]);
   const core = await readFile(join(BUILD, "gomalloc.debug.wasm"));
   // What link() is made of decides what it makes.
-  const folder = join(ROOT, "src", "tools");
-  const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".ts")).sort();
-  const tools = await Promise.all(names.map((name) => readFile(join(folder, name))));
+  const tools = (await Promise.all(["tools", "wasm"].map((name) => sourcesOf(join(ROOT, "src", name))))).flat();
   return cached(`${program.name}-gomalloc`, [packageVersion("binaryen"), ...tools, core, app], async () => {
     const { link } = await import("../../../src/tools/index.ts");
     return (await link(app, { names: true })).wasm;
   });
+}
+
+/** The .ts files below a folder, in the order of their names. */
+async function sourcesOf(folder: string): Promise<Uint8Array[]> {
+  const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".ts")).sort();
+  return Promise.all(names.map((name) => readFile(join(folder, name))));
 }
 
 const withDlmalloc = (program: Program) => linked(program, REFERENCE, []);

@@ -6,8 +6,8 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { sectionIds } from "../../../scripts/build-check.ts";
-import { setStart } from "../../../src/tools/edit.ts";
-import { SECTION } from "../../../src/tools/module.ts";
+import { setStart } from "../../../src/wasm/edit.ts";
+import { SECTION } from "../../../src/wasm/parse.ts";
 import { cached } from "../../lib/build/cache.ts";
 import { bytesOf, runTool } from "../../lib/build/clang.ts";
 import { type Allowed, featureSet } from "../../lib/build/merge.ts";

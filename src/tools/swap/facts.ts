@@ -6,9 +6,9 @@
  * access through a local that holds several constants is a possible one ("may"), and only one through a constant or a
  * local with no other value is certain. Cost: one walk over the code.
  */
-import { ToolError } from "../errors.js";
-import type { ModuleInfo } from "../module.js";
-import { displaced, type Operand, walk } from "./instructions.js";
+import { ToolError } from "../../wasm/errors.js";
+import { displaced, type Operand, walk } from "../../wasm/instructions.js";
+import type { ModuleInfo } from "../../wasm/parse.js";
 
 /** An access whose address is known. */
 export interface Access {

@@ -5,7 +5,7 @@
  * keeps the break in a static word whose first value is the heap's base; wasi-libc's dlmalloc has the base as a
  * constant. Either must agree with the first block that the allocator returned when it ran on its own.
  */
-import { ToolError } from "../errors.js";
+import { ToolError } from "../../wasm/errors.js";
 import type { FunctionFacts } from "./facts.js";
 import type { OldAllocator } from "./members.js";
 import type { Program } from "./program.js";

@@ -6,7 +6,7 @@
  * one only if it behaves so when it is called on its own (probe.ts). What remains unknown is refused: the swap would
  * leave it working on a heap that is not there.
  */
-import { ToolError, type ToolErrorCode } from "../errors.js";
+import { ToolError, type ToolErrorCode } from "../../wasm/errors.js";
 import { alreadyLinked, originOf, originText } from "../origin.js";
 import { findHeaderReaders, freesLikeDlmalloc } from "./headers.js";
 import { type Pair, Probe } from "./probe.js";

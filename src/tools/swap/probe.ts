@@ -8,9 +8,9 @@
  * have BUDGET together; a module that needs more is refused.
  */
 import { createContext, Script } from "node:vm";
-import { addExports, editModule, setStart } from "../edit.js";
-import { ToolError } from "../errors.js";
-import type { MemoryInfo } from "../module.js";
+import { addExports, editModule, setStart } from "../../wasm/edit.js";
+import { ToolError } from "../../wasm/errors.js";
+import type { MemoryInfo } from "../../wasm/parse.js";
 import type { Program } from "./program.js";
 import { ROLE_NAMES, type RoleName } from "./rolenames.js";
 

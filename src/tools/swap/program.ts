@@ -4,11 +4,11 @@
  * Reachable is what exports, the start function, tables and references lead to; the rest is dead code that the
  * optimiser will drop and that therefore neither helps nor hinders. Cost: one walk over the code.
  */
-import { ToolError } from "../errors.js";
-import { sameType } from "../family.js";
-import type { FunctionType, ModuleInfo } from "../module.js";
+import { ToolError } from "../../wasm/errors.js";
+import { sameType } from "../../wasm/family.js";
+import { UnknownInstruction } from "../../wasm/instructions.js";
+import type { FunctionType, ModuleInfo } from "../../wasm/parse.js";
 import { collectFacts, type FunctionFacts, referencedFunctions, StaticData } from "./facts.js";
-import { UnknownInstruction } from "./instructions.js";
 import type { RoleName } from "./rolenames.js";
 import { ROLES } from "./roles.js";
 

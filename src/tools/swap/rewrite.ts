@@ -4,11 +4,12 @@
  * Functions keep their identity: internal callers, table entries and exports follow. What only the old bodies used is
  * dead afterwards and goes when the result is optimised. Cost: the module is read and written once by binaryen.
  */
+
+import { addExports, removeCustomSections } from "../../wasm/edit.js";
+import { ToolError } from "../../wasm/errors.js";
+import { GOMALLOC } from "../../wasm/family.js";
+import type { FunctionType } from "../../wasm/parse.js";
 import { type Binaryen, loadBinaryen } from "../binaryen.js";
-import { addExports, removeCustomSections } from "../edit.js";
-import { ToolError } from "../errors.js";
-import { GOMALLOC } from "../family.js";
-import type { FunctionType } from "../module.js";
 import type { Member } from "./members.js";
 import type { Program } from "./program.js";
 import { internalName, ROLES, type Role } from "./roles.js";

@@ -4,8 +4,9 @@
  *
  * A new body calls imports from module "gomalloc" and nothing else, so internal callers and table entries follow.
  */
+
+import type { FunctionType } from "../../wasm/parse.js";
 import type { Binaryen } from "../binaryen.js";
-import type { FunctionType } from "../module.js";
 import { ROLE_NAMES, type RoleName } from "./rolenames.js";
 
 type Module = InstanceType<Binaryen["Module"]>;

@@ -10,14 +10,15 @@
  * It is done when it is sure, else refused with the reason; docs/swap.md says how it decides. The program's bytes are
  * never changed. Cost: some seconds for a module of a megabyte, most of them in wasm-opt.
  */
+
+import { renameImports } from "../../wasm/edit.js";
+import { ToolError, whole } from "../../wasm/errors.js";
+import { ENV } from "../../wasm/family.js";
+import { type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "../../wasm/parse.js";
 import { acceptProgram } from "../accept.js";
 import { GROWTH_IMPORTS } from "../allocator.js";
 import { readSwapOptions, type SwapOptions } from "../arguments.js";
-import { renameImports } from "../edit.js";
-import { ToolError, whole } from "../errors.js";
-import { ENV } from "../family.js";
 import { type LinkResult, linkProgram } from "../link.js";
-import { type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "../module.js";
 import { refuseInvalid } from "../validity.js";
 import { findHeapBase } from "./growth.js";
 import { findAllocator, type OldAllocator } from "./members.js";

@@ -3,8 +3,8 @@
  * marked, so that a lost barrier fails at the end of the cycle, not when somebody misses the object.
  */
 import { expect } from "vitest";
-import { bindExports, M_MISUSE, MISUSE_RETURN } from "../../../src/abi.ts";
-import { Heap } from "../../../src/heap.ts";
+import { bindExports, M_MISUSE, MISUSE_RETURN } from "../../../src/base/abi.ts";
+import { Heap } from "../../../src/heap/heap.ts";
 import type { Collector, CollectorOptions } from "../../../src/index.ts";
 import { wasmModule } from "../../support/wasm.ts";
 

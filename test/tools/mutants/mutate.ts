@@ -12,8 +12,8 @@ import {
   renameImports,
   replaceSection,
   vector,
-} from "../../../src/tools/edit.ts";
-import { inspect, type ModuleInfo, SECTION } from "../../../src/tools/module.ts";
+} from "../../../src/wasm/edit.ts";
+import { inspect, type ModuleInfo, SECTION } from "../../../src/wasm/parse.ts";
 import { between, type Random, random } from "../../support/random.ts";
 
 export interface Subject {

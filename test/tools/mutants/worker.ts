@@ -4,10 +4,10 @@
  * long.
  */
 import { readFileSync } from "node:fs";
-import { ToolError } from "../../../src/tools/errors.ts";
 import { link } from "../../../src/tools/link.ts";
-import { inspect } from "../../../src/tools/module.ts";
 import { swap } from "../../../src/tools/swap/swap.ts";
+import { ToolError } from "../../../src/wasm/errors.ts";
+import { inspect } from "../../../src/wasm/parse.ts";
 import { mutate, type Subject } from "./mutate.ts";
 
 export interface Job {

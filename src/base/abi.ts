@@ -6,7 +6,7 @@
  */
 import { show } from "./check.js";
 import { HeapDisposedError, ModuleLoadError } from "./errors.js";
-import { COLLECTOR_NAMES, type CollectorExports } from "./gc/abi.js";
+import { COLLECTOR_NAMES, type CollectorExports } from "./gcabi.js";
 
 /** Bytes in the unit of WebAssembly.Memory.grow. */
 export const WASM_PAGE_SIZE = 65536;

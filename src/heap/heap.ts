@@ -9,20 +9,26 @@
  * Any call that allocates may grow the memory and thereby detach every typed array over it: read through `view`, `u8`
  * and their like, which notice. A call into wasm costs some 3 ns beside its work.
  */
-import { disposedExports, type HostExports } from "./abi.js";
-import { boolean, namesOf, powerOfTwo, readOptions, u32 } from "./check.js";
+import { disposedExports, type HostExports } from "../base/abi.js";
+import { boolean, namesOf, powerOfTwo, readOptions, u32 } from "../base/check.js";
+import { DISPOSE } from "../base/dispose.js";
+import {
+  CollectorUnavailableError,
+  HeapDisposedError,
+  InvariantError,
+  OutOfMemoryError,
+  refusal,
+} from "../base/errors.js";
+import { MEMSTATS_BYTES, type MemStats, readMemStats } from "../base/memstats.js";
+import { type HeapType, needsScan } from "../base/types.js";
+import { elementSize, HeapView, MemoryViews, type ViewConstructor, type ViewOver } from "../base/views.js";
+import { Collector, createCollector } from "../gc/collector.js";
+import type { CoreExports } from "../gc/core.js";
+import type { CollectorOptions } from "../gc/options.js";
 import { leaveMemory } from "./claim.js";
-import { DISPOSE } from "./dispose.js";
-import { CollectorUnavailableError, HeapDisposedError, InvariantError, OutOfMemoryError, refusal } from "./errors.js";
-import { Collector, createCollector } from "./gc/collector.js";
-import type { CoreExports } from "./gc/core.js";
-import type { CollectorOptions } from "./gc/options.js";
 import { INSPECT } from "./inspect.js";
 import { describeInvariant } from "./invariants.js";
-import { MEMSTATS_BYTES, type MemStats, readMemStats } from "./memstats.js";
 import { applyLimits, type HeapLimits, readLimits } from "./options.js";
-import { type HeapType, needsScan } from "./types.js";
-import { elementSize, HeapView, MemoryViews, type ViewConstructor, type ViewOver } from "./views.js";
 
 /** What validate looks at beside the records. */
 export interface ValidateOptions {

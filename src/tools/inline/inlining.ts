@@ -2,11 +2,12 @@
  * What of a program is inlined beside the allocator itself: its thin wrappers of the family (wrappers.ts) and its calls
  * through pointers (pointers.ts); and which calls stay calls (crowds.ts). binaryen does it, told by a section of hints.
  */
-import { INLINED } from "./allocator.js";
+
+import { addCustomSection, concat, type Edited, editModule, encodeU32, vector } from "../../wasm/edit.js";
+import { FAMILY } from "../../wasm/family.js";
+import type { ImportInfo, ModuleInfo } from "../../wasm/parse.js";
+import { INLINED } from "../allocator.js";
 import { type Crowd, crowdRedirects, findCrowds } from "./crowds.js";
-import { addCustomSection, concat, type Edited, editModule, encodeU32, vector } from "./edit.js";
-import { FAMILY } from "./family.js";
-import type { ImportInfo, ModuleInfo } from "./module.js";
 import { findPointerCalls, type PointerCalls, pointerRedirects } from "./pointers.js";
 import { redirectCalls } from "./redirect.js";
 import { thinWrappers } from "./wrappers.js";

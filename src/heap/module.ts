@@ -5,10 +5,10 @@
  * An inlined module is decoded and compiled at its first use and kept for every later heap; compiling is a few
  * milliseconds, an instance a fraction of one. Nothing happens at import.
  */
-import { checkHostModule } from "./abi.js";
-import { decodeBase64 } from "./base64.js";
-import { isBytes, isModule, show } from "./check.js";
-import { ModuleLoadError } from "./errors.js";
+import { checkHostModule } from "../base/abi.js";
+import { decodeBase64 } from "../base/base64.js";
+import { isBytes, isModule, show } from "../base/check.js";
+import { ModuleLoadError } from "../base/errors.js";
 
 /** Wasm that can be compiled at once. */
 export type WasmSource = WebAssembly.Module | ArrayBuffer | ArrayBufferView<ArrayBuffer>;

@@ -3,9 +3,9 @@
  * `malloc` is that calls gomalloc's and sets errno when it gives NULL. Inlining the allocator into such a function helps nobody unless the
  * function itself is inlined where it is called. Cost: a look at every body of at most MAX_SIZE bytes.
  */
-import { sameType } from "./family.js";
-import type { ModuleInfo } from "./module.js";
-import { IGNORE, walkIfKnown } from "./swap/instructions.js";
+import { sameType } from "../../wasm/family.js";
+import { IGNORE, walkIfKnown } from "../../wasm/instructions.js";
+import type { ModuleInfo } from "../../wasm/parse.js";
 
 /** Bytes of a body. Passing three parameters on takes 10, a test for NULL with a store to errno some 20 more. */
 const MAX_SIZE = 48;

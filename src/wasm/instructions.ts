@@ -12,8 +12,8 @@
  * exceptions (both forms), SIMD with its relaxed part, and atomics. Others (GC) throw UnknownInstruction.
  * Cost: linear in the body.
  */
-import type { FunctionType } from "../module.js";
-import { malformed, Reader } from "../reader.js";
+import type { FunctionType } from "./parse.js";
+import { malformed, Reader } from "./reader.js";
 
 /** What the walk knows of an operand. Numbers are unsigned 32-bit, offsets signed. */
 export type Operand =

@@ -2,10 +2,10 @@
  * The two ways to a heap: makeHeap compiles in place, makeHeapAsync on the engine's threads and from the network. The
  * entries (full.ts, slim.ts) make createHeap and createHeapAsync of them, each with its default module.
  */
-import { bindExports, instantiate, instantiateAsync, M_MISUSE, MISUSE_RETURN } from "./abi.js";
-import { namesOf, readOptions } from "./check.js";
+import { bindExports, instantiate, instantiateAsync, M_MISUSE, MISUSE_RETURN } from "../base/abi.js";
+import { namesOf, readOptions } from "../base/check.js";
+import { checkCollectorOptions } from "../gc/options.js";
 import { initHeap } from "./claim.js";
-import { checkCollectorOptions } from "./gc/options.js";
 import { Heap } from "./heap.js";
 import { type AsyncWasmSource, type DefaultModule, loadModule, loadModuleAsync, type WasmSource } from "./module.js";
 import {

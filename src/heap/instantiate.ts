@@ -8,12 +8,25 @@
  *
  * Cost: a call between instances is several times a call within one; merging (`gomalloc link`) is faster. One thread.
  */
-import { bindExports, instantiateAsync, M_MISUSE, MISUSE_RETURN } from "./abi.js";
-import { decodeBase64 } from "./base64.js";
-import { aMemory, isBytes, isMemory, isModule, namesOf, object, oneOf, reading, readOptions, within } from "./check.js";
+import { bindExports, instantiateAsync, M_MISUSE, MISUSE_RETURN } from "../base/abi.js";
+import { decodeBase64 } from "../base/base64.js";
+import {
+  aMemory,
+  isBytes,
+  isMemory,
+  isModule,
+  namesOf,
+  object,
+  oneOf,
+  reading,
+  readOptions,
+  within,
+} from "../base/check.js";
+import { ModuleLoadError } from "../base/errors.js";
+import { TRAMPOLINE_NAMES, TRAMPOLINE_WASM_BASE64 } from "../generated/wasm-trampoline.js";
+import { ENV, FAMILY, GOMALLOC } from "../wasm/family.js";
+import { inspect } from "../wasm/parse.js";
 import { initHeap } from "./claim.js";
-import { ModuleLoadError } from "./errors.js";
-import { TRAMPOLINE_NAMES, TRAMPOLINE_WASM_BASE64 } from "./generated/wasm-trampoline.js";
 import { Heap } from "./heap.js";
 import {
   type AsyncWasmSource,
@@ -24,8 +37,6 @@ import {
   loadModuleAsync,
 } from "./module.js";
 import { applyLimits, checkLimits, type HeapLimits, newMemory, refuseShared, setOption } from "./options.js";
-import { ENV, FAMILY, GOMALLOC } from "./tools/family.js";
-import { inspect } from "./tools/module.js";
 
 export interface InstantiateWithOptions extends HeapLimits {
   /** What else the program imports. Names of the malloc family that stand in here are left to it. */

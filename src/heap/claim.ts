@@ -8,8 +8,8 @@
  * Cost: a walk of the memory's heaps for each that is made. Heaps of several threads have a word of their own for this
  * (src/shared/create.ts).
  */
-import type { HostExports } from "./abi.js";
-import { HeapOverlapError } from "./errors.js";
+import type { HostExports } from "../base/abi.js";
+import { HeapOverlapError } from "../base/errors.js";
 
 /** What makes an instance known, and where the heap in it ends. */
 type Claim = Pick<HostExports, "init" | "heapLast">;

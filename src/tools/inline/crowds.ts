@@ -13,11 +13,12 @@
  *
  * Cost: one walk over the code.
  */
+
+import { encodeU32, getParams, type NewFunction, OP, valueTypeCode } from "../../wasm/edit.js";
+import { type CallSite, IGNORE, walkIfKnown } from "../../wasm/instructions.js";
+import { functionName, type ModuleInfo } from "../../wasm/parse.js";
 import { growthBudget, INLINED_BYTES, MIN_BUDGET } from "./budget.js";
-import { encodeU32, getParams, type NewFunction, OP, valueTypeCode } from "./edit.js";
-import { functionName, type ModuleInfo } from "./module.js";
 import { hasRoom, type Redirect } from "./redirect.js";
-import { type CallSite, IGNORE, walkIfKnown } from "./swap/instructions.js";
 
 /** Calls of one function that a function may have and still get each of them inlined, if the budget allows it. */
 const MAX_CALLS = 8;

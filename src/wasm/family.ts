@@ -1,7 +1,7 @@
 /**
  * The functions that a program may take from gomalloc: their types, and under which module names they are found.
  */
-import type { FunctionType } from "./module.js";
+import type { FunctionType } from "./parse.js";
 
 /** The module from which programs import the allocator. */
 export const GOMALLOC = "gomalloc";

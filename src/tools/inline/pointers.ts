@@ -13,11 +13,12 @@
  *
  * Cost: one walk over the code.
  */
+
+import { encodeS32, encodeU32, getParams, type NewFunction, OP, valueTypeCode } from "../../wasm/edit.js";
+import { IGNORE, type IndirectCall, walkIfKnown } from "../../wasm/instructions.js";
+import { type FunctionType, functionName, type ModuleInfo } from "../../wasm/parse.js";
 import { growthBudget, INLINED_BYTES } from "./budget.js";
-import { encodeS32, encodeU32, getParams, type NewFunction, OP, valueTypeCode } from "./edit.js";
-import { type FunctionType, functionName, type ModuleInfo } from "./module.js";
 import { hasRoom, type Redirect } from "./redirect.js";
-import { IGNORE, type IndirectCall, walkIfKnown } from "./swap/instructions.js";
 
 /** Functions of one type in the table. With more a call through a pointer is rarely one of the family, or of its callers. */
 const MAX_FUNCTIONS = 8;

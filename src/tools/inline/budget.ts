@@ -1,5 +1,5 @@
 /** By how much inlining may make a program longer. Estimates in bytes, pure functions. */
-import type { ModuleInfo } from "./module.js";
+import type { ModuleInfo } from "../../wasm/parse.js";
 
 /** Bytes that a call grows by, about, where malloc or free is inlined. */
 export const INLINED_BYTES = 170;

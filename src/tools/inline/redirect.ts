@@ -2,9 +2,9 @@
  * Calls given another callee, a function that is added behind all others. The new instruction goes where the old one
  * was, with nops behind it where it is shorter, so nothing moves within the code. Cost: one copy of the file.
  */
-import { addFunctions, type Edited, encodeU32, type NewFunction, OP } from "./edit.js";
-import type { ModuleInfo } from "./module.js";
-import type { CallSite } from "./swap/instructions.js";
+import { addFunctions, type Edited, encodeU32, type NewFunction, OP } from "../../wasm/edit.js";
+import type { CallSite } from "../../wasm/instructions.js";
+import type { ModuleInfo } from "../../wasm/parse.js";
 
 export interface Redirect {
   readonly sites: readonly CallSite[];

@@ -1,10 +1,10 @@
 /**
  * Options of a heap: checked here, once, and brought into the form that the instance takes.
  */
-import { type HostExports, M_MAX_BYTES, M_RESERVE, M_SOFT_LIMIT, MAX_WASM_PAGES, WASM_PAGE_SIZE } from "./abi.js";
-import { aMemory, isShared, namesOf, oneOf, readOptions, u32, within } from "./check.js";
-import { OutOfMemoryError } from "./errors.js";
-import type { CollectorOptions } from "./gc/options.js";
+import { type HostExports, M_MAX_BYTES, M_RESERVE, M_SOFT_LIMIT, MAX_WASM_PAGES, WASM_PAGE_SIZE } from "../base/abi.js";
+import { aMemory, isShared, namesOf, oneOf, readOptions, u32, within } from "../base/check.js";
+import { OutOfMemoryError } from "../base/errors.js";
+import type { CollectorOptions } from "../gc/options.js";
 
 /** Where a heap in a memory of its own begins: address 0 is null, and a write near null hits nothing of the heap's. */
 const DEFAULT_HEAP_BASE = 1024;

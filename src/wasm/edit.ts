@@ -4,8 +4,8 @@
  * Each edit returns new bytes and by how much the code section moved, which is what a source map has to be shifted by.
  * Cost: one copy of the file an edit.
  */
-import type { ExportInfo, ExternKind, FunctionType, ImportInfo, ModuleInfo } from "./module.js";
-import { inspect, SECTION, SECTION_ORDER, VALUE_TYPES } from "./module.js";
+import type { ExportInfo, ExternKind, FunctionType, ImportInfo, ModuleInfo } from "./parse.js";
+import { inspect, SECTION, SECTION_ORDER, VALUE_TYPES } from "./parse.js";
 import { Reader } from "./reader.js";
 
 export interface Edited {
