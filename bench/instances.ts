@@ -1,5 +1,5 @@
 /**
- * `npx tsx bench/instances.ts [--rounds N] [--clock cpu]`: what a pair of malloc and free costs from inside a program
+ * `npx tsx bench/instances.ts [--rounds N] [--clock cpu] [--write | --results FOLDER]`: what a pair of malloc and free costs from inside a program
  * that is merged with gomalloc, and from one that stands beside it (instantiateWith), with its memory imported and with
  * its own. One program in three forms, taking turns; medians.
  */
@@ -8,8 +8,10 @@ import binaryen from "binaryen";
 import { instantiateWith } from "../src/index.ts";
 import { link } from "../src/tools/index.ts";
 import { now, useClock } from "./lib/clock.ts";
+import { describeMachine } from "./lib/machine.ts";
+import { publish, RESULT_FLAGS, resultFolder } from "./lib/results.ts";
 import { median, spread } from "./lib/statistics.ts";
-import { table } from "./lib/tables.ts";
+import { type Table, text } from "./lib/table.ts";
 
 const PAIRS = 4_000_000;
 
@@ -51,8 +53,13 @@ async function instances(): Promise<Map<string, WebAssembly.Exports>> {
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { rounds: { type: "string", default: "15" }, clock: { type: "string", default: "wall" } },
+    options: {
+      rounds: { type: "string", default: "15" },
+      clock: { type: "string", default: "wall" },
+      ...RESULT_FLAGS,
+    },
   });
+  const folder = resultFolder(values, undefined);
   const rounds = Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.rounds}: a number from 1 on`);
   if (values.clock !== "wall" && values.clock !== "cpu") throw new Error(`--clock ${values.clock}: wall or cpu`);
@@ -69,11 +76,19 @@ async function main(): Promise<void> {
     }
   }
   const base = median(times.get("merged (gomalloc link)")!);
-  const rows = [...times].map(([name, all]) => {
-    const middle = median(all);
-    return [name, middle.toFixed(1), `${(middle / base).toFixed(2)}x`, `${(spread(all) * 100).toFixed(0)} %`];
-  });
-  console.log(table(["a pair of malloc and free", "ns", "over merged", "spread"], rows));
+  const table: Table = {
+    columns: [
+      { name: "a pair of malloc and free" },
+      { name: "ns", digits: 1 },
+      { name: "over merged", digits: 2, unit: "x" },
+      { name: "spread", digits: 0, unit: " %" },
+    ],
+    rows: [...times].map(([name, all]) => [name, median(all), median(all) / base, spread(all) * 100]),
+  };
+  console.log(text(table));
+  const conditions = `medians of ${rounds} interleaved rounds, ${values.clock} time`;
+  const found = { machine: describeMachine({ binaryen: "binaryen" }), conditions, tables: [table], notes: [] };
+  if (folder) await publish(folder, "instances", "npx tsx bench/instances.ts", found);
 }
 
 await main();

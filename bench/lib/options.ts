@@ -4,6 +4,7 @@
 
 import { parseArgs } from "node:util";
 import type { Clock } from "./clock.ts";
+import { RESULT_FLAGS, RESULT_HELP, resultFolder } from "./results.ts";
 
 /** What a run is asked to do. */
 export interface Options {
@@ -25,6 +26,8 @@ export interface Options {
   wantsAllocator(name: string): boolean;
   readonly json: string | undefined;
   readonly svg: string | undefined;
+  /** The folder that the result is published to, if it is. */
+  readonly results: string | undefined;
 }
 
 /** What the quick mode spends on measuring; building and the rest take half a minute. */
@@ -42,6 +45,7 @@ const HELP = `usage: tsx bench/main.ts [options]
   --clock wall|cpu      wall time (default), or processor time for a machine that is busy otherwise
   --json <file>         where the figures go (default bench/results/local/bench.json)
   --svg <file>          where the chart goes (default bench/results/local/bench.svg)
+${RESULT_HELP}
   --help                this text
 `;
 
@@ -55,6 +59,7 @@ const FLAGS = {
   clock: { type: "string", default: "wall" },
   json: { type: "string" },
   svg: { type: "string" },
+  ...RESULT_FLAGS,
   help: { type: "boolean", default: false },
 } as const;
 
@@ -85,5 +90,6 @@ export function readOptions(argv: readonly string[]): Options | undefined {
     wantsAllocator: (name) => allocator.test(name) && (names?.includes(name) ?? true),
     json: values.json,
     svg: values.svg,
+    results: resultFolder(values, values.full && !values.checked ? undefined : "add --full"),
   };
 }

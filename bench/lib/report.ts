@@ -7,13 +7,14 @@ import { dirname, join, relative } from "node:path";
 import type { Allocator } from "./catalog.ts";
 import { chart } from "./chart.ts";
 import type { Verdict } from "./checked.ts";
-import { FLOOR } from "./floor.ts";
 import type { Inspection } from "./inspect.ts";
 import type { JsRow } from "./jscalls.ts";
 import { describeMachine } from "./machine.ts";
 import type { Options } from "./options.ts";
 import { RESULTS, ROOT } from "./paths.ts";
+import { publish } from "./results.ts";
 import type { Row } from "./summary.ts";
+import { type Table, text } from "./table.ts";
 import {
   coldTable,
   inspectionTable,
@@ -21,7 +22,6 @@ import {
   memoryTable,
   netTable,
   ratioTable,
-  table,
   targetTable,
   timeTable,
 } from "./tables.ts";
@@ -46,15 +46,16 @@ export async function timedReport(found: Findings, options: Options): Promise<vo
   const [least, most] = roundsOf(found);
   const rounds = least === most ? `${most}` : `${least} to ${most}`;
   const targets = judge(rows, allocators, found.size);
-  const sections = [
-    `${machine.cpu}, ${machine.cores} cores, node ${machine.node}; medians of ${rounds} interleaved rounds, ${options.clock} time`,
-    ...(rows.length ? timeSections(rows, allocators) : []),
+  const conditions = `medians of ${rounds} interleaved rounds, ${options.clock} time`;
+  const tables = [
+    ...(rows.length ? timeTables(rows, allocators) : []),
     found.inspections.length ? inspectionTable(found.inspections) : undefined,
     found.js.length ? jsTable(found.js) : undefined,
     targetTable(targets),
-    ...found.missing,
-  ];
-  console.log(`\n${sections.filter((section) => section !== undefined).join("\n\n")}\n`);
+  ].filter((one) => one !== undefined);
+  const notes = [...failures(rows), ...found.missing];
+  const origin = `${machine.cpu}, ${machine.cores} cores, node ${machine.node}; ${conditions}`;
+  console.log(`\n${[origin, ...tables.map(text), ...notes].join("\n\n")}\n`);
   const json = options.json ?? join(RESULTS, "bench.json");
   const svg = options.svg ?? join(RESULTS, "bench.svg");
   const { clock } = options;
@@ -72,6 +73,7 @@ export async function timedReport(found: Findings, options: Options): Promise<vo
   await save(json, `${JSON.stringify(record, undefined, 2)}\n`);
   await save(svg, chart(rows, allocators, `${machine.cpu}, node ${machine.node}`));
   console.log(`figures: ${relative(ROOT, json)}   chart: ${relative(ROOT, svg)}`);
+  if (options.results) await publish(options.results, "bench", "npm start", { machine, conditions, tables, notes });
 }
 
 /** The fewest and the most rounds that gomalloc and its peers had. */
@@ -81,12 +83,9 @@ function roundsOf({ allocators, rows }: Findings): [number, number] {
   return counts.length ? [Math.min(...counts), Math.max(...counts)] : [0, 0];
 }
 
-function timeSections(rows: readonly Row[], allocators: readonly Allocator[]): (string | undefined)[] {
+function timeTables(rows: readonly Row[], allocators: readonly Allocator[]): (Table | undefined)[] {
   return [
     timeTable(rows, allocators),
-    `> stopped by the time limit: the part that was done. - failed or out of memory. ${FLOOR}: the driver alone,\n` +
-      "given the addresses beforehand; no allocator can be below it.",
-    ...failures(rows),
     coldTable(rows, allocators),
     ratioTable(rows, allocators),
     netTable(rows, allocators),
@@ -119,7 +118,8 @@ export function checkedReport(
     }
     return [workload, name, "-", kind === "bump" ? "out of memory, which it cannot reuse" : verdict];
   });
-  console.log(`\n${[table(["workload", "allocator", "operations", "found"], body), ...missing].join("\n\n")}\n`);
+  const head = ["workload", "allocator", "operations", "found"].map((name) => ({ name }));
+  console.log(`\n${[text({ columns: head, rows: body }), ...missing].join("\n\n")}\n`);
   return verdicts.every(({ allocator, verdict }) =>
     typeof verdict === "string" ? allocator.kind === "bump" : verdict.failure === undefined,
   );

@@ -6,7 +6,7 @@
  *   sources, clang      fetching, compiling
  *   allocators, optimize  the columns: linking a program with each allocator
  *   measure, run, worker  interleaved rounds; one run
- *   report              Markdown and JSON
+ *   report              tables, JSON
  */
 
 import { Listr } from "listr2";
@@ -116,7 +116,7 @@ async function main(options: Options): Promise<void> {
       ]),
   );
   const allocators = ALLOCATORS.filter(({ name }) => options.wantsAllocator(name));
-  await report({ scale: options.scale, allocators, programs, rows, sizes, skipped: [...skipped] }, options.json);
+  await report({ scale: options.scale, allocators, programs, rows, sizes, skipped: [...skipped] }, options);
 }
 
 const options = readOptions(process.argv.slice(2), {

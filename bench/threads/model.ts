@@ -9,7 +9,7 @@ import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { RESULTS } from "../lib/paths.ts";
-import { table } from "../lib/tables.ts";
+import { cell, columns, type Table, text } from "../lib/table.ts";
 
 /** A customer's circle: some time that needs nobody else, and visits to servers that serve one at a time. */
 export interface Network {
@@ -100,42 +100,43 @@ export function modelRow(input: ModelInput): ModelRow {
 }
 
 /** The table of the model. */
-export function modelTable(rows: readonly ModelRow[]): string {
-  const fixed = (value: number | undefined, digits: number, unit = "") =>
-    value === undefined || !Number.isFinite(value) ? "-" : `${value.toFixed(digits)}${unit}`;
-  const percent = (value: number | undefined) => fixed(value === undefined ? undefined : value * 100, 2, " %");
-  return table(
-    [
-      "workload",
-      "allocator",
-      "ns a call",
-      "locks/1000",
-      "held, ns",
-      "met: measured",
-      "model",
-      "x2 measured",
-      ...THREADS.map((threads) => `x${threads}`),
-      `busy at ${THREADS.at(-1)}`,
-      "knee",
+export function modelTable(rows: readonly ModelRow[]): Table {
+  return {
+    columns: [
+      { name: "workload" },
+      { name: "allocator" },
+      { name: "ns a call", digits: 1 },
+      { name: "locks/1000", digits: 2 },
+      { name: "held, ns", digits: 1 },
+      ...columns(["met: measured", "model"], 2, " %"),
+      { name: "x2 measured", digits: 2 },
+      ...columns(
+        THREADS.map((threads) => `x${threads}`),
+        2,
+      ),
+      { name: `busy at ${THREADS.at(-1)}`, digits: 2, unit: " %" },
+      { name: "knee", digits: 0 },
     ],
-    rows.map((row) => [
+    rows: rows.map((row) => [
       row.workload,
       row.allocator,
-      fixed(row.alone, 1),
-      fixed(row.visits.reduce((sum, visit) => sum + visit, 0) * 1000, 2),
-      fixed(row.service, 1),
-      percent(row.contended),
-      percent(row.expected),
-      fixed(row.measured, 2),
-      ...row.scaling.map((value) => fixed(value, value < 10 ? 2 : 1)),
-      percent(row.busy),
-      fixed(row.knee, 0),
+      ...[
+        row.alone,
+        row.visits.reduce((sum, visit) => sum + visit, 0) * 1000,
+        row.service,
+        row.contended && row.contended * 100,
+        row.expected && row.expected * 100,
+        row.measured,
+        ...row.scaling,
+        row.busy * 100,
+        row.knee,
+      ].map(cell),
     ]),
-  );
+  };
 }
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const file = process.argv[2] ?? join(RESULTS, "threads.json");
   const { model } = JSON.parse(await readFile(file, "utf8")) as { model: ModelInput[] };
-  console.log(modelTable(model.map(modelRow)));
+  console.log(text(modelTable(model.map(modelRow))));
 }

@@ -3,6 +3,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { RESULT_FLAGS, RESULT_HELP, resultFolder } from "../../lib/results.ts";
 import type { Allocator } from "./allocators.ts";
 import type { Scale } from "./catalog.ts";
 
@@ -14,6 +15,8 @@ export interface Options {
   wantsWorkload(name: string): boolean;
   wantsAllocator(name: string): boolean;
   readonly json: string | undefined;
+  /** The folder that the result is published to, if it is. */
+  readonly results: string | undefined;
 }
 
 const HELP = `usage: tsx bench/programs/main.ts [options]
@@ -26,6 +29,7 @@ const HELP = `usage: tsx bench/programs/main.ts [options]
   --inlining            dlmalloc and gomalloc also under wasm-opt's strong inlining (slow to build)
   --rounds <n>          rounds of each measurement (default 5)
   --json <file>         where the figures go (default bench/results/local/programs.json)
+${RESULT_HELP}
   --help                this text
 `;
 
@@ -38,6 +42,7 @@ const FLAGS = {
   inlining: { type: "boolean", default: false },
   rounds: { type: "string" },
   json: { type: "string" },
+  ...RESULT_FLAGS,
   help: { type: "boolean", default: false },
 } as const;
 
@@ -69,6 +74,7 @@ export function readOptions(argv: readonly string[], known: Names): Options | un
     wantsWorkload: (name) => workload.test(name),
     wantsAllocator: (name) => needed.has(name),
     json: values.json,
+    results: resultFolder(values, values.quick ? "leave out --quick" : undefined),
   };
 }
 

@@ -1,15 +1,19 @@
 /**
- * What a run leaves: a Markdown table on the console, JSON on disk.
+ * What a run leaves: tables on the console, JSON on disk.
  */
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { describeMachine } from "../../lib/machine.ts";
 import { RESULTS, ROOT } from "../../lib/paths.ts";
+import { publish } from "../../lib/results.ts";
 import { geometricMean } from "../../lib/statistics.ts";
+import { cell, type Cell as Shown, type Table, text } from "../../lib/table.ts";
+import { MEAN } from "../../lib/tables.ts";
 import { type Allocator, OURS, REFERENCE } from "./allocators.ts";
 import type { Program, Scale } from "./catalog.ts";
 import type { Cell, Row } from "./measure.ts";
+import type { Options } from "./options.ts";
 
 /** Everything a run found. */
 export interface Findings {
@@ -31,14 +35,17 @@ const HEAVY = 0.1;
 
 const MIB = 2 ** 20;
 
-/** Prints the tables and writes the figures; `file` overrides their place. */
-export async function report(found: Findings, file: string | undefined): Promise<void> {
+/** Prints the tables and writes the figures. */
+export async function report(found: Findings, options: Options): Promise<void> {
   const { rows, skipped } = found;
-  const sections = [rows.length ? timeTable(found) : undefined, sizeTable(found), ...skipped, verdict(found)];
-  console.log(`\n${sections.filter((section) => section !== undefined).join("\n\n")}\n`);
-  const path = file ?? join(RESULTS, "programs.json");
+  const tables = [...(rows.length ? [timeTable(found)] : []), ...sizeTables(found)];
+  const judged = verdict(found);
+  const notes = [...skipped, ...(judged === undefined ? [] : [judged])];
+  console.log(`\n${[...tables.map(text), ...notes].join("\n\n")}\n`);
+  const path = options.json ?? join(RESULTS, "programs.json");
+  const machine = describeMachine({ binaryen: "binaryen", clang: "@yowasp/clang" });
   const record = {
-    machine: describeMachine({ binaryen: "binaryen", clang: "@yowasp/clang" }),
+    machine,
     scale: found.scale,
     reference: REFERENCE,
     allocators: found.allocators.map(({ name, about }) => ({ name, about })),
@@ -51,56 +58,69 @@ export async function report(found: Findings, file: string | undefined): Promise
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, `${JSON.stringify(record, undefined, 2)}\n`);
   console.log(`figures: ${relative(ROOT, path)}`);
+  const conditions = `medians of ${options.rounds} interleaved rounds, processor time`;
+  const published = { machine, conditions, tables, notes };
+  if (options.results) await publish(options.results, "programs", "npm run bench:programs", published);
 }
 
 function percent(share: number): string {
   return `${(share * 100).toFixed(0)} %`;
 }
 
-function markdown(head: readonly string[], body: readonly (readonly string[])[]): string {
-  const widths = head.map((_, column) => Math.max(...[head, ...body].map((line) => line[column]!.length)));
-  const show = (line: readonly string[]) =>
-    `| ${line.map((text, i) => (i < 2 ? text.padEnd(widths[i]!) : text.padStart(widths[i]!))).join(" | ")} |`;
-  const rule = `| ${widths.map((width, i) => (i < 2 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`)).join(" | ")} |`;
-  return [show(head), rule, ...body.map(show)].join("\n");
-}
-
 /** A ratio of times and its standard error. */
-function withError(cell: Cell | undefined): string {
-  return cell === undefined ? "-" : `${cell.time.toFixed(2)}x ±${cell.error.toFixed(2)}`;
+function withError({ time, error }: Cell): string {
+  return `${time.toFixed(2)}x ±${error.toFixed(2)}`;
 }
 
-/** Times and peaks of what others are measured against, ratios of the others. */
-function timeTable({ rows, allocators }: Findings): string {
-  const ratio = (value: number | undefined) => (value === undefined ? "-" : `${value.toFixed(2)}x`);
+/** Times and peaks of what others are measured against, ratios of the others, each time's with its standard error. */
+function timeTable({ rows, allocators }: Findings): Table {
   // Inlining changes no peak.
   const kept = allocators.filter(({ reference }) => reference === REFERENCE);
+  const isReference = ({ name, reference }: Allocator) => name === reference;
   const body = rows.map(({ program, workload, share, cells }) => [
     program,
     workload,
-    percent(share),
-    ...allocators.map(({ name, reference }) =>
-      name === reference ? (cells[name]?.milliseconds.toFixed(0) ?? "-") : withError(cells[name]),
-    ),
-    ...kept.map(({ name }) => (name === REFERENCE ? (cells[name]!.peak / MIB).toFixed(1) : ratio(cells[name]?.memory))),
+    share * 100,
+    ...allocators.flatMap((allocator): Shown[] => {
+      const found = cells[allocator.name];
+      if (isReference(allocator)) return [cell(found?.milliseconds)];
+      return [cell(found?.time), cell(found?.error)];
+    }),
+    ...kept.map((allocator) => {
+      const found = cells[allocator.name];
+      return cell(isReference(allocator) ? found && found.peak / MIB : found?.memory);
+    }),
   ]);
-  const mean = ({ name, reference }: Allocator, of: "time" | "memory") =>
-    name === reference ? "" : ratio(meanOf(rows, name, of));
+  const mean = (allocator: Allocator, of: "time" | "memory"): Shown =>
+    isReference(allocator) ? "" : cell(meanOf(rows, allocator.name, of));
   body.push([
-    "geometric mean",
+    MEAN,
     "",
     "",
-    ...allocators.map((allocator) => mean(allocator, "time")),
-    ...kept.map((allocator) => mean(allocator, "memory")),
+    ...allocators.flatMap((one) => (isReference(one) ? [""] : [mean(one, "time"), ""])),
+    ...kept.map((one) => mean(one, "memory")),
   ]);
-  const head = [
-    "program",
-    "workload",
-    "in malloc",
-    ...allocators.map(({ name, reference }) => (name === reference ? `${name}, ms` : name)),
-    ...kept.map(({ name }) => (name === REFERENCE ? "peak, MiB" : name)),
-  ];
-  return markdown(head, body);
+  return {
+    columns: [
+      { name: "program" },
+      { name: "workload" },
+      { name: "in malloc", digits: 0, unit: " %" },
+      ...allocators.flatMap((one) =>
+        isReference(one)
+          ? [{ name: `${one.name}, ms`, digits: 0 }]
+          : [
+              { name: `${one.name}, time`, digits: 2, unit: "x" },
+              { name: "±", digits: 2 },
+            ],
+      ),
+      ...kept.map((one) =>
+        isReference(one)
+          ? { name: `${one.name}, peak MiB`, digits: 1 }
+          : { name: `${one.name}, peak`, digits: 2, unit: "x" },
+      ),
+    ],
+    rows: body,
+  };
 }
 
 function meanOf(rows: readonly Row[], allocator: string, of: "time" | "memory"): number | undefined {
@@ -114,20 +134,21 @@ function means({ rows, allocators }: Findings) {
   );
 }
 
-function sizeTable({ sizes, allocators, programs }: Findings): string | undefined {
+function sizeTables({ sizes, allocators, programs }: Findings): Table[] {
   const built = programs.filter(({ name }) => sizes[name]);
-  if (!built.length) return undefined;
-  return markdown(
-    ["program, KiB", "", ...allocators.map(({ name }) => name)],
-    built.map(({ name }) => [
-      name,
-      "",
-      ...allocators.map((allocator) => {
-        const bytes = sizes[name]![allocator.name];
-        return bytes === undefined ? "-" : (bytes / 1024).toFixed(0);
-      }),
-    ]),
-  );
+  if (!built.length) return [];
+  return [
+    {
+      columns: [{ name: "program, KiB" }, ...allocators.map(({ name }) => ({ name, digits: 0 }))],
+      rows: built.map(({ name }) => [
+        name,
+        ...allocators.map((allocator) => {
+          const bytes = sizes[name]![allocator.name];
+          return cell(bytes === undefined ? undefined : bytes / 1024);
+        }),
+      ]),
+    },
+  ];
 }
 
 /** Which rows are above the limits; a smoke test is too short to tell. */

@@ -4,6 +4,7 @@
 
 import { parseArgs } from "node:util";
 import type { Clock } from "../../lib/clock.ts";
+import { RESULT_FLAGS, RESULT_HELP, resultFolder } from "../../lib/results.ts";
 import type { Scale } from "./catalog.ts";
 import { type Constant, OURS } from "./runtimes.ts";
 
@@ -17,8 +18,8 @@ export interface Options {
   /** Constants for the compiler, beside those of a usual run. */
   readonly constants: readonly Constant[];
   readonly json: string | undefined;
-  /** Put the tables into docs/rt-benchmark.md and the README. */
-  readonly write: boolean;
+  /** The folder that the result is published to, if it is. */
+  readonly results: string | undefined;
 }
 
 const HELP = `usage: tsx bench/rt/main.ts [options]
@@ -30,7 +31,7 @@ const HELP = `usage: tsx bench/rt/main.ts [options]
   --use [r:]NAME=VALUE  a constant for the compiler, for runtime r (default ${OURS}); may be repeated
   --clock wall|cpu      of the total time: wall (default), or processor time for a machine that is busy otherwise
   --json <file>         where the figures go (default bench/results/local/rt.json)
-  --write               put the tables into docs/rt-benchmark.md, and into README.md if it has a place for them
+${RESULT_HELP}
   --help                this text
 `;
 
@@ -42,7 +43,7 @@ const FLAGS = {
   use: { type: "string", multiple: true, default: [] as string[] },
   clock: { type: "string", default: "wall" },
   json: { type: "string" },
-  write: { type: "boolean", default: false },
+  ...RESULT_FLAGS,
   help: { type: "boolean", default: false },
 } as const;
 
@@ -70,7 +71,7 @@ export function readOptions(argv: readonly string[], known: readonly string[]): 
     wantsRuntime: (name) => names?.includes(name) ?? true,
     constants: values.use.map((text) => constant(text, known)),
     json: values.json,
-    write: values.write,
+    results: resultFolder(values, values.quick ? "leave out --quick" : undefined),
   };
 }
 

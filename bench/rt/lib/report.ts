@@ -1,13 +1,14 @@
 /**
- * What a run leaves: text on the console, JSON on disk, and, on request, the same tables in docs/rt-benchmark.md and a
- * short one in the README.
+ * What a run leaves: tables on the console, JSON on disk.
  */
 
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { describeMachine } from "../../lib/machine.ts";
 import { RESULTS, ROOT } from "../../lib/paths.ts";
-import { table } from "../../lib/tables.ts";
+import { publish } from "../../lib/results.ts";
+import { cell, columns, type Table, text } from "../../lib/table.ts";
+import { MEAN } from "../../lib/tables.ts";
 import type { Figures, Measure } from "./figures.ts";
 import type { ObjectSize } from "./measure.ts";
 import type { Options } from "./options.ts";
@@ -29,9 +30,11 @@ export interface Findings {
 const QUIET = 0.95;
 
 const MIB = 2 ** 20;
-const DOC = join(ROOT, "docs", "rt-benchmark.md");
-const README = join(ROOT, "docs", "results.md");
-const MARKS = ["<!-- rt-benchmark:begin -->", "<!-- rt-benchmark:end -->"] as const;
+
+/** Heads of tables that others look rows up in. */
+export const TIME = "total time, ms";
+export const MEMORY = "memory, MiB";
+export const over = (runtime: string) => `${OURS}/${runtime}`;
 
 /** What ours is held against. */
 const OTHERS = [INCREMENTAL, MINIMAL] as const;
@@ -40,16 +43,16 @@ const OTHERS = [INCREMENTAL, MINIMAL] as const;
 export async function report(found: Findings, options: Options): Promise<void> {
   const machine = describeMachine({ assemblyscript: "assemblyscript" });
   const set = options.constants.map(({ runtime, text }) => `${runtime} with ${text}`);
-  const origin = [
-    `${machine.cpu}, ${machine.cores} cores, node ${machine.node}, asc ${machine.assemblyscript}`,
+  const conditions = [
     `medians of ${options.rounds} interleaved rounds, ${options.clock} time`,
     ...(options.scale === "full" ? [] : [`${options.scale} size`]),
     ...set,
   ].join("; ");
+  const origin = `${machine.cpu}, ${machine.cores} cores, node ${machine.node}, asc ${machine.assemblyscript}; ${conditions}`;
   const clock = `Reading the clock adds ${found.timer.toFixed(0)} ns to an operation.`;
-  const notes = [...found.notes, ...busy(found.figures)];
-  const text = [origin, ...sections(found), clock, ...notes].join("\n\n");
-  console.log(`\n${text}\n`);
+  const notes = [clock, ...found.notes, ...busy(found.figures)];
+  const tables = tablesOf(found);
+  console.log(`\n${[origin, ...tables.map(text), ...notes].join("\n\n")}\n`);
   const path = options.json ?? join(RESULTS, "rt.json");
   const record = {
     machine,
@@ -66,15 +69,8 @@ export async function report(found: Findings, options: Options): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, `${JSON.stringify(record, undefined, 2)}\n`);
   console.log(`figures: ${relative(ROOT, path)}`);
-  if (!options.write) return;
-  const short = `${readmeTable(found)}\n\n${[`${origin}.`, ...notes].join(" ")}`;
-  for (const [document, tables] of [
-    [DOC, `\`\`\`text\n${text}\n\`\`\``],
-    [README, short],
-  ] as const) {
-    const done = await replaceMarked(document, tables);
-    console.log(`${done ? "tables" : `no ${MARKS.join(" and ")}, left alone`}: ${relative(ROOT, document)}`);
-  }
+  const published = { machine, conditions, tables, notes };
+  if (options.results) await publish(options.results, "rt", "npm run bench:rt", published);
 }
 
 /** Says so if runs did not have a processor for themselves. */
@@ -86,31 +82,22 @@ function busy({ cells }: Figures): string[] {
   ];
 }
 
-/** The tables of the console and the document. */
-export function sections({ figures, runtimes, objects }: Findings): string[] {
+/** The tables of the report. */
+export function tablesOf({ figures, runtimes, objects }: Findings): Table[] {
   const names = runtimes.map(({ name }) => name);
-  const memory = (bytes: number) => (bytes / MIB).toFixed(1);
   return [
     ...(figures.cells.length
       ? [
-          compared("total time, ms", figures, names, "time", (milliseconds) => milliseconds.toFixed(0)),
-          compared("memory, MiB", figures, names, "bytes", memory),
-          compared("of it written to, MiB", figures, names, "written", memory),
+          compared(TIME, figures, names, "time", 0, 1),
+          compared(MEMORY, figures, names, "bytes", 1, MIB),
+          compared("of it written to, MiB", figures, names, "written", 1, MIB),
           pauseTable(figures, names),
-          compared("99th percentile, us", figures, names, "p99", microseconds),
-          compared("longest, us", figures, names, "longest", microseconds),
+          compared("99th percentile, us", figures, names, "p99", 1, 1),
+          compared("longest, us", figures, names, "longest", 1, 1),
         ]
       : []),
     ...(Object.keys(objects).length ? [objectTable(objects)] : []),
   ];
-}
-
-function microseconds(value: number): string {
-  return value.toFixed(value < 100 ? 1 : 0);
-}
-
-function times(ratio: number | undefined): string {
-  return ratio === undefined ? "-" : `${ratio.toFixed(2)}x`;
 }
 
 /** The others that took part, if ours did. */
@@ -118,114 +105,54 @@ function rivals(names: readonly string[]): string[] {
   return names.includes(OURS) ? OTHERS.filter((name) => names.includes(name)) : [];
 }
 
-/** One line for each program: a figure of each runtime, and ours over the others'. */
+/** One line for each program: a figure of each runtime in units of `unit`, and ours over the others'. */
 function compared(
   what: string,
   figures: Figures,
   names: readonly string[],
   measure: Measure,
-  show: (value: number) => string,
-): string {
+  digits: number,
+  unit: number,
+): Table {
   const against = rivals(names);
   const line = (program: string) => [
     program,
     ...names.map((name) => {
       const value = figures.value(program, name, measure);
-      return value === undefined ? "-" : show(value);
+      return cell(value === undefined ? undefined : value / unit);
     }),
-    ...against.map((name) => times(figures.ratio(program, OURS, name, measure))),
+    ...against.map((name) => cell(figures.ratio(program, OURS, name, measure))),
   ];
-  const mean = [
-    "geometric mean",
-    ...names.map(() => ""),
-    ...against.map((name) => times(figures.mean(OURS, name, measure))),
-  ];
-  return table(
-    [what, ...names, ...against.map((name) => `ours/${name}`)],
-    [...figures.programs.map(line), ...(against.length ? [mean] : [])],
-  );
+  const mean = [MEAN, ...names.map(() => ""), ...against.map((name) => cell(figures.mean(OURS, name, measure)))];
+  return {
+    columns: [{ name: what }, ...columns(names, digits), ...columns(against.map(over), 2, "x")],
+    rows: [...figures.programs.map(line), ...(against.length ? [mean] : [])],
+  };
 }
 
 /** Operations by runtime: least of the rounds, and as the rounds met them. */
-function pauseTable(figures: Figures, names: readonly string[]): string {
-  const body = figures.programs.flatMap((program) =>
+function pauseTable(figures: Figures, names: readonly string[]): Table {
+  const rows = figures.programs.flatMap((program) =>
     names.flatMap((name) => {
-      const cell = figures.find(program, name);
-      if (!cell) return [];
-      const { pauses, met } = cell;
-      return [
-        [
-          `${program}, ${name}`,
-          String(cell.operations),
-          ...[pauses.median, pauses.p99, pauses.longest, met.median, met.p99, met.longest].map(microseconds),
-        ],
-      ];
+      const found = figures.find(program, name);
+      if (!found) return [];
+      const { pauses, met } = found;
+      const times = [pauses.median, pauses.p99, pauses.longest, met.median, met.p99, met.longest];
+      return [[`${program}, ${name}`, found.operations, ...times.map(cell)]];
     }),
   );
-  const head = ["us per operation", "operations", "median", "99 %", "longest", "as met: median", "99 %", "longest"];
-  return table(head, body);
+  const times = ["median", "99 %", "longest", "as met: median", "99 %", "longest"];
+  return { columns: [{ name: "us per operation" }, { name: "operations" }, ...columns(times, 1)], rows };
 }
 
-function objectTable(objects: Findings["objects"]): string {
-  return table(
-    ["objects of two f64", "number", "bytes each", "of the whole memory"],
-    Object.entries(objects).map(([name, { count, written, memory }]) => [
-      name,
-      String(count),
-      written.toFixed(2),
-      memory.toFixed(1),
-    ]),
-  );
-}
-
-/** Ratios, pauses and the size of an object as tables of Markdown. */
-export function readmeTable({ figures, runtimes, objects }: Findings): string {
-  const names = runtimes.map(({ name }) => name);
-  const against = rivals(names);
-  const ratios = (of: (rival: string, measure: Measure) => number | undefined) =>
-    (["time", "bytes"] as const).flatMap((measure) => against.map((rival) => times(of(rival, measure))));
-  const head = [
-    "program",
-    ...["time", "memory"].flatMap((what) => against.map((rival) => `${what} over ${rival}`)),
-    ...names.map((name) => `longest, ms: ${name}`),
-  ];
-  const body = figures.programs.map((program) => [
-    program,
-    ...ratios((rival, measure) => figures.ratio(program, OURS, rival, measure)),
-    ...names.map((name) => {
-      const value = figures.value(program, name, "longest");
-      return value === undefined ? "-" : (value / 1000).toFixed(2);
-    }),
-  ]);
-  const mean = [
-    "geometric mean",
-    ...ratios((rival, measure) => figures.mean(OURS, rival, measure)),
-    ...names.map(() => ""),
-  ];
-  const sizes = Object.entries(objects).map(([name, { written }]) => `${name} ${written.toFixed(1)}`);
-  return [
-    ...markdown(head, [...body, ...(against.length ? [mean] : [])]),
-    ...(sizes.length ? ["", `Bytes of an object of two f64: ${sizes.join(", ")}.`] : []),
-  ].join("\n");
-}
-
-/** Lines of a Markdown table with columns aligned: the first to the left, the others to the right. */
-function markdown(head: readonly string[], body: readonly (readonly string[])[]): string[] {
-  const lines = [head, ...body].map((cells) => cells.map((text) => text.replace(/[<>]/g, "\\$&")));
-  const widths = head.map((_, column) => Math.max(...lines.map((cells) => cells[column]!.length)));
-  const show = (cells: readonly string[]) =>
-    `| ${cells.map((text, i) => (i ? text.padStart(widths[i]!) : text.padEnd(widths[i]!))).join(" | ")} |`;
-  const rule = widths.map((width, i) => (i ? `${"-".repeat(width - 1)}:` : "-".repeat(width)));
-  const [first, ...rest] = lines.map(show);
-  return [first!, show(rule), ...rest];
-}
-
-/** Puts the text between the marks of a document; false, and nothing done, if it has none. */
-export async function replaceMarked(path: string, text: string): Promise<boolean> {
-  const doc = await readFile(path, "utf8");
-  const [from, to] = MARKS.map((mark) => doc.indexOf(mark)) as [number, number];
-  if (from < 0 || to < from) return false;
-  const before = doc.slice(0, from + MARKS[0].length);
-  await writeFile(path, `${before}\n\n${text}\n\n${doc.slice(to)}`);
-  return true;
+function objectTable(objects: Findings["objects"]): Table {
+  return {
+    columns: [
+      { name: "objects of two f64" },
+      { name: "number" },
+      { name: "bytes each", digits: 2 },
+      { name: "of the whole memory", digits: 1 },
+    ],
+    rows: Object.entries(objects).map(([name, { count, written, memory }]) => [name, count, written, memory]),
+  };
 }

@@ -4,6 +4,7 @@
 
 import { parseArgs } from "node:util";
 import type { Clock } from "../../lib/clock.ts";
+import { RESULT_FLAGS, RESULT_HELP, resultFolder } from "../../lib/results.ts";
 
 /** What a run is asked to do. */
 export interface Options {
@@ -16,8 +17,8 @@ export interface Options {
   /** Compare the flavours on one thread too. */
   readonly flavours: boolean;
   readonly json: string | undefined;
-  /** Put the tables into docs/threads-benchmark.md. */
-  readonly write: boolean;
+  /** The folder that the result is published to, if it is. */
+  readonly results: string | undefined;
 }
 
 const HELP = `usage: tsx bench/threads/main.ts [options]
@@ -30,7 +31,7 @@ const HELP = `usage: tsx bench/threads/main.ts [options]
                         shows how two threads disturb each other, but not how long one sleeps before a lock
   --no-flavours         leave out the comparison of the flavours on one thread
   --json <file>         where the figures go (default bench/results/local/threads.json)
-  --write               put the tables into docs/threads-benchmark.md
+${RESULT_HELP}
   --help                this text
 `;
 
@@ -42,7 +43,7 @@ const FLAGS = {
   clock: { type: "string", default: "wall" },
   "no-flavours": { type: "boolean", default: false },
   json: { type: "string" },
-  write: { type: "boolean", default: false },
+  ...RESULT_FLAGS,
   help: { type: "boolean", default: false },
 } as const;
 
@@ -75,6 +76,6 @@ export function readOptions(argv: readonly string[], known: readonly string[]): 
     wantsAllocator: (name) => names?.includes(name) ?? true,
     flavours: !values["no-flavours"],
     json: values.json,
-    write: values.write,
+    results: resultFolder(values, values.quick ? "leave out --quick" : undefined),
   };
 }

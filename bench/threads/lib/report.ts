@@ -1,12 +1,13 @@
 /**
- * What a run leaves: text on the console, JSON on disk, and, on request, the same tables in docs/threads-benchmark.md.
+ * What a run leaves: tables on the console, JSON on disk.
  */
 
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { describeMachine } from "../../lib/machine.ts";
 import { RESULTS, ROOT } from "../../lib/paths.ts";
-import { table } from "../../lib/tables.ts";
+import { publish } from "../../lib/results.ts";
+import { type Cell, cell, columns, type Table, text } from "../../lib/table.ts";
 import { type ModelRow, modelTable } from "../model.ts";
 import type { Contender } from "./contenders.ts";
 import { DRIVER, LOCKED, OURS } from "./contenders.ts";
@@ -32,19 +33,20 @@ export interface Findings {
 }
 
 const MIB = 2 ** 20;
-const DOC = join(ROOT, "docs", "threads-benchmark.md");
-const README = join(ROOT, "docs", "results.md");
-const MARKS = ["<!-- threads:begin -->", "<!-- threads:end -->"] as const;
+
+/** Head of the table of throughputs of two threads over one, in which others look rows up. */
+export const SCALING = "throughput of two threads over one, and their time over dlmalloc-lock's";
 
 /** Prints the tables and writes the files. */
 export async function report(found: Findings, options: Options): Promise<void> {
   const machine = describeMachine({ assemblyscript: "assemblyscript", binaryen: "binaryen", clang: "@yowasp/clang" });
   const targets = judge(found.figures, found.flavours, found.counts);
-  const origin = `${machine.cpu}, ${machine.cores} cores, node ${machine.node}; medians of ${options.rounds} interleaved rounds, ${options.clock} time`;
+  const conditions = `medians of ${options.rounds} interleaved rounds, ${options.clock} time`;
+  const origin = `${machine.cpu}, ${machine.cores} cores, node ${machine.node}; ${conditions}`;
   const cpu = "Processor time: threads that did not run at once have not contended. Verdicts are for wall time.";
   const notes = [...found.missing, ...(options.clock === "cpu" ? [cpu] : []), ...busy(found.figures)];
-  const text = [origin, ...sections(found), targetTable(targets), ...notes].join("\n\n");
-  console.log(`\n${text}\n`);
+  const tables = [...tablesOf(found), targetTable(targets)];
+  console.log(`\n${[origin, ...tables.map(text), ...notes].join("\n\n")}\n`);
   const path = options.json ?? join(RESULTS, "threads.json");
   const record = {
     machine,
@@ -61,17 +63,16 @@ export async function report(found: Findings, options: Options): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, `${JSON.stringify(record, undefined, 2)}\n`);
   console.log(`figures: ${relative(ROOT, path)}`);
-  if (options.write) {
-    await replaceMarked(DOC, `\`\`\`text\n${text}\n\`\`\``);
-    await replaceMarked(README, `${readmeTable(targets)}\n\n${[origin, ...notes].join(" ")}`);
-  }
+  const published = { machine, conditions, tables, notes };
+  if (options.results) await publish(options.results, "threads", "npm run bench:threads", published);
 }
 
-function sections({ figures, contenders, flavours, counts, model }: Findings): string[] {
+function tablesOf({ figures, contenders, flavours, counts, model }: Findings): Table[] {
   const names = contenders.map(({ name }) => name);
   return [
-    ...(figures.series.length ? [timeTable(figures, contenders), ratioTable(figures, names)] : []),
-    ...(figures.series.length ? [memoryTable(figures, contenders)] : []),
+    ...(figures.series.length
+      ? [timeTable(figures, contenders), ratioTable(figures, names), memoryTable(figures, contenders)]
+      : []),
     ...(flavours.length ? [flavourTable(flavours)] : []),
     ...(counts.length ? [countTable(counts)] : []),
     ...(model.length ? [modelTable(model)] : []),
@@ -92,12 +93,8 @@ function busy(figures: Figures): string[] {
   ];
 }
 
-function number(value: number | undefined, digits: number, unit = ""): string {
-  return value === undefined || Number.isNaN(value) ? "-" : `${value.toFixed(digits)}${unit}`;
-}
-
 /** Each contender with each number of threads that it runs with. */
-function columns(contenders: readonly Contender[]): { name: string; threads: Threads }[] {
+function lines(contenders: readonly Contender[]): { name: string; threads: Threads }[] {
   return contenders.flatMap(({ name, shared }) =>
     (shared ? ([1, 2] as const) : ([1] as const)).map((threads) => ({ name, threads })),
   );
@@ -106,137 +103,120 @@ function columns(contenders: readonly Contender[]): { name: string; threads: Thr
 /** One line for each allocator and number of threads, one column for each workload: the other way it is too wide. */
 function turned(
   what: string,
-  figures: Figures,
+  digits: number,
   contenders: readonly Contender[],
-  cell: (workload: string, name: string, threads: Threads) => string,
-  workloads: readonly string[] = figures.workloads,
-): string {
-  return table(
-    [what, "threads", ...workloads],
-    columns(contenders).map(({ name, threads }) => [
+  workloads: readonly string[],
+  figure: (workload: string, name: string, threads: Threads) => number | undefined,
+): Table {
+  return {
+    columns: [{ name: what }, { name: "threads" }, ...columns(workloads, digits)],
+    rows: lines(contenders).map(({ name, threads }): Cell[] => [
       name,
-      String(threads),
-      ...workloads.map((workload) => cell(workload, name, threads)),
+      threads,
+      ...workloads.map((workload) => cell(figure(workload, name, threads))),
     ]),
-  );
+  };
 }
 
 /** Wall time over the operations of all threads; the trace's first pass in a column of its own. */
-function timeTable(figures: Figures, contenders: readonly Contender[]): string {
+function timeTable(figures: Figures, contenders: readonly Contender[]): Table {
   const cold = `${TRACE_NAME}, first pass`;
   const workloads = figures.workloads.includes(TRACE_NAME) ? [...figures.workloads, cold] : figures.workloads;
-  return turned(
-    "ns per operation",
-    figures,
-    contenders,
-    (workload, name, threads) =>
-      workload === cold
-        ? number(figures.value(TRACE_NAME, name, threads, "cold"), 1)
-        : number(figures.value(workload, name, threads), 1),
-    workloads,
+  return turned("ns per operation", 1, contenders, workloads, (workload, name, threads) =>
+    workload === cold ? figures.value(TRACE_NAME, name, threads, "cold") : figures.value(workload, name, threads),
   );
 }
 
 /** Two threads over one for each allocator, and the time on two threads over that of the lock. */
-function ratioTable(figures: Figures, names: readonly string[]): string {
+function ratioTable(figures: Figures, names: readonly string[]): Table {
   const scaling = names.filter((name) => figures.series.some((one) => one.allocator === name && one.threads === 2));
-  return table(
-    ["", ...scaling.map((name) => `${name} x2`), ...scaling.map((name) => `${name}/lock`)],
-    figures.workloads.map((workload) => [
+  return {
+    columns: [
+      { name: SCALING },
+      ...columns(
+        scaling.map((name) => `${name} x2`),
+        2,
+        "x",
+      ),
+      ...columns(
+        scaling.map((name) => `${name}/lock`),
+        3,
+        "x",
+      ),
+    ],
+    rows: figures.workloads.map((workload) => [
       workload,
-      ...scaling.map((name) => number(figures.scaling(workload, name), 2, "x")),
-      ...scaling.map((name) => number(figures.ratio(workload, [name, 2], [LOCKED, 2]), 3, "x")),
+      ...scaling.map((name) => cell(figures.scaling(workload, name))),
+      ...scaling.map((name) => cell(figures.ratio(workload, [name, 2], [LOCKED, 2]))),
     ]),
-  );
+  };
 }
 
-function memoryTable(figures: Figures, contenders: readonly Contender[]): string {
-  return turned("peak memory, MiB", figures, contenders, (workload, name, threads) => {
+function memoryTable(figures: Figures, contenders: readonly Contender[]): Table {
+  return turned("peak memory, MiB", 2, contenders, figures.workloads, (workload, name, threads) => {
     const bytes = figures.value(workload, name, threads, "footprint");
-    return number(bytes === undefined ? undefined : bytes / MIB, 2);
+    return bytes === undefined ? undefined : bytes / MIB;
   });
 }
 
-function flavourTable(rows: readonly FlavourRow[]): string {
-  return table(
-    ["one thread, ns per operation", "unshared", "shared", "shared/unshared", "spread"],
-    rows.map(({ workload, plain, shared, ratio, spread }) => [
-      workload,
-      number(plain, 1),
-      number(shared, 1),
-      number(ratio, 3, "x"),
-      number(spread * 100, 0, " %"),
-    ]),
-  );
-}
-
-function countTable(rows: readonly CountRow[]): string {
-  const thousandth = (value: number, calls: number) => number((value / calls) * 1000, 2);
-  return table(
-    [
-      "per 1000 calls",
-      "threads",
-      "heap lock",
-      "contended",
-      "waits",
-      "mcentral locks",
-      "contended",
-      "remote frees",
-      "groups pushed",
-      "taken over",
-      "locks",
-      "atomics",
+function flavourTable(rows: readonly FlavourRow[]): Table {
+  return {
+    columns: [
+      { name: "one thread, ns per operation" },
+      ...columns(["unshared", "shared"], 1),
+      { name: "shared/unshared", digits: 3, unit: "x" },
+      { name: "spread", digits: 0, unit: " %" },
     ],
-    rows.map((row) => [
-      row.workload,
-      String(row.threads),
-      thousandth(row.heap.acquisitions, row.calls),
-      thousandth(row.heap.contended, row.calls),
-      thousandth(row.heap.waits, row.calls),
-      thousandth(row.central.acquisitions, row.calls),
-      thousandth(row.central.contended, row.calls),
-      thousandth(row.remote, row.calls),
-      thousandth(row.pushed, row.calls),
-      thousandth(row.taken, row.calls),
-      number(locksPerCall(row) * 1000, 2),
-      number(atomicsPerCall(row) * 1000, 2),
+    rows: rows.map(({ workload, plain, shared, ratio, spread }) => [
+      workload,
+      ...[plain, shared, ratio, spread * 100].map(cell),
     ]),
-  );
+  };
 }
 
-function targetTable(targets: readonly Target[]): string {
-  return table(
-    ["target", "", "limit", "measured", ""],
-    targets.map(({ what, side, limit, value, unit, met }) => [
+function countTable(rows: readonly CountRow[]): Table {
+  const counted = [
+    "heap lock",
+    "contended",
+    "waits",
+    "mcentral locks",
+    "contended",
+    "remote frees",
+    "groups pushed",
+    "taken over",
+    "locks",
+    "atomics",
+  ];
+  return {
+    columns: [{ name: "per 1000 calls" }, { name: "threads" }, ...columns(counted, 2)],
+    rows: rows.map((row) => [
+      row.workload,
+      row.threads,
+      ...[
+        row.heap.acquisitions / row.calls,
+        row.heap.contended / row.calls,
+        row.heap.waits / row.calls,
+        row.central.acquisitions / row.calls,
+        row.central.contended / row.calls,
+        row.remote / row.calls,
+        row.pushed / row.calls,
+        row.taken / row.calls,
+        locksPerCall(row),
+        atomicsPerCall(row),
+      ].map((value) => cell(value * 1000)),
+    ]),
+  };
+}
+
+function targetTable(targets: readonly Target[]): Table {
+  return {
+    columns: [{ name: "target" }, { name: "" }, { name: "limit" }, { name: "measured" }, { name: "" }],
+    rows: targets.map(({ what, side, limit, value, unit, met }) => [
       what,
       side,
       `${limit}${unit}`,
-      value === undefined ? "-" : `${value.toFixed(3)}${unit}`,
+      value === undefined ? null : `${value.toFixed(3)}${unit}`,
       met === undefined ? "not measured" : met ? "met" : "missed",
     ]),
-  );
-}
-
-/** The targets as a table of Markdown. */
-export function readmeTable(targets: readonly Target[]): string {
-  const rows = targets.map(({ what, side, limit, value, unit }) => [
-    what,
-    value === undefined ? "-" : `${value.toFixed(2)}${unit}`,
-    `${side} ${limit}${unit}`,
-  ]);
-  const head = [
-    ["what", "measured", "to be"],
-    ["---", "---:", "---:"],
-  ];
-  return [...head, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
-}
-
-/** Puts the text between the marks of a document. */
-export async function replaceMarked(path: string, text: string): Promise<void> {
-  const doc = await readFile(path, "utf8");
-  const [from, to] = MARKS.map((mark) => doc.indexOf(mark)) as [number, number];
-  if (from < 0 || to < from) throw new Error(`${relative(ROOT, path)} lacks ${MARKS.join(" and ")}`);
-  const before = doc.slice(0, from + MARKS[0].length);
-  await writeFile(path, `${before}\n\n${text}\n\n${doc.slice(to)}`);
-  console.log(`tables: ${relative(ROOT, path)}`);
+  };
 }
