@@ -2,11 +2,12 @@
  * The contract with build/gomalloc-host.wasm: its exports, the numbers of its options, and how an instance is made.
  *
  * wasm hands every u32 to JavaScript as a signed number; the callers of these functions turn addresses and sizes back
- * with `>>> 0`, which is also what makes addresses above 2 GiB come out right.
+ * with `>>> 0`, so that addresses above 2 GiB come out right too.
  */
 import { show } from "./check.js";
 import { HeapDisposedError, ModuleLoadError } from "./errors.js";
-import { COLLECTOR_NAMES, type CollectorExports } from "./gcabi.js";
+import { COLLECTOR_NAMES, type CoreExports } from "./gcabi.js";
+import type { Threads } from "./threads.js";
 
 /** Bytes in the unit of WebAssembly.Memory.grow. */
 export const WASM_PAGE_SIZE = 65536;
@@ -42,11 +43,13 @@ export interface HostExports {
   releaseAll(): void;
   reclaim(): number;
   heapLast(): number;
-  /** The collector's functions; null in a flavour without it. */
-  readonly collector: CollectorExports | null;
+  /** What the collector calls; null in a module without one. */
+  readonly collector: CoreExports | null;
+  /** What the collector of a shared heap needs of the other threads; null in a heap of one thread. */
+  readonly threads: Threads | null;
 }
 
-type HostFunction = Exclude<keyof HostExports, "collector">;
+type HostFunction = Exclude<keyof HostExports, "collector" | "threads">;
 
 /** The names of HostExports' functions; the compiler keeps the two in step. */
 const NAMES: readonly HostFunction[] = Object.keys({
@@ -120,18 +123,23 @@ function cannotInstantiate(cause: unknown): ModuleLoadError {
 export function bindExports(instance: Pick<WebAssembly.Instance, "exports">): HostExports {
   const { exports } = instance;
   const pick = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, exports[name]]));
-  const collector = COLLECTOR_NAMES.every((name) => name in exports) ? pick(COLLECTOR_NAMES) : null;
-  return { ...pick(NAMES), collector } as unknown as HostExports;
+  const collector = COLLECTOR_NAMES.every((name) => name in exports) ? pick(CORE_NAMES) : null;
+  return { ...pick(NAMES), collector, threads: null } as unknown as HostExports;
 }
 
+/** The names of CoreExports. */
+const CORE_NAMES = [...COLLECTOR_NAMES, "mallocgc", "malloc_usable_size", "objectBase"];
+
 /**
- * What takes the place of the exports in a disposed heap: every function throws. Thus no call of a living heap has to
- * ask whether it lives.
+ * Replaces the exports of a disposed heap: every function throws. So no call of a living heap has to check whether the
+ * heap was disposed of.
  */
-export function disposedExports(): HostExports & { readonly collector: CollectorExports } {
+export function disposedExports(): HostExports & { readonly collector: CoreExports } {
   const refuse = (): never => {
     throw new HeapDisposedError();
   };
   const pick = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, refuse]));
-  return { ...pick(NAMES), collector: pick(COLLECTOR_NAMES) } as unknown as ReturnType<typeof disposedExports>;
+  return { ...pick(NAMES), collector: pick(CORE_NAMES), threads: null } as unknown as ReturnType<
+    typeof disposedExports
+  >;
 }

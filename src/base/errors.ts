@@ -134,14 +134,11 @@ export class NotAnObjectError extends GomallocError {
     readonly address: number,
     /** The call. */
     readonly operation: string,
-    /** Start of the live object that the address is inside of, where the call takes no such address. */
-    interiorOf = 0,
   ) {
-    const why =
-      interiorOf === 0
-        ? "no live object of the collector's lies there; pass the address of one that a root has kept alive"
-        : `the address is inside an object; pass its start, ${hex(interiorOf)}, which objectOf() gives`;
-    super(`${operation}(${hex(address)}): ${why}`);
+    super(
+      `${operation}(${hex(address)}): no live object of the collector's is there; pass the address of one that a root has ` +
+        "kept alive",
+    );
   }
 }
 
@@ -205,14 +202,10 @@ export class ShadowStackError extends GomallocError {
   }
 }
 
-/** The heap has no collector: a heap that several threads share, or a module from before there was one. */
+/** The heap has no collector, or its collector does not have what was asked for. The message names the remedy. */
 export class CollectorUnavailableError extends GomallocError {
   override readonly name = "CollectorUnavailableError";
   readonly code = "ERR_COLLECTOR_UNAVAILABLE";
-
-  constructor() {
-    super("this heap has no collector: those of createHeap and instantiateWith have");
-  }
 }
 
 // The shared heap's

@@ -1,11 +1,12 @@
 /**
- * The contract with the collector in build/gomalloc-host.wasm: assembly/abi/collector.ts in JavaScript's eyes.
+ * The contract with the collector in wasm: what assembly/abi/collector.ts exports, as JavaScript sees it. A shared heap
+ * offers the same functions over the exports of its own flavour (src/shared/collector.ts).
  *
  * Addresses and sizes come out of wasm as signed 32-bit numbers, the callers turn them back with `>>> 0`. Figures that
- * may be above 2^32 are f64.
+ * may exceed 2^32 are f64.
  */
 
-/** What the host flavours of one thread export beside the heap's functions. */
+/** What the host flavour of one thread exports beside the heap's functions. */
 export interface CollectorExports {
   newType(size: number, ptrBytes: number): number;
   newObject(type: number, n: number): number;
@@ -13,6 +14,7 @@ export interface CollectorExports {
   objectOf(ptr: number): number;
   freeObject(ptr: number): number;
   handleNew(ptr: number): number;
+  handleGet(handle: number): number;
   handleSet(handle: number, ptr: number): number;
   handleFree(handle: number): number;
   pin(ptr: number): number;
@@ -29,13 +31,27 @@ export interface CollectorExports {
   setMemoryLimit(bytes: number): number;
   setHeapMinimum(bytes: number): number;
   setCheckmark(on: number): void;
-  gcStart(): number;
+  /** 1: begun; 0: a cycle is running; BUSY. In a heap of one thread every cycle begun here counts as forced. */
+  gcStart(forced: number): number;
+  /** Bytes scanned; BUSY. */
   gcStep(budget: number): number;
   gcSweep(pages: number): number;
   gcPhase(): number;
   gcDue(): number;
   gcStat(i: number): number;
 }
+
+/** What a collector calls. */
+export interface CoreExports extends CollectorExports {
+  mallocgc(size: number, scan: number, needzero: number): number;
+  malloc_usable_size(ptr: number): number;
+  objectBase(ptr: number): number;
+}
+
+/** From gcStart and gcStep: another thread is at it, or could not be waited for. Never in a heap of one thread. */
+export const BUSY = -1;
+/** What handleGet returns for what is no handle. */
+export const NO_HANDLE = 0xffffffff;
 
 /** The names of CollectorExports; the compiler keeps the two in step. */
 export const COLLECTOR_NAMES: readonly (keyof CollectorExports)[] = Object.keys({
@@ -45,6 +61,7 @@ export const COLLECTOR_NAMES: readonly (keyof CollectorExports)[] = Object.keys(
   objectOf: 0,
   freeObject: 0,
   handleNew: 0,
+  handleGet: 0,
   handleSet: 0,
   handleFree: 0,
   pin: 0,
@@ -80,10 +97,13 @@ export const DUE_CYCLES_SHIFT = 4;
 /** Largest type, bytes, and largest request of newObject. */
 export const MAX_TYPE_SIZE = 131072;
 export const MAX_OBJECT_BYTES = 0xfffe0000;
-/** Where a type's mask begins: one bit per word of the bytes with pointers. */
+/** Where a type's mask begins in its record: one bit per word of the bytes with pointers. */
 export const TYPE_MASK = 16;
+/** Word 3 of a type's record is this, its address, its size and its bytes with pointers, combined by exclusive or. */
+export const TYPE_TAG = 0x676f7470;
 
-/** Figures of gcStat by number. What is a count of bytes and has no bound is 2^64 and more. */
+/** Figures of gcStat by number. One that may be without a bound says so by a number from here on. */
+export const UNBOUNDED = 2 ** 63;
 export const STAT_CYCLES = 0;
 export const STAT_HEAP_LIVE = 3;
 export const STAT_HEAP_MARKED = 4;
@@ -98,7 +118,7 @@ export const STAT_HANDLES = 10;
 /** Of the sweep behind the last cycle, so far. */
 export const STAT_FREED_OBJECTS = 11;
 export const STAT_FREED_BYTES = 12;
-/** Times that a work buffer could not be had. */
+/** Times that there was no memory for a work buffer. */
 export const STAT_OVERFLOWS = 13;
 /** Bytes scanned by the running or last cycle. */
 export const STAT_SCAN_WORK = 14;
@@ -113,6 +133,11 @@ export const STAT_PAGES = 23;
 export const STAT_ROOT_BYTES = 28;
 /** The goal of the last cycle that ended. */
 export const STAT_LAST_GOAL = 29;
+/** Of a shared heap, else 0: milliseconds of its last cycle's stops; cycles abandoned and carried on after a death. */
+export const STAT_STOP_BEGIN = 33;
+export const STAT_STOP_END = 34;
+export const STAT_ABANDONED = 35;
+export const STAT_CARRIED_ON = 36;
 /** Settings in force: 1 when cycles begin by themselves; 1 for checkmark; GOGC or -1; the limit, 2^64 for none. */
 export const STAT_COLLECTING = 30;
 export const STAT_CHECKMARK = 31;

@@ -1,43 +1,57 @@
 /**
- * Collector: the heap's objects that free themselves, as JavaScript calls them.
+ * Collector: the heap's objects that free themselves, as JavaScript calls them. The same class, by the name
+ * `heap.collector`, serves a heap of one thread (gomalloc) and one thread's end of a shared heap (gomalloc/shared).
  *
  * An object lives while a root reaches it: a handle, a pin, a registered range, an object that lives. An address in a
- * JavaScript variable is no root. What protects it all the same is this law:
+ * JavaScript variable is no root. It is protected all the same by this law:
  *
  *   A cycle frees only what no root reached when it began. What is allocated while it marks survives it.
  *
- * With `auto` off cycles begin in collect, start and the background's turns only, and between these an address is good.
- * With `auto` on any allocation of collected objects may begin a cycle, and an allocation after that may end it.
+ * One thread: with `auto` off cycles begin only in collect, start and the background's turns, and between these an address
+ * is good. With `auto` on any allocation of objects may begin a cycle, and a later one may end it. Inside `inside` none
+ * begins.
+ *
+ * Shared heap: another thread may begin and end a whole cycle between any two calls. An address is good only inside
+ * `inside`, where no cycle begins or ends; handles are good everywhere. Each thread calls its own Collector and no other's;
+ * any thread may call any method, and a method that must be called inside, or must not be, says so. What cannot be waited
+ * for (a dead thread, or one that stays inside) is a HeapLockError, and nothing has changed.
  *
  * Pointers are stored with the write barrier: store of a handle, writePointer, copy, clear. Objects do not move.
  *
- * One thread. The cost of a call is a wasm call of some ns beside its work, but where it says more; the collector's
- * work is done in slices within the calls that ask for it, and within allocations.
+ * Cost: a call takes some ns of wasm beside its work, unless it says more; on a shared heap also two atomic operations for
+ * the gate, none inside `inside`. The collector works in slices within the calls that ask for it, and within allocations.
  */
-import { boolean, namesOf, readOptions, u32, within } from "../base/check.js";
+import { boolean, callable, namesOf, readOptions, u32, within } from "../base/check.js";
 import { runAll } from "../base/dispose.js";
 import { CheckmarkError, MisuseError, OutOfMemoryError, PinError, refusal } from "../base/errors.js";
 import {
+  BUSY,
+  type CoreExports,
   DUE_START,
   MAX_OBJECT_BYTES,
   STAT_CHECK_FAILED_AT,
+  STAT_COLLECTING,
   STAT_HEAP_LIVE,
   STAT_SWEEPING,
   STAT_TRIGGER,
 } from "../base/gcabi.js";
 import type { GCMemStats } from "../base/memstats.js";
+import type { Threads } from "../base/threads.js";
 import type { MemoryViews } from "../base/views.js";
 import { Background, type BackgroundOptions, positive } from "./background.js";
-import { addressOf, Core, type CoreExports, checkWritable, type Target, wordAddress } from "./core.js";
+import { addressOf, Core, checkWritable, type Target, wordAddress } from "./core.js";
+import type { GCCycle } from "./gctrace.js";
 import { Handle, Handles } from "./handle.js";
+import { checkMarkerOptions, type MarkerOptions, runMarker } from "./marker.js";
 import {
   applySettings,
   type CollectorOptions,
   type CollectorSettings,
   checkSettings,
   clockOf,
-  DEFAULT_SETTINGS,
+  heapSettings,
   readSettings,
+  refuseLimiter,
   type Settings,
 } from "./options.js";
 import { Recorder } from "./recorder.js";
@@ -49,21 +63,21 @@ import { GCType, type GCTypeLayout, Types } from "./types.js";
 /** Bytes and pages between two looks at the clock: some 0.1 to 0.3 ms of work. */
 const SLICE_BYTES = 64 << 10;
 const SLICE_PAGES = 64;
-/** Slices of a collection that nobody wants to be short. */
+/** Slices of a whole collection, which need not be short. */
 const LONG_SLICE_BYTES = 1 << 20;
 const LONG_SLICE_PAGES = 4096;
-/** Below this an object without pointers shares its 16 bytes with others. */
+/** An object without pointers that is smaller shares its 16 bytes with others. */
 const TINY_SIZE = 16;
 /** Bytes of a pointer's slot. */
 const SLOT = 4;
 
 const STEP_BUDGET = namesOf<StepBudget>({ budgetMs: 0, bytes: 0 });
 
-/** How long a step may take: until the first of the two is used up. */
+/** How long a step may take: until one of the two is used up. */
 export interface StepBudget {
   /** Milliseconds, above 0. Default 1 when `bytes` is not given either, else no bound. */
   readonly budgetMs?: number | undefined;
-  /** Bytes to scan, above 0; Infinity: all that there is. Default no bound. */
+  /** Bytes to scan, above 0; Infinity: everything. Default no bound. */
   readonly bytes?: number | undefined;
 }
 
@@ -74,10 +88,12 @@ export class Collector {
   readonly #handles: Handles;
   readonly #roots: Roots;
   readonly #recorder: Recorder;
-  #settings: Settings = { ...DEFAULT_SETTINGS };
-  /** What gcDue has to be for an allocation to need no look at the clock: its bits of interest. */
+  /** The settings that a heap of one thread keeps here: wasm's `collecting` is `auto` and not held back. */
+  #auto = false;
+  #limiter: boolean;
+  /** Bits of gcDue that send an allocation to the clock when they differ from the last look. */
   #interest = ~DUE_START;
-  /** Whether wasm begins cycles by itself now: auto, and not held back. */
+  /** Of one thread: whether wasm begins cycles by itself now. */
   #collecting = false;
   #background: Background | null = null;
   #flushing = false;
@@ -90,6 +106,9 @@ export class Collector {
     this.#handles = new Handles(core);
     this.#roots = new Roots(core);
     this.#recorder = new Recorder(core, clockOf(options));
+    this.#limiter = core.threads === null;
+    if (core.threads === null) core.onInside = () => this.#hold();
+    else if (core.exports.gcStat(STAT_COLLECTING) !== 0) this.#interest = ~0;
     this.#set(options);
   }
 
@@ -104,30 +123,49 @@ export class Collector {
   }
 
   /**
+   * The type with the number `id`, that of a GCType of another thread of a shared heap: the same record. Its fields have no
+   * names here. Throws RangeError for what is no type's number.
+   */
+  typeFrom(id: number): GCType {
+    return this.#types.from(id);
+  }
+
+  /**
    * An array of `count` objects of `type`, zeroed, and a handle that keeps it alive. Throws OutOfMemoryError,
    * RangeError, TypeError.
    */
   new<F extends string>(type: GCType<F>, count = 1): Handle<F> {
-    const ptr = this.allocate(type, count);
-    return this.#rooted(ptr, type, type.size * count);
+    return this.#rooted(
+      () => this.allocate(type, count),
+      type,
+      () => type.size * count,
+    );
   }
 
   /** `size` bytes in which the collector looks for no pointers, zeroed; at least 1. See `new`. */
   newBytes(size: number): Handle {
-    return this.#rooted(this.allocateBytes(size), null, Math.max(size, 1));
+    return this.#rooted(
+      () => this.allocateBytes(size),
+      null,
+      () => Math.max(size, 1),
+    );
   }
 
   /**
-   * `size` bytes, zeroed, of which any aligned word may be a pointer: for data whose layout nobody knows. A number that
-   * looks like an object's address keeps that object alive. See `new`.
+   * `size` bytes, zeroed, of which any aligned word may be a pointer: for data of unknown layout. A number that looks like
+   * an object's address keeps that object alive. See `new`.
    */
   newConservative(size: number): Handle {
-    return this.#rooted(this.allocateConservative(size), null, Math.max(size, 1));
+    return this.#rooted(
+      () => this.allocateConservative(size),
+      null,
+      () => Math.max(size, 1),
+    );
   }
 
   /**
-   * What `new` makes, without a handle: the bare address. It has to be reachable from a root before the next cycle
-   * begins, which with `auto` may be the next allocation.
+   * What `new` makes, without a handle: the bare address. A root must reach it before the next cycle begins, which with
+   * `auto` may be at the next allocation. On a shared heap: call it inside.
    */
   allocate(type: GCType<string>, count = 1): number {
     const address = GCType.addressIn(this.#core, type);
@@ -141,20 +179,20 @@ export class Collector {
     return this.#payObject(bytes, address, count);
   }
 
-  /** What newBytes makes, without a handle. `zeroed` false: contents undefined. */
+  /** What newBytes makes, without a handle: see allocate. `zeroed` false: contents undefined. */
   allocateBytes(size: number, zeroed = true): number {
     return this.#allocateUntyped(size, 0, boolean(zeroed, "zeroed") ? 1 : 0);
   }
 
-  /** What newConservative makes, without a handle. */
+  /** What newConservative makes, without a handle: see allocate. */
   allocateConservative(size: number): number {
     return this.#allocateUntyped(size, 1, 1);
   }
 
   /**
-   * Frees an object by hand, before a cycle would; a handle that is given is disposed of. Whatever else points to it
-   * dangles. free(null) does nothing. Throws MisuseError for what is no object's start and for what Heap.free refuses,
-   * PinError.
+   * Frees an object by hand, before a cycle would, whichever thread made it; a handle that is given is disposed of.
+   * Whatever else points to it dangles. free(null) does nothing. Throws MisuseError for what is no object's start and for
+   * what Heap.free refuses, PinError.
    */
   free(target: Target): void {
     const ptr = addressOf(target);
@@ -168,29 +206,69 @@ export class Collector {
     if (Handle.isOf(this.#core, target)) target.dispose();
   }
 
-  /** True when `ptr` is the start of a live object of the collector's; of a tiny object's never. */
+  /**
+   * True when `ptr` is the start of a live object of the collector's; of a tiny object's never. False, too, for what the
+   * last cycle has found dead, except on a shared heap before the sweep has come to it: objectOf is exact there.
+   */
   isObject(ptr: number): boolean {
     const { exports } = this.#core;
-    return exports.objectOf(u32(ptr, "ptr")) >>> 0 === ptr && exports.isObject(ptr) !== 0;
+    u32(ptr, "ptr");
+    if (this.#core.threads !== null) return exports.isObject(ptr) !== 0;
+    return exports.objectOf(ptr) >>> 0 === ptr && exports.isObject(ptr) !== 0;
+  }
+
+  /** Start of the live object that `ptr` points to or into; 0 when there is none, or the last cycle has found it dead. */
+  objectOf(ptr: number): number {
+    u32(ptr, "ptr");
+    // Most addresses that are none are told without the gate.
+    if (this.#core.exports.objectBase(ptr) === 0) return 0;
+    return this.#core.exports.objectOf(ptr) >>> 0;
+  }
+
+  /**
+   * Runs `fn`, during which no cycle begins, and on a shared heap none ends: addresses in variables stay good. Keep `fn`
+   * short, and let it not wait for another thread: whoever collects waits for it. May be nested; collect, start and step
+   * refuse to be called inside. What this thread owes is paid when it enters: with `auto` a cycle that is due begins there.
+   * When memory runs out inside, no cycle frees any.
+   */
+  inside<T>(fn: () => T): T {
+    callable(fn, "fn");
+    if (this.#collecting && !this.#core.isInside) this.#poll();
+    return this.#core.inside(fn);
   }
 
   // Roots
 
   /**
-   * A handle for an object that is there already, given by an address in it or another handle. `type` is what load and
-   * store go by, and is believed. Throws NotAnObjectError, OutOfMemoryError.
+   * A handle for an object that exists already, given by an address in it or another handle; without a target, a handle
+   * that holds no object yet. `type` is what load and store use; it is not checked against the object. On a shared heap a bare address
+   * must still be good: call it inside. Throws NotAnObjectError, OutOfMemoryError.
    */
-  handle<F extends string = never>(target: Target | Handle<F>, type?: GCType<F>): Handle<F> {
-    const ptr = addressOf(target);
+  handle<F extends string = never>(target?: Target | Handle<F>, type?: GCType<F>): Handle<F> {
+    const empty = target === undefined;
+    const ptr = addressOf(target ?? null);
     if (type !== undefined) GCType.addressIn(this.#core, type);
     const known = Handle.isOf(this.#core, target) ? (target as Handle<F>).type : null;
-    return this.#handles.make(ptr, this.#core.objectAt(ptr, "handle"), type ?? known, -1);
+    return this.#core.atomic(() => {
+      const base = empty ? 0 : this.#core.objectAt(ptr, "handle");
+      return this.#handles.make(ptr, base, type ?? known, empty ? 0 : -1);
+    });
   }
 
   /**
-   * A handle that disposes of itself when the engine's collector finds that nothing in JavaScript has it any more: at
-   * some time after, or never, as that does not know how much memory a handle keeps. A handle that is given becomes
-   * such a one itself. On engines without FinalizationRegistry it has to be disposed of by hand.
+   * A handle over the slot of another handle, named by its id: how one thread of a shared heap hands an object to another.
+   * Both hold what either sets, and the slot ends when the first of the two is disposed of. Throws RangeError when `id` is
+   * no slot in use.
+   */
+  handleFrom<F extends string = never>(id: number, type?: GCType<F>): Handle<F> {
+    if (type !== undefined) GCType.addressIn(this.#core, type);
+    return this.#handles.from(id, type ?? null);
+  }
+
+  /**
+   * A handle that disposes of itself some time after nothing in JavaScript refers to it any more, or never: the engine's
+   * collector decides, and does not know how much memory a handle keeps. A handle that is given becomes such a one itself.
+   * On engines without FinalizationRegistry dispose of it by hand.
    */
   wrap<F extends string = never>(target: Target | Handle<F>, type?: GCType<F>): Handle<F> {
     const handle = Handle.isOf(this.#core, target) ? (target as Handle<F>) : this.handle(target, type);
@@ -199,14 +277,17 @@ export class Collector {
   }
 
   /**
-   * Keeps the object that `target` points to or into alive until as many calls of unpin. How often it is pinned now.
-   * Throws NotAnObjectError, OutOfMemoryError.
+   * Keeps the object that `target` points to or into alive until as many calls of unpin, by any thread. How often it is
+   * pinned now. On a shared heap a bare address must still be good: call it inside. Throws NotAnObjectError,
+   * OutOfMemoryError.
    */
   pin(target: Target): number {
-    const base = this.#core.objectAt(addressOf(target), "pin");
-    const count = this.#core.exports.pin(base) >>> 0;
-    if (count === 0) throw new OutOfMemoryError(8);
-    return count;
+    const ptr = addressOf(target);
+    return this.#core.atomic(() => {
+      const count = this.#core.exports.pin(this.#core.objectAt(ptr, "pin")) >>> 0;
+      if (count === 0) throw new OutOfMemoryError(8);
+      return count;
+    });
   }
 
   /** Undoes one pin. How many are left. Throws PinError when there is none. */
@@ -223,16 +304,24 @@ export class Collector {
   }
 
   /**
-   * Takes every aligned word of `bytes` bytes from `start` on for a possible pointer, until the range is disposed of:
-   * memory that the collector does not know, such as a block of malloc's. Dispose of the range before the memory is
-   * freed. Throws RangeError for what is not a multiple of 4, not in the memory, or begins where another range does;
-   * OutOfMemoryError.
+   * Takes every aligned word of `bytes` bytes from `start` on for a possible pointer, until the range is disposed of: for
+   * memory that the collector does not know, such as a block of malloc's. Dispose of the range before the memory is freed.
+   * On a shared heap store there inside, or by writePointer. Throws RangeError for what is not a multiple of 4, not in the
+   * memory, or begins where another range does; OutOfMemoryError.
    */
   addRoots(start: number, bytes: number, options: RootOptions = {}): RootRange {
     return this.#roots.add(start, bytes, options);
   }
 
-  /** A stack of `slots` roots in linear memory. Throws RangeError, OutOfMemoryError. */
+  /**
+   * Undoes addRoots of the range that begins at `start`, whichever thread has registered it. False: there is none. Throws
+   * RangeError.
+   */
+  removeRoots(start: number): boolean {
+    return this.#roots.remove(start);
+  }
+
+  /** A stack of `slots` roots in linear memory. On a shared heap use it inside. Throws RangeError, OutOfMemoryError. */
   shadowStack(slots = 1024): ShadowStack {
     return new ShadowStack(this.#core, this.#heap, this.#roots, slots);
   }
@@ -249,7 +338,7 @@ export class Collector {
     this.#core.exports.writePointer(slot, value);
   }
 
-  /** The word at `slot`. Throws RangeError. */
+  /** The word at `slot`. On a shared heap what it points to is good inside. Throws RangeError. */
   readPointer(slot: number): number {
     return this.#core.word(this.#slot(slot))!;
   }
@@ -276,7 +365,7 @@ export class Collector {
 
   // Cycles
 
-  /** Marking; between two cycles with spans left to sweep; or at rest. */
+  /** What the collector is doing. On a shared heap: all threads together, at the time of the call. */
   get phase(): GCPhase {
     const { exports } = this.#core;
     if (exports.gcPhase() !== 0) return "mark";
@@ -284,29 +373,36 @@ export class Collector {
   }
 
   /**
-   * A whole cycle, begun now, marked and swept: when it returns, all that no root reaches is free. A cycle that is
-   * marking is ended first. O(heap). Throws CheckmarkError, with the setting `checkmark`; so do step, background turns and,
-   * with `auto`, allocations.
+   * A whole cycle, begun now, marked and swept: when it returns, all that no root reached is free. A cycle that is marking
+   * is ended first. Not inside. O(heap). Throws CheckmarkError, with the setting `checkmark`; so do step, background turns,
+   * runMarker and, with `auto`, allocations.
    */
   collect(): void {
+    this.#refuseInside("collect");
     this.#collect("force");
     this.#settle();
   }
 
-  /** Begins a cycle, sweeping what the last one has left. False: one is marking already. O(roots + what is unswept). */
+  /**
+   * Begins a cycle, sweeping what the last one has left. False: one is marking already, or another thread is about to
+   * begin one. Not inside. O(roots + what is unswept).
+   */
   start(): boolean {
+    this.#refuseInside("start");
     if (this.#core.exports.gcPhase() !== 0) return false;
-    this.#begin("force");
+    const begun = this.#begin("force");
+    if (begun === BUSY) this.#core.threads?.check();
     this.#settle();
-    return true;
+    return begun === 1;
   }
 
   /**
-   * Marks for a while, and ends the marking when there is nothing left. True: there is. A slice of 64 KiB is done
-   * whole, and so are one object of up to 128 KiB and, at the end, the roots. Without a cycle it does nothing. Throws
-   * RangeError.
+   * Marks for a while, and ends the marking when there is nothing left. True: there is more, or another thread marks at
+   * this moment. A slice of 64 KiB is done whole, and so are one object of up to 128 KiB and, at the end, the roots.
+   * Without a cycle it does nothing. Not inside. Throws RangeError.
    */
   step(budget: StepBudget = {}): boolean {
+    this.#refuseInside("step");
     const given = readOptions(budget, STEP_BUDGET, "step");
     const { bytes = Infinity, budgetMs = given.bytes === undefined ? 1 : Infinity } = given;
     positive(budgetMs, "budgetMs");
@@ -328,12 +424,11 @@ export class Collector {
   }
 
   /**
-   * Lets timers do the collector's work between the program's tasks; see BackgroundOptions. Ends the one before. Throws
-   * RangeError, TypeError, and what `schedule` throws; then the one before goes on.
+   * Lets timers of this thread do the collector's work between the program's tasks; see BackgroundOptions. Ends the one
+   * before. Throws RangeError, TypeError, and what `schedule` throws; then the one before goes on.
    */
   background(options: BackgroundOptions = {}): Background {
-    // Nothing of a heap that is gone.
-    this.#core.exports.gcPhase();
+    this.#checkOpen();
     const next = new Background({ turn: (budgetMs, periodMs) => this.#turn(budgetMs, periodMs) }, options);
     const before = this.#background;
     this.#background = next;
@@ -343,19 +438,47 @@ export class Collector {
     return next;
   }
 
+  /**
+   * Marks from here on until `signal` is aborted: sleeps until a cycle is due by the trigger and `auto`, marks it and
+   * sweeps, with turns of the event loop between. For a worker of a shared heap that does little else: the other threads
+   * run while it marks. In a heap of one thread it is a background that one can await. Resolves with the last 100 records
+   * of its cycles. Rejects with RangeError, TypeError, CheckmarkError, HeapLockError, and what the hooks throw.
+   */
+  async runMarker(options: MarkerOptions = {}): Promise<GCCycle[]> {
+    const checked = checkMarkerOptions(options);
+    this.#checkOpen();
+    const recorder = this.#recorder;
+    return runMarker(this.#core, checked, {
+      begin: () => this.#begin("begin"),
+      mark: (bytes) => this.#markOnce(bytes),
+      sweep: (pages) => recorder.run("sweep", () => this.#core.exports.gcSweep(pages) >>> 0),
+      settle: () => this.#settle(),
+      last: () => recorder.last,
+    });
+  }
+
   // Policy and figures
 
-  /** Changes the settings that are given. Throws RangeError, TypeError; then nothing has changed. */
+  /**
+   * Changes the settings that are given. On a shared heap: for all threads, the hooks for this one. Throws RangeError,
+   * TypeError, CollectorUnavailableError; then nothing has changed.
+   */
   setOptions(settings: CollectorSettings): void {
     this.#set(readSettings(settings));
   }
 
   #set(settings: CollectorSettings): void {
     const changed = checkSettings(settings);
-    // Nothing of a heap that is gone.
-    this.#core.exports.gcPhase();
+    if (this.#core.threads !== null) refuseLimiter(changed);
+    this.#checkOpen();
     applySettings(this.#core.exports, changed);
-    this.#settings = { ...this.#settings, ...changed };
+    const { auto, limiter } = changed;
+    if (limiter !== undefined) this.#limiter = limiter;
+    if (auto !== undefined) {
+      this.#auto = auto;
+      this.#interest = auto ? ~0 : ~DUE_START;
+      if (this.#core.threads !== null) this.#core.exports.setCollecting(auto ? 1 : 0);
+    }
     const { onCycle, trace, traceUnit, events } = settings;
     const { options } = this.#recorder;
     if (onCycle !== undefined) options.onCycle = onCycle;
@@ -363,12 +486,12 @@ export class Collector {
     if (traceUnit !== undefined) options.traceUnit = traceUnit;
     if (events !== undefined) options.events = events;
     this.#hold();
-    this.#interest = this.#settings.auto ? ~0 : ~DUE_START;
   }
 
   /** The settings in force: gcPercent is -1 for "off", memoryLimit Infinity for none. */
   get settings(): Readonly<Settings> {
-    return { ...this.#settings };
+    const settings = { ...heapSettings(this.#core.exports), limiter: this.#limiter };
+    return this.#core.threads === null ? { ...settings, auto: this.#auto } : settings;
   }
 
   /** See GCStats. */
@@ -393,8 +516,8 @@ export class Collector {
   }
 
   /**
-   * For the end of the heap: every later call throws what the functions of `disposed` throw; timers end, by functions of
-   * the user's, whose errors come out of here.
+   * For the end of the heap: every later call throws what the functions of `disposed` throw. Timers end, by functions of
+   * the user's, and what those throw comes out of here.
    */
   static close(collector: Collector, disposed: CoreExports): void {
     collector.#core.close(disposed);
@@ -412,12 +535,12 @@ export class Collector {
     return this.#payUntyped(bytes, scan, zeroed);
   }
 
-  /** Whether the next allocation may have to do the collector's work, or cycles have gone on unseen. */
+  /** Whether the next allocation may have to do the collector's work, or cycles have come and gone unseen. */
   #isDue(): boolean {
     return (this.#core.exports.gcDue() & this.#interest) !== this.#recorder.seen;
   }
 
-  // Apart, because a function that makes a closure costs something even where it does not come to that.
+  // Apart, because a function that makes a closure costs something even when that part is not reached.
   #payObject(bytes: number, type: number, count: number): number {
     return this.#pay(bytes, () => this.#core.exports.newObject(type, count));
   }
@@ -429,26 +552,27 @@ export class Collector {
   /** An allocation at which the collector may work, with the clock running. Throws OutOfMemoryError. */
   #pay(bytes: number, allocate: () => number): number {
     let ptr = 0;
-    if (this.#settings.auto) this.#hold();
+    if (this.#auto) this.#hold();
     this.#recorder.run("assist", () => {
       ptr = allocate() >>> 0;
       return 0;
     });
-    if (this.#settings.auto) this.#hold();
+    if (this.#auto) this.#hold();
     this.#flushLater();
     this.#report();
     return ptr || this.#again(bytes, allocate);
   }
 
-  /** Memory is out: where cycles were held back, once more after one. Throws OutOfMemoryError. */
+  /** Memory is out: if the limiter held cycles back, once more after one. Throws OutOfMemoryError. */
   #again(bytes: number, allocate: () => number): number {
-    if (!this.#settings.auto || this.#collecting) throw new OutOfMemoryError(bytes);
+    const { threads, isInside } = this.#core;
+    if (!this.#auto || this.#collecting || threads !== null || isInside) throw new OutOfMemoryError(bytes);
     this.#collect("begin");
     this.#flushLater();
     return allocate() >>> 0 || outOfMemory(bytes);
   }
 
-  /** The object just made has no root yet: hooks, which may allocate, have to wait. */
+  /** The object just made has no root yet, so hooks, which may allocate, have to wait. */
   #flushLater(): void {
     if (!this.#recorder.waiting || this.#flushing) return;
     this.#flushing = true;
@@ -458,9 +582,14 @@ export class Collector {
     });
   }
 
-  #rooted<F extends string>(ptr: number, type: GCType<F> | null, bytes: number): Handle<F> {
-    const base = bytes < TINY_SIZE ? this.#core.exports.objectOf(ptr) >>> 0 : ptr;
-    return this.#handles.make(ptr, base, type, bytes);
+  /** A handle of what `allocate` makes, whose bytes `size` knows afterwards. No cycle comes between. */
+  #rooted<F extends string>(allocate: () => number, type: GCType<F> | null, size: () => number): Handle<F> {
+    return this.#core.atomic(() => {
+      const ptr = allocate();
+      const bytes = size();
+      const base = bytes < TINY_SIZE ? this.#core.exports.objectOf(ptr) >>> 0 : ptr;
+      return this.#handles.make(ptr, base, type, bytes);
+    });
   }
 
   // Pointers
@@ -485,15 +614,34 @@ export class Collector {
 
   // Cycles
 
+  /** Throws HeapDisposedError. */
+  #checkOpen(): void {
+    this.#core.exports.gcPhase();
+  }
+
+  #refuseInside(call: string): void {
+    if (!this.#core.isInside) return;
+    throw new RangeError(`${call}() inside inside() would wait for itself: call it after inside() has returned`);
+  }
+
   #collect(kind: "begin" | "force"): void {
+    const { threads } = this.#core;
+    if (threads !== null) {
+      this.#recorder.run(kind, () => {
+        threads.collect();
+        return 0;
+      });
+      return;
+    }
     if (this.#core.exports.gcPhase() !== 0) this.#mark("mark", LONG_SLICE_BYTES, Infinity, Infinity);
     this.#begin(kind);
     this.#mark("mark", LONG_SLICE_BYTES, Infinity, Infinity);
     this.#sweep(LONG_SLICE_PAGES, Infinity);
   }
 
-  #begin(kind: "begin" | "force"): void {
-    this.#recorder.run(kind, () => this.#core.exports.gcStart());
+  /** What gcStart returns. */
+  #begin(kind: "begin" | "force"): number {
+    return this.#recorder.run(kind, () => this.#core.exports.gcStart(kind === "force" ? 1 : 0));
   }
 
   /** Marks in slices until one of the budgets is used up. True: there is something left. */
@@ -503,11 +651,24 @@ export class Collector {
     recorder.run(kind, () => {
       let done = 0;
       const end = recorder.slice() + budgetMs;
-      do done += exports.gcStep(Math.min(slice, bytes - done));
-      while (exports.gcPhase() !== 0 && done < bytes && recorder.slice() < end);
+      do {
+        const scanned = exports.gcStep(Math.min(slice, bytes - done));
+        if (scanned === BUSY) break;
+        done += scanned;
+      } while (exports.gcPhase() !== 0 && done < bytes && recorder.slice() < end);
       return done;
     });
     return exports.gcPhase() !== 0;
+  }
+
+  /** One slice of marking. What gcStep returns. */
+  #markOnce(bytes: number): number {
+    let scanned = 0;
+    this.#recorder.run("mark", () => {
+      scanned = this.#core.exports.gcStep(bytes);
+      return Math.max(scanned, 0);
+    });
+    return scanned;
   }
 
   #sweep(slice: number, budgetMs: number): boolean {
@@ -545,38 +706,46 @@ export class Collector {
   /** Whether the last cycle is longer ago than `periodMs`. */
   #isLate(periodMs: number): boolean {
     const { numGC, lastEnd, now } = this.#recorder;
-    return numGC > 0 && this.#settings.gcPercent >= 0 && now - lastEnd >= periodMs;
+    return numGC > 0 && heapSettings(this.#core.exports).gcPercent >= 0 && now - lastEnd >= periodMs;
   }
 
-  /** Whether the limiter says to rest. */
+  /** Of one thread: begins a cycle that is due, because allocations inside will not. */
+  #poll(): void {
+    this.#hold();
+    if (!this.#collecting || (this.#core.exports.gcDue() & DUE_START) === 0) return;
+    this.#begin("begin");
+    this.#flushLater();
+  }
+
+  /** Whether the limiter holds the collector back. */
   #limited(): boolean {
-    if (!this.#settings.limiter) return false;
+    if (!this.#limiter) return false;
     this.#recorder.limiter.update();
     return this.#recorder.limiter.limiting;
   }
 
-  /** Lets wasm begin cycles by itself, or not. */
+  /** Of one thread: lets wasm begin cycles by itself, or not. */
   #hold(): void {
-    const collecting = this.#settings.auto && !this.#limited();
+    if (this.#core.threads !== null) return;
+    const collecting = this.#auto && !this.#core.isInside && !this.#limited();
     if (collecting === this.#collecting) return;
     this.#core.exports.setCollecting(collecting ? 1 : 0);
     this.#collecting = collecting;
   }
 
-  /** The end of a call that worked: nothing is in flight, the hooks may run. */
+  /** The end of a call that worked: no address is in flight, the hooks may run. */
   #settle(): void {
     this.#rest();
     this.#report();
   }
 
   #rest(): void {
-    if (this.#settings.auto) this.#hold();
+    if (this.#auto) this.#hold();
     this.#recorder.flush();
   }
 
   /** Throws CheckmarkError for what a check of the marks has noted, once. */
   #report(): void {
-    if (!this.#settings.checkmark) return;
     const { exports } = this.#core;
     const address = exports.gcStat(STAT_CHECK_FAILED_AT);
     if (address === 0) return;
@@ -589,12 +758,13 @@ function outOfMemory(size: number): never {
   throw new OutOfMemoryError(size);
 }
 
-/** The collector of a heap, by options that are checked (checkCollectorOptions). */
+/** The collector of a heap, by options that are checked (checkCollectorOptions). `threads` null: a heap of one thread. */
 export function createCollector(
   exports: CoreExports,
   views: MemoryViews<ArrayBufferLike>,
   heap: BlockHeap,
+  threads: Threads | null,
   options: CollectorOptions = {},
 ): Collector {
-  return new Collector(new Core(exports, views), heap, options);
+  return new Collector(new Core(exports, views, threads), heap, options);
 }

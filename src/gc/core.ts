@@ -1,39 +1,68 @@
 /**
- * What all parts of a collector share: the wasm functions, the memory's views, and how an address is looked at.
+ * What all parts of a collector share: the wasm functions, the memory's views, the threads around it, and how an address
+ * is checked.
  *
- * When the heap is disposed of, `close` puts functions in the place of the exports that throw HeapDisposedError:
- * whoever reads `exports` anew for each call needs no test of its own.
+ * When the heap is disposed of, `close` replaces the exports by functions that throw HeapDisposedError: callers that read
+ * `exports` again for each call need no check of their own.
  */
-import type { HostExports } from "../base/abi.js";
 import { reading, u32 } from "../base/check.js";
 import { NotAnObjectError } from "../base/errors.js";
-import type { CollectorExports } from "../base/gcabi.js";
+import type { CoreExports } from "../base/gcabi.js";
+import type { Threads } from "../base/threads.js";
 import type { MemoryViews } from "../base/views.js";
 
-/** An address, or what has one: a Handle. null and 0 are the null pointer. */
+/** An address, or an object with one: a Handle. null and 0 are the null pointer. */
 export type Target = number | { readonly ptr: number } | null;
-
-/** The wasm functions that a collector calls. */
-export type CoreExports = CollectorExports & Pick<HostExports, "mallocgc" | "malloc_usable_size" | "objectBase">;
 
 export class Core {
   exports: CoreExports;
   readonly views: MemoryViews<ArrayBufferLike>;
+  /** Null in a heap of one thread. */
+  readonly threads: Threads | null;
+  /** In a heap of one thread: called when `inside` begins and ends. */
+  onInside: () => void = () => {};
+  #depth = 0;
   #closed = false;
 
-  constructor(exports: CoreExports, views: MemoryViews<ArrayBufferLike>) {
+  constructor(exports: CoreExports, views: MemoryViews<ArrayBufferLike>, threads: Threads | null) {
     this.exports = exports;
     this.views = views;
+    this.threads = threads;
   }
 
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** The heap is gone: every later call of an export throws what those of `disposed` do. */
+  /** The heap was disposed of: every later call of an export throws what those of `disposed` do. */
   close(disposed: CoreExports): void {
     this.exports = disposed;
     this.#closed = true;
+  }
+
+  /** Whether Collector.inside is running. */
+  get isInside(): boolean {
+    return this.threads?.inside ?? this.#depth > 0;
+  }
+
+  /** See Collector.inside. */
+  inside<T>(fn: () => T): T {
+    const { threads } = this;
+    if (this.#closed) this.exports.gcPhase();
+    if (threads === null) {
+      if (this.#depth++ === 0) this.onInside();
+    } else threads.enter();
+    try {
+      return fn();
+    } finally {
+      if (threads !== null) threads.leave();
+      else if (--this.#depth === 0 && !this.#closed) this.onInside();
+    }
+  }
+
+  /** Runs `fn`, in which an address must stay good from one call of wasm to the next. One thread needs nothing for that. */
+  atomic<T>(fn: () => T): T {
+    return this.threads === null ? fn() : this.inside(fn);
   }
 
   /** The word at `address`, a multiple of 4; undefined beyond the memory. */
@@ -43,7 +72,7 @@ export class Core {
 
   /**
    * Start of the live object that `ptr` points to or into. Throws NotAnObjectError, naming `operation`, when there is
-   * none: null, a block of malloc's, what was freed by hand or found dead.
+   * none: for null, for a block of malloc's, for what was freed by hand or found dead.
    */
   objectAt(ptr: number, operation: string): number {
     const base = this.exports.objectOf(ptr) >>> 0;

@@ -1,8 +1,17 @@
 /**
- * Options of a collector: checked here, all before any of them is in force.
+ * Options of a collector: checked here, all of them before any is in force.
  */
 import { boolean, callable, namesOf, oneOf, readOptions, show, within } from "../base/check.js";
-import type { CollectorExports } from "../base/gcabi.js";
+import { CollectorUnavailableError } from "../base/errors.js";
+import {
+  type CollectorExports,
+  STAT_CHECKMARK,
+  STAT_COLLECTING,
+  STAT_GC_PERCENT,
+  STAT_HEAP_MINIMUM,
+  STAT_MEMORY_LIMIT,
+  UNBOUNDED,
+} from "../base/gcabi.js";
 import { TraceEvents } from "./events.js";
 import { type GCCycle, TRACE_UNITS, type TraceFormat } from "./gctrace.js";
 
@@ -10,7 +19,10 @@ import { type GCCycle, TRACE_UNITS, type TraceFormat } from "./gctrace.js";
 const MAX_PERCENT = 2 ** 31 - 1;
 const MAX_HEAP_MINIMUM = 2 ** 37;
 
-/** What can be changed at any time, by Collector.setOptions. */
+/**
+ * What can be changed at any time, by Collector.setOptions. On a shared heap gcPercent, memoryLimit, heapMinimum, auto and
+ * checkmark are the heap's: one thread sets them for all. The hooks belong to the thread that sets them.
+ */
 export interface CollectorSettings {
   /**
    * GOGC: how much may be allocated after a cycle until the next one, in percent of what that one found alive; 0 to
@@ -18,39 +30,40 @@ export interface CollectorSettings {
    */
   gcPercent?: number | "off" | undefined;
   /**
-   * Bytes of pages in use, of this heap and of its records, that cycles try to keep to; 0 or Infinity: none. A soft
-   * limit: see maxBytes for a hard one. Default none.
+   * Bytes of pages in use, records included, that cycles try to stay below; 0 or Infinity: none. This limit is soft; the
+   * hard one is the heap's maxBytes. Default none.
    */
   memoryLimit?: number | undefined;
-  /** The least goal at GOGC 100, bytes, 0 to 2^37: below it no cycle begins for GOGC's sake. Default 4 MiB. */
+  /** The least goal at GOGC 100, bytes, 0 to 2^37: below it GOGC begins no cycle. Default 4 MiB. */
   heapMinimum?: number | undefined;
   /**
-   * True: allocating begins a cycle when the trigger is reached or memory is out, so that any allocation may free what
-   * no root reaches. False: cycles begin only where the program says so. Default false.
+   * True: allocating begins a cycle when the trigger is reached or memory is out, so any allocation may free what no
+   * root reaches. False: cycles begin only where the program says so. Default false.
    */
   auto?: boolean | undefined;
   /**
    * True: no cycle begins by itself, and the background rests, while the collector has had more than half of the time
-   * over the last second. Default true.
+   * over the last second. Default true. A shared heap has no limiter, because no thread knows what the others spend:
+   * there the default is false, and true is a CollectorUnavailableError.
    */
   limiter?: boolean | undefined;
   /**
-   * True: each cycle marks a second time at its end, with nothing in between, and throws CheckmarkError when that finds an
-   * object which the first time has not: a pointer was stored without the write barrier. For tests: it takes the time of
-   * the marking again, in one piece, and 1/64 of the heap. Default false.
+   * True: each cycle marks a second time at its end, and throws CheckmarkError when that finds an object which the first
+   * marking has missed: a pointer was stored without the write barrier. For tests: it takes the time of the marking again,
+   * in one piece, and 1/64 of the heap. Default false.
    */
   checkmark?: boolean | undefined;
-  /** Called after each cycle's marking. null: not any more. */
+  /** Called after each cycle that this thread marks or notices. null: no longer. */
   onCycle?: ((cycle: GCCycle) => void) | null | undefined;
-  /** Called with a line per cycle, as GODEBUG=gctrace=1 of Go prints it. null: not any more. */
+  /** Called with a line per cycle, in the format of Go's GODEBUG=gctrace=1. null: no longer. */
   trace?: ((line: string) => void) | null | undefined;
   /** Unit of the sizes in these lines. Default "MB". */
   traceUnit?: TraceFormat["unit"];
-  /** Where phases and pieces of work are recorded for a trace viewer. null: not any more. */
+  /** Where phases and pieces of work are recorded for a trace viewer. null: no longer. */
   events?: TraceEvents | null | undefined;
 }
 
-/** How a collector is made: createHeap({ collector }). */
+/** How a collector is made: createHeap({ collector }), createSharedHeap({ collector }). */
 export interface CollectorOptions extends CollectorSettings {
   /** Milliseconds from any origin, never going back. Default performance.now, or Date.now without it. */
   clock?: (() => number) | undefined;
@@ -66,15 +79,17 @@ export interface Settings {
   checkmark: boolean;
 }
 
-/** What a fresh heap has. */
-export const DEFAULT_SETTINGS: Readonly<Settings> = {
-  gcPercent: 100,
-  memoryLimit: Number.POSITIVE_INFINITY,
-  heapMinimum: 4 << 20,
-  auto: false,
-  limiter: true,
-  checkmark: false,
-};
+/** The settings that the heap keeps. */
+export function heapSettings(exports: CollectorExports): Omit<Settings, "limiter"> {
+  const limit = exports.gcStat(STAT_MEMORY_LIMIT);
+  return {
+    gcPercent: exports.gcStat(STAT_GC_PERCENT),
+    memoryLimit: limit >= UNBOUNDED ? Number.POSITIVE_INFINITY : limit,
+    heapMinimum: exports.gcStat(STAT_HEAP_MINIMUM),
+    auto: exports.gcStat(STAT_COLLECTING) !== 0,
+    checkmark: exports.gcStat(STAT_CHECKMARK) !== 0,
+  };
+}
 
 const SETTINGS = namesOf<CollectorSettings>({
   gcPercent: 0,
@@ -90,7 +105,7 @@ const SETTINGS = namesOf<CollectorSettings>({
 });
 const OPTIONS = [...SETTINGS, ...namesOf<Omit<CollectorOptions, keyof CollectorSettings>>({ clock: 0 })];
 
-/** Settings as setOptions is given them, each read once. Throws TypeError for what is no setting. */
+/** The settings given to setOptions, each read once. Throws TypeError for what is no setting. */
 export function readSettings(given: CollectorSettings): CollectorSettings {
   return readOptions(given, SETTINGS, "setOptions");
 }
@@ -104,14 +119,9 @@ export function checkCollectorOptions(given: CollectorOptions): CollectorOptions
 }
 
 /** A memory limit in bytes, Infinity for none. Throws RangeError. */
-export function checkMemoryLimit(bytes: number): number {
+function checkMemoryLimit(bytes: number): number {
   if (bytes === 0 || bytes === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
   return within(bytes, 1, Number.MAX_SAFE_INTEGER, "memoryLimit");
-}
-
-/** A least goal in bytes. Throws RangeError. */
-export function checkHeapMinimum(bytes: number): number {
-  return within(bytes, 0, MAX_HEAP_MINIMUM, "heapMinimum");
 }
 
 /** `given` in the form of Settings, without what is not given. Throws RangeError, TypeError. */
@@ -122,7 +132,7 @@ export function checkSettings(given: CollectorSettings): Partial<Settings> {
     settings.gcPercent = gcPercent === "off" ? -1 : within(gcPercent, -1, MAX_PERCENT, "gcPercent");
   }
   if (memoryLimit !== undefined) settings.memoryLimit = checkMemoryLimit(memoryLimit);
-  if (heapMinimum !== undefined) settings.heapMinimum = checkHeapMinimum(heapMinimum);
+  if (heapMinimum !== undefined) settings.heapMinimum = within(heapMinimum, 0, MAX_HEAP_MINIMUM, "heapMinimum");
   if (auto !== undefined) settings.auto = boolean(auto, "auto");
   if (limiter !== undefined) settings.limiter = boolean(limiter, "limiter");
   if (checkmark !== undefined) settings.checkmark = boolean(checkmark, "checkmark");
@@ -134,7 +144,16 @@ export function checkSettings(given: CollectorSettings): Partial<Settings> {
   return settings;
 }
 
-/** Brings the wasm side in line with what `changed` has. `auto` is the collector's own to apply. */
+/** Throws CollectorUnavailableError for a setting that the collector of a shared heap does not have. */
+export function refuseLimiter({ limiter }: CollectorSettings): void {
+  if (limiter === true) {
+    throw new CollectorUnavailableError(
+      "a shared heap has no limiter: leave the option out, and bound the collector's share by gcPercent",
+    );
+  }
+}
+
+/** Tells wasm what `changed` has. `auto` is applied by the collector itself. */
 export function applySettings(exports: CollectorExports, changed: Partial<Settings>): void {
   if (changed.gcPercent !== undefined) exports.setGCPercent(changed.gcPercent);
   if (changed.memoryLimit !== undefined) exports.setMemoryLimit(changed.memoryLimit);
@@ -150,7 +169,7 @@ export function clockOf({ clock }: CollectorOptions): () => number {
 
 /**
  * A clock of the user's. Throws what that throws, and TypeError when it returns no number. A clock that uses the
- * collector is not asked again from there: the last time goes on to hold.
+ * collector is not asked again from there: it gets the last time.
  */
 function checkedClock(clock: () => number): () => number {
   let last = 0;

@@ -1,14 +1,15 @@
 /**
- * Recorder: what the collector's cycles were and what they cost, from the host's side.
+ * Recorder: what the collector's cycles were and what they cost, seen from the host.
  *
- * wasm has no clock. So the calls that may begin, mark, end or sweep go through `run`, which looks at the clock and at
- * where the cycles are, before and after; from the difference follow the cycle's record, its pauses and the processor
- * time. What has happened between two such calls (in an allocation by Heap.mallocgc, or by a program in wasm) is
- * noticed at the next one: a cycle that has begun and ended there is counted, with no pause, and that is all that is
- * known of it.
+ * wasm has no clock. So the calls that may begin, mark, end or sweep go through `run`, which reads the clock and the state
+ * of the cycles before and after; the difference gives the cycle's record, its pauses and the processor time. What happens
+ * between two such calls (in an allocation by Heap.mallocgc, by a program in wasm, or in another thread of a shared heap)
+ * is noticed at the next one: a cycle that has begun and ended there is counted with no pause, and nothing else is known
+ * of it.
  *
- * All work is done by the thread that runs the program: each such call is a pause. Records wait in a queue until
- * `flush` hands them to the hooks, which happens when no address is in flight that a hook's own allocations could lose.
+ * There is one recorder per thread. Its pauses are the time that this thread spends in such calls. Records wait in a queue
+ * until `flush` hands them to the hooks, which happens when no address is in flight that a hook's own allocations could
+ * lose.
  *
  * Law: #seen is gcDue without its two lowest bits as of the last look; #open is null unless a cycle is marking.
  * Cost of run: two looks at the clock, some five wasm calls.
@@ -21,6 +22,7 @@ import {
   STAT_LAST_GOAL,
   STAT_ROOT_BYTES,
   STAT_SCAN_WORK,
+  UNBOUNDED,
 } from "../base/gcabi.js";
 import type { Core } from "./core.js";
 import type { TraceEvents } from "./events.js";
@@ -31,14 +33,12 @@ import { CPULimiter } from "./limiter.js";
 export const PAUSES = 256;
 /** Bits of the number of cycles that gcDue has. */
 const CYCLES_MASK = 2 ** (32 - DUE_CYCLES_SHIFT) - 1;
-/** Thread of the events: there is one. */
+/** Thread of the events: this one. */
 const THREAD = 1;
-/** Above this a figure of gcStat says "none". */
-const UNBOUNDED = 2 ** 63;
 
 /**
- * What a call is for: "begin" a cycle, because of the trigger or because somebody asked ("force"); "mark" in a step, or
- * in idle time; an allocation that may pay ("assist"); "sweep".
+ * What a call is for: to begin a cycle, because of the trigger ("begin") or because somebody asked ("force"); to mark, in
+ * a step ("mark") or in idle time ("idle"); an allocation that may pay ("assist"); to sweep.
  */
 export type Work = "begin" | "force" | "mark" | "idle" | "assist" | "sweep";
 
@@ -90,6 +90,7 @@ export class Recorder {
   #recording = false;
   /** What recording an event has thrown, until flush. */
   #failure: { readonly error: unknown } | null = null;
+  #last: GCCycle | null = null;
 
   /** `clock`: milliseconds from any origin, never going back. */
   constructor(core: Core, clock: () => number) {
@@ -98,6 +99,13 @@ export class Recorder {
     this.#origin = clock();
     this.limiter = new CPULimiter({ clock });
     this.#seen = core.exports.gcDue() & ~(DUE_MARKING - 1);
+    // On a shared heap cycles may have ended before this thread came.
+    this.#numGC = (this.#seen >>> DUE_CYCLES_SHIFT) - ((this.#seen & DUE_MARKING) === 0 ? 0 : 1);
+  }
+
+  /** The record of the last cycle of which more than its number is known; null: none yet. */
+  get last(): GCCycle | null {
+    return this.#last;
   }
 
   /** gcDue as it was at the last look, without what an allocation would owe. */
@@ -347,7 +355,7 @@ export class Recorder {
     const begin = markAt - startedAt;
     this.#count(cycle.pause, forced, end);
     const heapMarked = exports.gcStat(STAT_HEAP_MARKED);
-    const record: GCCycle = {
+    this.#last = {
       number: this.#numGC,
       startedAt,
       utilization: this.utilization,
@@ -372,6 +380,7 @@ export class Recorder {
       procs: 1,
       forced,
     };
+    const record = this.#last;
     this.#record(() => this.options.events?.cycle(record));
     if (this.options.onCycle !== null || this.options.trace !== null) this.#queue.push(record);
   }

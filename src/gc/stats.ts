@@ -1,10 +1,12 @@
 /**
- * Figures of a collector. Counts are exact at the time of the call; heapLive counts whole windows of slots as they are
- * handed to the cache, so that it is never less than what is really allocated. Cost: some twenty wasm calls.
+ * Figures of a collector. Counts are exact at the time of the call; heapLive counts whole windows of slots when the cache
+ * takes them, so it is never less than what is really allocated. On a shared heap figures of the heap are over all threads,
+ * and times are those of the thread that asks. Cost: some twenty wasm calls.
  */
-
 import {
   type CollectorExports,
+  STAT_ABANDONED,
+  STAT_CARRIED_ON,
   STAT_CHECKED,
   STAT_FREED_BYTES,
   STAT_FREED_OBJECTS,
@@ -17,20 +19,21 @@ import {
   STAT_PINS,
   STAT_SCAN_WORK,
   STAT_STEPS,
+  STAT_STOP_BEGIN,
+  STAT_STOP_END,
   STAT_TRIGGER,
   STAT_TYPES,
   STAT_UNCHECKED,
+  UNBOUNDED,
 } from "../base/gcabi.js";
 import type { GCMemStats } from "../base/memstats.js";
 import type { Recorder } from "./recorder.js";
 
 /** Bytes of a page of the heap's. */
 const PAGE_SIZE = 8192;
-/** Above this a figure of gcStat says "none". */
-const UNBOUNDED = 2 ** 63;
 const NS_PER_MS = 1e6;
 
-/** Where a collector is: marking; between two cycles with spans left to sweep; or at rest. */
+/** What a collector is doing: marking; sweeping, because spans of the last cycle are left; or nothing. */
 export type GCPhase = "off" | "mark" | "sweep";
 
 /** Statistics of a collector. Sizes are bytes, times as their names say. */
@@ -42,29 +45,35 @@ export interface GCStats extends GCMemStats {
   readonly heapMarked: number;
   /** heapLive at which the next cycle is due. Infinity: none. */
   readonly trigger: number;
-  /** The longest single such call. */
+  /** The longest single pause of this thread. */
   readonly maxPauseNs: number;
-  /** True while the limiter holds cycles back. */
+  /** True while the limiter holds cycles back. Always false on a shared heap. */
   readonly limited: boolean;
-  /** Objects and bytes that the sweep behind the last cycle has found dead so far. A tiny block is one. */
+  /** Objects and bytes that the sweep after the last cycle has found dead so far. A tiny block is one. */
   readonly sweptObjects: number;
   readonly sweptBytes: number;
-  /** Bytes scanned, and pieces that it was done in, by the running or last cycle. */
+  /** Bytes scanned by the running or last cycle, and the number of pieces in which that was done. */
   readonly scanWork: number;
   readonly steps: number;
   /** Times that marking had no memory for its queue, and looked through all marked objects instead. */
   readonly overflows: number;
-  /** Cycles that `checkmark` has checked, and cycles that found no memory for it. */
+  /** Cycles that `checkmark` has checked, and cycles for which it had no memory. */
   readonly checked: number;
   readonly unchecked: number;
   readonly handles: number;
   /** Pinned objects. */
   readonly pins: number;
-  /** Registered ranges, shadow stacks included. */
+  /** Ranges that this collector has registered, shadow stacks included. */
   readonly roots: number;
   readonly types: number;
-  /** Bytes of pages in spans, of malloc's blocks too. */
+  /** Bytes of pages in spans, those of malloc's blocks included. */
   readonly heapInuse: number;
+  /** How long the last cycle stopped the world at its begin and at its end. 0 in a heap of one thread. */
+  readonly stopBeginNs: number;
+  readonly stopEndNs: number;
+  /** Cycles that a thread's death has ended, and those that another thread has carried on. 0 in a heap of one thread. */
+  readonly abandoned: number;
+  readonly carriedOn: number;
 }
 
 /** What GCStats needs beside the recorder. */
@@ -99,12 +108,15 @@ export function readGCStats({ exports, recorder, phase, limited, roots }: StatsS
     roots,
     types: stat(STAT_TYPES),
     heapInuse: stat(STAT_PAGES) * PAGE_SIZE,
+    stopBeginNs: ns(stat(STAT_STOP_BEGIN)),
+    stopEndNs: ns(stat(STAT_STOP_END)),
+    abandoned: stat(STAT_ABANDONED),
+    carriedOn: stat(STAT_CARRIED_ON),
   };
 }
 
 /** The part that Go's MemStats has. */
 export function readGCMemStats(exports: CollectorExports, recorder: Recorder): GCMemStats {
-  const ns = (ms: number): number => Math.round(ms * NS_PER_MS);
   return {
     numGC: recorder.numGC,
     numForcedGC: recorder.numForcedGC,
@@ -115,6 +127,10 @@ export function readGCMemStats(exports: CollectorExports, recorder: Recorder): G
     pauseEnd: recorder.pauseEnds(),
     gcCPUFraction: recorder.utilization,
   };
+}
+
+function ns(ms: number): number {
+  return Math.round(ms * NS_PER_MS);
 }
 
 function bounded(bytes: number): number {

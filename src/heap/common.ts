@@ -26,17 +26,7 @@ export {
 export { MAX_SMALL_SIZE, SIZE_CLASSES, type SizeClass } from "../base/sizeclasses.js";
 export { type HeapType, POINTER_SIZE } from "../base/types.js";
 export type { HeapView, ViewConstructor, ViewOver } from "../base/views.js";
-export type { Background, BackgroundOptions } from "../gc/background.js";
-export type { Collector, StepBudget } from "../gc/collector.js";
-export type { Target } from "../gc/core.js";
-export { type EventOptions, type TraceEvent, TraceEvents, type TraceFile } from "../gc/events.js";
-export { formatGCTrace, type GCCycle, type TraceFormat } from "../gc/gctrace.js";
-export type { Handle } from "../gc/handle.js";
-export type { CollectorOptions, CollectorSettings, Settings as CollectorState } from "../gc/options.js";
-export type { RootOptions, RootRange } from "../gc/roots.js";
-export type { Frame, ShadowStack } from "../gc/shadowstack.js";
-export type { GCPhase, GCStats } from "../gc/stats.js";
-export type { GCType, GCTypeLayout } from "../gc/types.js";
+export * from "../gc/index.js";
 export type { Heap } from "./heap.js";
 export type { InstantiatedWith } from "./instantiate.js";
 export { INVARIANTS } from "./invariants.js";

@@ -67,5 +67,8 @@ function start(instance: WebAssembly.Instance, place: Place, options: HeapOption
       throw new RangeError("no room for the heap's records: raise maxBytes or the memory's maximum, or lower heapBase");
     }
   }
-  return new Heap(exports, place.memory, throwsOnMisuse(options), undefined, options.collector);
+  const heap = new Heap(exports, place.memory, throwsOnMisuse(options), undefined, options.collector);
+  // Its settings are in force from now on.
+  if (options.collector !== undefined) void heap.collector;
+  return heap;
 }

@@ -19,11 +19,11 @@ import {
   OutOfMemoryError,
   refusal,
 } from "../base/errors.js";
+import type { CoreExports } from "../base/gcabi.js";
 import { MEMSTATS_BYTES, type MemStats, readMemStats } from "../base/memstats.js";
 import { type HeapType, needsScan } from "../base/types.js";
 import { elementSize, HeapView, MemoryViews, type ViewConstructor, type ViewOver } from "../base/views.js";
 import { Collector, createCollector } from "../gc/collector.js";
-import type { CoreExports } from "../gc/core.js";
 import type { CollectorOptions } from "../gc/options.js";
 import { leaveMemory } from "./claim.js";
 import { INSPECT } from "./inspect.js";
@@ -44,7 +44,8 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
   #memory: WebAssembly.Memory | null;
   readonly #views: MemoryViews<B>;
   readonly #throwOnMisuse: boolean;
-  /** Null until somebody asks for it. */
+  readonly #collectorOptions: CollectorOptions | undefined;
+  /** Null before the first use. */
   #collector: Collector | null = null;
 
   /** For createHeap and createHeapAsync, which see that the instance is initialised and belongs to the memory. */
@@ -59,7 +60,7 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
     this.#memory = memory;
     this.#views = views;
     this.#throwOnMisuse = throwOnMisuse;
-    if (collector !== undefined) this.#collector = this.#makeCollector(collector);
+    this.#collectorOptions = collector;
   }
 
   // Allocation
@@ -262,12 +263,18 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
   }
 
   /**
-   * The collector of the heap's garbage-collected objects, made at the first use; see docs/collector.md. Throws
-   * CollectorUnavailableError in a heap that several threads share.
+   * The collector of the heap's garbage-collected objects, made at the first use; see docs/collector.md. On a shared heap
+   * this is the collector as this thread uses it. Throws CollectorUnavailableError when the module has none.
    */
   get collector(): Collector {
     if (this.#memory === null) throw new HeapDisposedError();
-    this.#collector ??= this.#makeCollector();
+    this.#collector ??= createCollector(
+      coreExports(this.#exports),
+      this.#views,
+      this,
+      this.#exports.threads,
+      this.#collectorOptions,
+    );
     return this.#collector;
   }
 
@@ -313,10 +320,6 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
     this.dispose();
   }
 
-  #makeCollector(options?: CollectorOptions): Collector {
-    return createCollector(coreExports(this.#exports), this.#views, this, options);
-  }
-
   /** After a realloc that gave 0: true when it was misuse that this heap ignores, false when memory was out. */
   #refusedRealloc(ptr: number): boolean {
     const kind = this.#exports.lastMisuse();
@@ -326,9 +329,11 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
 }
 
 /** What a collector calls. Throws CollectorUnavailableError. */
-function coreExports({ collector, mallocgc, malloc_usable_size, objectBase }: HostExports): CoreExports {
-  if (collector === null) throw new CollectorUnavailableError();
-  return { ...collector, mallocgc, malloc_usable_size, objectBase };
+function coreExports({ collector }: HostExports): CoreExports {
+  if (collector === null) {
+    throw new CollectorUnavailableError("the module has no collector: use the gomalloc-host.wasm of this package");
+  }
+  return collector;
 }
 
 /** One line about a heap, with the name of its class. */

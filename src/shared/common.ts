@@ -2,7 +2,9 @@
 export {
   AttachError,
   CheckmarkError,
+  CollectorUnavailableError,
   GomallocError,
+  HandleDisposedError,
   HeapDisposedError,
   HeapLockError,
   HeapOverlapError,
@@ -16,19 +18,19 @@ export {
   PinError,
   ProcsBusyError,
   type PState,
+  ShadowStackError,
   SharedMemoryUnavailableError,
   UnrepairedHeapError,
 } from "../base/errors.js";
 export type { HeapType } from "../base/types.js";
 export type { HeapView, ViewConstructor, ViewOver } from "../base/views.js";
+export * from "../gc/index.js";
 export type { Heap } from "../heap/heap.js";
 export type { AsyncWasmSource, WasmSource } from "../heap/module.js";
 export type { HeapLimits } from "../heap/options.js";
 export { type AttachOptions, attachHeap, attachHeapAsync, type SharedHeapOptions } from "./create.js";
-export type { CollectorStats, SharedCollector } from "./gc.js";
 export type { SharedHeap } from "./heap.js";
 export type { HeapLock, LockCounters } from "./lock.js";
-export { type CycleRecord, formatCycle, type MarkerOptions } from "./marker.js";
 export type { Settings, SharedHeapMessage } from "./message.js";
 export type { Monitor, MonitorOptions } from "./monitor.js";
 export type { Ps } from "./procs.js";

@@ -19,12 +19,13 @@ import {
 import { aMemory, boolean, isShared, namesOf, readOptions, within } from "../base/check.js";
 import { AttachError, HeapOverlapError, OutOfMemoryError, SharedMemoryUnavailableError } from "../base/errors.js";
 import { MemoryViews } from "../base/views.js";
+import { type CollectorOptions, checkCollectorOptions } from "../gc/options.js";
 import { initHeap } from "../heap/claim.js";
 import { type AsyncWasmSource, loadModule, loadModuleAsync, type WasmSource } from "../heap/module.js";
 import { applyLimits, checkLimits, newMemory, placeHeap, setOption, throwsOnMisuse } from "../heap/options.js";
 import { bindShared, IDLE, LOCK_BYTES, M_CAN_BLOCK, M_LOCK_WAIT, MAX_PROCS, type SharedExports } from "./abi.js";
 import { CONTROL_BYTES, Control } from "./control.js";
-import { bindCollector, soloCollector } from "./gcabi.js";
+import { bindCollector } from "./gcabi.js";
 import { PARENT_WAIT_MS, type Seat, SharedHeap } from "./heap.js";
 import { checkMessage, claimMessage, type Settings, type SharedHeapMessage } from "./message.js";
 import { type DefaultModules, loadSharedModule, loadSharedModuleAsync } from "./module.js";
@@ -64,6 +65,8 @@ export interface SharedHeapOptions extends Settings {
    * heap's own; in a given one, where it ends.
    */
   heapBase?: number | undefined;
+  /** Options of the heap's collector. Default: those of a collector that begins no cycle by itself. */
+  collector?: CollectorOptions | undefined;
   /** False: a heap for one thread. True: throw SharedMemoryUnavailableError rather than that. Default: what can be had. */
   shared?: boolean | undefined;
 }
@@ -148,7 +151,8 @@ const SETTINGS = namesOf<Settings>({ onMisuse: 0, lockWait: 0, turnWait: 0, maxB
 const OPTIONS = [
   ...SETTINGS,
   ...namesOf<Omit<CreateSharedHeapOptions, keyof Settings>>({
-    ...{ initialPages: 0, maximumPages: 0, procs: 0, memory: 0, heapBase: 0, shared: 0, wasm: 0, soloWasm: 0 },
+    ...{ initialPages: 0, maximumPages: 0, procs: 0, memory: 0, heapBase: 0, collector: 0 },
+    ...{ shared: 0, wasm: 0, soloWasm: 0 },
   }),
 ] as const;
 
@@ -176,6 +180,7 @@ function checkSettings(options: Settings, maker: boolean): Checked {
 function checkOptions(options: SharedHeapOptions): Checked {
   if (options.procs !== undefined) within(options.procs, 1, MAX_PROCS, "procs");
   if (options.shared !== undefined) boolean(options.shared, "shared");
+  if (options.collector !== undefined) options.collector = checkCollectorOptions(options.collector);
   return checkSettings(options, true);
 }
 
@@ -240,7 +245,7 @@ function start(
   instance: WebAssembly.Instance,
   module: WebAssembly.Module,
   { memory, heapBase }: SharedPlace,
-  { procs = MAX_PROCS }: SharedHeapOptions,
+  { procs = MAX_PROCS, collector }: SharedHeapOptions,
   checked: Checked,
 ): SharedHeap {
   const exports = bindExports(instance);
@@ -253,7 +258,7 @@ function start(
   try {
     shared.setProcs(procs);
     const ground = { memory, heapBase, module, views, collector: bindCollector(instance), disown };
-    return made(exports, shared, ground, checked);
+    return made(exports, shared, ground, checked, collector);
   } catch (error) {
     disown();
     throw error;
@@ -299,15 +304,20 @@ function startSolo(module: WebAssembly.Module, options: SharedHeapOptions, check
   // Of an ArrayBuffer: see SharedHeap.
   const views = new MemoryViews<SharedArrayBuffer>(memory);
   const shared = soloExports(exports, () => views.current.i32);
-  const collector = soloCollector(instance);
-  const ground = { memory, heapBase: place.heapBase ?? 0, module: null, views, collector, disown() {} };
-  return made(exports, shared, ground, checked);
+  const ground = { memory, heapBase: place.heapBase ?? 0, module: null, views, collector: null, disown() {} };
+  return made(exports, shared, ground, checked, options.collector);
 }
 
 type Ground = Pick<Seat, "memory" | "heapBase" | "module" | "views" | "collector" | "disown">;
 
 /** The heap of the thread that made it. */
-function made(exports: HostExports, shared: SharedExports, ground: Ground, checked: Checked): SharedHeap {
+function made(
+  exports: HostExports,
+  shared: SharedExports,
+  ground: Ground,
+  checked: Checked,
+  collectorOptions: CollectorOptions | undefined,
+): SharedHeap {
   const token = 1;
   if (shared.acquireP(token) === 0) throw new OutOfMemoryError(HEAP_BYTES);
   const control = exports.memalign(LOCK_BYTES, CONTROL_BYTES) >>> 0;
@@ -317,7 +327,8 @@ function made(exports: HostExports, shared: SharedExports, ground: Ground, check
   const block = new Control(control, words);
   block.format();
   block.newToken();
-  return new SharedHeap({ exports, shared, ...ground, token, control, message: null, letGo() {}, ...checked });
+  const seat = { exports, shared, ...ground, token, control, message: null, letGo() {}, collectorOptions };
+  return new SharedHeap({ ...seat, ...checked });
 }
 
 /** The heap of a thread that has claimed its message. */

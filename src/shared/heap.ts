@@ -17,12 +17,13 @@ import { runAll } from "../base/dispose.js";
 import { HeapLockError, OutOfMemoryError, SharedMemoryUnavailableError, UnrepairedHeapError } from "../base/errors.js";
 import type { HeapType } from "../base/types.js";
 import type { MemoryViews } from "../base/views.js";
+import type { CollectorOptions } from "../gc/options.js";
 import { Heap, summary } from "../heap/heap.js";
 import { type HeapLimits, readLimits, setOption } from "../heap/options.js";
 import { disposedShared, M_LOCK_WAIT, MAX_TOKEN, type SharedExports } from "./abi.js";
+import { type CollectorHost, SharedCollector } from "./collector.js";
 import { Control } from "./control.js";
-import { SharedCollector } from "./gc.js";
-import { type CollectorExports, disposedCollector } from "./gcabi.js";
+import type { SharedCollectorExports } from "./gcabi.js";
 import { HeapLock, type LockHost } from "./lock.js";
 import {
   CLAIM_FRESH,
@@ -55,7 +56,10 @@ const MAX_TRIES = 3;
 export interface Seat {
   readonly exports: HostExports;
   readonly shared: SharedExports;
-  readonly collector: CollectorExports;
+  /** The collector's exports; null in a heap of one thread, whose `exports` have them. */
+  readonly collector: SharedCollectorExports | null;
+  /** For the thread that made the heap. */
+  readonly collectorOptions?: CollectorOptions | undefined;
   readonly memory: WebAssembly.Memory;
   /** Null in a heap of one thread. */
   readonly module: WebAssembly.Module | null;
@@ -86,8 +90,6 @@ export interface Seat {
 export class SharedHeap extends Heap<SharedArrayBuffer> {
   /** The Ps of the heap, and this thread's. */
   readonly ps: Ps;
-  /** The collector, of the objects that `gc.newObject` and `mallocgc` make. */
-  readonly gc: SharedCollector;
   /** This thread's name among the heap's, 1 to 0xffffff; the thread that made the heap has 1. */
   readonly token: number;
   readonly #seat: Seat;
@@ -97,8 +99,9 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
   readonly #watches = new Set<() => void>();
   /** Dead threads whose Ps could not be recovered yet. */
   readonly #unrepaired = new Set<number>();
+  /** The gate of this thread; null in a heap of one thread. */
+  readonly #gate: SharedCollector | null;
   #shared: SharedExports;
-  #collector: CollectorExports;
   #limits: HeapLimits;
 
   /** For createSharedHeap and attachHeap, which see that everything belongs together. */
@@ -108,12 +111,23 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     const sure = guardAll({ mallocgc, tryFree, releaseAll }, trapped);
     // Says why it has no figures when that is for want of the heap lock.
     const memstats = () => seat.exports.memstats() || this.#again(seat.exports.memstats);
-    super({ ...seat.exports, ...sure, memstats }, seat.memory, seat.throwOnMisuse, seat.views);
+    const gate =
+      seat.collector === null
+        ? null
+        : new SharedCollector(guardAll(seat.collector, trapped), () => this.#collectorHost());
+    const collector = gate === null ? seat.exports.collector : gate.exports;
+    super(
+      { ...seat.exports, ...sure, memstats, collector, threads: gate },
+      seat.memory,
+      seat.throwOnMisuse,
+      seat.views,
+      seat.collectorOptions,
+    );
     const { shared, views, token } = seat;
     const words = () => views.current.i32;
     this.#seat = seat;
     this.#shared = shared;
-    this.#collector = guardAll(seat.collector, trapped);
+    this.#gate = gate;
     this.#limits = seat.settings;
     this.#control = new Control(seat.control, words);
     this.token = token;
@@ -122,14 +136,19 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     const blame = (p: number, why: string) => this.#blame(p, why);
     const host = { shared, control: this.#control, token, words, maySleep, waits, blame };
     this.ps = new Ps(host);
-    const lastStuck = () => this.#shared.lastStuck() >>> 0;
-    this.gc = new SharedCollector(() => this.#collector, { ps: this.ps, words, lastStuck, blame });
     const setLockWait = (ms: number): void => {
       // A heap of one thread waits for no locks, and has no such option.
       if (this.shared) setOption(seat.exports, M_LOCK_WAIT, ms);
     };
     this.#host = { ...host, ps: this.ps, counters: () => views.current.u64, setLockWait };
     this.#hostLock = new HeapLock(this.#host, -1, seat.control);
+    // Its settings are in force from now on.
+    if (seat.collectorOptions !== undefined) void this.collector;
+  }
+
+  #collectorHost(): CollectorHost {
+    const { words, blame } = this.#host;
+    return { ps: this.ps, words, blame, lastStuck: () => this.#shared.lastStuck() >>> 0 };
   }
 
   // Allocation: as Heap's, with a P, and with a word for a lock that was not to be had
@@ -289,8 +308,8 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
   }
 
   /**
-   * Leaves the heap: gives back the locks that this thread holds, the gate when it is called inside of `gc.inside`, and the
-   * P, and lets go of everything. The heap lives on in the others. The same as dispose.
+   * Leaves the heap: gives back the locks that this thread holds, the gate when it is called inside `collector.inside`,
+   * and the P. The heap lives on in the other threads. The same as dispose.
    */
   detach(): void {
     this.dispose();
@@ -300,11 +319,10 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     if (this.#shared !== this.#seat.shared) return;
     const watches = [...this.#watches];
     this.#watches.clear();
-    this.gc.leave();
+    this.#gate?.leaveAll();
     this.ps.close();
     if (this.ps.list().every(({ state }) => state === "idle")) this.#seat.disown();
     this.#shared = disposedShared();
-    this.#collector = disposedCollector();
     const { message } = this.#seat;
     if (message !== null) raiseClaim(message.claim, CLAIM_OVER);
     this.#seat.letGo();
@@ -423,7 +441,7 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     if (!this.shared) return error;
     const p = this.#shared.lastStuck() >>> 0;
     const why = p === 0 ? error : this.#blame(p, `was not to be had in ${this.#host.waits.lock} ms`);
-    this.gc.forget();
+    this.#gate?.forget();
     this.ps.abandon(p !== 0);
     return why;
   }

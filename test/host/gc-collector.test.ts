@@ -70,13 +70,15 @@ describe("a heap's collector", () => {
     expect(() => createHeap({ collector: { gcPercent: 0.5 } })).toThrow(RangeError);
   });
 
-  it("is not there in a heap that threads share, nor after dispose", () => {
+  it("is there in a heap that threads share, not in a module without one, nor after dispose", async () => {
     const { collector: _, ...exports } = bindExports({ exports: {} });
     const memory = new WebAssembly.Memory({ initial: 1 });
-    expect(() => new Heap({ ...exports, collector: null }, memory, true).collector).toThrow(CollectorUnavailableError);
+    const without = new Heap({ ...exports, collector: null }, memory, true);
+    expect(() => without.collector).toThrow(CollectorUnavailableError);
+    expect(() => without.collector).toThrow(expect.objectContaining({ code: "ERR_COLLECTOR_UNAVAILABLE" }));
     using shared = createSharedHeap({ maximumPages: 100 });
-    expect(() => shared.collector).toThrow(expect.objectContaining({ code: "ERR_COLLECTOR_UNAVAILABLE" }));
     expect(shared.stats()).toMatchObject({ numGC: 0, nextGC: 0, pauseNs: [] });
+    expect(shared.collector.newBytes(8).byteLength).toBe(8);
     using alone = createSharedHeap({ shared: false });
     expect(alone.collector.newBytes(8).byteLength).toBe(8);
     const heap = createHeap();
@@ -96,12 +98,17 @@ describe("a heap's collector", () => {
       (gc) => gc.allocateConservative(8),
       (gc) => gc.free(4096),
       (gc) => gc.isObject(4096),
+      (gc) => gc.objectOf(4096),
+      (gc) => gc.typeFrom(4096),
+      (gc) => gc.inside(() => 1),
       (gc) => gc.handle(4096),
+      (gc) => gc.handleFrom(1),
       (gc) => gc.wrap(4096),
       (gc) => gc.pin(4096),
       (gc) => gc.unpin(4096),
       (gc) => gc.pins(4096),
       (gc) => gc.addRoots(4096, 8),
+      (gc) => gc.removeRoots(4096),
       (gc) => gc.shadowStack(),
       (gc) => gc.writePointer(4096, 0),
       (gc) => gc.readPointer(4096),
@@ -114,11 +121,13 @@ describe("a heap's collector", () => {
       (gc) => gc.sweep(),
       (gc) => gc.background(),
       (gc) => gc.setOptions({ gcPercent: 7 }),
+      (gc) => gc.settings,
       (gc) => gc.stats(),
     ];
     for (const call of calls) expect(() => call(collector)).toThrow(HeapDisposedError);
+    await expect(collector.runMarker()).rejects.toThrow(HeapDisposedError);
     const members = Object.getOwnPropertyNames(Object.getPrototypeOf(collector));
-    expect(members.filter((name) => !["constructor", "settings"].includes(name))).toHaveLength(calls.length);
+    expect(members.filter((name) => !["constructor", "runMarker"].includes(name))).toHaveLength(calls.length);
   });
 });
 

@@ -23,7 +23,7 @@ describe.each(["host", "test"] as const)("%s: realloc of an object", (flavour) =
     e.writePointer(old + at, child);
     mem.view.setUint32(child + 100, 123_456_789, true);
     // The old object waits to be scanned, and is gone before that.
-    expect(e.gcStart()).toBe(1);
+    expect(e.gcStart(1)).toBe(1);
     const moved = e.tryRealloc(old, more);
     expect(e.handleSet(handle, moved)).toBe(1);
     while (e.gcStep(1) > 0) {}

@@ -18,11 +18,11 @@ const ACTIONS: Record<string, (heap: SharedHeap) => unknown> = {
     throw THROWN;
   },
   "allocates and frees": (heap) => heap.free(heap.malloc(1000)),
-  "makes an object": ({ gc }) => gc.inside(() => gc.newObject(gc.newType(16, [0]))),
-  "asks for figures": (heap) => [heap.stats(), heap.gc.stats(), heap.ps.list()],
+  "makes an object": ({ collector: gc }) => gc.new(gc.defineType({ size: 16, pointers: [0] })),
+  "asks for figures": (heap) => [heap.stats(), heap.collector.stats(), heap.ps.list()],
   "takes the lock": (heap) => heap.lock(0).with(() => undefined),
   "takes a turn": ({ ps }) => ps.turn(() => undefined),
-  "goes inside": ({ gc }) => gc.inside(() => undefined),
+  "goes inside": ({ collector: gc }) => gc.inside(() => undefined),
   "blocks, and throws in there": ({ ps }) =>
     ps.block(() => {
       throw THROWN;
@@ -33,18 +33,18 @@ const ACTIONS: Record<string, (heap: SharedHeap) => unknown> = {
 
 /** Calls `act` by way of the heap; resolves when that is over. */
 const CALLERS: Record<string, (heap: SharedHeap, act: () => unknown) => unknown> = {
-  "inside()": ({ gc }, act) => gc.inside(act),
-  "inside() of inside()": ({ gc }, act) => gc.inside(() => gc.inside(act)),
+  "inside()": ({ collector: gc }, act) => gc.inside(act),
+  "inside() of inside()": ({ collector: gc }, act) => gc.inside(() => gc.inside(act)),
   "turn()": ({ ps }, act) => ps.turn(act),
   "turnAsync()": ({ ps }, act) => ps.turnAsync(act),
   "block()": ({ ps }, act) => ps.block(act),
   "blockAsync()": ({ ps }, act) => ps.blockAsync(act),
   "lock.with()": (heap, act) => heap.lock(0).with(act),
-  onCycle: ({ gc }, onCycle) => {
-    const type = gc.newType(65536, [0]);
-    gc.collecting = true;
-    while (gc.stats().heapLive < gc.stats().trigger) gc.inside(() => gc.newObject(type));
-    return gc.runMarker({ cycles: 1, onCycle });
+  onCycle: ({ collector: gc }, onCycle) => {
+    const type = gc.defineType({ size: 65536, pointers: [0] });
+    gc.setOptions({ auto: true, onCycle: () => void onCycle() });
+    while (gc.stats().heapLive < gc.stats().trigger) gc.inside(() => gc.allocate(type));
+    return gc.runMarker({ cycles: 1 }).finally(() => gc.setOptions({ onCycle: null }));
   },
   onDeath: (heap, act) => {
     const worker = new EventTarget();
@@ -99,9 +99,9 @@ describe.each(Object.entries(CALLERS))("%s calls what", (caller, call) => {
     expect(calls).toBe(1);
     other.free(other.malloc(1000));
     other.lock(0).with(() => undefined);
-    other.gc.collect();
+    other.collector.collect();
     other.validate({ deep: true });
-    if (action !== ACTIONS["disposes of the heap"]) heap.gc.collect();
+    if (action !== ACTIONS["disposes of the heap"]) heap.collector.collect();
     else expect(() => heap.malloc(8)).toThrow(HeapDisposedError);
   });
 });
@@ -141,7 +141,7 @@ describe("watches", () => {
     heap.watch(worker, message, ({ ok }) => reports.push(ok));
     expect(tell).toThrow(THROWN);
     expect(reports).toEqual([true]);
-    heap.gc.collect();
+    heap.collector.collect();
   });
 
   it("of a worker that has ended already are told at once, and listen no more", () => {

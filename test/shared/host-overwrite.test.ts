@@ -23,15 +23,15 @@ const at = (name: string) => BASE + (constants[name] as number);
 function scene(lockWait?: number) {
   const heap = create({ heapBase: BASE, maximumPages: 64, lockWait });
   const other = join(heap, { lockWait });
-  const { gc } = heap;
+  const gc = heap.collector;
   const blocks = Array.from({ length: 200 }, (_, i) => heap.malloc(i * 31));
   blocks.push(heap.malloc(100_000));
-  const types = [gc.newType(16, [0, 8]), gc.newType(400, [396])];
-  for (let i = 0; i < 60; i++) gc.handle(gc.inside(() => gc.newObject(types[i % 2]!, 1 + (i % 3))));
-  gc.pin(gc.get(1));
+  const types = [gc.defineType({ size: 16, pointers: [0, 8] }), gc.defineType({ size: 400, pointers: [396] })];
+  const handles = Array.from({ length: 60 }, (_, i) => gc.new(types[i % 2]!, 1 + (i % 3)));
+  gc.pin(handles[0]!);
   gc.addRoots(blocks[10]!, 64);
   for (const [i, p] of blocks.entries()) if (i % 5 === 0) other.free(p);
-  return { heap, other, types };
+  return { heap, other, types: types.map(({ id }) => id) };
 }
 
 /** What the call throws; null: nothing. */

@@ -10,6 +10,8 @@ import {
   AttachError,
   createSharedHeap,
   type DeathReport,
+  type GCType,
+  type Handle,
   HeapDisposedError,
   HeapLockError,
   MisuseError,
@@ -34,6 +36,17 @@ interface Started {
   signal: Int32Array;
   /** What the watch tells. */
   death: Promise<DeathReport>;
+}
+
+/** A type of two words, the first a pointer. */
+function pair({ collector }: SharedHeap): GCType {
+  return collector.defineType({ size: 8, pointers: [0] });
+}
+
+/** A type of a layout that the heap has not had yet. */
+let layouts = 0;
+function anotherType({ collector }: SharedHeap): GCType {
+  return collector.defineType({ size: 2048 + 4 * ++layouts, pointers: [2044] });
 }
 
 /** Starts a task and waits until it has told that it is where it is to be. */
@@ -235,12 +248,12 @@ describe("a thread that leaves with something in its hands", () => {
     expectWorking(heap);
   });
 
-  it("the gate: detach inside of gc.inside opens it, at any depth", () => {
+  it("the gate: detach inside collector.inside opens it, at any depth", () => {
     const heap = create({ lockWait: 1000 });
     const other = join(heap);
-    other.gc.inside(() => other.gc.inside(() => other.detach()));
-    expect(thrown(() => other.gc.inside(() => 0))).toBeInstanceOf(HeapDisposedError);
-    heap.gc.collect();
+    other.collector.inside(() => other.collector.inside(() => other.detach()));
+    expect(thrown(() => other.collector.inside(() => 0))).toBeInstanceOf(HeapDisposedError);
+    heap.collector.collect();
     expectWorking(heap);
   });
 
@@ -268,29 +281,30 @@ describe("a callback of the program's that throws", () => {
     throw new Error("on purpose");
   };
 
-  it("in lock.with, gc.inside, ps.turn and ps.block leaves nothing taken", async () => {
+  it("in lock.with, collector.inside, ps.turn and ps.block leaves nothing taken", async () => {
     const heap = create({ lockWait: 1000 });
     expect(thrown(() => heap.lock().with(fail)).message).toBe("on purpose");
-    expect(thrown(() => heap.gc.inside(() => heap.gc.inside(fail))).message).toBe("on purpose");
+    expect(thrown(() => heap.collector.inside(() => heap.collector.inside(fail))).message).toBe("on purpose");
     expect(thrown(() => heap.ps.block(fail)).message).toBe("on purpose");
     expect(thrown(() => heap.ps.turn(() => heap.ps.turn(fail))).message).toBe("on purpose");
     await expect(heap.ps.turnAsync(fail)).rejects.toThrow("on purpose");
     await expect(heap.ps.blockAsync(fail)).rejects.toThrow("on purpose");
     const other = join(heap);
     expect(other.lock().owner()).toBeNull();
-    other.gc.collect();
+    other.collector.collect();
     expectWorking(heap);
   });
 
   it("in onCycle ends the marker between two cycles", async () => {
     const heap = create();
-    list(heap, heap.gc.newType(8, [0]), 100);
-    heap.gc.setHeapMinimum(0);
-    heap.gc.collecting = true;
-    const keep = setInterval(() => heap.gc.inside(() => heap.gc.newObject(heap.gc.newType(8, []), 1000)), 1);
-    await expect(heap.gc.runMarker({ onCycle: fail })).rejects.toThrow("on purpose");
+    const gc = heap.collector;
+    list(heap, pair(heap), 100);
+    gc.setOptions({ heapMinimum: 0, auto: true, onCycle: fail });
+    const keep = setInterval(() => gc.inside(() => gc.allocateBytes(8000)), 1);
+    await expect(gc.runMarker()).rejects.toThrow("on purpose");
+    gc.setOptions({ onCycle: null });
     clearInterval(keep);
-    heap.gc.collect();
+    heap.collector.collect();
     expectWorking(heap);
   });
 
@@ -314,8 +328,9 @@ describe("a lock that is not to be had", () => {
     ["reclaim", (heap) => heap.reclaim()],
     ["releaseAll", (heap) => heap.releaseAll()],
     ["ps.flush", (heap) => heap.ps.flush(3)],
-    ["gc.newType", (heap) => heap.gc.newType(8, [0])],
-    ["gc.newObject", (heap) => heap.gc.newObject(heap.gc.newType(8, [0]), 100_000)],
+    ["collector.defineType", (heap) => anotherType(heap)],
+    ["collector.new", (heap) => heap.collector.new(pair(heap), 100_000)],
+    ["collector.allocate", (heap) => heap.collector.allocate(pair(heap), 100_000)],
   ];
 
   it.each(calls)("the heap's: %s says so, with the holder and the remedy", (_, call) => {
@@ -340,28 +355,35 @@ describe("a lock that is not to be had", () => {
     expect.fail("it never needed the lock");
   });
 
-  const tables: [string, (heap: SharedHeap, handle: number, object: number) => unknown][] = [
-    ["gc.handle", ({ gc }) => gc.handle()],
-    ["gc.get", ({ gc }, handle) => gc.get(handle)],
-    ["gc.set", ({ gc }, handle) => gc.set(handle, 0)],
-    ["gc.release", ({ gc }, handle) => gc.release(handle)],
-    ["gc.pin", ({ gc }, _, object) => gc.pin(object)],
-    ["gc.unpin", ({ gc }, _, object) => gc.unpin(object)],
-    ["gc.addRoots", ({ gc }, _, object) => gc.addRoots(object, 8)],
-    ["gc.removeRoots", ({ gc }, _, object) => gc.removeRoots(object)],
-    ["gc.newType", ({ gc }) => gc.newType(8, [0])],
-    ["gc.setPercent", ({ gc }) => gc.setPercent(100)],
-    ["gc.setMemoryLimit", ({ gc }) => gc.setMemoryLimit(1 << 30)],
-    ["gc.setHeapMinimum", ({ gc }) => gc.setHeapMinimum(1 << 22)],
+  const tables: [string, (heap: SharedHeap, handle: Handle, object: number) => unknown][] = [
+    ["handle", ({ collector: gc }) => gc.handle()],
+    ["handleFrom", ({ collector: gc }, handle) => gc.handleFrom(handle.id)],
+    ["new", (heap) => heap.collector.new(pair(heap))],
+    ["handle.ptr", (_, handle) => handle.ptr],
+    ["handle.set", (_, handle) => handle.set(null)],
+    ["handle.dispose", (_, handle) => handle.dispose()],
+    ["pin", ({ collector: gc }, _, object) => gc.pin(object)],
+    ["unpin", ({ collector: gc }, _, object) => gc.unpin(object)],
+    ["pins", ({ collector: gc }, _, object) => gc.pins(object)],
+    ["addRoots", ({ collector: gc }, _, object) => gc.addRoots(object, 8)],
+    ["removeRoots", ({ collector: gc }, _, object) => gc.removeRoots(object)],
+    ["shadowStack", ({ collector: gc }) => gc.shadowStack(4)],
+    ["defineType", (heap) => anotherType(heap)],
+    ["setOptions gcPercent", ({ collector: gc }) => gc.setOptions({ gcPercent: 100 })],
+    ["setOptions memoryLimit", ({ collector: gc }) => gc.setOptions({ memoryLimit: 1 << 30 })],
+    ["setOptions heapMinimum", ({ collector: gc }) => gc.setOptions({ heapMinimum: 1 << 22 })],
   ];
 
   it.each(tables)("that of the collector's tables: %s says so, and changes nothing", (_, call) => {
     const heap = create({ lockWait: 40 });
     const other = join(heap);
-    const handle = list(heap, heap.gc.newType(8, [0]), 10);
-    const object = heap.gc.get(handle);
-    heap.gc.pin(object);
-    heap.gc.pin(object);
+    const gc = heap.collector;
+    const handle = list(heap, pair(heap), 10);
+    const object = handle.ptr;
+    // From here on the handle asks the heap.
+    expect(handle.id).toBeGreaterThan(0);
+    gc.pin(object);
+    gc.pin(object);
     // The last but one: the last is the marker's.
     const index = 221;
     expect(() => heap.lock(223)).toThrow(RangeError);
@@ -370,22 +392,23 @@ describe("a lock that is not to be had", () => {
     expect(error).toBeInstanceOf(HeapLockError);
     expect(error.message).toMatch(/token 2.*reap\(\)/);
     other.lock(index).unlock();
-    expect(heap.gc.unpin(object)).toBe(1);
-    expect(heap.gc.get(handle)).toBe(object);
-    heap.gc.collect();
-    expect(heap.gc.isObject(object)).toBe(true);
+    expect(gc.unpin(object)).toBe(1);
+    expect([handle.ptr, handle.disposed]).toEqual([object, false]);
+    expect(gc.stats()).toMatchObject({ handles: 1, roots: 0 });
+    gc.collect();
+    expect(gc.isObject(object)).toBe(true);
     expectWorking(heap);
   });
 
   it.each([1, 40])("nobody waits for ever for a thread inside that stops the world, lockWait %i", async (lockWait) => {
     const heap = create({ lockWait });
-    const handle = list(heap, heap.gc.newType(8, [0]), 10);
+    const handle = list(heap, pair(heap), 10);
     const { thread, message } = await start(heap, "stayInside");
-    expect(thrown(() => heap.gc.collect())).toBeInstanceOf(HeapLockError);
-    expect(heap.gc.get(handle)).not.toBe(0);
+    expect(thrown(() => heap.collector.collect())).toBeInstanceOf(HeapLockError);
+    expect(handle.ptr).not.toBe(0);
     await thread.worker.terminate();
     expect(heap.reap(message)).toMatchObject({ ok: true });
-    heap.gc.collect();
+    heap.collector.collect();
     expectWorking(heap);
   });
 });
@@ -394,15 +417,15 @@ describe("a call that traps in the middle", () => {
   it("is undone as if its thread had died there: the thread and the others go on", () => {
     const heap = create({ lockWait: 1000 });
     const other = join(heap, { lockWait: 1000 });
-    const handle = list(heap, heap.gc.newType(8, [0]), 50);
+    const handle = list(heap, pair(heap), 50);
     const block = heap.malloc(100);
     const beyond = 0xfffffffc;
     for (let i = 0; i < 5; i++) {
-      thrown(() => heap.gc.writePointer(beyond, 1));
-      thrown(() => heap.gc.inside(() => heap.gc.clear(beyond - 4096, 16, 1000)));
-      other.gc.collect();
-      heap.gc.collect();
-      expect(other.gc.get(handle)).not.toBe(0);
+      thrown(() => heap.collector.writePointer(beyond, 1));
+      thrown(() => heap.collector.inside(() => heap.collector.clear(pair(heap), beyond - 4096, 1000)));
+      other.collector.collect();
+      heap.collector.collect();
+      expect(other.collector.handleFrom(handle.id).ptr).not.toBe(0);
     }
     for (const index of [0, 221, 222]) expect(heap.lock(index).owner(), `lock ${index}`).toBeNull();
     heap.free(block);

@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BUILD_DIR } from "../../scripts/build-tools.ts";
 import type { SharedExports } from "../../src/shared/abi.ts";
-import type { CollectorExports } from "../../src/shared/gcabi.ts";
+import type { SharedCollectorExports as CollectorExports } from "../../src/shared/gcabi.ts";
 
 export const WASM_PAGE = 65536;
 export const PAGE = 8192;

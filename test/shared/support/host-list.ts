@@ -1,13 +1,13 @@
 /** A linked list through the collector's API, for tests and their workers. Bundled into those: it imports types alone. */
-import type { SharedHeap } from "../../../src/shared/index.ts";
+import type { GCType, Handle, SharedHeap } from "../../../src/shared/index.ts";
 
-/** A list of `n` objects of `type`, two words each, and its handle. */
-export function list({ gc }: SharedHeap, type: number, n: number): number {
+/** A list of `n` objects of `type`, whose first word points to the next one, and its handle. */
+export function list<F extends string>({ collector: gc }: SharedHeap, type: GCType<F>, n: number): Handle<F> {
   return gc.inside(() => {
-    const handle = gc.handle(gc.newObject(type));
-    let last = gc.get(handle);
+    const handle = gc.new(type);
+    let last = handle.ptr;
     for (let i = 1; i < n; i++) {
-      const next = gc.newObject(type);
+      const next = gc.allocate(type);
       gc.writePointer(last, next);
       last = next;
     }

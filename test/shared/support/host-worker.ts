@@ -1,6 +1,6 @@
 /** What the workers of the tests do; see host-workers.ts. Bundled, so it imports the sources. */
 import { parentPort, Worker, workerData } from "node:worker_threads";
-import { attachHeap, type SharedHeap } from "../../../src/shared/index.ts";
+import { attachHeap, type Handle, type SharedHeap } from "../../../src/shared/index.ts";
 import { random } from "../../support/random.ts";
 import { list } from "./host-list.ts";
 import type { Job } from "./host-workers.ts";
@@ -48,53 +48,52 @@ const TASKS = {
   mark(heap: SharedHeap) {
     const stop = new AbortController();
     const timer = setInterval(() => Atomics.load(signal, 1) !== 0 && stop.abort(), 5);
-    const onCycle = () => Atomics.add(signal, 0, 1);
-    return heap.gc.runMarker({ signal: stop.signal, onCycle }).finally(() => clearInterval(timer));
+    heap.collector.setOptions({ onCycle: () => Atomics.add(signal, 0, 1) });
+    return heap.collector.runMarker({ signal: stop.signal }).finally(() => clearInterval(timer));
   },
   /** Cycles without end. */
   async markForever(heap: SharedHeap) {
-    heap.gc.setHeapMinimum(0);
-    heap.gc.setPercent(0);
-    heap.gc.collecting = true;
-    await heap.gc.runMarker({ onCycle: () => Atomics.add(signal, 0, 1) });
+    const onCycle = () => Atomics.add(signal, 0, 1);
+    heap.collector.setOptions({ heapMinimum: 0, gcPercent: 0, auto: true, onCycle });
+    await heap.collector.runMarker();
   },
   /** Lists that are made, cut in two, put together the other way round, counted and dropped. The type is in signal 3. */
   lists(heap: SharedHeap) {
-    const { gc } = heap;
-    const type = signal[3]!;
+    const gc = heap.collector;
+    const type = gc.typeFrom(signal[3]!);
     let good = 0;
     for (let round = 0; round < rounds; round++) {
       const [a, b] = [list(heap, type, 60), list(heap, type, 40)];
       const middle = gc.inside(() => {
-        let p = gc.get(a);
+        let p = a.ptr;
         for (let i = 0; i < 29; i++) p = heap.u32[p >>> 2]!;
         const rest = gc.handle(heap.u32[p >>> 2]);
-        gc.writePointer(p, gc.get(b));
-        gc.set(b, 0);
+        gc.writePointer(p, b);
+        b.set(null);
         return rest;
       });
-      for (let i = 0; i < 20; i++) gc.inside(() => gc.newObject(type, 10));
-      const count = (handle: number): number =>
+      for (let i = 0; i < 20; i++) gc.inside(() => gc.allocate(type, 10));
+      const count = (handle: Handle): number =>
         gc.inside(() => {
           let n = 0;
-          for (let p = gc.get(handle); p !== 0; p = heap.u32[p >>> 2]!) n += gc.isObject(p) ? 1 : 1000;
+          for (let p = handle.ptr; p !== 0; p = heap.u32[p >>> 2]!) n += gc.isObject(p) ? 1 : 1000;
           return n;
         });
       if (count(a) === 70 && count(middle) === 30) good++;
-      for (const handle of [a, b, middle]) gc.release(handle);
+      for (const handle of [a, b, middle]) handle.dispose();
     }
     return good;
   },
   /** Makes objects, then sleeps with its P in its hands. */
   sleepWithObjects(heap: SharedHeap) {
-    const handle = list(heap, heap.gc.newType(8, [0]), 100);
-    Atomics.store(signal, 2, handle);
+    const handle = list(heap, heap.collector.defineType({ size: 8, pointers: [0] }), 100);
+    Atomics.store(signal, 2, handle.id);
     tell(0, 1);
     Atomics.wait(signal, 1, 0);
   },
   /** Does not come out again. */
   stayInside(heap: SharedHeap) {
-    heap.gc.inside(() => {
+    heap.collector.inside(() => {
       tell(0, 1);
       Atomics.wait(signal, 1, 0);
     });
