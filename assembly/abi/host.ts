@@ -12,7 +12,7 @@ import { releaseAll as releaseRows } from "../alloc/mcache";
 import { MISUSE_FOREIGN, MISUSE_NONE, MISUSE_PINNED } from "../alloc/misuse";
 import { reallocChecked } from "../alloc/realloc";
 import { isReady } from "../alloc/procs";
-import { GC, SHARED, SHARED_GC, TINY_SIZE } from "../base/config";
+import { SHARED, SHARED_GC, TINY_SIZE } from "../base/config";
 import { lock, lockHurried, unlock } from "../base/locks";
 import { STAT_MISUSES, countAnywhere } from "../base/counters";
 import { isCollectedSpan, isMarking } from "../base/gcstate";
@@ -59,7 +59,7 @@ export function tryRealloc(ptr: u32, size: u32): u32 {
     lastKind = kind;
     return 0;
   }
-  if (GC && isCollectedSpan(checkedSpan)) {
+  if (isCollectedSpan(checkedSpan)) {
     if (!SHARED && !isPinned(ptr)) return reallocObject(ptr, size);
     lastKind = SHARED ? MISUSE_FOREIGN : MISUSE_PINNED;
     countAnywhere(STAT_MISUSES);
@@ -116,9 +116,9 @@ export function objectBase(ptr: u32): u32 {
  */
 export function memstats(): u32 {
   if (SHARED ? heap == 0 : !isReady()) return 0;
-  if (SHARED && !lockHurried(0)) return 0;
+  if (!lockHurried(0)) return 0;
   const filled = fillMemStats(heap + HEAP_MEMSTATS);
-  if (SHARED) unlock(0);
+  unlock(0);
   return filled ? heap + HEAP_MEMSTATS : 0;
 }
 
@@ -145,8 +145,8 @@ export function releaseAll(): void {
 
 /** Retained empty spans back to the page heap; the number of pages. */
 export function reclaim(): u32 {
-  if (SHARED && (!isReady() || !lock(0))) return 0;
-  const pages = heap ? reclaimSpans() : 0;
-  if (SHARED) unlock(0);
+  if (heap == 0 || !isReady() || !lock(0)) return 0;
+  const pages = reclaimSpans();
+  unlock(0);
   return pages;
 }

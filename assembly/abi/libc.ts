@@ -6,7 +6,7 @@
  */
 
 import { setOption } from "../base/options";
-import { HOST, SHARED } from "../base/config";
+import { SHARED } from "../base/config";
 import { attachHeap, bootstrap } from "../alloc/init";
 import { malloc, mallocZeroed, takeBack } from "../alloc/malloc";
 import { REPORT, free, freeBy, smallBlockSize, usableSize } from "../alloc/free";
@@ -45,7 +45,7 @@ export { free };
 
 /** C23: free a block of which the caller knows that `size` bytes were asked for. More than the block has is a misuse. */
 export function free_sized(ptr: u32, size: u32): void {
-  if (HOST && refusePinned(ptr)) return;
+  if (refusePinned(ptr)) return;
   freeBy(ptr, size, REPORT);
 }
 
@@ -103,12 +103,10 @@ export function malloc_usable_size(ptr: u32): u32 {
  * when there were any, else 0. Memory itself never shrinks on wasm; `pad` is not used.
  */
 export function malloc_trim(_pad: u32): i32 {
-  if (SHARED) {
-    if (!isReady()) return 0;
-    takeBack();
-    if (!lock(0)) return 0;
-  }
-  const some = heap != 0 && giveBackAll();
-  if (SHARED) unlock(0);
+  if (heap == 0 || !isReady()) return 0;
+  takeBack();
+  if (!lock(0)) return 0;
+  const some = giveBackAll();
+  unlock(0);
   return some ? 1 : 0;
 }

@@ -13,10 +13,9 @@
  * In a shared heap that is so for blocks of spans that the thread's P owns; those of others go to central/remote.ts.
  */
 
-import { ARENA_PAGES, ARENA_SHIFT, GC, HOST, NUM_ARENAS, PAGE_SHIFT, SHARED, SHARED_GC } from "../base/config";
+import { isCollectedSpan } from "../base/gcstate";
+import { ARENA_PAGES, ARENA_SHIFT, HOST, NUM_ARENAS, PAGE_SHIFT, SHARED } from "../base/config";
 import {
-  FLAG_DEFERRED,
-  FLAG_FULL,
   GROUP_SHIFT,
   Group,
   HEAP_ARENA_MAP,
@@ -32,14 +31,14 @@ import { STAT_LARGE_FREES, count, countAnywhere } from "../base/counters";
 import { enterSure, leaveGate } from "../base/gates";
 import { lockSoon, unlock } from "../base/locks";
 import { arenaOf, heap, local, rowAt } from "../base/state";
-import { isCollectedRow } from "../base/gcrows";
+import { isCommonRow } from "../base/gcrows";
 import { freeCollected } from "../central/collected";
 import { freeRemote, hasRemote, takeRemote } from "../central/remote";
-import { SWEPT_EMPTY, sweepSpan } from "../central/sweep";
-import { isUnswept, unlinkLarge } from "../central/lists";
+import { sweepBefore } from "../central/sweep";
+import { unlinkLarge } from "../central/lists";
 import { release } from "../central/release";
 import { freeSpan } from "../central/spans";
-import { defer, freeDeferred } from "../central/deferred";
+import { defer, freeDeferred, isDeferred } from "../central/deferred";
 import { refusePinned } from "./pins";
 import { pageRecord, spanOf } from "../heap/arena";
 import { addressOf, blockSize, groupAt, liveBits, remoteBits, reopenFree, spanAt, validBits } from "../central/mspan";
@@ -82,6 +81,12 @@ function recordAt(arena: u32, p: u32): PageRecord {
 @inline
 function isOwn(r: PageRecord): bool {
   return SHARED ? ((r.row - local) | load<u32>(local, HEAP_P)) < P_RECORD_SIZE : true;
+}
+
+/** Whether another P owns the span of the page, or nobody. */
+@inline
+function isOthers(r: PageRecord): bool {
+  return SHARED && r.row - local >= P_RECORD_SIZE;
 }
 
 /** Offset, from group 0, of the group of the slot that is the product's high half. */
@@ -173,7 +178,7 @@ export function smallBlockSize(p: u32): u32 {
 
 /** free as C has it: null is nothing, misuse is reported. */
 export function free(ptr: u32): void {
-  if (HOST && refusePinned(ptr)) return;
+  if (refusePinned(ptr)) return;
   freeBy(ptr, 0, REPORT);
 }
 
@@ -221,7 +226,7 @@ export function checkPointer(p: u32): i32 {
   if (found == null) return MISUSE_FOREIGN;
   span = found;
   checkedSpan = span;
-  if (SHARED && span.flags & FLAG_DEFERRED) return MISUSE_DOUBLE_FREE;
+  if (isDeferred(span)) return MISUSE_DOUBLE_FREE;
   if (span.ngroups == 0) return p == span.startAddr ? MISUSE_NONE : MISUSE_INTERIOR;
   if (magic == 0) return MISUSE_TINY;
   if (slot >= <u32>span.nelems) return MISUSE_FOREIGN;
@@ -250,7 +255,7 @@ export function findObject(p: u32): u32 {
 /** free in full: MISUSE_NONE when the block was freed, else what is wrong and nothing changed. */
 export function freeChecked(p: u32): i32 {
   if (heap == 0) return MISUSE_FOREIGN;
-  if (SHARED && local != 0 && hasRemote()) takeRemote();
+  if (hasRemote()) takeRemote();
   const arena = arenaOf(p >> ARENA_SHIFT);
   if (arena != 0) {
     const r = recordAt(arena, p);
@@ -259,40 +264,44 @@ export function freeChecked(p: u32): i32 {
     const slot = <u32>(product >> 32);
     const span = spanAt(r.groups - MSPAN_SIZE);
     if (<u32>product < magic && slot < <u32>span.nelems) {
-      if (SHARED_GC && isCollectedRow(r.row)) return freeCollected(span, slot) ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
-      if (SHARED && r.row - local >= P_RECORD_SIZE) {
-        return freeRemote(span, slot) ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
-      }
-      if (GC && !SHARED && isUnswept(span) && sweepSpan(span) == SWEPT_EMPTY) return MISUSE_DOUBLE_FREE;
+      if (isCommonRow(r.row)) return freeCollected(span, slot) ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
+      if (isOthers(r)) return freeRemote(span, slot) ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
+      if (!sweepBefore(span)) return MISUSE_DOUBLE_FREE;
       return freeSlot(r, span, slot);
     }
-    if (magic == 0 && p == r.base && r.groups != 0 && span.ngroups == 0) {
-      if (SHARED) {
-        // What the collector has goes inside of the gate.
-        if (!SHARED_GC || (span.flags & FLAG_FULL) == 0 || local == 0) return freeLarge(r, p);
-        enterSure();
-        const kind = freeLarge(r, p);
-        leaveGate();
-        return kind;
-      }
-      if (GC && span.flags & FLAG_FULL) unlinkLarge(span);
-      freeSpan(span);
-      count(STAT_LARGE_FREES);
-      return MISUSE_NONE;
-    }
+    if (magic == 0 && p == r.base && r.groups != 0 && span.ngroups == 0) return freeLarge(r, span, p);
   }
   if (p == heap + HEAP_ZEROBASE) return MISUSE_NONE;
   return checkPointer(p);
 }
 
+/** Free the large block at `p`, whose span is `span`. */
+@inline
+function freeLarge(r: PageRecord, span: MSpan, p: u32): i32 {
+  if (SHARED) return freeLargeGated(r, span, p);
+  if (isCollectedSpan(span)) unlinkLarge(span);
+  freeSpan(span);
+  count(STAT_LARGE_FREES);
+  return MISUSE_NONE;
+}
+
+/** The same in a shared heap: what the collector has, inside of the gate. */
+function freeLargeGated(r: PageRecord, span: MSpan, p: u32): i32 {
+  if (local == 0 || !isCollectedSpan(span)) return freeLargeShared(r, p);
+  enterSure();
+  const kind = freeLargeShared(r, p);
+  leaveGate();
+  return kind;
+}
+
 /**
- * Free the large block at `p`, of which `r` was the record a moment ago: another thread may be freeing it too. A free waits
+ * Free the large block at `p` of a shared heap, of which `r` was the record a moment ago: another thread may be freeing it too. A free waits
  * for nobody: when H is not to be had at once, or this thread has no P to hold it with, the next who has H frees the span.
  */
-function freeLarge(r: PageRecord, p: u32): i32 {
+function freeLargeShared(r: PageRecord, p: u32): i32 {
   const held = local != 0 && lockSoon(0);
   const span = spanAt(r.groups - MSPAN_SIZE);
-  const found = r.groups != 0 && r.base == p && span.ngroups == 0 && (span.flags & FLAG_DEFERRED) == 0;
+  const found = r.groups != 0 && r.base == p && span.ngroups == 0 && !isDeferred(span);
   if (found) {
     if (held) freeSpan(span);
     else defer(span);
@@ -320,11 +329,11 @@ function freeSlot(r: PageRecord, span: MSpan, slot: u32): i32 {
     if (cached) return MISUSE_NONE;
   } else {
     // The first free of a full group, of which all slots are live.
-    if (SHARED && (remoteBits(span, i) & bit) != 0) return MISUSE_DOUBLE_FREE;
+    if ((remoteBits(span, i) & bit) != 0) return MISUSE_DOUBLE_FREE;
     g.freed = ~validBits(span, i) | bit;
     span.partialMask = <u16>(mask | (1 << i));
   }
-  if (SHARED) reopenFree(span, i);
+  reopenFree(span, i);
   // A group of the cached span waits for the mcache in partialMask; any other span is the mcentral's.
   if (row.span != addressOf(span)) release(span, ~(g.allocCache | g.freed) == 0);
   return MISUSE_NONE;

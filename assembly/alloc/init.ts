@@ -11,7 +11,6 @@
 
 import {
   ADDRESS_END,
-  HOST,
   ARENA_SHIFT,
   MAX_SMALL_SIZE,
   NUM_ARENAS,
@@ -19,7 +18,6 @@ import {
   NUM_ROWS,
   PAGE_SIZE,
   ASC,
-  COMPACTS,
   GC,
   ROW_FITTED,
   ROW_NOSCAN,
@@ -30,7 +28,6 @@ import {
   SHARED_GC,
   SMALL_SIZE_MAX,
   TINY_CLASS,
-  TYPED,
   WASM_PAGE_SHIFT,
 } from "../base/config";
 import {
@@ -99,22 +96,26 @@ function initClasses(): void {
   }
 }
 
+/** The rows that only flavours with the collector have, and the lookup tables of mallocgc. */
+function initCollectedRows(): void {
+  for (let c: u32 = 1; c < NUM_CLASSES; c++) {
+    initRow(ROW_SCAN + c, c, classSize(c), classPages(c), 0);
+    initRow(ROW_NOSCAN + c, c, classSize(c), classPages(c), 1);
+  }
+  if (ASC) initRawRows();
+  else initRow(ROW_TINY, TINY_CLASS, classSize(TINY_CLASS), classPages(TINY_CLASS), 1);
+  initClasses();
+}
+
 /** The lookup tables and the rows, out of the size classes. */
 export function initTables(): void {
   fillSizeClasses(here() + HEAP_CLASS_SIZE, here() + HEAP_CLASS_PAGES);
   for (let row: u32 = 0; row < NUM_ROWS; row++) rowAt(rowAddress(row)).group = dummyGroup();
   for (let c: u32 = 1; c < NUM_CLASSES; c++) {
     if (!ASC) initRow(c, c, classSize(c), classPages(c), 1);
-    if (TYPED) initRow(ROW_SCAN + c, c, classSize(c), classPages(c), 0);
   }
-  if (TYPED && GC) {
-    for (let c: u32 = 1; c < NUM_CLASSES; c++) initRow(ROW_NOSCAN + c, c, classSize(c), classPages(c), 1);
-  }
-  if (ASC) initRawRows();
-  if (HOST) initRow(ROW_TINY, TINY_CLASS, classSize(TINY_CLASS), classPages(TINY_CLASS), 1);
+  if (GC) initCollectedRows();
   mheap().nextFitted = ROW_FITTED;
-
-  if (TYPED) initClasses();
   if (!ASC) startCoarse();
 }
 
@@ -143,7 +144,7 @@ export function bootstrap(given: bool, heapBase: u32): bool {
   // What a shared heap has from HEAP_LOCKS on reads as zero, or others are at work on it by now.
   memory.fill(start, 0, SHARED ? HEAP_LOCKS : HEAP_RECORD_SIZE);
   setHeap(start);
-  if (SHARED) setLocal(start);
+  setLocal(start);
   const h = mheap();
   const region = firstRegion(start);
   end = min(end, most) & ~(PAGE_SIZE - 1);
@@ -151,10 +152,8 @@ export function bootstrap(given: bool, heapBase: u32): bool {
   const over = end & ((1 << ARENA_SHIFT) - 1);
   if (over >> WASM_PAGE_SHIFT == 0 && end - over > region) end -= over;
   h.sys = end - start;
-  if (GC && COMPACTS) {
-    h.fixedCur = start + HEAP_RECORD_SIZE;
-    h.fixedEnd = h.fixedCur + FIXED_SIZE;
-  }
+  h.fixedCur = start + HEAP_RECORD_SIZE;
+  h.fixedEnd = h.fixedCur + FIXED_SIZE;
   h.persistCur = start + HEAP_RECORD_SIZE + FIXED_SIZE;
   h.persistEnd = region;
   h.searchPage = 0x80000;
@@ -166,7 +165,7 @@ export function bootstrap(given: bool, heapBase: u32): bool {
     gcState().ready = 1;
     initPacer(pacer());
   }
-  if (SHARED) setLocal(0);
+  setLocal(0);
   return true;
 }
 

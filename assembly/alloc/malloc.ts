@@ -22,7 +22,7 @@ import {
   countBy,
 } from "../base/counters";
 import { lock, unlock } from "../base/locks";
-import { central, clearMoving, heap, here, local, pAt, rowAt, rowIndex, rowAddress, syncMemory } from "../base/state";
+import { central, clearMoving, heap, here, pAt, rowAt, rowIndex, rowAddress, syncMemory } from "../base/state";
 import { openRow } from "../central/coarse";
 import { noteSize } from "../central/fitted";
 import { hasRemote, settleNobodys, takeRemote } from "../central/remote";
@@ -110,13 +110,14 @@ export function malloc(size: u32): u32 {
 export function mallocSlow(size: u32): u32 {
   // It calls itself, so that no optimiser takes it for a function of one caller and copies it into malloc: the inlined
   // half would pay for the registers of this one.
-  if (SHARED ? local == 0 : heap == 0) return getReady() ? mallocSlow(size) : 0;
+  if (here() == 0) return getReady() ? mallocSlow(size) : 0;
   const p = size <= MAX_SMALL_SIZE ? nextFree(slowRow(size), size) : 0;
   return p || size <= COARSE_FITS ? p : mallocLarge(size, 1, false, 1);
 }
 
 /** What others have freed of this P's and of nobody's spans: before memory grows. */
 export function takeBack(): void {
+  if (!SHARED) return;
   if (hasRemote()) takeRemote();
   if (pAt(heap).remote != 0) settleNobodys();
 }
@@ -125,16 +126,12 @@ export function takeBack(): void {
 export function mallocLarge(size: u32, alignPages: u32, zero: bool, spanclass: u8): u32 {
   if (size > 0xffff0000) return 0;
   const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
-  if (SHARED) {
-    takeBack();
-    if (!lock(0)) return 0;
-    freeDeferred();
-  }
+  takeBack();
+  if (!lock(0)) return 0;
+  freeDeferred();
   const span = allocLargeSpan(max(npages, 1), alignPages, zero, spanclass);
-  if (SHARED) {
-    clearMoving();
-    unlock(0);
-  }
+  clearMoving();
+  unlock(0);
   if (span == null) return 0;
   count(STAT_LARGE_MALLOCS);
   countBy(STAT_LARGE_TOTAL, (<u64>npages) << PAGE_SHIFT);

@@ -10,11 +10,19 @@
  * but for a new span.
  */
 
-import { FINALIZE, GC, HOST, NUM_ROWS, SHARED, SHARED_GC } from "../base/config";
+import { FINALIZE, NUM_ROWS, SHARED } from "../base/config";
 import { FULL, Group, MSpan, Row } from "../base/layout";
-import { STAT_GROUP_REFILLS, STAT_REFILLS, STAT_SPAN_REFILLS, count } from "../base/counters";
-import { central, clearRow, dummyGroup, here, rowAt, rowIndex, rowAddress } from "../base/state";
-import { isCollected } from "../base/gcstate";
+import {
+  STAT_GROUP_REFILLS,
+  STAT_REFILLS,
+  STAT_SPAN_REFILLS,
+  count,
+  countTaken,
+  countLoaded,
+  countReturned,
+} from "../base/counters";
+import { clearRow, dummyGroup, here, rowAt, rowIndex, rowAddress } from "../base/state";
+import { isCommon, hasSweepSets } from "../base/gcstate";
 import { giveCollected, settleCollected, takeOwnRemote } from "../central/collected";
 import { cacheSpan } from "../central/mcentral";
 import { hasRemote, takeRemote } from "../central/remote";
@@ -37,10 +45,8 @@ export function freedSlots(row: Row, g: Group): u64 {
 export function loadFreed(row: Row, g: Group, back: u64): void {
   g.freed = row.tail;
   row.dirty = 1;
-  if (HOST) {
-    count(STAT_GROUP_REFILLS);
-    central(rowIndex(<u32>changetype<usize>(row))).taken += popcnt(back);
-  }
+  count(STAT_GROUP_REFILLS);
+  countTaken(here(), row, popcnt(back));
 }
 
 /** The same in one. False when nothing was freed. */
@@ -53,6 +59,36 @@ export function reloadRow(row: Row, g: Group): bool {
   return true;
 }
 
+/** Take over what others have freed, before a refill of a row. False: nothing, for this row. */
+@inline
+function takeFreed(row: Row, index: u32): bool {
+  if (isCommon(index)) {
+    settleCollected();
+    return takeOwnRemote(row);
+  }
+  if (!hasRemote()) return false;
+  takeRemote();
+  return true;
+}
+
+/** The row's group has no free slot: mark it full. */
+@inline
+function leaveFull(row: Row): void {
+  const full = groupAt(row.group);
+  // First out of the row: in a shared heap others look, and a group in a row that looks full is one whose slots are all free.
+  if (SHARED) row.group = dummyGroup();
+  full.freed = FULL;
+}
+
+/** The row's span is full. */
+@inline
+function leaveSpan(row: Row, index: u32, span: MSpan): void {
+  if (isCommon(index)) {
+    clearRow(row);
+    giveCollected(here(), span);
+  } else if (hasSweepSets(index)) pushFull(span);
+}
+
 /**
  * The row's group has no slot, freed ones neither: load another. Returns the group, with at least one slot in
  * allocCache, or 0 when there is no memory; the row then holds the dummy, and the next call tries again.
@@ -60,33 +96,16 @@ export function reloadRow(row: Row, g: Group): bool {
 export function refill(address: u32): u32 {
   const row = rowAt(address);
   const index = rowIndex(address);
-  const shared = SHARED_GC && isCollected(index);
-  if (SHARED_GC && shared) {
-    settleCollected();
-    if (takeOwnRemote(row) && reloadRow(row, groupAt(row.group))) return row.group;
-  } else if (SHARED && hasRemote()) {
-    takeRemote();
-    if (reloadRow(row, groupAt(row.group))) return row.group;
-  }
+  if (takeFreed(row, index) && reloadRow(row, groupAt(row.group))) return row.group;
   let span = changetype<MSpan | null>(<usize>row.span);
   count(STAT_REFILLS);
   if (span != null) {
     // Full: nobody's until a slot of it is freed, and so the span when it has no other group.
-    if (SHARED) {
-      // First out of the row: a group in a row that looks full is one of which all slots are free.
-      const full = groupAt(row.group);
-      row.group = dummyGroup();
-      full.freed = FULL;
-    } else {
-      groupAt(row.group).freed = FULL;
-    }
+    leaveFull(row);
     if (span.partialMask) {
       count(STAT_SPAN_REFILLS);
     } else {
-      if (SHARED_GC && shared) {
-        clearRow(row);
-        giveCollected(here(), span);
-      } else if (GC && !SHARED && isCollected(index)) pushFull(span);
+      leaveSpan(row, index, span);
       span = null;
     }
   }
@@ -101,7 +120,8 @@ export function refill(address: u32): u32 {
   const mask = <u32>span.partialMask;
   const i = <u32>ctz(mask);
   const g = groupOf(span, i);
-  if (SHARED) row.group = <u32>changetype<usize>(g);
+  const group = <u32>changetype<usize>(g);
+  row.group = group;
   span.partialMask = <u16>(mask & (mask - 1));
   const tail = ~validBits(span, i);
   const back = g.freed & ~tail;
@@ -110,11 +130,9 @@ export function refill(address: u32): u32 {
     g.freed = tail;
   }
   row.dirty = back != 0 ? 1 : ((<u32>span.dirtyMask) >> i) & 1;
-  if (HOST) central(index).taken += popcnt(g.allocCache);
   row.tail = tail;
   row.base = span.startAddr + (i << 6) * row.elemsize;
-  const group = <u32>changetype<usize>(g);
-  row.group = group;
+  countLoaded(here(), row);
   return group;
 }
 
@@ -131,7 +149,7 @@ export function uncacheRow(address: u32): void {
   const span = spanAt(row.span);
   const g = groupAt(row.group);
   const i = groupIndex(span, row.group);
-  if (HOST) central(rowIndex(address)).taken -= popcnt(g.allocCache);
+  countReturned(here(), row);
   if ((g.allocCache | (g.freed & ~row.tail)) != 0) span.partialMask = <u16>((<u32>span.partialMask) | (1 << i));
   else g.freed = FULL;
   span.dirtyMask = <u16>((<u32>span.dirtyMask) | (row.dirty << i));

@@ -8,7 +8,7 @@
  * Owner: the P; G in a shared heap. Cost: O(1) expected; O(pins) when the table grows and for each look at the roots.
  */
 
-import { PAGE_SHIFT, SHARED } from "../base/config";
+import { PAGE_SHIFT, SHARED, HOST } from "../base/config";
 import { MISUSE_PINNED, misuse } from "./misuse";
 import { isReady } from "./procs";
 import { enterSure, leaveGate } from "../base/gates";
@@ -132,7 +132,7 @@ export function pinsOf(p: u32): u32 {
  * thread that finds no P is not told.
  */
 export function isPinned(p: u32): bool {
-  if (heap == 0 || gcState().pinCount == 0) return false;
+  if (!HOST || heap == 0 || gcState().pinCount == 0) return false;
   const span = spanOf(p);
   if (span == null || !isCollectedSpan(span)) return false;
   if (!SHARED) return pinsOf(p) != 0;

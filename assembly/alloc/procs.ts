@@ -14,11 +14,11 @@
  * cache line.
  */
 
-import { MAX_PS, PAGE_SHIFT, PAGE_SIZE, SHARED, SHARED_GC } from "../base/config";
+import { MAX_PS, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
 import { forgetGate, isInside, setMarker } from "../base/gates";
 import { HEAP_P_RECORDS, HEAP_P_STATES, HEAP_PROCS, P_RECORD_SIZE } from "../base/layout";
 import { NO_P, forgetLocks, lock, self, setSelf, unlock } from "../base/locks";
-import { clearMoving, heap, local, mheap, pAt, recordOf, setLocal, syncMemory } from "../base/state";
+import { clearMoving, heap, local, mheap, pAt, recordOf, setLocal, syncMemory, here } from "../base/state";
 import { pageCacheFlush } from "../heap/pagecache";
 import { moveChunk } from "../heap/persistent";
 import { allocRun } from "../central/reclaim";
@@ -57,7 +57,7 @@ export function changeState(id: u32, from: u32, to: u32): bool {
 /** Whether this thread can allocate; makes the heap or takes a P if that is all that lacks. */
 @inline
 export function isReady(): bool {
-  return (SHARED ? local != 0 : heap != 0) || getReady();
+  return here() != 0 || getReady();
 }
 
 export function getReady(): bool {
@@ -173,7 +173,7 @@ export function token(): u32 {
 /** Give this thread's P up, with what it caches. */
 export function releaseP(): void {
   // Inside of its gate it has to be this thread's.
-  if (local == 0 || (SHARED_GC && isInside())) return;
+  if (local == 0 || isInside()) return;
   const id = self;
   leave();
   const word = stateOf(id);
@@ -192,16 +192,14 @@ export function abandonP(): void {
   const id = self;
   leave();
   forgetLocks();
-  if (SHARED_GC) {
-    forgetGate();
-    setMarker(false);
-  }
+  forgetGate();
+  setMarker(false);
   atomic.store<u32>(stateAddress(id), P_DEAD);
 }
 
 /** Lend this thread's P out while the thread waits for something. */
 export function blockP(): bool {
-  if (local == 0 || (SHARED_GC && isInside())) return false;
+  if (local == 0 || isInside()) return false;
   return changeState(self, P_RUNNING | (ownToken << 8), P_BLOCKED | (ownToken << 8));
 }
 

@@ -6,7 +6,7 @@
  * (central/resize.ts). Otherwise it moves: a new block, a copy, a free. When there is no memory the old block stays as it was.
  */
 
-import { ASC, HOST, MAX_SMALL_SIZE, NUM_CLASSES, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
+import { ASC, MAX_SMALL_SIZE, NUM_CLASSES, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
 import { STAT_REALLOC_IN_PLACE, STAT_REALLOC_MOVES, count } from "../base/counters";
 import { lock, unlock } from "../base/locks";
 import { MSpan } from "../base/layout";
@@ -27,7 +27,7 @@ import { rawAlloc } from "./raw";
 
 /** realloc as C has it, for what is not null. */
 export function reallocBlock(p: u32, size: u32): u32 {
-  if (HOST && refusePinned(p)) return 0;
+  if (refusePinned(p)) return 0;
   const old = liveSlotSize(p);
   if (size <= old) {
     if (size > old >> 1) {
@@ -47,7 +47,6 @@ export function reallocBlock(p: u32, size: u32): u32 {
 /** resizeLargeSpan under H. */
 @inline
 function resizeLarge(span: MSpan, npages: u32): bool {
-  if (!SHARED) return resizeLargeSpan(span, npages);
   if (!isReady() || !lock(0)) return false;
   const done = resizeLargeSpan(span, npages);
   clearMoving();

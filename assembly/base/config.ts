@@ -59,9 +59,7 @@
 /** True where the program imports the hooks of gc/rtrace.ts: all of them, or those that tell of collections. */
 @inline export const RTRACE: bool = ASC && isDefined(ASC_RTRACE);
 @inline export const PROFILE: bool = ASC && isDefined(ASC_PROFILE);
-/** True with scan and noscan classes, as Go has them. */
-@inline export const TYPED: bool = HOST || ASC;
-/** True with the collector. */
+/** True with the collector, and with scan and noscan classes as Go has them. */
 @inline export const GC: bool = ASC || HOST;
 /** True with the collector on a heap of several threads: gates, a marker's lock, mcentrals that all share. */
 @inline export const SHARED_GC: bool = GC && SHARED;
@@ -80,9 +78,9 @@
  * Rows. A row is a line of the mcache and the mcentral behind it: a span class, or a fitted class.
  *   0..67     noscan, row = class (row 0: none, large objects have no row)
  *   68..83    fitted noscan classes
- *   84..151   scan, row = 84 + class            (TYPED)
+ *   84..151   scan, row = 84 + class            (GC)
  *   152       blocks of the tiny allocator      (HOST)
- *   153..220  noscan of mallocgc, row = 153 + class (HOST with GC)
+ *   153..220  noscan of mallocgc, row = 153 + class (HOST)
  * What malloc hands out is its caller's until it is freed: the collector has the rows from FIRST_GC_ROW on.
  * The runtime of AssemblyScript has other rows:
  *   0..40     blocks of heap.alloc, by sizes of their own (alloc/raw.ts)
@@ -96,8 +94,8 @@
 /** Row of the tiny allocator's blocks; in the runtime of AssemblyScript, which has none, the number of no row. */
 @inline export const ROW_TINY: u32 = ASC ? 255 : 152;
 /** Row of mallocgc's noscan objects of class 0. */
-@inline export const ROW_NOSCAN: u32 = ASC ? RAW_ROWS : HOST && GC ? 153 : 0;
-@inline export const NUM_ROWS: u32 = HOST ? (GC ? 221 : 153) : ASC ? ROW_SCAN + NUM_CLASSES : 84;
+@inline export const ROW_NOSCAN: u32 = ASC ? RAW_ROWS : HOST ? 153 : 0;
+@inline export const NUM_ROWS: u32 = HOST ? 221 : ASC ? ROW_SCAN + NUM_CLASSES : 84;
 @inline export const FIRST_GC_ROW: u32 = ASC ? RAW_ROWS + 1 : HOST ? ROW_SCAN : 1;
 
 /** Requests up to here are looked up by one load: the table of 8-byte steps. */

@@ -3,9 +3,9 @@
  * flavour compiles every call here to nothing.
  */
 
-import { HOST, MAX_PS, SHARED } from "./config";
-import { HEAP_STATS } from "./layout";
-import { heap, here, local, recordOf } from "./state";
+import { HOST, SHARED, LAST_P } from "./config";
+import { HEAP_STATS, MCentral, Row, Group, HEAP_ROWS, ROW_SHIFT } from "./layout";
+import { heap, here, local, recordOf, centralOf } from "./state";
 
 @inline export const STAT_REFILLS: u32 = 0; // malloc found no slot in its group
 @inline export const STAT_GROUP_REFILLS: u32 = 1; // windows of the same group's frees, no refill
@@ -30,7 +30,7 @@ import { heap, here, local, recordOf } from "./state";
 
 @inline
 export function count(stat: u32): void {
-  if (HOST) countBy(stat, 1);
+  countBy(stat, 1);
 }
 
 @inline
@@ -43,18 +43,46 @@ export function countBy(stat: u32, n: u64): void {
   }
 }
 
+/** The mcentral behind a row in the record at `record`. */
+@inline
+function centralBehind(record: u32, row: Row): MCentral {
+  return centralOf(record, (<u32>changetype<usize>(row) - record - HEAP_ROWS) >> ROW_SHIFT);
+}
+
+/** `n` more slots have been handed to a row of the mcache in the record at `record`; fewer if negative. */
+@inline
+export function countTaken(record: u32, row: Row, n: i64): void {
+  if (HOST) centralBehind(record, row).taken += n;
+}
+
+/** Slots in a row's window, as far as they are counted. */
+@inline
+function windowSlots(row: Row): u64 {
+  return HOST ? popcnt(changetype<Group>(<usize>row.group).allocCache) : 0;
+}
+
+/** All of the row's window: it has just been loaded. */
+@inline
+export function countLoaded(record: u32, row: Row): void {
+  countTaken(record, row, windowSlots(row));
+}
+
+/** What is left of the row's window: it goes back. */
+@inline
+export function countReturned(record: u32, row: Row): void {
+  countTaken(record, row, -windowSlots(row));
+}
+
 /** count for what needs no P: threads without one all count in one place. */
 export function countAnywhere(stat: u32): void {
   if (SHARED && HOST && local == 0) atomic.add<u64>(heap + HEAP_STATS + (stat << 3), 1);
   else count(stat);
 }
 
-@inline
 export function counter(stat: u32): u64 {
   if (!HOST) return 0;
-  if (!SHARED) return load<u64>(heap + HEAP_STATS + (stat << 3));
   let sum: u64 = 0;
-  for (let id: u32 = 0; id <= MAX_PS; id++) {
+  for (let id: u32 = 0; id <= LAST_P; id++) {
     if (recordOf(id)) sum += load<u64>(recordOf(id) + HEAP_STATS + (stat << 3));
   }
   return sum;

@@ -50,7 +50,7 @@ export function clearMarked(): void {
 /** Whether this thread is inside of its gate. */
 @inline
 export function isInside(): bool {
-  return depth != 0;
+  return SHARED_GC && depth != 0;
 }
 
 /** Whether it is so for more than the call that asks: no cycle may begin or end by it then. */

@@ -4,7 +4,7 @@
  * Comparisons of addresses; any thread.
  */
 
-import { ASC, FIRST_GC_ROW, NUM_CLASSES, NUM_ROWS, ROW_SCAN, SHARED } from "./config";
+import { ASC, FIRST_GC_ROW, NUM_CLASSES, NUM_ROWS, ROW_SCAN, SHARED, SHARED_GC } from "./config";
 import { HEAP_ROWS, ROW_SHIFT } from "./layout";
 import { heap, here } from "./state";
 
@@ -24,6 +24,12 @@ export function isScanRow(row: u32): bool {
 @inline
 export function isBornBlack(row: u32): bool {
   return !ASC || !isScanRow(row);
+}
+
+/** Whether a row, by its address, is one that all Ps share: the heap's own, of the collector. */
+@inline
+export function isCommonRow(row: u32): bool {
+  return SHARED_GC && isCollectedRow(row);
 }
 
 /** Whether a row, by its address, is one of the collector's. */

@@ -12,7 +12,7 @@
 
 import { FIRST_GC_ROW, GC, SHARED } from "./config";
 import { FLAG_FULL, HEAP_GC, MSPAN_SIZE, MSpan } from "./layout";
-import { heap } from "./state";
+import { heap, mheap } from "./state";
 import { Pacer } from "./pacer";
 
 /** GcState.phase */
@@ -158,15 +158,34 @@ export function isMarking(): bool {
   return GC && gcState().phase == PHASE_MARK;
 }
 
+/** Whether a cycle is under way. */
+@inline
+export function isCollecting(): bool {
+  return GC && gcState().phase != PHASE_OFF;
+}
+
 /** Whether the spans of a row are the collector's. */
 @inline
 export function isCollected(row: u32): bool {
   return GC && row >= FIRST_GC_ROW;
 }
 
+/** Whether all Ps share the spans of a row: the collector's, in a shared heap (central/collected.ts). */
+@inline
+export function isCommon(row: u32): bool {
+  return SHARED && isCollected(row);
+}
+
+/** Whether the spans of a row stand in sweep sets (central/lists.ts): the collector's, with one thread. */
+@inline
+export function hasSweepSets(row: u32): bool {
+  return !SHARED && isCollected(row);
+}
+
 /** Whether a span is the collector's, small or large. */
 @inline
 export function isCollectedSpan(span: MSpan): bool {
+  if (!GC) return false;
   return span.ngroups ? isCollected(span.row) : (span.flags & FLAG_FULL) != 0;
 }
 
@@ -193,9 +212,21 @@ export function blacken(span: MSpan, i: u32, slots: u64): void {
   store<u64>(w, load<u64>(w) | slots);
 }
 
+/** No slot of group `i` is marked. */
+@inline
+export function clearMark(span: MSpan, i: u32): void {
+  if (GC) store<u64>(markWord(span, i), 0);
+}
+
+/** The span is as swept as the heap. */
+@inline
+export function setSwept(span: MSpan): void {
+  if (GC) span.sweepgen = mheap().sweepgen;
+}
+
 /** No slot of the span is marked. */
 export function clearMarks(span: MSpan): void {
-  for (let i: u32 = 0; i < max<u32>(span.ngroups, 1); i++) store<u64>(markWord(span, i), 0);
+  for (let i: u32 = 0; i < max<u32>(span.ngroups, 1); i++) clearMark(span, i);
 }
 
 @inline

@@ -19,7 +19,7 @@
  * these fields stand for nobody's spans: the mcentrals that all Ps share.
  */
 
-import { ARENA_PAGES, ASC, GC, HOST, MAX_PS, NUM_ARENAS, NUM_ROWS, SHARED, SHARED_GC, TYPED } from "./config";
+import { ARENA_PAGES, ASC, GC, HOST, MAX_PS, NUM_ARENAS, NUM_ROWS, SHARED, SHARED_GC } from "./config";
 
 /**
  * A group: 64 consecutive slots of a span, a window of its allocBits. It is what the mcache holds.
@@ -287,10 +287,10 @@ export class MHeap {
 /** Row of each request of 1024 + 128 * i bytes. */
 @inline export const HEAP_TABLE128: u32 = HEAP_TABLE8 + (ASC ? 0 : 520); // u8[249], padded to 256
 /** Go's class of each request of 8 * i bytes (mallocgc). */
-@inline export const HEAP_CLASS8: u32 = HEAP_TABLE128 + (ASC ? 0 : 256); // u8[129], padded to 136, TYPED
+@inline export const HEAP_CLASS8: u32 = HEAP_TABLE128 + (ASC ? 0 : 256); // u8[129], padded to 136, GC
 /** The same of 1024 + 128 * i bytes. */
-@inline export const HEAP_CLASS128: u32 = HEAP_CLASS8 + 136; // u8[249], padded to 256, TYPED
-@inline export const HEAP_CLASS_SIZE: u32 = HEAP_CLASS8 + (TYPED ? 136 + 256 : 0); // u16[68]
+@inline export const HEAP_CLASS128: u32 = HEAP_CLASS8 + 136; // u8[249], padded to 256, GC
+@inline export const HEAP_CLASS_SIZE: u32 = HEAP_CLASS8 + (GC ? 136 + 256 : 0); // u16[68]
 @inline export const HEAP_CLASS_PAGES: u32 = HEAP_CLASS_SIZE + 136; // u8[68], padded to 72
 @inline export const HEAP_ROWS: u32 = (HEAP_CLASS_PAGES + 72 + 15) & ~15; // Row[NUM_ROWS]
 @inline export const HEAP_CENTRAL: u32 = HEAP_ROWS + (NUM_ROWS << ROW_SHIFT); // MCentral[NUM_ROWS]

@@ -36,7 +36,7 @@ export function setHeap(record: u32): void {
 /** Shared heaps: address of the record of this thread's P, 0 without one. */
 export let local: u32 = 0;
 export function setLocal(record: u32): void {
-  local = record;
+  if (SHARED) local = record;
 }
 
 /** The record whose rows, lists and tables this thread works on. */
@@ -66,6 +66,12 @@ export function pAt(record: u32): PRecord {
 @inline
 export function recordOf(id: u32): u32 {
   return id ? load<u32>(heap + (id << 2), HEAP_P_RECORDS) : heap;
+}
+
+/** Number of this thread's P; 0 with one thread. */
+@inline
+export function ownId(): u32 {
+  return SHARED ? pAt(local).id : 0;
 }
 
 /** Row at its address. */

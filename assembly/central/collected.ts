@@ -18,8 +18,8 @@
  * Inside of the gate. Lock: C; H for a span that goes back. Cost: O(groups) a span.
  */
 
-import { HOST, NUM_ROWS, PAGE_SHIFT } from "../base/config";
-import { STAT_CENTRAL_HITS, STAT_LARGE_FREES, count } from "../base/counters";
+import { NUM_ROWS, PAGE_SHIFT, SHARED, SHARED_GC } from "../base/config";
+import { STAT_CENTRAL_HITS, STAT_LARGE_FREES, count, countReturned } from "../base/counters";
 import { enterSure, leaveGate } from "../base/gates";
 import { GcState, SharedGc, clearMarks, gcState, isCollected, markWord, sharedGc } from "../base/gcstate";
 import {
@@ -35,7 +35,7 @@ import {
   SPAN_IN_USE,
 } from "../base/layout";
 import { lock, lockSure, unlock } from "../base/locks";
-import { centralOf, heap, local, mheap, pAt, rowAt, slotSize } from "../base/state";
+import { centralOf, heap, local, mheap, pAt, rowAt, slotSize, here } from "../base/state";
 import { pageRecord } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
 import {
@@ -65,15 +65,16 @@ import { addSpan, dropSpan, freeSpan } from "./spans";
 
 /** What others have freed in the span of this P's row. False: nothing. */
 export function takeOwnRemote(row: Row): bool {
-  return row.span != 0 && takeRemoteBits(spanAt(row.span), row.group);
+  return SHARED && row.span != 0 && takeRemoteBits(spanAt(row.span), row.group);
 }
 
 /** A span of the P at `record`, in no row any more, becomes nobody's. False: a recovery could not have the lock. */
 export function giveCollected(record: u32, span: MSpan): bool {
+  if (!SHARED) return false;
   const row = <u32>span.row;
   if (!lockSure(row)) return false;
   takeRemoteBits(span, 0);
-  dropSpan(record, span);
+  dropSpan(record, span, span.npages);
   addSpan(heap, span);
   if (span.partialMask) pushPartial(centralOf(heap, row), span);
   setOwner(span, heap);
@@ -89,7 +90,7 @@ export function uncacheCollected(record: u32, index: u32): void {
   const g = groupAt(row.group);
   const i = groupIndex(span, row.group);
   const some = (g.allocCache | (g.freed & ~row.tail)) != 0;
-  if (HOST) centralOf(record, index).taken -= popcnt(g.allocCache);
+  countReturned(record, row);
   if (some) span.partialMask = <u16>((<u32>span.partialMask) | (1 << i));
   span.dirtyMask = <u16>((<u32>span.dirtyMask) | (row.dirty << i));
   // A full group must not be the row's when it is marked.
@@ -103,6 +104,7 @@ export function uncacheCollected(record: u32, index: u32): void {
 
 /** A span of `row` with free slots for the mcache, swept; null: a new one has to be made. */
 export function cacheCollected(row: u32): MSpan | null {
+  if (!SHARED) return null;
   let span = takeListed(row);
   if (span == null && gcState().sweeping != 0) {
     for (let n: u32 = 0; n < SWEEP_BUDGET && centralOf(heap, row).head == 0; n++) if (sweepSome() == ALL_SWEPT) break;
@@ -263,6 +265,7 @@ export function sweepAgain(): void {
 
 /** Free a slot of a collected span, whoever has it. False: it is free. A thread without a P may do it too. */
 export function freeCollected(span: MSpan, slot: u32): bool {
+  if (!SHARED_GC) return false;
   if (local == 0 || <u32>span.owner != pAt(local).id) return freeRemote(span, slot);
   enterSure();
   let freed: bool;
@@ -295,7 +298,7 @@ function freeOwn(span: MSpan, slot: u32): bool {
 
 /** Take over what was freed in nobody's collected spans: they are listed, or go back to the heap when empty. */
 export function settleCollected(): void {
-  if (!hasNotes(collectedNotes())) return;
+  if (!SHARED_GC || !hasNotes(collectedNotes())) return;
   beginWalk(collectedNotes());
   for (let page = nextNoted(); page != 0; page = nextNoted()) {
     if (settleCollectedOn(page)) continue;

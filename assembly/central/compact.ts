@@ -20,8 +20,8 @@
  * freed since the last time.
  */
 
-import { ARENA_PAGES, GC, PAGE_SHIFT, PAGE_SIZE } from "../base/config";
-import { FIRST_PINS, GcState, PHASE_OFF, gcState, isCollectedSpan } from "../base/gcstate";
+import { ARENA_PAGES, GC, PAGE_SHIFT, PAGE_SIZE, COMPACTS } from "../base/config";
+import { FIRST_PINS, GcState, gcState, isCollectedSpan, isCollecting } from "../base/gcstate";
 import {
   ARENA_RECORD_SIZE,
   FLAG_FULL,
@@ -62,21 +62,24 @@ let heldGroups: u32 = 0;
 
 /** The record at `record`, for a span of `ngroups` groups, is in somebody's hands until heldRecord tells where it is. */
 export function holdRecord(record: u32, ngroups: u32): void {
+  if (!COMPACTS) return;
   held = record;
   heldGroups = ngroups;
 }
 
-/** The record that was given to holdRecord. */
-export function heldRecord(): u32 {
-  const record = held;
+/** Where the record at `record` that was given to holdRecord is now. */
+export function heldRecord(record: u32): u32 {
+  if (!COMPACTS) return record;
+  record = held;
   held = 0;
   return record;
 }
 
 /** Move records down and give back the pages that have none in use. True if any page is free now that was not. */
 export function compact(): bool {
-  if (GC && gcState().phase != PHASE_OFF) return false;
+  if (!COMPACTS || isCollecting()) return false;
   const h = mheap();
+  if (h.freedPages == 0) return false;
   h.freedPages = 0;
   first = firstRegion(heap);
   to = 0;
@@ -111,7 +114,7 @@ export function compact(): bool {
     }
     r.base = 0;
   }
-  return (GC && lowerTables()) || some;
+  return lowerTables() || some;
 }
 
 /** Move the record of `size` bytes at `from` down if there is room, and mark its pages. Its address. */
@@ -244,6 +247,7 @@ function dropDead(): void {
 
 /** The collector's pages to lower ones. True if any was moved. */
 function lowerTables(): bool {
+  if (!GC) return false;
   const g = gcState();
   const spare = lowerTable(g.spare, PAGE_SIZE);
   const handles = lowerTable(g.handles, g.handleSlots << 2);

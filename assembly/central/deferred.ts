@@ -5,12 +5,18 @@
  * Lock: H to free them. Cost: a note.
  */
 
-import { PAGE_SHIFT } from "../base/config";
+import { PAGE_SHIFT, SHARED } from "../base/config";
 import { FLAG_DEFERRED, MSPAN_SIZE, MSpan } from "../base/layout";
 import { pageRecord } from "../heap/arena";
 import { spanAt } from "./mspan";
 import { beginWalk, deferredNotes, hasNotes, nextNoted, note, unnote } from "./notes";
 import { freeSpan } from "./spans";
+
+/** Whether a large span has been freed and waits for H. */
+@inline
+export function isDeferred(span: MSpan): bool {
+  return SHARED && (span.flags & FLAG_DEFERRED) != 0;
+}
 
 /** Leave a large span to the next who has H. From the flag on it may go. */
 export function defer(span: MSpan): void {
@@ -21,7 +27,7 @@ export function defer(span: MSpan): void {
 
 /** Free the large spans that wait for H, which this thread has. */
 export function freeDeferred(): void {
-  if (!hasNotes(deferredNotes())) return;
+  if (!SHARED || !hasNotes(deferredNotes())) return;
   beginWalk(deferredNotes());
   for (let page = nextNoted(); page != 0; page = nextNoted()) freeDeferredOn(page);
 }
@@ -30,7 +36,7 @@ export function freeDeferred(): void {
 function freeDeferredOn(page: u32): void {
   const groups = pageRecord(page).groups;
   const span = spanAt(groups - MSPAN_SIZE);
-  if (groups == 0 || span.ngroups != 0 || (span.flags & FLAG_DEFERRED) == 0) return;
+  if (groups == 0 || span.ngroups != 0 || !isDeferred(span)) return;
   unnote(page);
   freeSpan(span);
 }

@@ -22,6 +22,7 @@ import {
   ROW_FITTED,
   SHARED,
   SMALL_SIZE_MAX,
+  ASC,
 } from "../base/config";
 import { HEAP_TABLE128, HEAP_TABLE8 } from "../base/layout";
 import { central, heap, mheap, rowAt, rowAddress } from "../base/state";
@@ -47,6 +48,7 @@ export function noteSize(row: u32, size: u32): void {
  * The span at hand is still one of the class.
  */
 export function maybeFit(row: u32): void {
+  if (SHARED || ASC) return;
   const c = central(row);
   if (row >= ROW_FITTED || c.seen < MIN_SEEN || c.npagesInUse < MIN_PAGES || c.fittedRow != 0) return;
   const classSize = rowAt(rowAddress(row)).elemsize;

@@ -10,7 +10,7 @@
  * Owner: the P. Cost: O(1).
  */
 
-import { NUM_ROWS, FIRST_GC_ROW } from "../base/config";
+import { NUM_ROWS, FIRST_GC_ROW, GC } from "../base/config";
 import { FLAG_EMPTY, FLAG_FULL, FLAG_LISTED, MCentral, MSpan, SweepSets } from "../base/layout";
 import { gcState, isCollectedSpan } from "../base/gcstate";
 import { central, mheap } from "../base/state";
@@ -24,6 +24,7 @@ export function sweepSets(row: u32): SweepSets {
 /** Whether a span that no mcache holds has still to be swept. */
 @inline
 export function isUnswept(span: MSpan): bool {
+  if (!GC) return false;
   if (span.sweepgen == mheap().sweepgen || (span.flags & FLAG_EMPTY) != 0) return false;
   return isCollectedSpan(span);
 }

@@ -17,8 +17,6 @@
  */
 
 import {
-  ASC,
-  GC,
   GROUP_SLOTS,
   GROUP_SLOTS_SHIFT,
   MAX_SPAN_PAGES,
@@ -26,14 +24,13 @@ import {
   PAGE_SIZE,
   ROW_TINY,
   SHARED,
-  SHARED_GC,
 } from "../base/config";
 import { FLAG_EMPTY, FLAG_NEEDZERO, MCentral, MSpan } from "../base/layout";
 import { lowBits } from "../base/bits";
 import { STAT_CENTRAL_GROWS, STAT_CENTRAL_HITS, count } from "../base/counters";
 import { lock, unlock } from "../base/locks";
-import { central, centralOf, clearMoving, heap, local, mheap, mlocal, rowAt, rowAddress, pAt } from "../base/state";
-import { isCollected, markWord } from "../base/gcstate";
+import { central, centralOf, clearMoving, heap, local, mlocal, rowAt, rowAddress, pAt, here } from "../base/state";
+import { isCommon, hasSweepSets, setSwept, clearMark } from "../base/gcstate";
 import { cacheCollected } from "./collected";
 import { maybeFit } from "./fitted";
 import { adopt } from "./owner";
@@ -42,7 +39,7 @@ import { unlinkPartial } from "./lists";
 import { settleNobodys } from "./remote";
 import { addSpan } from "./spans";
 import { allocSpan } from "./newspan";
-import { groupOf, remoteOf, spanAt, validBits } from "./mspan";
+import { groupOf, spanAt, validBits, clearRemote } from "./mspan";
 
 /** Spans of slots up to this many bytes grow with their class, up to 1/2^LONG_SHIFT of it. */
 @inline const LONG_MAX_SIZE: u32 = 2048;
@@ -52,7 +49,7 @@ import { groupOf, remoteOf, spanAt, validBits } from "./mspan";
 
 /** A span of `row` with free slots for the mcache: partial, empty, or new. Null when there is no memory. */
 export function cacheSpan(row: u32): MSpan | null {
-  if (SHARED_GC && isCollected(row)) {
+  if (isCommon(row)) {
     const span = cacheCollected(row);
     return span ? span : growSpan(row);
   }
@@ -70,23 +67,16 @@ export function cacheSpan(row: u32): MSpan | null {
     c.empty = span.next;
     span.flags &= ~FLAG_EMPTY;
     mlocal().retainedPages -= span.npages;
-    if (GC) span.sweepgen = mheap().sweepgen;
+    setSwept(span);
     count(STAT_CENTRAL_HITS);
     return span;
   }
-  if (GC && !SHARED && isCollected(row)) {
-    const span = takeUnswept(row);
-    if (span != null) {
-      count(STAT_CENTRAL_HITS);
-      return span;
-    }
+  const span = hasSweepSets(row) ? takeUnswept(row) : takeShared(row);
+  if (span != null) {
+    count(STAT_CENTRAL_HITS);
+    return span;
   }
-  if (SHARED) {
-    const span = takeShared(row);
-    if (span != null) return span;
-  } else if (!ASC) {
-    maybeFit(row);
-  }
+  maybeFit(row);
   return growSpan(row);
 }
 
@@ -119,33 +109,25 @@ function spanPages(c: MCentral, elemsize: u32): u32 {
  * memory grows, if that wastes little; and when there is no memory for more.
  */
 function growSpan(row: u32): MSpan | null {
-  const c = SHARED_GC && isCollected(row) ? centralOf(heap, row) : central(row);
+  const c = isCommon(row) ? centralOf(heap, row) : central(row);
   const elemsize = rowAt(rowAddress(row)).elemsize;
   let npages = spanPages(c, elemsize);
   const short = shortest(elemsize);
   const fits = ((short << PAGE_SHIFT) % elemsize) << SHORT_WASTE_SHIFT <= short << PAGE_SHIFT;
   // A tiny block is not freed by hand: its page records refuse every address.
   const magic = row == ROW_TINY ? 0 : c.divMagic;
-  if (SHARED) {
-    if (!lock(0)) return null;
-  }
+  if (!lock(0)) return null;
   let span = allocSpan(row, npages, magic, fits && npages > short ? short : 0);
   if (span == null && npages > short) {
     npages = short;
     span = allocSpan(row, npages, magic, 0);
   }
   if (span == null) {
-    if (SHARED) unlock(0);
+    unlock(0);
     return null;
   }
   count(STAT_CENTRAL_GROWS);
-  if (SHARED) {
-    addSpan(local, span);
-  } else {
-    c.nspans += 1;
-    c.npagesInUse += npages;
-  }
-  if (GC) span.spanclass = c.spanclass;
+  addSpan(here(), span);
   const ngroups = <u32>span.ngroups;
   const all = <u16>lowBits(ngroups);
   span.partialMask = all;
@@ -155,19 +137,18 @@ function growSpan(row: u32): MSpan | null {
     const valid = validBits(span, i);
     g.allocCache = valid;
     g.freed = ~valid;
-    if (GC) store<u64>(markWord(span, i), 0);
-    if (SHARED) store<u64>(remoteOf(span, i), 0);
+    clearMark(span, i);
+    clearRemote(span, i);
   }
-  if (SHARED) {
-    // From here on it is the P's.
-    clearMoving();
-    unlock(0);
-  }
+  // From here on it is the P's.
+  clearMoving();
+  unlock(0);
   return span;
 }
 
 /** One of nobody's spans of `row` for this P, with free slots; null when there is none. */
 export function takeShared(row: u32): MSpan | null {
+  if (!SHARED) return null;
   if (pAt(heap).remote != 0) settleNobodys();
   const c = centralOf(heap, row);
   // A look without the lock: who misses a span that comes this moment makes a new one.
@@ -182,6 +163,5 @@ export function takeShared(row: u32): MSpan | null {
   unlinkPartial(c, span);
   unlock(row);
   pAt(local).spansTaken += 1;
-  count(STAT_CENTRAL_HITS);
   return span;
 }

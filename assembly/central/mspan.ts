@@ -6,7 +6,7 @@
 import { PAGE_SHIFT, SHARED } from "../base/config";
 import { FULL, GROUP_SHIFT, Group, HEAP_ROWS, MSPAN_SIZE, MSpan, ROW_SHIFT, frontSize } from "../base/layout";
 import { lowBits } from "../base/bits";
-import { recordOf, rowAt, rowAddress, slotSize } from "../base/state";
+import { recordOf, rowAt, slotSize, heap } from "../base/state";
 
 @inline
 export function spanAt(address: u32): MSpan {
@@ -60,6 +60,7 @@ export function validBits(span: MSpan, i: u32): u64 {
  */
 @inline
 export function reopenFree(span: MSpan, i: u32): void {
+  if (!SHARED) return;
   const g = groupOf(span, i);
   if (g.freed != FULL) return;
   const valid = validBits(span, i);
@@ -68,11 +69,16 @@ export function reopenFree(span: MSpan, i: u32): void {
   span.dirtyMask = <u16>((<u32>span.dirtyMask) | (1 << i));
 }
 
+/** The record that a span's P has; the heap's with one thread, and for what is nobody's. */
+@inline
+export function ownerRecord(span: MSpan): u32 {
+  return SHARED ? recordOf(span.owner) : heap;
+}
+
 /** Whether the mcache holds this group. */
 @inline
 function isCached(span: MSpan, group: u32): bool {
-  if (SHARED) return rowAt(recordOf(span.owner) + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT)).group == group;
-  return rowAt(rowAddress(span.row)).group == group;
+  return rowAt(ownerRecord(span) + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT)).group == group;
 }
 
 /** Whether group `i` is full and out of the mcache: then its words say nothing of its slots. */
@@ -85,6 +91,12 @@ export function isFull(span: MSpan, i: u32): bool {
 @inline
 export function remoteOf(span: MSpan, i: u32): u32 {
   return addressOf(span) + MSPAN_SIZE + ((<u32>span.ngroups + i) << GROUP_SHIFT);
+}
+
+/** A new span's group `i` has none. */
+@inline
+export function clearRemote(span: MSpan, i: u32): void {
+  if (SHARED) store<u64>(remoteOf(span, i), 0);
 }
 
 /** Slots of group `i` that other Ps have freed and the owner has not had back yet. */
@@ -112,7 +124,7 @@ export function isEmpty(span: MSpan): bool {
   for (let i: u32 = 0; i < span.ngroups; i++) {
     if (liveBits(span, i) != 0) return false;
     // Nor does it go before a slot that was freed twice is counted.
-    if (SHARED && remoteBits(span, i) != 0) return false;
+    if (remoteBits(span, i) != 0) return false;
   }
   return true;
 }
@@ -120,8 +132,7 @@ export function isEmpty(span: MSpan): bool {
 /** Bytes that a block of the span has. */
 @inline
 export function blockSize(span: MSpan): u32 {
-  if (SHARED) return span.ngroups ? slotSize(span.row) : span.npages << PAGE_SHIFT;
-  return span.ngroups ? rowAt(rowAddress(span.row)).elemsize : span.npages << PAGE_SHIFT;
+  return span.ngroups ? slotSize(span.row) : span.npages << PAGE_SHIFT;
 }
 
 /** isEmpty for a span that no mcache holds: a glance at partialMask answers most. */

@@ -4,9 +4,9 @@
  * Lock: H. Cost: that of a run of pages, and 16 bytes of stores per page of a small span.
  */
 
-import { ADDRESS_END, COMPACTS, GC, PAGE_SHIFT, SHARED_GC } from "../base/config";
+import { ADDRESS_END, PAGE_SHIFT, SHARED_GC } from "../base/config";
 import { PageRecord, HEAP_ROWS, MSPAN_SIZE, MSpan, ROW_SHIFT } from "../base/layout";
-import { isCollected } from "../base/gcstate";
+import { isCommon, isCollected } from "../base/gcstate";
 import { heap, rowAt, rowAddress } from "../base/state";
 import { pageRecord } from "../heap/arena";
 import { freePages } from "../heap/pagealloc";
@@ -33,34 +33,39 @@ export function allocSpan(row: u32, npages: u32, divMagic: u32, short: u32): MSp
   const ngroups = (nelems + 63) >> 6;
   let record = spanRecord(ngroups);
   if (record == 0) return null;
-  if (COMPACTS) holdRecord(record, ngroups);
+  holdRecord(record, ngroups);
   const page = allocRun(npages, false, short);
-  if (COMPACTS) record = heldRecord();
+  record = heldRecord(record);
   const span = changetype<MSpan>(<usize>record);
   span.ngroups = <u8>ngroups;
   if (page == 0) {
     spanRecordFree(span);
     return null;
   }
-  initSpan(span, page, npages);
-  span.row = <u8>row;
+  initSpan(span, page, npages, row);
   span.nelems = <u16>nelems;
   span.partialMask = 0;
-  if (SHARED_GC && isCollected(row)) clearMeta(span);
+  if (isCommon(row)) clearMeta(span);
   const base = page << PAGE_SHIFT;
   for (let i: u32 = 0; i < npages; i++) {
     const r = pageRecord(page + i);
     r.base = base;
     r.divMagic = divMagic;
     r.groups = record + MSPAN_SIZE;
-    if (SHARED_GC && isCollected(row)) {
-      // All entered as nobody's: no free takes them for a P's own (central/collected.ts). Last, for a marker that looks here.
-      atomic.store<u32>(changetype<usize>(r), heap + HEAP_ROWS + (row << ROW_SHIFT), offsetof<PageRecord>("row"));
-    } else {
-      r.row = rowAddress(row);
-    }
+    nameRow(r, row);
   }
   return span;
+}
+
+/** Enter the row in a new span's page record, last. */
+@inline
+function nameRow(r: PageRecord, row: u32): void {
+  if (SHARED_GC && isCollected(row)) {
+    // All entered as nobody's: no free takes them for a P's own (central/collected.ts). Atomic, for a marker that looks here.
+    atomic.store<u32>(changetype<usize>(r), heap + HEAP_ROWS + (row << ROW_SHIFT), offsetof<PageRecord>("row"));
+  } else {
+    r.row = rowAddress(row);
+  }
 }
 
 /**
@@ -72,9 +77,9 @@ export function allocLargeSpan(npages: u32, alignPages: u32, zero: bool, spancla
   if (record == 0) return null;
   const slack = alignPages - 1;
   let page: u32 = 0;
-  if (COMPACTS) holdRecord(record, 0);
+  holdRecord(record, 0);
   if (npages + slack <= ADDRESS_END >> PAGE_SHIFT) page = allocRun(npages + slack, zero);
-  if (COMPACTS) record = heldRecord();
+  record = heldRecord(record);
   const span = changetype<MSpan>(<usize>record);
   span.ngroups = 0;
   span.partialMask = 0;
@@ -89,10 +94,9 @@ export function allocLargeSpan(npages: u32, alignPages: u32, zero: bool, spancla
     if (slack - head) freePages(aligned + npages, slack - head);
     page = aligned;
   }
-  initSpan(span, page, npages);
+  initSpan(span, page, npages, 0);
   span.nelems = 1;
-  setLarge(span, page);
-  if (GC) span.spanclass = spanclass;
+  setLarge(span, page, spanclass);
   return span;
 }
 

@@ -24,8 +24,8 @@
  * the first note of a chunk.
  */
 
-import { ARENA_CHUNKS, MAX_PS, PAGE_SHIFT, SHARED_GC } from "../base/config";
-import { SharedGc, isCollected, sharedGc } from "../base/gcstate";
+import { ARENA_CHUNKS, MAX_PS, SHARED_GC } from "../base/config";
+import { SharedGc, sharedGc, isCommon } from "../base/gcstate";
 import { ARENA_NOTED, FLAG_DEFERRED, HEAP_DEFERRED, HEAP_P, MSPAN_SIZE, MSpan, NOTES_CHUNKS } from "../base/layout";
 import { arenaOf, heap, mheap, recordOf } from "../base/state";
 import { pageRecord } from "../heap/arena";
@@ -59,7 +59,7 @@ export function collectedNotes(): u32 {
 /** Notes of who takes over what is freed in spans of a row and an owner. */
 @inline
 export function notesOf(row: u32, owner: u32): u32 {
-  return SHARED_GC && isCollected(row) ? collectedNotes() : notesAt(recordOf(owner));
+  return isCommon(row) ? collectedNotes() : notesAt(recordOf(owner));
 }
 
 /** Whether notes have a flag. A look only. */
@@ -177,7 +177,7 @@ export function noteAll(): bool {
       if (span.flags & FLAG_DEFERRED) some = note(deferredNotes(), page) || some;
     } else if (hasFreed(span)) {
       // A collected span that has an owner needs none, until it is given up.
-      const needed = !SHARED_GC || span.owner == 0 || !isCollected(span.row);
+      const needed = span.owner == 0 || !isCommon(span.row);
       if (note(notesOf(span.row, span.owner), page) && needed) some = true;
     }
   }

@@ -12,8 +12,8 @@
  * Lock: C of the row. Cost: O(pages of the span).
  */
 
-import { PAGE_SHIFT, SHARED_GC } from "../base/config";
-import { isCollected } from "../base/gcstate";
+import { PAGE_SHIFT } from "../base/config";
+import { isCommon } from "../base/gcstate";
 import { FLAG_LISTED, HEAP_ROWS, MSpan, ROW_SHIFT } from "../base/layout";
 import { lock, unlock } from "../base/locks";
 import { centralOf, heap, local, pAt } from "../base/state";
@@ -25,7 +25,7 @@ import { addSpan, dropSpan } from "./spans";
 export function setOwner(span: MSpan, record: u32): void {
   span.owner = <u8>pAt(record).id;
   // The pages of the collector's spans say always that they are nobody's.
-  if (SHARED_GC && isCollected(span.row)) return;
+  if (isCommon(span.row)) return;
   const row = record + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT);
   const page = span.startAddr >> PAGE_SHIFT;
   for (let i: u32 = 0; i < span.npages; i++) pageRecord(page + i).row = row;
@@ -33,7 +33,7 @@ export function setOwner(span: MSpan, record: u32): void {
 
 /** Under C, a span of nobody becomes this P's. It may still be listed: if the thread dies here, it is found by its owner. */
 export function adopt(span: MSpan): void {
-  dropSpan(heap, span);
+  dropSpan(heap, span, span.npages);
   setOwner(span, local);
   addSpan(local, span);
 }
@@ -42,7 +42,7 @@ export function adopt(span: MSpan): void {
 export function giveShared(record: u32, span: MSpan): bool {
   const row = <u32>span.row;
   if (!lock(row)) return false;
-  dropSpan(record, span);
+  dropSpan(record, span, span.npages);
   addSpan(heap, span);
   if (span.partialMask) pushPartial(centralOf(heap, row), span);
   setOwner(span, heap);

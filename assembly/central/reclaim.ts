@@ -7,22 +7,14 @@
  * Lock: H. Cost: O(log heap) for a run; O(rows + spans freed) for a reclaim.
  */
 
-import {
-  COMPACTS,
-  FIRST_GC_ROW,
-  HOST,
-  NUM_ROWS,
-  PAGE_CACHE_MAX,
-  SHARED,
-  SHARED_GC,
-  WASM_PAGE_PAGES,
-} from "../base/config";
+import { isCommon } from "../base/gcstate";
+import { COMPACTS, NUM_ROWS, PAGE_CACHE_MAX, SHARED, WASM_PAGE_PAGES } from "../base/config";
 import { MSpan } from "../base/layout";
-import { STAT_PAGE_CACHE_HITS, STAT_PAGE_CACHE_REFILLS, STAT_RECLAIMS, count } from "../base/counters";
+import { STAT_PAGE_CACHE_HITS, STAT_PAGE_CACHE_REFILLS, STAT_RECLAIMS, count, countReturned } from "../base/counters";
 import { softLimit } from "../base/options";
-import { central, clearRow, mheap, mlocal, rowAt, rowAddress } from "../base/state";
+import { central, clearRow, mheap, mlocal, rowAt, rowAddress, here } from "../base/state";
 import { findPages } from "../heap/pagealloc";
-import { groupAt, isEmpty, spanAt } from "./mspan";
+import { isEmpty, spanAt } from "./mspan";
 import { pageCacheAlloc, pageCacheFlush, pageCacheRefill } from "../heap/pagecache";
 import { compact } from "./compact";
 import { grow, allocTree } from "../heap/mheap";
@@ -89,7 +81,7 @@ function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
   const h = mheap();
   const soft = softLimit != 0 && h.sys >= softLimit;
   let some = soft || isDue() ? giveBack() : pageCacheFlush();
-  if (COMPACTS && npages >= LONG_RUN && h.freedPages >= npages && h.inUsePages << 1 <= h.grownPages) {
+  if (isCompactionDue(npages)) {
     giveBackAll();
     some = true;
   }
@@ -113,16 +105,23 @@ function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
  */
 @inline const LONG_RUN: u32 = 64;
 
+/** Whether a compaction is to be tried before memory grows for `npages` pages. */
+@inline
+function isCompactionDue(npages: u32): bool {
+  const h = mheap();
+  return COMPACTS && npages >= LONG_RUN && h.freedPages >= npages && h.inUsePages << 1 <= h.grownPages;
+}
+
 /** giveBack, and the pages of records that can be had by compaction. True if that was any page. */
 export function giveBackAll(): bool {
   const some = giveBack();
-  return (COMPACTS && mheap().freedPages != 0 && compact()) || some;
+  return compact() || some;
 }
 
 /** All that is held without a live slot back to the tree: spans and the page cache's rest. True if that was any page. */
 export function giveBack(): bool {
   mlocal().sinceReclaim = 0;
-  if (SHARED) freeDeferred();
+  freeDeferred();
   const pages = reclaim() + reclaimCached();
   return pageCacheFlush() || pages != 0;
 }
@@ -131,13 +130,12 @@ export function giveBack(): bool {
 function reclaimCached(): u32 {
   let pages: u32 = 0;
   // Those of the collector's are touched inside of the gate only.
-  const end: u32 = SHARED_GC ? FIRST_GC_ROW : NUM_ROWS;
-  for (let row: u32 = 1; row < end; row++) {
+  for (let row: u32 = 1; row < NUM_ROWS && !isCommon(row); row++) {
     const r = rowAt(rowAddress(row));
     if (r.span == 0) continue;
     const span = spanAt(r.span);
     if (!isEmpty(span)) continue;
-    if (HOST) central(row).taken -= popcnt(groupAt(r.group).allocCache);
+    countReturned(here(), r);
     clearRow(r);
     pages += span.npages;
     freeSpan(span);

@@ -4,7 +4,7 @@
  * Lock: H; newRecord, allocTable and freeTable take it themselves. Cost: O(1), or that of a run of pages.
  */
 
-import { COMPACTS, PAGE_SHIFT, PAGE_SIZE, SHARED_GC } from "../base/config";
+import { COMPACTS, PAGE_SHIFT, PAGE_SIZE } from "../base/config";
 import { lock, unlock } from "../base/locks";
 import { clearMoving, mheap } from "../base/state";
 import { freePages } from "../heap/pagealloc";
@@ -43,15 +43,15 @@ function movingSpace(size: u32): u32 {
 
 /** recordSpace, or with `moves` movingSpace, for who does not hold H. */
 export function newRecord(size: u32, moves: bool): u32 {
-  if (SHARED_GC && !lock(0)) return 0;
+  if (!lock(0)) return 0;
   const at = moves ? movingSpace(size) : recordSpace(size);
-  if (SHARED_GC) unlock(0);
+  unlock(0);
   return at;
 }
 
 /** `npages` pages for a table of the collector's: page index, 0 when there is no memory. Without H. */
 export function allocTable(npages: u32): u32 {
-  if (SHARED_GC && !lock(0)) return 0;
+  if (!lock(0)) return 0;
   const page = allocRun(npages, false);
   // First they stop moving: a death in between loses them, the other way round they would count twice.
   clearMoving();
@@ -59,17 +59,17 @@ export function allocTable(npages: u32): u32 {
     mheap().metaPages += npages;
     markPages(page, npages, PAGE_STAYS);
   }
-  if (SHARED_GC) unlock(0);
+  unlock(0);
   return page;
 }
 
 /** The way back. Who cannot have H loses the pages. */
 export function freeTable(page: u32, npages: u32): void {
-  if (SHARED_GC && !lock(0)) return;
+  if (!lock(0)) return;
   mheap().metaPages -= npages;
   markPages(page, npages, 0);
   freePages(page, npages);
-  if (SHARED_GC) unlock(0);
+  unlock(0);
 }
 
 /**

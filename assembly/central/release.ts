@@ -5,11 +5,11 @@
  * Lock: P; H for a span that goes back. Cost: O(groups).
  */
 
-import { GC, SHARED } from "../base/config";
+import { SHARED } from "../base/config";
 import { FLAG_EMPTY, FLAG_FULL, FLAG_LISTED, MCentral, MSpan } from "../base/layout";
 import { lockSoon, unlock } from "../base/locks";
 import { central, local, mlocal, pAt } from "../base/state";
-import { clearMarks, isCollected } from "../base/gcstate";
+import { clearMarks, isCollected, hasSweepSets } from "../base/gcstate";
 import { addressOf, isEmptyUncached } from "./mspan";
 import { pushFull, unlinkFull, pushPartial, unlinkPartial } from "./lists";
 import { freeSpan } from "./spans";
@@ -26,7 +26,7 @@ import { freeSpan } from "./spans";
 /** uncacheSpan: a span that leaves the mcache, its group's bit in partialMask set if it has free slots. */
 export function uncacheSpan(span: MSpan): void {
   if (span.partialMask == 0) {
-    if (GC && isCollected(span.row)) pushFull(span);
+    if (hasSweepSets(span.row)) pushFull(span);
     return;
   }
   const c = central(span.row);
@@ -36,26 +36,26 @@ export function uncacheSpan(span: MSpan): void {
 
 /** A span without a live slot, in no list: kept for its row while little is kept, else back to the heap. */
 export function retainOrFree(c: MCentral, span: MSpan): void {
-  if (GC && isCollected(span.row)) clearMarks(span);
+  if (isCollected(span.row)) clearMarks(span);
   const h = mlocal();
   const retained = h.retainedPages + span.npages;
   const pages = SHARED ? pAt(local).ownedPages : h.grownPages;
   // Who cannot have the lock keeps the span.
-  if (retained <= RETAIN_MIN_PAGES + (pages >> RETAIN_SHIFT) || (SHARED && !lockSoon(0))) {
+  if (retained <= RETAIN_MIN_PAGES + (pages >> RETAIN_SHIFT) || !lockSoon(0)) {
     h.retainedPages = retained;
     span.next = c.empty;
     c.empty = addressOf(span);
     span.flags |= FLAG_EMPTY;
   } else {
     freeSpan(span);
-    if (SHARED) unlock(0);
+    unlock(0);
   }
 }
 
 /** A span outside of the mcache has regained a slot; `maybeEmpty` when a group of it has no live slot any more. */
 export function release(span: MSpan, maybeEmpty: bool): void {
   const c = central(span.row);
-  if (GC && span.flags & FLAG_FULL) unlinkFull(span);
+  if (hasSweepSets(span.row) && span.flags & FLAG_FULL) unlinkFull(span);
   const listed = (span.flags & FLAG_LISTED) != 0;
   if (maybeEmpty && isEmptyUncached(span)) {
     if (listed) unlinkPartial(c, span);

@@ -17,8 +17,8 @@
  * Lock: none, but H and C for nobody's spans. Cost: one atomic operation; for the first slot of a group, a note.
  */
 
-import { PAGE_SHIFT, SHARED_GC } from "../base/config";
-import { isCollected } from "../base/gcstate";
+import { PAGE_SHIFT, SHARED } from "../base/config";
+import { isCommon } from "../base/gcstate";
 import { FLAG_LISTED, FULL, Group, MSPAN_SIZE, MSpan, PRecord, P_RECORD_SIZE } from "../base/layout";
 import { lock, unlock } from "../base/locks";
 import { centralOf, heap, local, pAt, rowAt } from "../base/state";
@@ -40,6 +40,7 @@ function looksLive(g: Group, bit: u64): bool {
 
 /** Free a slot of a span that another P owns, or nobody. False: it is free already. */
 export function freeRemote(span: MSpan, slot: u32): bool {
+  if (!SHARED) return false;
   const i = slot >> 6;
   const bit: u64 = (<u64>1) << slot;
   if (!looksLive(groupOf(span, i), bit)) return false;
@@ -101,14 +102,15 @@ export function forgetGiven(span: MSpan, i: u32, free: u64): u32 {
   return <u32>popcnt(given);
 }
 
-/** Whether others have freed slots of this P. A look only. */
+/** Whether others have freed slots of this P, if the thread has one. A look only. */
 @inline
 export function hasRemote(): bool {
-  return hasNotes(notesAt(local));
+  return SHARED && local != 0 && hasNotes(notesAt(local));
 }
 
 /** The owner takes over what others have freed. */
 export function takeRemote(): void {
+  if (!SHARED) return;
   beginWalk(notesAt(local));
   for (let page = nextNoted(); page != 0; page = nextNoted()) takeOn(page);
 }
@@ -151,7 +153,7 @@ function settleOn(page: u32): bool {
   const span = spanAt(groups - MSPAN_SIZE);
   if (groups == 0 || span.ngroups == 0) return true;
   const row = <u32>span.row;
-  if (span.owner != 0 || (SHARED_GC && isCollected(row))) {
+  if (span.owner != 0 || isCommon(row)) {
     passOn(page);
     return true;
   }

@@ -10,15 +10,15 @@
  * Lock: H. Cost: O(log heap), O(rows) when the pages behind are not free at once.
  */
 
-import { COMPACTS, GC, HOST, PAGE_SHIFT, SHARED } from "../base/config";
-import { STAT_LARGE_MALLOCS, STAT_LARGE_TOTAL, count, countBy } from "../base/counters";
+import { PAGE_SHIFT, SHARED } from "../base/config";
+import { STAT_LARGE_MALLOCS, STAT_LARGE_TOTAL, count, countBy, countTaken } from "../base/counters";
 import { isCollected } from "../base/gcstate";
 import { FLAG_NEEDZERO, MSpan } from "../base/layout";
-import { central, clearRow, mheap, rowAddress, rowAt, setMoving } from "../base/state";
+import { clearRow, mheap, rowAddress, rowAt, setMoving, here } from "../base/state";
 import { setLarge, unsetSpan } from "./spans";
 import { giveBack } from "./reclaim";
 import { spanOf } from "../heap/arena";
-import { grow } from "../heap/mheap";
+import { grow, noteFreed } from "../heap/mheap";
 import { addressOf, isEmpty } from "./mspan";
 import { findPages, freePages, freePagesBefore, pagesFree, takePages } from "../heap/pagealloc";
 import { memoryEnd } from "../heap/sys";
@@ -39,14 +39,12 @@ export function resizeLargeSpan(span: MSpan, npages: u32): bool {
   const old = span.npages;
   const end = (span.startAddr >> PAGE_SHIFT) + old;
   if (npages < old) {
-    if (SHARED) {
-      // The span lets go of them before they are free.
-      setMoving(end - (old - npages), old - npages);
-      span.npages = npages;
-    }
+    // The span lets go of them before they are free.
+    setMoving(end - (old - npages), old - npages);
+    span.npages = npages;
     freePages(end - (old - npages), old - npages);
     h.inUsePages -= old - npages;
-    if (COMPACTS) h.freedPages += old - npages;
+    noteFreed(old - npages);
   } else if (npages > old) {
     const more = npages - old;
     if (!pagesFree(end, more)) {
@@ -64,8 +62,8 @@ export function resizeLargeSpan(span: MSpan, npages: u32): bool {
     takePages(end, more);
     h.inUsePages += more;
     if (h.lastScav != more) span.flags |= FLAG_NEEDZERO;
+    span.npages = npages;
   }
-  span.npages = npages;
   return true;
 }
 
@@ -76,16 +74,15 @@ export function resizeLargeSpan(span: MSpan, npages: u32): bool {
  */
 export function widenSpan(span: MSpan, npages: u32): bool {
   const old = span.npages;
-  if (SHARED || span.nelems != 1 || (GC && isCollected(span.row)) || !resizeLargeSpan(span, npages)) return false;
+  if (SHARED || span.nelems != 1 || isCollected(span.row) || !resizeLargeSpan(span, npages)) return false;
   const row = rowAt(rowAddress(span.row));
   if (row.span == addressOf(span)) clearRow(row);
   const page = span.startAddr >> PAGE_SHIFT;
   // It counts as a large block from the start.
-  if (HOST) central(span.row).taken -= 1;
+  countTaken(here(), row, -1);
   unsetSpan(span, page, old);
-  setLarge(span, page);
+  setLarge(span, page, 1);
   span.partialMask = 1;
-  if (GC) span.spanclass = 1;
   count(STAT_LARGE_MALLOCS);
   countBy(STAT_LARGE_TOTAL, (<u64>npages) << PAGE_SHIFT);
   return true;

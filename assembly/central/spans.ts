@@ -5,36 +5,40 @@
  * Cost: 16 bytes of stores per page of a small span.
  */
 
-import { COMPACTS, GC, PAGE_SHIFT, SHARED, SHARED_GC } from "../base/config";
+import { noteFreed } from "../heap/mheap";
+import { GC, PAGE_SHIFT, SHARED } from "../base/config";
 import { FLAG_NEEDZERO, MSPAN_SIZE, MSpan, SPAN_DEAD, SPAN_IN_USE } from "../base/layout";
-import { isCollected } from "../base/gcstate";
-import { central, centralOf, clearMoving, local, mheap, mlocal, pAt, recordOf, setMoving } from "../base/state";
+import { isCommon } from "../base/gcstate";
+import { centralOf, clearMoving, mheap, mlocal, pAt, setMoving, ownId, central } from "../base/state";
 import { clearInUse, clearRecord, pageRecord, setInUse } from "../heap/arena";
 import { freePages } from "../heap/pagealloc";
-import { addressOf } from "./mspan";
+import { addressOf, ownerRecord } from "./mspan";
 import { spanRecordFree } from "../heap/persistent";
 
-export function initSpan(span: MSpan, page: u32, npages: u32): void {
+export function initSpan(span: MSpan, page: u32, npages: u32, row: u32): void {
   const h = mheap();
   span.next = 0;
   span.prev = 0;
   span.startAddr = page << PAGE_SHIFT;
   span.npages = npages;
+  span.row = <u8>row;
   span.flags = h.lastScav == npages ? 0 : FLAG_NEEDZERO;
   if (GC || SHARED) {
     span.sweepgen = h.sweepgen;
-    span.owner = SHARED ? <u8>pAt(local).id : 0;
+    span.owner = <u8>ownId();
     span.state = SPAN_IN_USE;
+    span.spanclass = central(row).spanclass;
   }
   setInUse(page);
   h.inUsePages += npages;
-  (SHARED ? mlocal() : h).sinceReclaim += npages;
+  mlocal().sinceReclaim += npages;
 }
 
 /** The span at `page` is a large one. */
-export function setLarge(span: MSpan, page: u32): void {
+export function setLarge(span: MSpan, page: u32, spanclass: u8): void {
   span.row = 0;
   span.ngroups = 0;
+  span.spanclass = spanclass;
   const r = pageRecord(page);
   r.base = page << PAGE_SHIFT;
   r.divMagic = 0;
@@ -46,13 +50,7 @@ export function setLarge(span: MSpan, page: u32): void {
 export function unsetSpan(span: MSpan, page: u32, npages: u32): void {
   const records: u32 = span.ngroups == 0 ? 1 : npages;
   for (let i: u32 = 0; i < records; i++) clearRecord(page + i);
-  if (SHARED) {
-    if (span.row) dropSpan(recordOf(span.owner), span);
-  } else if (span.row) {
-    const c = central(span.row);
-    c.nspans -= 1;
-    c.npagesInUse -= npages;
-  }
+  if (span.row) dropSpan(ownerRecord(span), span, npages);
 }
 
 /** Give a span's pages back to the tree and its record to the list. No live slot, in no list, cached nowhere. */
@@ -65,27 +63,33 @@ export function freeSpan(span: MSpan): void {
   if (GC || SHARED) span.state = SPAN_DEAD;
   span.flags = 0;
   mheap().inUsePages -= npages;
-  if (COMPACTS) mheap().freedPages += npages;
+  noteFreed(npages);
   freePages(page, npages);
   spanRecordFree(span);
   clearMoving();
 }
 
-/**
- * A small span is no longer one of those that the record at `record` counts. In the heap's own record the counts of a row
- * are under C, and ownedPages means nothing.
- */
-export function dropSpan(record: u32, span: MSpan): void {
+/** A small span of `npages` pages is no longer one of those that the record at `record` counts: under C if it is the heap's. */
+export function dropSpan(record: u32, span: MSpan, npages: u32): void {
   const c = centralOf(record, span.row);
   c.nspans -= 1;
-  c.npagesInUse -= span.npages;
-  if (!SHARED_GC || !isCollected(span.row)) pAt(record).ownedPages -= span.npages;
+  c.npagesInUse -= npages;
+  countOwned(record, span, -npages);
 }
 
-/** The other way round. The pages of collected spans, which the P has for a moment only, are not counted. */
+/** The other way round. */
 export function addSpan(record: u32, span: MSpan): void {
   const c = centralOf(record, span.row);
   c.nspans += 1;
   c.npagesInUse += span.npages;
-  if (!SHARED_GC || !isCollected(span.row)) pAt(record).ownedPages += span.npages;
+  countOwned(record, span, span.npages);
+}
+
+/**
+ * `npages` pages more are the P's at `record`. Those of spans that all Ps share, which it has for a moment only, are not
+ * counted; in the heap's own record the sum means nothing.
+ */
+@inline
+function countOwned(record: u32, span: MSpan, npages: u32): void {
+  if (SHARED && !isCommon(span.row)) pAt(record).ownedPages += npages;
 }

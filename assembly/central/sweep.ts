@@ -11,7 +11,7 @@
  * Owner: the P. Cost: O(groups) a span.
  */
 
-import { FINALIZE, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT } from "../base/config";
+import { FINALIZE, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
 import { FULL, MSpan, SPAN_IN_USE, OBJECT_AT } from "../base/layout";
 import { clearMarks, gcState, markWord } from "../base/gcstate";
 import { STAT_LARGE_FREES, count } from "../base/counters";
@@ -56,7 +56,7 @@ export function isFinalizing(): bool {
 /** Somebody asks for a whole cycle: it is done, out of a finalizer too. */
 @inline
 export function leaveFinalizer(): void {
-  if (FINALIZE) finalizing = 0;
+  finalizing = 0;
 }
 
 /** Tell the program that the object in the slot at `slot` is gone. Its bytes are as they were. */
@@ -73,12 +73,14 @@ export function finalize(slot: u32): void {
 /**
  * Finalize the dead of a small span that is unswept and in its list. Each is free before its finalizer runs, which is called
  * once even if it aborts. A finalizer that collects may have swept the span itself, and worse: so that is looked at each time.
+ * False: the span is not unswept any more, or gone.
  */
-function finalizeDead(span: MSpan): void {
+function finalizeDead(span: MSpan): bool {
+  if (!FINALIZE) return true;
   const size = rowAt(rowAddress(span.row)).elemsize;
   const ngroups = <u32>span.ngroups;
   for (let i: u32 = 0; i < ngroups;) {
-    if (span.state != SPAN_IN_USE || !isUnswept(span)) return;
+    if (span.state != SPAN_IN_USE || !isUnswept(span)) return false;
     const dead = liveBits(span, i) & ~load<u64>(markWord(span, i));
     if (dead == 0) {
       i++;
@@ -99,14 +101,12 @@ function finalizeDead(span: MSpan): void {
     gc.freedBytes += size;
     finalize(span.startAddr + ((i << 6) + <u32>ctz(dead)) * size);
   }
+  return span.state == SPAN_IN_USE && isUnswept(span);
 }
 
 /** Sweep a small span that is unswept, and take it out of that list: it is in none then. */
 function sweepUnlisted(span: MSpan): u32 {
-  if (FINALIZE) {
-    finalizeDead(span);
-    if (span.state != SPAN_IN_USE || !isUnswept(span)) return SWEPT_ELSEWHERE;
-  }
+  if (!finalizeDead(span)) return SWEPT_ELSEWHERE;
   unlinkUnswept(span);
   const was = <u32>span.partialMask;
   let partial: u32 = 0;
@@ -148,13 +148,18 @@ function account(span: MSpan, dead: u32, size: u32): void {
   g.freedBytes += <u64>dead * <u64>size;
 }
 
+/** A slot of a span is about to be freed by hand: sweep it first if that is due. False: the span is empty, or gone. */
+export function sweepBefore(span: MSpan): bool {
+  return SHARED || !isUnswept(span) || sweepSpan(span) != SWEPT_EMPTY;
+}
+
 /** Sweep an unswept span and put it where it belongs. What is left of it; SWEPT_EMPTY: it may be gone. */
 export function sweepSpan(span: MSpan): u32 {
   if (span.ngroups == 0) return sweepLarge(span);
   const state = sweepUnlisted(span);
   if (state == SWEPT_FULL) pushFull(span);
   else if (state == SWEPT_PARTIAL) pushPartial(central(span.row), span);
-  else if (!FINALIZE || state == SWEPT_EMPTY) retainOrFree(central(span.row), span);
+  else if (state == SWEPT_EMPTY) retainOrFree(central(span.row), span);
   return state;
 }
 
@@ -182,7 +187,7 @@ export function takeUnswept(row: u32): MSpan | null {
     if (isFinalizing()) return null;
     const span = spanAt(c.unswept);
     const state = sweepUnlisted(span);
-    if (FINALIZE && state == SWEPT_ELSEWHERE) continue;
+    if (state == SWEPT_ELSEWHERE) continue;
     if (state != SWEPT_FULL) return span;
     pushFull(span);
   }

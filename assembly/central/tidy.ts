@@ -5,7 +5,8 @@
  * Lock: H, or the world is stopped. Cost: O(groups) a span.
  */
 
-import { FIRST_GC_ROW, HOST, MAX_PS, NUM_ROWS } from "../base/config";
+import { countReturned } from "../base/counters";
+import { FIRST_GC_ROW, MAX_PS, NUM_ROWS } from "../base/config";
 import { isCollected } from "../base/gcstate";
 import {
   FLAG_EMPTY,
@@ -19,7 +20,7 @@ import {
   Row,
 } from "../base/layout";
 import { hurried } from "../base/locks";
-import { centralOf, pAt, recordOf, rowAt } from "../base/state";
+import { pAt, recordOf, rowAt } from "../base/state";
 import { pageRecord } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
 import { addressOf, groupOf, validBits } from "./mspan";
@@ -45,9 +46,7 @@ export function tidySpan(span: MSpan, record: u32): void {
     const full = !known && g.allocCache == 0 && g.freed == FULL;
     const back = full ? 0 : g.freed & valid;
     const free = (g.allocCache & valid) | back;
-    if (HOST && mine) {
-      centralOf(record, span.row).taken -= popcnt(g.allocCache);
-    }
+    if (mine) countReturned(record, row);
     // A full group must not be the row's when it is marked: in a row, all ones mean all free.
     if (free == 0 && mine) clearRowOf(record, row);
     g.allocCache = free;

@@ -10,17 +10,9 @@
  * Records are checked before they are counted (check/records.ts). Cost: O(spans). Owner: the P; H in a shared heap.
  */
 
+import { isDeferred } from "../central/deferred";
 import { LAST_P, NUM_CLASSES, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
-import {
-  FLAG_DEFERRED,
-  GROUP_RECORDS,
-  HEAP_ROWS,
-  MHeap,
-  MSPAN_SIZE,
-  ROW_SHIFT,
-  frontSize,
-  recordGroups,
-} from "../base/layout";
+import { GROUP_RECORDS, HEAP_ROWS, MHeap, MSPAN_SIZE, ROW_SHIFT, frontSize, recordGroups } from "../base/layout";
 import {
   STAT_CENTRAL_GROWS,
   STAT_CENTRAL_HITS,
@@ -132,7 +124,7 @@ export function fillMemStats(at: u32): bool {
     spans++;
     if (span.ngroups == 0) {
       // One that waits for H is freed already, and has been counted as that.
-      if (!SHARED || (span.flags & FLAG_DEFERRED) == 0) largeLive += (<u64>span.npages) << PAGE_SHIFT;
+      if (!isDeferred(span)) largeLive += (<u64>span.npages) << PAGE_SHIFT;
     } else {
       const n = usedSlots(span);
       live += n;

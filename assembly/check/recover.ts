@@ -21,7 +21,7 @@
 
 import { LAST_P, MAX_PS, NUM_ARENAS, NUM_ROWS, SHARED_GC } from "../base/config";
 import { enterGate, leaveGate } from "../base/gates";
-import { isCollected } from "../base/gcstate";
+import { isCommon } from "../base/gcstate";
 import { FLAG_LISTED, FULL, HEAP_ROWS, MHeap, PRecord, ROW_SHIFT } from "../base/layout";
 import { lock, lockOwner, self, setHurried, takeOver, unlock } from "../base/locks";
 import { arenaOf, centralOf, clearMoving, heap, local, mheap, pAt, recordOf, rowAt, setLocal } from "../base/state";
@@ -71,7 +71,7 @@ function giveAll(record: u32): bool {
         span.owner = 0;
       } else {
         tidySpan(span, record);
-        if (SHARED_GC && isCollected(span.row)) takeRemoteBits(span, 0);
+        if (isCommon(span.row)) takeRemoteBits(span, 0);
         if (isEmpty(span)) freeSpan(span);
         else if (!giveShared(record, span)) return false;
         p.spansGiven += 1;
@@ -113,9 +113,9 @@ function flushPages(record: u32): void {
  * an mcentral's, half is done: the thread has no P then, and recoverP is to finish what is left.
  */
 export function giveOwn(): bool {
-  if (SHARED_GC && !enterGate()) return false;
+  if (!enterGate()) return false;
   if (!lock(0)) {
-    if (SHARED_GC) leaveGate();
+    leaveGate();
     return false;
   }
   const all = giveAll(local);
@@ -123,14 +123,10 @@ export function giveOwn(): bool {
   if (all) {
     settle(local);
     settle(heap);
-    if (SHARED_GC) settleCollected();
-  } else if (!SHARED_GC) {
-    abandonP();
+    settleCollected();
   }
-  if (SHARED_GC) {
-    leaveGate();
-    if (!all) abandonP();
-  }
+  leaveGate();
+  if (!all) abandonP();
   return all;
 }
 
@@ -143,7 +139,7 @@ export function flushP(id: u32): bool {
   const mine = self;
   const record = local;
   workAs(id);
-  const entered = !SHARED_GC || enterGate();
+  const entered = enterGate();
   const held = entered && lock(0);
   let all = false;
   if (held) {
@@ -153,9 +149,9 @@ export function flushP(id: u32): bool {
   if (all) {
     settle(local);
     settle(heap);
-    if (SHARED_GC) settleCollected();
+    settleCollected();
   }
-  if (SHARED_GC && entered) leaveGate();
+  if (entered) leaveGate();
   workAgainAs(mine, record);
   atomic.store<u32>(stateAddress(id), held && !all ? P_DEAD : P_IDLE);
   return all;
@@ -308,7 +304,7 @@ function recover(id: u32): u32 {
   if (record) {
     settle(record);
     settle(heap);
-    if (SHARED_GC) settleCollected();
+    settleCollected();
   }
   return found;
 }

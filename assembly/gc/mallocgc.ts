@@ -21,7 +21,6 @@
 import {
   ASC,
   FINALIZE,
-  GC,
   MAX_SMALL_SIZE,
   MAX_SPAN_PAGES,
   PAGE_SHIFT,
@@ -40,7 +39,7 @@ import { GcState, blacken, gcState, isMarking, markWord, pacer } from "../base/g
 import { heap, mlocal, rowAt, rowAddress } from "../base/state";
 import { isBornBlack, isScanRow } from "../base/gcrows";
 import { classSize } from "../alloc/init";
-import { clearWords, mallocLarge, nextFree, nextFreeZeroed } from "../alloc/malloc";
+import { clearWords, mallocLarge } from "../alloc/malloc";
 import { freeChecked } from "../alloc/free";
 import { isDirty, refill, reloadRow } from "../alloc/mcache";
 import { isReady } from "../alloc/procs";
@@ -73,7 +72,7 @@ function mallocTiny(size: u32): u32 {
     h.tinyAllocs += 1;
     return h.tiny + off;
   }
-  const p = nextSlot(rowAddress(ROW_TINY), TINY_SIZE);
+  const p = nextFreeGC(rowAddress(ROW_TINY));
   if (p == 0) return 0;
   count(STAT_TINY_BLOCKS);
   store<u64>(p, 0);
@@ -84,12 +83,6 @@ function mallocTiny(size: u32): u32 {
     h.tinyOffset = size;
   }
   return p;
-}
-
-/** nextFree of a row that the collector may have. */
-@inline
-function nextSlot(address: u32, size: u32): u32 {
-  return GC ? nextFreeGC(address) : nextFree(address, size);
 }
 
 /** A window has been loaded: its bytes count as live from here on, and during a cycle its slots are black. */
@@ -224,23 +217,17 @@ export function liveGrows(bytes: u64, scan: bool): void {
 
 /**
  * An object of `size` bytes. `scan`: it holds pointers, and is zeroed whatever `needzero` says. Aligned to 8 bytes, to
- * 16 where Go's class is a multiple of 16; a tiny object to what its size divides by. 0: no memory. With the collector
- * any word of a scan object may be a pointer; newObject knows better.
+ * 16 where Go's class is a multiple of 16; a tiny object to what its size divides by. 0: no memory. Any word of
+ * a scan object may be a pointer; newObject knows better.
  */
 export function mallocgc(size: u32, scan: bool, needzero: bool): u32 {
   if (!isReady()) return 0;
   if (size == 0) return heap + HEAP_ZEROBASE;
-  if (scan && GC) return newObject(0, size);
-  if (size > MAX_SMALL_SIZE) {
-    return GC ? mallocgcLarge(size, false, needzero, 0) : mallocLarge(size, 1, scan || needzero, scan ? 0 : 1);
-  }
-  if (!scan && size < TINY_SIZE) return mallocTiny(size);
-  const c = classOfSize(size);
-  const address = rowAddress(scan ? ROW_SCAN + c : ROW_NOSCAN + c);
-  if (GC) return needzero ? nextFreeGCZeroed(address, size) : nextFreeGC(address);
-  // A pointerful slot is cleared to its end, where nothing was stored but a collector may look.
-  if (scan) return nextFreeZeroed(address, classSize(c));
-  return needzero ? nextFreeZeroed(address, size) : nextFree(address, classSize(c));
+  if (scan) return newObject(0, size);
+  if (size > MAX_SMALL_SIZE) return mallocgcLarge(size, false, needzero, 0);
+  if (size < TINY_SIZE) return mallocTiny(size);
+  const address = rowAddress(ROW_NOSCAN + classOfSize(size));
+  return needzero ? nextFreeGCZeroed(address, size) : nextFreeGC(address);
 }
 
 /**

@@ -139,7 +139,7 @@ export function grow(npages: u32): bool {
   if (got == 0) got = sysGrow(n);
   if (got == 0) return false;
   h.sys += got << WASM_PAGE_SHIFT;
-  addRegion(SHARED ? grownAt << WASM_PAGE_SHIFT : end, got << WASM_PAGE_SHIFT, true);
+  addRegion(grownAt << WASM_PAGE_SHIFT, got << WASM_PAGE_SHIFT, true);
   return true;
 }
 
@@ -168,7 +168,13 @@ export function allocTree(npages: u32, zero: bool): u32 {
 /** These pages are records' from now on. A compaction can give back those that are not used, so there is work for it. */
 function recordsTaken(page: u32, npages: u32): void {
   markPages(page, npages, PAGE_MOVES);
-  if (COMPACTS) mheap().freedPages += 1;
+  noteFreed(1);
+}
+
+/** Note that pages have come free, or that records have moved in: a compaction has `n` reasons more. */
+@inline
+export function noteFreed(n: u32): void {
+  if (COMPACTS) mheap().freedPages += n;
 }
 
 /** A run of pages for the persistent chunk, which it is longer than; page 0 is none: false. */

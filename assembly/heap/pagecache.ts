@@ -7,7 +7,7 @@
  * Cost: one find-run on a word per allocation; a refill is one walk of the tree.
  */
 
-import { CHUNK_PAGES, CHUNK_PAGES_SHIFT, SHARED } from "../base/config";
+import { CHUNK_PAGES, CHUNK_PAGES_SHIFT } from "../base/config";
 import { bitRange, findBitRange64 } from "../base/bits";
 import { mheap, mlocal, setMoving } from "../base/state";
 import { chunkBits, chunkScav, findPages, takeChunk, raiseSearch, returnPages } from "./pagealloc";
@@ -22,7 +22,7 @@ export function pageCacheAlloc(npages: u32): u32 {
   const mask = bitRange(i, npages);
   setMoving(h.pcBase + i, npages);
   h.pcCache = cache & ~mask;
-  (SHARED ? mheap() : h).lastScav = <u32>popcnt(h.pcScav & mask);
+  mheap().lastScav = <u32>popcnt(h.pcScav & mask);
   h.pcScav &= ~mask;
   return h.pcBase + i;
 }
@@ -35,7 +35,7 @@ export function pageCacheRefill(): bool {
     m.searchPage = (m.arenaHi + 1) << 9;
     return false;
   }
-  const h = SHARED ? mlocal() : m;
+  const h = mlocal();
   const chunk = page >> CHUNK_PAGES_SHIFT;
   h.pcBase = chunk << CHUNK_PAGES_SHIFT;
   h.pcCache = ~chunkBits(chunk);

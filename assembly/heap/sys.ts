@@ -22,7 +22,7 @@ export function memoryEnd(): u32 {
   return min(<u32>memory.size(), LAST_WASM_PAGE) << WASM_PAGE_SHIFT;
 }
 
-/** Shared heaps: the wasm page at which the last growth began. */
+/** The wasm page at which the last growth began. */
 export let grownAt: u32 = 0;
 
 /**
@@ -38,19 +38,12 @@ export function sysGrow(n: u32): u32 {
     most = min(most, (max(maxBytes, sys) - sys) >> WASM_PAGE_SHIFT);
   }
   if (n > most) return 0;
-  if (SHARED) {
-    // Another thread may have grown the memory for its own ends since it was asked for its size.
-    const before = memory.grow(n);
-    if (heap) count(before < 0 ? STAT_SYS_GROW_FAILURES : STAT_SYS_GROWS);
-    grownAt = <u32>before;
-    return before < 0 ? 0 : n;
-  }
-  if (memory.grow(n) < 0) {
-    if (heap) count(STAT_SYS_GROW_FAILURES);
-    return 0;
-  }
-  if (heap) count(STAT_SYS_GROWS);
-  return min(<u32>memory.size() - size, most);
+  const before = memory.grow(n);
+  if (heap) count(before < 0 ? STAT_SYS_GROW_FAILURES : STAT_SYS_GROWS);
+  if (before < 0) return 0;
+  // Another thread may have grown the memory for its own ends since it was asked for its size.
+  grownAt = SHARED ? <u32>before : size;
+  return SHARED ? n : min(<u32>memory.size() - size, most);
 }
 
 /**
