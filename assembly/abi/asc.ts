@@ -20,7 +20,6 @@ import {
   NUM_ROWS,
   PAGE_SHIFT,
   PAGE_SIZE,
-  PROFILE,
   ROW_NOSCAN,
   ROW_SCAN,
   SMALL_SIZE_MAX,
@@ -53,7 +52,7 @@ import {
 } from "../gc/little";
 import { setGCPercent as pacerPercent, setHeapMinimum, setMemoryLimit as pacerLimit } from "../base/pacer";
 import { pinObject, unpinObject } from "../alloc/pins";
-import { oncollect } from "../gc/rtrace";
+import { traceCollect } from "../gc/rtrace";
 import { countVisit } from "../gc/scan";
 import { isPointerFree } from "../gc/asctypes";
 import { hasLittle, visitLittle } from "../gc/littleblocks";
@@ -345,7 +344,7 @@ export function __collect(): void {
     collectLittle(true);
   } else if (heap != 0) {
     collect();
-    if (PROFILE) oncollect(<usize>pacer().heapLive);
+    traceCollect(<usize>pacer().heapLive);
   }
 }
 

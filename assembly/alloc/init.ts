@@ -152,8 +152,10 @@ export function bootstrap(given: bool, heapBase: u32): bool {
   const over = end & ((1 << ARENA_SHIFT) - 1);
   if (over >> WASM_PAGE_SHIFT == 0 && end - over > region) end -= over;
   h.sys = end - start;
-  h.fixedCur = start + HEAP_RECORD_SIZE;
-  h.fixedEnd = h.fixedCur + FIXED_SIZE;
+  if (FIXED_SIZE != 0) {
+    h.fixedCur = start + HEAP_RECORD_SIZE;
+    h.fixedEnd = h.fixedCur + FIXED_SIZE;
+  }
   h.persistCur = start + HEAP_RECORD_SIZE + FIXED_SIZE;
   h.persistEnd = region;
   h.searchPage = 0x80000;

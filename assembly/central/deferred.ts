@@ -9,7 +9,7 @@ import { PAGE_SHIFT, SHARED } from "../base/config";
 import { FLAG_DEFERRED, MSPAN_SIZE, MSpan } from "../base/layout";
 import { pageRecord } from "../heap/arena";
 import { spanAt } from "./mspan";
-import { beginWalk, deferredNotes, hasNotes, nextNoted, note, unnote } from "./notes";
+import { beginWalk, deferredNotes, hasNotes, nextNoted, note, unnote, isPageNoted, leadTo } from "./notes";
 import { freeSpan } from "./spans";
 
 /** Whether a large span has been freed and waits for H. */
@@ -39,4 +39,11 @@ function freeDeferredOn(page: u32): void {
   if (groups == 0 || span.ngroups != 0 || !isDeferred(span)) return;
   unnote(page);
   freeSpan(span);
+}
+
+/** Whether whoever has H next finds a large span that waits. For validate. */
+export function isDeferredNoted(span: MSpan): bool {
+  if (!SHARED) return true;
+  const page = span.startAddr >> PAGE_SHIFT;
+  return isPageNoted(page) && leadTo(deferredNotes(), page);
 }

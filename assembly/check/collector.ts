@@ -7,7 +7,7 @@
  * Reads only. Lock: H, and G in a shared heap. Cost: O(tables).
  */
 
-import { NUM_ROWS, PAGE_SIZE, SHARED, SHARED_GC } from "../base/config";
+import { NUM_ROWS, PAGE_SIZE, SHARED, SHARED_GC, GC } from "../base/config";
 import { FLAG_DEFERRED, FLAG_FULL, LOCK_MARK, MSPAN_SIZE, MSpan } from "../base/layout";
 import {
   FIRST_PINS,
@@ -210,6 +210,7 @@ function checkPacer(): u32 {
 
 /** The collector's records, in a heap with `large` large spans of its own. */
 export function checkCollector(large: i32): u32 {
+  if (!GC) return 0;
   let code = checkState();
   if (code == 0 && !SHARED) code = checkLarge(large);
   if (code == 0) code = checkWork();

@@ -8,6 +8,7 @@
  * without a trap, whichever word was overwritten. In a shared heap no other thread may be inside the allocator.
  */
 
+import { isDeferred, isDeferredNoted } from "../central/deferred";
 import {
   ARENA_CHUNKS,
   ARENA_PAGES,
@@ -63,10 +64,10 @@ import {
   setLocal,
   slotSize,
 } from "../base/state";
-import { gcState, isCollected, isCollectedSpan, isMarking, markWord } from "../base/gcstate";
+import { gcState, isCollected, isCollectedSpan, isMarking, markWord, isCommon, hasSweepSets } from "../base/gcstate";
 import { findObject } from "../alloc/free";
 import { P_DEAD, P_STARTING, P_UNUSED, stateOf } from "../alloc/procs";
-import { ALL_FLAGS, collectedNotes, deferredNotes, isNoted, isPageNoted, leadTo, notesAt } from "../central/notes";
+import { ALL_FLAGS, collectedNotes, deferredNotes, isNoted, notesAt } from "../central/notes";
 import { isUnswept, sweepSets } from "../central/lists";
 import { BITS_MAX_SIZE, TYPE_SIZE, isType } from "../gc/typebits";
 import { inUseBits, pageRecord, spanOf } from "../heap/arena";
@@ -144,18 +145,14 @@ export function validateHeap(deep: bool): u32 {
   for (let id: u32 = 0; id <= LAST_P && code == 0; id++) {
     const record = recordOf(id);
     if (record == 0) continue;
-    if (SHARED) setLocal(record);
+    setLocal(record);
     code = validateCaches(record);
     if (code == 0) code = validateLists();
-    if (SHARED) {
-      if (code == 0) code = validateP(record, id);
-    }
+    if (code == 0) code = validateP(record, id);
   }
-  if (SHARED) setLocal(mine);
-  if (SHARED && code == 0) code = validateFlags(deferredNotes());
-  if (SHARED_GC && code == 0) code = validateFlags(collectedNotes());
-  if (GC && code == 0) code = checkCollector(large);
-  return code;
+  setLocal(mine);
+  if (code == 0) code = validateNotes();
+  return code == 0 ? checkCollector(large) : code;
 }
 
 /** The page cache of a P, or of the heap: pages in it; -1 when it is broken. */
@@ -198,7 +195,6 @@ function validatePages(deep: bool): u32 {
         end = first + 64 - <u32>clz(~bits);
       }
       if (deep && dirtyWord(first, scav) != 0) return bad(DIRTY_PAGE, dirtyWord(first, scav));
-      if (!COMPACTS) continue;
       for (let page = first; page < first + CHUNK_PAGES; page++) {
         if (recordsOn(page) == 0) continue;
         if (((bits >> (page & 63)) & 1) == 0) return bad(BAD_RECORD_PAGE, page << PAGE_SHIFT);
@@ -271,14 +267,13 @@ function validateSpans(deep: bool): u32 {
     if (code != 0) return code;
     const span = checkedSpan;
     const at = addressOf(span);
-    if (GC && isUnswept(span) && (!gcState().sweeping || span.sweepgen + 2 != h.sweepgen)) return bad(BAD_SPAN, at);
-    if (GC && ((span.sweepgen & 1) != 0 || span.sweepgen > h.sweepgen)) return bad(BAD_SPAN, at);
+    if (!hasSweepgen(span)) return bad(BAD_SPAN, at);
     const record = recordOf(span.owner);
     const front = frontSize(span.ngroups);
     const last = at + MSPAN_SIZE + recordGroups(span) * GROUP_RECORDS;
     if (!isApart(record, at - front, last)) return bad(BAD_CHUNK, at);
     if (!areOnRecordPages(at - front, last)) return bad(BAD_RECORD_PAGE, at);
-    if (SHARED) setLocal(record);
+    setLocal(record);
     const end = page + span.npages;
     for (let p = page; p < end; p++) {
       if ((chunkBits(p >> 6) & ((<u64>1) << (p & 63))) == 0) return bad(SPAN_PAGE_FREE, p << PAGE_SHIFT);
@@ -312,6 +307,14 @@ function validateSpans(deep: bool): u32 {
   return inUse == largePages ? validateTables() : bad(BAD_SPAN_COUNT, inUse);
 }
 
+/** Whether a span's sweepgen is the heap's, or 2 behind while there is something to be swept. */
+function hasSweepgen(span: MSpan): bool {
+  if (!GC) return true;
+  const now = mheap().sweepgen;
+  if (isUnswept(span) && (!gcState().sweeping || span.sweepgen + 2 != now)) return false;
+  return (span.sweepgen & 1) == 0 && span.sweepgen <= now;
+}
+
 /** Whether a page's record says nothing. */
 function isClear(page: u32): bool {
   const r = pageRecord(page);
@@ -327,7 +330,7 @@ function recordsOn(page: u32): u32 {
 /** Row that the page records of a span name: its owner's; of what is the collector's in a shared heap, nobody's. */
 function expectedRow(span: MSpan): u32 {
   if (span.ngroups == 0) return 0;
-  return SHARED_GC && isCollected(span.row) ? heap + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT) : rowAddress(span.row);
+  return isCommon(span.row) ? heap + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT) : rowAddress(span.row);
 }
 
 /** Reciprocal that they have: none where no address may be freed by its slot. */
@@ -341,10 +344,7 @@ function validateLarge(span: MSpan): u32 {
   const known = FLAG_NEEDZERO | FLAG_FULL | (SHARED ? FLAG_DEFERRED : 0);
   if (span.row != 0 || span.nelems != 1 || (span.flags & ~known) != 0) return bad(BAD_SPAN, at);
   largePages += span.npages;
-  if (SHARED && span.flags & FLAG_DEFERRED) {
-    const page = span.startAddr >> PAGE_SHIFT;
-    if (!isPageNoted(page) || !leadTo(deferredNotes(), page)) return bad(BAD_REMOTE, at);
-  }
+  if (isDeferred(span) && !isDeferredNoted(span)) return bad(BAD_REMOTE, at);
   if (!GC) return 0;
   // A thread may have died before it made it the collector's.
   if (collected || SHARED ? span.spanclass > 1 : span.spanclass != 1) return bad(BAD_SPAN, at);
@@ -412,7 +412,7 @@ function validateCaches(record: u32): u32 {
 
 /** The chunk of the records that stay: at the heap's start, or in a page of its own. Where records move. */
 function validateFixed(): u32 {
-  if (!COMPACTS || !GC) return 0;
+  if (FIXED_SIZE == 0) return 0;
   const h = mheap();
   const start = heap + HEAP_RECORD_SIZE;
   const end = h.fixedEnd;
@@ -445,6 +445,7 @@ function validateDead(record: u32): u32 {
 
 /** Counts and words of the P `id`; of nobody's with 0. Shared heaps. */
 function validateP(record: u32, id: u32): u32 {
+  if (!SHARED) return 0;
   const p = pAt(record);
   if (p.id != id) return bad(BAD_P, record);
   if (id) {
@@ -459,9 +460,25 @@ function validateP(record: u32, id: u32): u32 {
   return validateFlags(notesAt(record));
 }
 
+/** The notes that no P has. */
+function validateNotes(): u32 {
+  if (!SHARED) return 0;
+  const code = validateFlags(deferredNotes());
+  return SHARED_GC && code == 0 ? validateFlags(collectedNotes()) : code;
+}
+
 /** Notes have no other flags than there can be. More bits than needed only cost somebody a look. */
 function validateFlags(notes: u32): u32 {
   return (load<u32>(notes) & ~ALL_FLAGS) != 0 ? bad(BAD_REMOTE, notes) : 0;
+}
+
+/** Whether what others have freed in group `i` is live and noted. Of a common span that is a P's no note is needed. */
+function isRemoteRight(span: MSpan, i: u32): bool {
+  if (!SHARED) return true;
+  const remote = remoteBits(span, i);
+  if (remote == 0) return true;
+  if ((remote & ~liveBits(span, i)) != 0) return false;
+  return (isCommon(span.row) && span.owner != 0) || isNoted(span.startAddr >> PAGE_SHIFT);
 }
 
 function validateGroups(span: MSpan, deep: bool): u32 {
@@ -472,7 +489,7 @@ function validateGroups(span: MSpan, deep: bool): u32 {
   if (span.spanclass != c.spanclass || span.npages > MAX_SPAN_PAGES || size == 0) return bad(BAD_SPAN, at);
   if (<u32>span.nelems != (span.npages << PAGE_SHIFT) / size) return bad(BAD_SPAN, at);
   if (<u32>span.ngroups != (<u32>span.nelems + 63) >> 6) return bad(BAD_SPAN, at);
-  const collected = SHARED_GC && isCollected(span.row);
+  const common = isCommon(span.row);
   const known = FLAG_LISTED | FLAG_EMPTY | FLAG_NEEDZERO | FLAG_FULL;
   if ((span.flags & ~known) != 0 || (<u32>span.dirtyMask) >> span.ngroups != 0) return bad(BAD_SPAN, at);
   let partial: u32 = 0;
@@ -481,13 +498,7 @@ function validateGroups(span: MSpan, deep: bool): u32 {
     const g = groupOf(span, i);
     const where = <u32>changetype<usize>(g);
     const valid = validBits(span, i);
-    if (SHARED) {
-      const remote = remoteBits(span, i);
-      if ((remote & ~liveBits(span, i)) != 0) return bad(BAD_REMOTE, where);
-      // Of a collected span that is a P's it may lie beside.
-      const owned = SHARED_GC && isCollected(span.row) && span.owner != 0;
-      if (remote != 0 && !owned && !isNoted(span.startAddr >> PAGE_SHIFT)) return bad(BAD_REMOTE, where);
-    }
+    if (!isRemoteRight(span, i)) return bad(BAD_REMOTE, where);
     if (row.group == where) {
       cached = true;
       if (row.span != at || row.base != span.startAddr + (i << 6) * size || row.tail != ~valid)
@@ -512,22 +523,28 @@ function validateGroups(span: MSpan, deep: bool): u32 {
   if (<u32>span.partialMask != partial) return bad(BAD_PARTIAL_MASK, at);
   const listed = (span.flags & (FLAG_LISTED | FLAG_EMPTY)) != 0;
   // In a shared heap the collector's spans are listed when they are nobody's.
-  if (collected && (cached ? span.owner == 0 : span.owner != 0)) return bad(BAD_OWNER, at);
+  if (common && (cached ? span.owner == 0 : span.owner != 0)) return bad(BAD_OWNER, at);
   if (listed != (!cached && partial != 0)) return bad(BAD_PLACE, at);
   if ((span.flags & (FLAG_LISTED | FLAG_EMPTY)) == (FLAG_LISTED | FLAG_EMPTY)) return bad(BAD_PLACE, at);
-  if (GC) {
-    const full = (span.flags & FLAG_FULL) != 0;
-    if (!SHARED && full != (isCollected(span.row) && !cached && partial == 0)) return bad(BAD_PLACE, at);
-    if (!isMarking() && !isUnswept(span)) {
-      for (let i: u32 = 0; i < span.ngroups; i++) if (load<u64>(markWord(span, i))) return bad(STALE_MARK, at);
-    }
-  }
+  const full = hasSweepSets(span.row) && !cached && partial == 0;
+  return validateMarks(span, full);
+}
+
+/** What the collector notes of a small span: `full`, that it is to be in the list of those; and no mark out of a cycle. */
+function validateMarks(span: MSpan, full: bool): u32 {
+  if (!GC) return 0;
+  const at = addressOf(span);
+  if (!SHARED && ((span.flags & FLAG_FULL) != 0) != full) return bad(BAD_PLACE, at);
+  if (isMarking() || isUnswept(span)) return 0;
+  for (let i: u32 = 0; i < span.ngroups; i++) if (load<u64>(markWord(span, i))) return bad(STALE_MARK, at);
   return 0;
 }
 
-/** The full and unswept spans of a collected row, of which `n` others are in its lists. */
+/** The full and unswept spans of a row, of which `n` others are in its lists: only one of the collector's has any. */
 function validateSets(row: u32, n: u32): u32 {
+  if (!GC || SHARED) return 0;
   const s = sweepSets(row);
+  if (!isCollected(row)) return (s.fullHead | s.fullTail | s.unswept) != 0 ? bad(BAD_LIST, row) : 0;
   const most = central(row).nspans;
   let prev: u32 = 0;
   for (let at = s.fullHead; at != 0; at = spanAt(at).next) {
@@ -555,10 +572,8 @@ function validateSets(row: u32, n: u32): u32 {
 function validateLists(): u32 {
   const h = mlocal();
   let retained: u32 = 0;
-  if (GC && !SHARED) {
-    const none = sweepSets(0);
-    if ((none.fullHead | none.fullTail | none.unswept) != 0) return bad(BAD_LIST, 0);
-  }
+  let code = validateSets(0, 0);
+  if (code) return code;
   for (let row: u32 = 1; row < NUM_ROWS; row++) {
     const c = central(row);
     if (c.counted != c.nspans) return bad(BAD_SPAN_COUNT, row);
@@ -582,12 +597,8 @@ function validateLists(): u32 {
       retained += span.npages;
       at = span.next;
     }
-    if (GC && !SHARED) {
-      const s = sweepSets(row);
-      const code = isCollected(row) ? validateSets(row, n) : 0;
-      if (code) return code;
-      if (!isCollected(row) && (s.fullHead | s.fullTail | s.unswept) != 0) return bad(BAD_LIST, row);
-    }
+    code = validateSets(row, n);
+    if (code) return code;
     const r = rowAt(rowAddress(row));
     if (r.span != 0) {
       if (!isSpan(r.span)) return bad(BAD_ROW, row);

@@ -14,7 +14,7 @@
  * the rows of the mcache.
  */
 
-import { ASC, CHECKMARK, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT, PROFILE, SHARED } from "../base/config";
+import { ASC, CHECKMARK, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
 import { PHASE_MARK, PHASE_OFF, PHASE_TERMINATION, blacken, gcState, pacer } from "../base/gcstate";
 import { HEAP_ROWS, ROW_SHIFT } from "../base/layout";
 import { heap, mheap, rowAt, rowAddress, dropTiny } from "../base/state";
@@ -41,7 +41,7 @@ import {
   sweepFinished,
 } from "../base/pacer";
 import { shadeRoots } from "./roots";
-import { oninterrupt, onyield } from "./rtrace";
+import { traceInterrupt, traceYield } from "./rtrace";
 import { freeBuffers, isWorkEmpty, reserveBuffer } from "./work";
 import { drain, rescanMarked } from "./drain";
 
@@ -229,9 +229,9 @@ export function gcPoll(bytes: u32): void {
   if (isFinalizing()) return;
   if (g.phase == PHASE_MARK) {
     if (p.assistBytes >= 0) return;
-    if (PROFILE) oninterrupt(<usize>p.heapLive);
+    traceInterrupt(<usize>p.heapLive);
     assist(p);
-    if (PROFILE) onyield(<usize>p.heapLive);
+    traceYield(<usize>p.heapLive);
     return;
   }
   if (p.sweepPagesPerByte != 0) {
@@ -239,9 +239,9 @@ export function gcPoll(bytes: u32): void {
     if (due) sweepPages(<u32>due);
   }
   if (!isDue(p)) return;
-  if (PROFILE) oninterrupt(<usize>p.heapLive);
+  traceInterrupt(<usize>p.heapLive);
   startGC(false);
-  if (PROFILE) onyield(<usize>p.heapLive);
+  traceYield(<usize>p.heapLive);
 }
 
 /** Whether the trigger is reached, by a program that does not thrash. */

@@ -16,11 +16,11 @@
  * Owner: the one thread. Cost: a search O(blocks); a collection O(blocks + references).
  */
 
-import { FINALIZE, PROFILE, RTRACE, WASM_PAGE_SHIFT } from "../base/config";
+import { FINALIZE, RTRACE, WASM_PAGE_SHIFT } from "../base/config";
 import { OBJECT_AT } from "../base/layout";
 import { finalize, isFinalizing, leaveFinalizer } from "../central/sweep";
 import { shadeStack } from "./ascroots";
-import { onalloc, oncollect, onfree, oninit, oninterrupt, onmove, onyield } from "./rtrace";
+import { traceAlloc, traceCollect, traceFree, traceInit, traceInterrupt, traceMove, traceYield } from "./rtrace";
 import {
   FLAGS,
   FREE,
@@ -82,7 +82,7 @@ export function isLittle(gogc: i32): bool {
 }
 
 function startLittle(): void {
-  if (RTRACE) oninit(__heap_base);
+  traceInit(__heap_base);
   const from = ((<u32>__heap_base + 19) & ~15) - 4;
   if (!ASC_LOW_MEMORY_LIMIT && from + 64 > memoryEnd()) memory.grow(1);
   let to: u32 = ASC_LOW_MEMORY_LIMIT ? ((<u32>ASC_LOW_MEMORY_LIMIT) & ~15) - 4 : memoryEnd() - 4;
@@ -169,7 +169,7 @@ function growLittle(bytes: u32): bool {
 function release(block: u32): void {
   cursor = min(cursor, block);
   store<u32>(block, load<u32>(block) | FREE);
-  if (RTRACE) onfree(block);
+  traceFree(block);
 }
 
 /** A zeroed object of `size` bytes and class `id`; 0: no memory. */
@@ -178,7 +178,7 @@ export function newLittle(size: u32, id: u32): u32 {
   if (live >= due) collectLittle(false);
   const b = take(size + HEADER, 0);
   if (b == 0) return 0;
-  if (RTRACE) onalloc(b);
+  traceAlloc(b);
   const p = b + OBJECT;
   store<u32>(p - 16, 0);
   store<u32>(p - 12, 0);
@@ -193,7 +193,7 @@ export function newLittle(size: u32, id: u32): u32 {
 export function allocLittle(size: u32): u32 {
   const b = take(size, RAW);
   if (b == 0) return 0;
-  if (RTRACE) onalloc(b);
+  traceAlloc(b);
   return b + 4;
 }
 
@@ -209,7 +209,7 @@ export function reallocLittle(p: u32, size: u32): u32 {
   const to = allocLittle(size);
   if (to == 0) return 0;
   memory.copy(to, p, old);
-  if (RTRACE) onmove(p - 4, to - 4);
+  traceMove(p - 4, to - 4);
   release(p - 4);
   return to;
 }
@@ -316,7 +316,7 @@ function sweep(): void {
 export function collectLittle(forced: bool): void {
   if (!forced && isFinalizing()) return;
   leaveFinalizer();
-  if (PROFILE && !forced) oninterrupt(live);
+  if (!forced) traceInterrupt(live);
   // Of a finalizer that has aborted.
   bury();
   mark();
@@ -324,9 +324,6 @@ export function collectLittle(forced: bool): void {
   const next = live + (<u64>live * percent) / 100;
   due = percent < 0 ? 0xffffffff : max<u32>(LEAST, <u32>min<u64>(next, 0xffffffff));
   bury();
-  if (forced) {
-    if (RTRACE || PROFILE) oncollect(live);
-  } else if (PROFILE) {
-    onyield(live);
-  }
+  if (forced) traceCollect(live);
+  else traceYield(live);
 }

@@ -4,8 +4,7 @@
  * Owner: the one thread. Cost of isLittleObject: O(blocks).
  */
 
-import { RTRACE } from "../base/config";
-import { onvisit } from "./rtrace";
+import { traceVisit } from "./rtrace";
 import { isPointerFree } from "./asctypes";
 
 /** An object's address less its block's. */
@@ -69,7 +68,7 @@ export function drainLittle(): void {
 
 /** A reference that marking has come upon. */
 export function visitLittle(p: u32): void {
-  if (RTRACE) if (!onvisit(p - OBJECT)) return;
+  if (!traceVisit(p - OBJECT)) return;
   if (isMarkedLittle(p)) return;
   if (isPointerFree(load<u32>(p - 8))) {
     if (p >= <u32>__heap_base) store<u32>(p - 16, MARKED);

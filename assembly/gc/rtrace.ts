@@ -3,6 +3,8 @@
  * runtimes, from the module rtrace. Blocks are addresses of their first word, 20 bytes before an object.
  */
 
+import { PROFILE, RTRACE } from "../base/config";
+
 @external("rtrace", "oninit")
 export declare function oninit(heapBase: usize): void;
 @external("rtrace", "onalloc")
@@ -21,3 +23,39 @@ export declare function oncollect(total: usize): void;
 export declare function oninterrupt(total: usize): void;
 @external("rtrace", "onyield")
 export declare function onyield(total: usize): void;
+
+/*
+ * The same where the program imports them, else nothing.
+ */
+@inline
+export function traceInit(heapBase: usize): void {
+  if (RTRACE) oninit(heapBase);
+}
+@inline
+export function traceAlloc(block: usize): void {
+  if (RTRACE) onalloc(block);
+}
+@inline
+export function traceMove(from: usize, to: usize): void {
+  if (RTRACE) onmove(from, to);
+}
+@inline
+export function traceFree(block: usize): void {
+  if (RTRACE) onfree(block);
+}
+@inline
+export function traceVisit(block: usize): bool {
+  return RTRACE ? onvisit(block) : true;
+}
+@inline
+export function traceCollect(total: usize): void {
+  if (RTRACE || PROFILE) oncollect(total);
+}
+@inline
+export function traceInterrupt(total: usize): void {
+  if (PROFILE) oninterrupt(total);
+}
+@inline
+export function traceYield(total: usize): void {
+  if (PROFILE) onyield(total);
+}
