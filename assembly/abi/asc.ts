@@ -30,7 +30,7 @@ import { PHASE_MARK, gcState, pacer } from "../base/gcstate";
 import { central, heap, mheap, rowAt, rowAddress } from "../base/state";
 import { bootstrap } from "../alloc/init";
 import { TELL, checkPointer, freeBy } from "../alloc/free";
-import { isDirty } from "../alloc/mcache";
+import { isDirty, takeSlot } from "../alloc/mcache";
 import { MISUSE_NONE } from "../alloc/misuse";
 import { rawAlloc } from "../alloc/raw";
 import { reallocChecked } from "../alloc/realloc";
@@ -115,8 +115,7 @@ export function __new(size: usize, id: i32): usize {
     const g = changetype<Group>(<usize>row.group);
     const cache = g.allocCache;
     if (cache) {
-      g.allocCache = cache & (cache - 1);
-      const p = row.base + <u32>ctz(cache) * row.elemsize + HEADER;
+      const p = takeSlot(row, g, cache) + HEADER;
       if (size <= CLEAR_ALWAYS || isDirty(row)) clearObject(p, <u32>size);
       store<u32>(p - HEADER, id);
       store<u32>(p - HEADER, <u32>size, 4);

@@ -41,7 +41,7 @@ import { freeSpan } from "../central/spans";
 import { defer, freeDeferred, isDeferred } from "../central/deferred";
 import { refusePinned } from "./pins";
 import { pageRecord, spanOf } from "../heap/arena";
-import { addressOf, blockSize, groupAt, liveBits, remoteBits, reopenFree, spanAt, validBits } from "../central/mspan";
+import { addressOf, blockSize, groupAt, liveBits, remoteBits, spanAt, giveSlots } from "../central/mspan";
 import {
   MISUSE_DOUBLE_FREE,
   MISUSE_FOREIGN,
@@ -322,19 +322,9 @@ function freeSlot(r: PageRecord, span: MSpan, slot: u32): i32 {
   const row = rowAt(r.row);
   const bit = (<u64>1) << slot;
   const cached = group == row.group;
-  const mask = <u32>span.partialMask;
-  if (cached || (mask >> i) & 1) {
-    if (((g.allocCache | g.freed | remoteBits(span, i)) & bit) != 0) return MISUSE_DOUBLE_FREE;
-    g.freed |= bit;
-    if (cached) return MISUSE_NONE;
-  } else {
-    // The first free of a full group, of which all slots are live.
-    if ((remoteBits(span, i) & bit) != 0) return MISUSE_DOUBLE_FREE;
-    g.freed = ~validBits(span, i) | bit;
-    span.partialMask = <u16>(mask | (1 << i));
-  }
-  reopenFree(span, i);
+  // Those that others have freed are this P's to take over.
+  if ((remoteBits(span, i) & bit) != 0 || giveSlots(span, i, bit, cached) != 0) return MISUSE_DOUBLE_FREE;
   // A group of the cached span waits for the mcache in partialMask; any other span is the mcentral's.
-  if (row.span != addressOf(span)) release(span, ~(g.allocCache | g.freed) == 0);
+  if (!cached && row.span != addressOf(span)) release(span, ~(g.allocCache | g.freed) == 0);
   return MISUSE_NONE;
 }

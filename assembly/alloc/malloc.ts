@@ -12,7 +12,7 @@
  */
 
 import { MAX_SMALL_SIZE, PAGE_SHIFT, PAGE_SIZE, SHARED, SMALL_SIZE_MAX } from "../base/config";
-import { Group, HEAP_TABLE128, HEAP_TABLE8, Row } from "../base/layout";
+import { Group, HEAP_TABLE128, HEAP_TABLE8 } from "../base/layout";
 import {
   STAT_LARGE_MALLOCS,
   STAT_LARGE_TOTAL,
@@ -29,7 +29,7 @@ import { hasRemote, settleNobodys, takeRemote } from "../central/remote";
 import { freeDeferred } from "../central/deferred";
 import { allocLargeSpan } from "../central/newspan";
 import { getReady, isReady } from "./procs";
-import { freedSlots, isDirty, loadFreed, refill, reloadRow } from "./mcache";
+import { freedSlots, isDirty, loadFreed, refill, reloadRow, takeSlot } from "./mcache";
 
 /** Below this, a clear or a copy by words beats the engine's call. Bytes. */
 @inline const WORDS_MAX: u32 = 256;
@@ -39,13 +39,6 @@ import { freedSlots, isDirty, loadFreed, refill, reloadRow } from "./mcache";
  * one more: when there is no memory for it, a block of as many pages as the request needs is tried.
  */
 @inline const COARSE_FITS: u32 = 2 * PAGE_SIZE;
-
-/** Take the lowest slot of `cache`, the group's allocCache, which is not 0. */
-@inline
-function takeSlot(row: Row, g: Group, cache: u64): u32 {
-  g.allocCache = cache & (cache - 1);
-  return row.base + <u32>ctz(cache) * row.elemsize;
-}
 
 /** The table's row for a request of 1025..32768 bytes: its class's, a coarse one, or a fitted one that is wide enough. */
 function mediumRow(size: u32): u32 {

@@ -12,24 +12,23 @@
 
 import { FINALIZE, NUM_ROWS, SHARED } from "../base/config";
 import { FULL, Group, MSpan, Row } from "../base/layout";
-import {
-  STAT_GROUP_REFILLS,
-  STAT_REFILLS,
-  STAT_SPAN_REFILLS,
-  count,
-  countTaken,
-  countLoaded,
-  countReturned,
-} from "../base/counters";
+import { STAT_GROUP_REFILLS, STAT_REFILLS, STAT_SPAN_REFILLS, count, countTaken, countLoaded } from "../base/counters";
 import { clearRow, dummyGroup, here, rowAt, rowIndex, rowAddress } from "../base/state";
 import { isCommon, hasSweepSets } from "../base/gcstate";
 import { giveCollected, settleCollected, takeOwnRemote } from "../central/collected";
 import { cacheSpan } from "../central/mcentral";
 import { hasRemote, takeRemote } from "../central/remote";
 import { pushFull } from "../central/lists";
-import { uncacheSpan } from "../central/release";
+import { uncacheSpan, evict } from "../central/release";
 import { giveBackAll } from "../central/reclaim";
-import { addressOf, groupAt, groupIndex, groupOf, spanAt, validBits } from "../central/mspan";
+import { addressOf, groupAt, groupOf, validBits } from "../central/mspan";
+
+/** Take the lowest slot of `cache`, the row's window, which is not 0. */
+@inline
+export function takeSlot(row: Row, g: Group, cache: u64): u32 {
+  g.allocCache = cache & (cache - 1);
+  return row.base + <u32>ctz(cache) * row.elemsize;
+}
 
 /** The slots that were freed while the row had the group. With the dummy both words are 0, as tail is. */
 @inline
@@ -144,17 +143,8 @@ export function isDirty(row: Row): bool {
 
 /** Give the row's group and span back to the mcentral. */
 export function uncacheRow(address: u32): void {
-  const row = rowAt(address);
-  if (row.span == 0) return;
-  const span = spanAt(row.span);
-  const g = groupAt(row.group);
-  const i = groupIndex(span, row.group);
-  countReturned(here(), row);
-  if ((g.allocCache | (g.freed & ~row.tail)) != 0) span.partialMask = <u16>((<u32>span.partialMask) | (1 << i));
-  else g.freed = FULL;
-  span.dirtyMask = <u16>((<u32>span.dirtyMask) | (row.dirty << i));
-  clearRow(row);
-  uncacheSpan(span);
+  const span = evict(here(), rowAt(address));
+  if (span != null) uncacheSpan(span);
 }
 
 /** releaseAll: all rows back to their mcentrals, retained empty spans and the page cache back to the heap. */

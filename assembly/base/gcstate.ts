@@ -10,6 +10,7 @@
  * every refill of a collected row; no fast path looks here.
  */
 
+import { setBits } from "./words";
 import { FIRST_GC_ROW, GC, SHARED } from "./config";
 import { FLAG_FULL, HEAP_GC, MSPAN_SIZE, MSpan } from "./layout";
 import { heap, mheap } from "./state";
@@ -204,12 +205,7 @@ export function markWordAt(groups: u32, slot: u32): u32 {
 /** What is free in a window that is loaded while marking goes on will be born marked. */
 @inline
 export function blacken(span: MSpan, i: u32, slots: u64): void {
-  const w = markWord(span, i);
-  if (SHARED) {
-    atomic.or<u64>(w, slots);
-    return;
-  }
-  store<u64>(w, load<u64>(w) | slots);
+  setBits<u64>(markWord(span, i), slots);
 }
 
 /** No slot of group `i` is marked. */

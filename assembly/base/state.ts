@@ -144,10 +144,16 @@ export function syncMemory(): void {
   if (SHARED && mheap().sysEnd != seenEnd) refreshMemory();
 }
 
-/** Leave a row of the mcache without a group. */
+/** Leave a row of this P's mcache without a group. */
 @inline
 export function clearRow(row: Row): void {
-  row.group = dummyGroup();
+  clearRowOf(here(), row);
+}
+
+/** The same of the mcache in the record at `record`. */
+@inline
+export function clearRowOf(record: u32, row: Row): void {
+  row.group = record + HEAP_DUMMY;
   row.span = 0;
   row.tail = 0;
 }

@@ -18,44 +18,23 @@
  * Inside of the gate. Lock: C; H for a span that goes back. Cost: O(groups) a span.
  */
 
+import { evict } from "./release";
 import { NUM_ROWS, PAGE_SHIFT, SHARED, SHARED_GC } from "../base/config";
-import { STAT_CENTRAL_HITS, STAT_LARGE_FREES, count, countReturned } from "../base/counters";
+import { STAT_CENTRAL_HITS, STAT_LARGE_FREES, count } from "../base/counters";
 import { enterSure, leaveGate } from "../base/gates";
-import { GcState, SharedGc, clearMarks, gcState, isCollected, markWord, sharedGc } from "../base/gcstate";
-import {
-  FLAG_DEFERRED,
-  FLAG_LISTED,
-  FULL,
-  HEAP_DUMMY,
-  HEAP_ROWS,
-  MSPAN_SIZE,
-  MSpan,
-  ROW_SHIFT,
-  Row,
-  SPAN_IN_USE,
-} from "../base/layout";
+import { SharedGc, clearMarks, gcState, isCollected, markWord, sharedGc } from "../base/gcstate";
+import { FLAG_DEFERRED, HEAP_ROWS, MSPAN_SIZE, MSpan, ROW_SHIFT, Row, SPAN_IN_USE } from "../base/layout";
 import { lock, lockSure, unlock } from "../base/locks";
-import { centralOf, heap, local, mheap, pAt, rowAt, slotSize, here } from "../base/state";
+import { centralOf, heap, local, mheap, pAt, rowAt, here } from "../base/state";
 import { pageRecord } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
-import {
-  addressOf,
-  groupAt,
-  groupIndex,
-  groupOf,
-  isEmptyUncached,
-  liveBits,
-  remoteBits,
-  reopenFree,
-  spanAt,
-  validBits,
-} from "./mspan";
+import { addressOf, groupOf, isEmptyUncached, remoteBits, spanAt, giveSlots } from "./mspan";
 import { beginWalk, breakWalk, collectedNotes, hasNotes, nextNoted, passOn, unnote } from "./notes";
 import { freeRemote, takeRemoteBits } from "./remote";
-import { adopt, listShared, setOwner } from "./owner";
-import { SWEPT_EMPTY, SWEPT_FULL, SWEPT_PARTIAL } from "./sweep";
-import { isUnswept, pushPartial, unlinkPartial } from "./lists";
-import { addSpan, dropSpan, freeSpan } from "./spans";
+import { adopt, listShared, adoptFirst, abandon } from "./owner";
+import { SWEPT_FULL, sweepSlots, account } from "./sweep";
+import { isUnswept } from "./lists";
+import { freeSpan } from "./spans";
 
 /** Listed spans that one refill goes through, and spans that it sweeps before it takes a new one. */
 @inline const TAKE_BUDGET: u32 = 100;
@@ -74,32 +53,15 @@ export function giveCollected(record: u32, span: MSpan): bool {
   const row = <u32>span.row;
   if (!lockSure(row)) return false;
   takeRemoteBits(span, 0);
-  dropSpan(record, span, span.npages);
-  addSpan(heap, span);
-  if (span.partialMask) pushPartial(centralOf(heap, row), span);
-  setOwner(span, heap);
+  abandon(record, span);
   unlock(row);
   return true;
 }
 
 /** The row at index `row` of the P at `record` gives its span up. The world is stopped, or it is this thread's P. */
 export function uncacheCollected(record: u32, index: u32): void {
-  const row = rowAt(record + HEAP_ROWS + (index << ROW_SHIFT));
-  if (row.span == 0) return;
-  const span = spanAt(row.span);
-  const g = groupAt(row.group);
-  const i = groupIndex(span, row.group);
-  const some = (g.allocCache | (g.freed & ~row.tail)) != 0;
-  countReturned(record, row);
-  if (some) span.partialMask = <u16>((<u32>span.partialMask) | (1 << i));
-  span.dirtyMask = <u16>((<u32>span.dirtyMask) | (row.dirty << i));
-  // A full group must not be the row's when it is marked.
-  row.group = record + HEAP_DUMMY;
-  row.span = 0;
-  row.tail = 0;
-  if (!some) g.freed = FULL;
-  else reopenFree(span, i);
-  giveCollected(record, span);
+  const span = evict(record, rowAt(record + HEAP_ROWS + (index << ROW_SHIFT)));
+  if (span != null) giveCollected(record, span);
 }
 
 /** A span of `row` with free slots for the mcache, swept; null: a new one has to be made. */
@@ -115,63 +77,15 @@ export function cacheCollected(row: u32): MSpan | null {
 }
 
 function takeListed(row: u32): MSpan | null {
-  const c = centralOf(heap, row);
-  for (let n: u32 = 0; n < TAKE_BUDGET && c.head != 0; n++) {
+  for (let n: u32 = 0; n < TAKE_BUDGET && centralOf(heap, row).head != 0; n++) {
     if (!lockSure(row)) return null;
-    const head = c.head;
-    if (head == 0) {
-      unlock(row);
-      return null;
-    }
-    const span = spanAt(head);
-    adopt(span);
-    unlinkPartial(c, span);
-    takeRemoteBits(span, 0);
+    const span = adoptFirst(row);
+    if (span != null) takeRemoteBits(span, 0);
     unlock(row);
-    if (!isUnswept(span) || sweepOwned(span) != SWEPT_FULL) return span;
+    if (span == null || !isUnswept(span) || sweepSlots(span) != SWEPT_FULL) return span;
     giveCollected(local, span);
   }
   return null;
-}
-
-/**
- * Sweep an unswept small span in this thread's hands: what is left of it. If the thread dies in between, what was done can be
- * done again: marks are cleared when sweepgen says that they are not needed, and a group's words never say less than is live.
- */
-function sweepOwned(span: MSpan): u32 {
-  const was = <u32>span.partialMask;
-  let partial: u32 = 0;
-  let dirty = <u32>span.dirtyMask;
-  let dead: u32 = 0;
-  let left: u64 = 0;
-  for (let i: u32 = 0; i < span.ngroups; i++) {
-    const g = groupOf(span, i);
-    const valid = validBits(span, i);
-    const live = liveBits(span, i);
-    const keep = live & load<u64>(markWord(span, i));
-    left |= keep;
-    if (keep == valid) continue;
-    const bit: u32 = 1 << i;
-    if (keep != live || ((was & bit) != 0 && (g.freed & valid) != 0)) dirty |= bit;
-    dead += <u32>popcnt(live ^ keep);
-    span.dirtyMask = <u16>dirty;
-    g.freed = ~valid;
-    g.allocCache = valid & ~keep;
-    partial |= bit;
-  }
-  span.partialMask = <u16>partial;
-  span.sweepgen = mheap().sweepgen;
-  clearMarks(span);
-  account(span.npages, dead, <u64>dead * <u64>slotSize(span.row));
-  if (left == 0) return SWEPT_EMPTY;
-  return partial ? SWEPT_PARTIAL : SWEPT_FULL;
-}
-
-function account(pages: u32, dead: u32, bytes: u64): void {
-  const g = changetype<usize>(gcState());
-  atomic.add<u32>(g, pages, offsetof<GcState>("pagesSwept"));
-  atomic.add<u64>(g, dead, offsetof<GcState>("freedSlots"));
-  atomic.add<u64>(g, bytes, offsetof<GcState>("freedBytes"));
 }
 
 /** A swept span in this thread's hands goes where it belongs. */
@@ -215,13 +129,12 @@ function sweepSmall(span: MSpan): u32 {
   const mine = <u32>span.row == row && span.state == SPAN_IN_USE && span.owner == 0 && isUnswept(span);
   if (mine) {
     adopt(span);
-    if (span.flags & FLAG_LISTED) unlinkPartial(centralOf(heap, row), span);
     takeRemoteBits(span, 0);
   }
   unlock(row);
   if (!mine) return 0;
   const npages = span.npages;
-  sweepOwned(span);
+  sweepSlots(span);
   settleSwept(span);
   return npages;
 }
@@ -279,21 +192,10 @@ export function freeCollected(span: MSpan, slot: u32): bool {
 /** Free a slot of the span that stands in this P's row. */
 function freeOwn(span: MSpan, slot: u32): bool {
   const i = slot >> 6;
-  const g = groupOf(span, i);
   const bit = (<u64>1) << slot;
   const row = rowAt(local + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT));
-  const cached = row.group == <u32>changetype<usize>(g);
-  const mask = <u32>span.partialMask;
-  if (remoteBits(span, i) & bit) return false;
-  if (cached || (mask >> i) & 1) {
-    if ((g.allocCache | g.freed) & bit) return false;
-    g.freed |= bit;
-  } else {
-    g.freed = ~validBits(span, i) | bit;
-    span.partialMask = <u16>(mask | (1 << i));
-  }
-  if (!cached) reopenFree(span, i);
-  return true;
+  const cached = row.group == <u32>changetype<usize>(groupOf(span, i));
+  return (remoteBits(span, i) & bit) == 0 && giveSlots(span, i, bit, cached) == 0;
 }
 
 /** Take over what was freed in nobody's collected spans: they are listed, or go back to the heap when empty. */
@@ -328,10 +230,8 @@ function settleCollectedOn(page: u32): bool {
     if (span.owner == 0) {
       takeRemoteBits(span, 0);
       empty = isEmptyUncached(span);
-      if (empty) {
-        adopt(span);
-        if (span.flags & FLAG_LISTED) unlinkPartial(centralOf(heap, row), span);
-      } else if (span.partialMask) listShared(span);
+      if (empty) adopt(span);
+      else if (span.partialMask) listShared(span);
     }
   }
   unlock(row);

@@ -33,7 +33,7 @@ import { central, centralOf, clearMoving, heap, local, mlocal, rowAt, rowAddress
 import { isCommon, hasSweepSets, setSwept, clearMark } from "../base/gcstate";
 import { cacheCollected } from "./collected";
 import { maybeFit } from "./fitted";
-import { adopt } from "./owner";
+import { adoptFirst } from "./owner";
 import { takeUnswept } from "./sweep";
 import { unlinkPartial } from "./lists";
 import { settleNobodys } from "./remote";
@@ -150,18 +150,10 @@ function growSpan(row: u32): MSpan | null {
 export function takeShared(row: u32): MSpan | null {
   if (!SHARED) return null;
   if (pAt(heap).remote != 0) settleNobodys();
-  const c = centralOf(heap, row);
-  // A look without the lock: who misses a span that comes this moment makes a new one.
-  if (c.head == 0 || !lock(row)) return null;
-  const head = c.head;
-  if (head == 0) {
-    unlock(row);
-    return null;
-  }
-  const span = spanAt(head);
-  adopt(span);
-  unlinkPartial(c, span);
+  // A look without the lock: whoever misses a span that comes this moment makes a new one.
+  if (centralOf(heap, row).head == 0 || !lock(row)) return null;
+  const span = adoptFirst(row);
   unlock(row);
-  pAt(local).spansTaken += 1;
+  if (span != null) pAt(local).spansTaken += 1;
   return span;
 }

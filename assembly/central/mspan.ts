@@ -75,6 +75,25 @@ export function ownerRecord(span: MSpan): u32 {
   return SHARED ? recordOf(span.owner) : heap;
 }
 
+/**
+ * Slots `bits` of group `i` come back; `cached`: the mcache has the group. It brings a full group back to its span. Nothing
+ * happens to those of them that were free already, which it returns.
+ */
+export function giveSlots(span: MSpan, i: u32, bits: u64, cached: bool): u64 {
+  const g = groupOf(span, i);
+  const mask = <u32>span.partialMask;
+  let twice: u64 = 0;
+  if (cached || (mask >> i) & 1) {
+    twice = bits & (g.allocCache | g.freed);
+    g.freed |= bits;
+  } else {
+    g.freed = ~validBits(span, i) | bits;
+    span.partialMask = <u16>(mask | (1 << i));
+  }
+  if (!cached) reopenFree(span, i);
+  return twice;
+}
+
 /** Whether the mcache holds this group. */
 @inline
 function isCached(span: MSpan, group: u32): bool {

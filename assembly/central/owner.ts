@@ -12,13 +12,14 @@
  * Lock: C of the row. Cost: O(pages of the span).
  */
 
+import { spanAt } from "./mspan";
 import { PAGE_SHIFT } from "../base/config";
 import { isCommon } from "../base/gcstate";
 import { FLAG_LISTED, HEAP_ROWS, MSpan, ROW_SHIFT } from "../base/layout";
 import { lock, unlock } from "../base/locks";
 import { centralOf, heap, local, pAt } from "../base/state";
 import { pageRecord } from "../heap/arena";
-import { pushPartial } from "./lists";
+import { pushPartial, unlinkPartial } from "./lists";
 import { addSpan, dropSpan } from "./spans";
 
 /** Make the P with the record at `record` the owner of a small span; the heap's record stands for nobody. */
@@ -31,21 +32,36 @@ export function setOwner(span: MSpan, record: u32): void {
   for (let i: u32 = 0; i < span.npages; i++) pageRecord(page + i).row = row;
 }
 
-/** Under C, a span of nobody becomes this P's. It may still be listed: if the thread dies here, it is found by its owner. */
+/** Under C, an unowned span becomes this P's, and leaves its list last: if the thread dies here, its owner finds it. */
 export function adopt(span: MSpan): void {
   dropSpan(heap, span, span.npages);
   setOwner(span, local);
   addSpan(local, span);
+  if (span.flags & FLAG_LISTED) unlinkPartial(centralOf(heap, span.row), span);
+}
+
+/** Under C, the first span in the list of unowned ones of `row` becomes this P's. Null: there is none. */
+export function adoptFirst(row: u32): MSpan | null {
+  const head = centralOf(heap, row).head;
+  if (head == 0) return null;
+  const span = spanAt(head);
+  adopt(span);
+  return span;
+}
+
+/** Under C, a span of the P at `record`, in no list, is unowned from now on. */
+export function abandon(record: u32, span: MSpan): void {
+  dropSpan(record, span, span.npages);
+  addSpan(heap, span);
+  if (span.partialMask) pushPartial(centralOf(heap, span.row), span);
+  setOwner(span, heap);
 }
 
 /** A span of the P at `record`, in no list any more, becomes nobody's. Under H. False: the lock was not to be had. */
 export function giveShared(record: u32, span: MSpan): bool {
   const row = <u32>span.row;
   if (!lock(row)) return false;
-  dropSpan(record, span, span.npages);
-  addSpan(heap, span);
-  if (span.partialMask) pushPartial(centralOf(heap, row), span);
-  setOwner(span, heap);
+  abandon(record, span);
   unlock(row);
   return true;
 }

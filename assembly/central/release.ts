@@ -5,12 +5,13 @@
  * Lock: P; H for a span that goes back. Cost: O(groups).
  */
 
+import { countReturned } from "../base/counters";
 import { SHARED } from "../base/config";
-import { FLAG_EMPTY, FLAG_FULL, FLAG_LISTED, MCentral, MSpan } from "../base/layout";
+import { FLAG_EMPTY, FLAG_FULL, FLAG_LISTED, MCentral, MSpan, Row, FULL } from "../base/layout";
 import { lockSoon, unlock } from "../base/locks";
-import { central, local, mlocal, pAt } from "../base/state";
+import { central, local, mlocal, pAt, clearRowOf } from "../base/state";
 import { clearMarks, isCollected, hasSweepSets } from "../base/gcstate";
-import { addressOf, isEmptyUncached } from "./mspan";
+import { addressOf, isEmptyUncached, spanAt, groupAt, groupIndex, reopenFree } from "./mspan";
 import { pushFull, unlinkFull, pushPartial, unlinkPartial } from "./lists";
 import { freeSpan } from "./spans";
 
@@ -22,6 +23,25 @@ import { freeSpan } from "./spans";
  * grows. In a shared heap an eighth of the P's own pages, for no other P can have them back.
  */
 @inline const RETAIN_SHIFT: u32 = SHARED ? 3 : 2;
+
+/**
+ * Take the group and the span out of a row of the mcache in the record at `record`: the span, in no list; null if the row had
+ * none. A full group must not be the row's when it is marked: in a row, all ones mean that all slots are free.
+ */
+export function evict(record: u32, row: Row): MSpan | null {
+  if (row.span == 0) return null;
+  const span = spanAt(row.span);
+  const g = groupAt(row.group);
+  const i = groupIndex(span, row.group);
+  const some = (g.allocCache | (g.freed & ~row.tail)) != 0;
+  countReturned(record, row);
+  if (some) span.partialMask = <u16>((<u32>span.partialMask) | (1 << i));
+  span.dirtyMask = <u16>((<u32>span.dirtyMask) | (row.dirty << i));
+  clearRowOf(record, row);
+  if (some) reopenFree(span, i);
+  else g.freed = FULL;
+  return span;
+}
 
 /** uncacheSpan: a span that leaves the mcache, its group's bit in partialMask set if it has free slots. */
 export function uncacheSpan(span: MSpan): void {

@@ -19,14 +19,13 @@
 
 import { PAGE_SHIFT, SHARED } from "../base/config";
 import { isCommon } from "../base/gcstate";
-import { FLAG_LISTED, FULL, Group, MSPAN_SIZE, MSpan, PRecord, P_RECORD_SIZE } from "../base/layout";
+import { FULL, Group, MSPAN_SIZE, MSpan, P_RECORD_SIZE } from "../base/layout";
 import { lock, unlock } from "../base/locks";
-import { centralOf, heap, local, pAt, rowAt } from "../base/state";
+import { heap, local, pAt, rowAt } from "../base/state";
 import { pageRecord } from "../heap/arena";
-import { addressOf, groupOf, isEmptyUncached, remoteBits, remoteOf, reopenFree, spanAt, validBits } from "./mspan";
+import { addressOf, groupOf, isEmptyUncached, remoteBits, remoteOf, spanAt, giveSlots } from "./mspan";
 import { beginWalk, breakWalk, hasNotes, nextNoted, note, notesAt, notesOf, passOn, unnote } from "./notes";
 import { adopt, listShared } from "./owner";
-import { unlinkPartial } from "./lists";
 import { release } from "./release";
 import { freeSpan } from "./spans";
 
@@ -58,21 +57,6 @@ export function freeRemote(span: MSpan, slot: u32): bool {
   return true;
 }
 
-/** Slots `bits` come back to group `i`: bits of them that were free already are counted and dropped. */
-function giveBits(p: PRecord, span: MSpan, i: u32, bits: u64, cached: bool): void {
-  const g = groupOf(span, i);
-  const mask = <u32>span.partialMask;
-  if (cached || (mask >> i) & 1) {
-    const twice = bits & (g.allocCache | g.freed);
-    if (twice) p.lateDoubleFrees += popcnt(twice);
-    g.freed |= bits & ~twice;
-  } else {
-    g.freed = ~validBits(span, i) | bits;
-    span.partialMask = <u16>(mask | (1 << i));
-  }
-  if (!cached) reopenFree(span, i);
-}
-
 /** Take over what others have freed in a span of this P's, or under C in nobody's; `cached`: the group in the mcache. */
 export function takeRemoteBits(span: MSpan, cached: u32): bool {
   const p = pAt(local);
@@ -84,7 +68,7 @@ export function takeRemoteBits(span: MSpan, cached: u32): bool {
     some = true;
     do {
       // Given before they are cleared: a thread that dies in between loses none. See forgetGiven.
-      giveBits(p, span, i, bits, <u32>changetype<usize>(groupOf(span, i)) == cached);
+      p.lateDoubleFrees += popcnt(giveSlots(span, i, bits, <u32>changetype<usize>(groupOf(span, i)) == cached));
       // No note is made of those that have come in the meantime.
       bits = atomic.and<u64>(remoteOf(span, i), ~bits) & ~bits;
     } while (bits != 0);
@@ -164,12 +148,8 @@ function settleOn(page: u32): bool {
     unnote(page);
     takeRemoteBits(span, 0);
     empty = isEmptyUncached(span);
-    if (empty) {
-      adopt(span);
-      if (span.flags & FLAG_LISTED) unlinkPartial(centralOf(heap, row), span);
-    } else if (span.partialMask) {
-      listShared(span);
-    }
+    if (empty) adopt(span);
+    else if (span.partialMask) listShared(span);
   }
   unlock(row);
   if (empty) freeSpan(span);

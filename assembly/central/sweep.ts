@@ -11,12 +11,13 @@
  * Owner: the P. Cost: O(groups) a span.
  */
 
+import { addWord } from "../base/words";
 import { FINALIZE, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
-import { FULL, MSpan, SPAN_IN_USE, OBJECT_AT } from "../base/layout";
-import { clearMarks, gcState, markWord } from "../base/gcstate";
+import { MSpan, SPAN_IN_USE, OBJECT_AT } from "../base/layout";
+import { clearMarks, gcState, markWord, GcState } from "../base/gcstate";
 import { STAT_LARGE_FREES, count } from "../base/counters";
-import { central, mheap, rowAt, rowAddress } from "../base/state";
-import { groupOf, liveBits, spanAt, validBits } from "./mspan";
+import { central, mheap, rowAt, rowAddress, slotSize } from "../base/state";
+import { groupOf, liveBits, spanAt, validBits, giveSlots } from "./mspan";
 import { isUnswept, pushFull, pushLarge, sweepSets, unlinkLarge, unlinkUnswept, pushPartial } from "./lists";
 import { retainOrFree } from "./release";
 import { freeSpan } from "./spans";
@@ -86,19 +87,8 @@ function finalizeDead(span: MSpan): bool {
       i++;
       continue;
     }
-    const g = groupOf(span, i);
-    const mask = <u32>span.partialMask;
-    const bit = dead & -dead;
-    if ((mask >> i) & 1) {
-      g.freed |= bit;
-    } else {
-      g.allocCache = 0;
-      g.freed = ~validBits(span, i) | bit;
-      span.partialMask = <u16>(mask | (1 << i));
-    }
-    const gc = gcState();
-    gc.freedSlots += 1;
-    gc.freedBytes += size;
+    giveSlots(span, i, dead & -dead, false);
+    account(0, 1, size);
     finalize(span.startAddr + ((i << 6) + <u32>ctz(dead)) * size);
   }
   return span.state == SPAN_IN_USE && isUnswept(span);
@@ -108,6 +98,15 @@ function finalizeDead(span: MSpan): bool {
 function sweepUnlisted(span: MSpan): u32 {
   if (!finalizeDead(span)) return SWEPT_ELSEWHERE;
   unlinkUnswept(span);
+  return sweepSlots(span);
+}
+
+/**
+ * Sweep an unswept small span in this thread's hands: what is left of it. If a thread of a shared heap dies in between, what
+ * was done can be done again: marks are cleared when sweepgen says that they are not needed, and a group's words never say
+ * less than is live. A group of which all slots are kept has the words of a full one.
+ */
+export function sweepSlots(span: MSpan): u32 {
   const was = <u32>span.partialMask;
   let partial: u32 = 0;
   let dirty = <u32>span.dirtyMask;
@@ -117,35 +116,31 @@ function sweepUnlisted(span: MSpan): u32 {
     const g = groupOf(span, i);
     const valid = validBits(span, i);
     const live = liveBits(span, i);
-    const w = markWord(span, i);
-    const keep = live & load<u64>(w);
-    store<u64>(w, 0);
+    const keep = live & load<u64>(markWord(span, i));
     left |= keep;
-    if (keep == valid) {
-      g.allocCache = 0;
-      g.freed = FULL;
-      continue;
-    }
+    if (keep == valid) continue;
     const bit: u32 = 1 << i;
     if (keep != live || ((was & bit) != 0 && (g.freed & valid) != 0)) dirty |= bit;
     dead += <u32>popcnt(live ^ keep);
-    g.allocCache = valid & ~keep;
+    span.dirtyMask = <u16>dirty;
     g.freed = ~valid;
+    g.allocCache = valid & ~keep;
     partial |= bit;
   }
   span.partialMask = <u16>partial;
-  span.dirtyMask = <u16>dirty;
   span.sweepgen = mheap().sweepgen;
-  account(span, dead, rowAt(rowAddress(span.row)).elemsize);
+  clearMarks(span);
+  account(span.npages, dead, <u64>dead * <u64>slotSize(span.row));
   if (left == 0) return SWEPT_EMPTY;
   return partial ? SWEPT_PARTIAL : SWEPT_FULL;
 }
 
-function account(span: MSpan, dead: u32, size: u32): void {
-  const g = gcState();
-  g.pagesSwept += span.npages;
-  g.freedSlots += dead;
-  g.freedBytes += <u64>dead * <u64>size;
+/** `pages` pages have been swept, and `dead` objects of `bytes` bytes were found there. */
+export function account(pages: u32, dead: u32, bytes: u64): void {
+  const g = changetype<usize>(gcState());
+  addWord<u32>(g, pages, offsetof<GcState>("pagesSwept"));
+  addWord<u64>(g, dead, offsetof<GcState>("freedSlots"));
+  addWord<u64>(g, bytes, offsetof<GcState>("freedBytes"));
 }
 
 /** A slot of a span is about to be freed by hand: sweep it first if that is due. False: the span is empty, or gone. */
@@ -168,11 +163,11 @@ function sweepLarge(span: MSpan): u32 {
   span.sweepgen = mheap().sweepgen;
   if (load<u64>(markWord(span, 0))) {
     clearMarks(span);
-    account(span, 0, 0);
+    account(span.npages, 0, 0);
     pushLarge(span);
     return SWEPT_FULL;
   }
-  account(span, 1, span.npages << PAGE_SHIFT);
+  account(span.npages, 1, (<u64>span.npages) << PAGE_SHIFT);
   count(STAT_LARGE_FREES);
   // In no list any more: nobody finds it while its finalizer runs. If that aborts, its pages are lost.
   finalize(span.startAddr);

@@ -8,19 +8,9 @@
 import { countReturned } from "../base/counters";
 import { FIRST_GC_ROW, MAX_PS, NUM_ROWS } from "../base/config";
 import { isCollected } from "../base/gcstate";
-import {
-  FLAG_EMPTY,
-  FLAG_LISTED,
-  FULL,
-  HEAP_DUMMY,
-  HEAP_ROWS,
-  MSPAN_SIZE,
-  MSpan,
-  ROW_SHIFT,
-  Row,
-} from "../base/layout";
+import { FLAG_EMPTY, FLAG_LISTED, FULL, HEAP_DUMMY, HEAP_ROWS, MSPAN_SIZE, MSpan, ROW_SHIFT } from "../base/layout";
 import { hurried } from "../base/locks";
-import { pAt, recordOf, rowAt } from "../base/state";
+import { pAt, recordOf, rowAt, clearRowOf } from "../base/state";
 import { pageRecord } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
 import { addressOf, groupOf, validBits } from "./mspan";
@@ -83,10 +73,4 @@ export function emptyOrphans(): void {
     tidySpan(span, record);
     giveCollected(record, span);
   }
-}
-
-export function clearRowOf(record: u32, row: Row): void {
-  row.group = record + HEAP_DUMMY;
-  row.span = 0;
-  row.tail = 0;
 }

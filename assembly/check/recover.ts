@@ -24,7 +24,19 @@ import { enterGate, leaveGate } from "../base/gates";
 import { isCommon } from "../base/gcstate";
 import { FLAG_LISTED, FULL, HEAP_ROWS, MHeap, PRecord, ROW_SHIFT } from "../base/layout";
 import { lock, lockOwner, self, setHurried, takeOver, unlock } from "../base/locks";
-import { arenaOf, centralOf, clearMoving, heap, local, mheap, pAt, recordOf, rowAt, setLocal } from "../base/state";
+import {
+  arenaOf,
+  centralOf,
+  clearMoving,
+  heap,
+  local,
+  mheap,
+  pAt,
+  recordOf,
+  rowAt,
+  setLocal,
+  clearRowOf,
+} from "../base/state";
 import {
   P_DEAD,
   P_IDLE,
@@ -43,7 +55,7 @@ import { noteAll } from "../central/notes";
 import { forgetGiven, settle, takeRemoteBits } from "../central/remote";
 import { giveShared, setOwner } from "../central/owner";
 import { pushPartial } from "../central/lists";
-import { spanOnPage, tidySpan, clearRowOf } from "../central/tidy";
+import { spanOnPage, tidySpan } from "../central/tidy";
 import { addSpan, freeSpan } from "../central/spans";
 import { freeDeferred } from "../central/deferred";
 import { enterRecovery, leaveRecovery, recoverGC } from "../gc/sharedcycle";

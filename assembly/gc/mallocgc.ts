@@ -18,6 +18,7 @@
  * Owner: the P. Cost: a tiny hit is an add and a compare.
  */
 
+import { addWord } from "../base/words";
 import {
   ASC,
   FINALIZE,
@@ -41,7 +42,7 @@ import { isBornBlack, isScanRow } from "../base/gcrows";
 import { classSize } from "../alloc/init";
 import { clearWords, mallocLarge } from "../alloc/malloc";
 import { freeChecked } from "../alloc/free";
-import { isDirty, refill, reloadRow } from "../alloc/mcache";
+import { isDirty, refill, reloadRow, takeSlot } from "../alloc/mcache";
 import { isReady } from "../alloc/procs";
 import { reclaimPages } from "../central/sweep";
 import { pushLarge } from "../central/lists";
@@ -107,8 +108,7 @@ function blackenWindow(row: Row, slots: u64, bytes: u64): void {
   const span = spanAt(row.span);
   blacken(span, groupIndex(span, row.group), slots);
   // At once: who ends the cycle takes away what the window has left.
-  if (SHARED) atomic.add<u64>(changetype<usize>(gcState()), bytes, offsetof<GcState>("bytesMarked"));
-  else gcState().bytesMarked += bytes;
+  addWord<u64>(changetype<usize>(gcState()), bytes, offsetof<GcState>("bytesMarked"));
 }
 
 /** nextFree with the collector: a slot of the row at `address`; 0 when there is no memory, not after a cycle either. */
@@ -116,9 +116,7 @@ export function nextFreeGC(address: u32): u32 {
   const row = rowAt(address);
   if (groupAt(row.group).allocCache == 0 && !loadWindow(address)) return 0;
   const g = groupAt(row.group);
-  const cache = g.allocCache;
-  g.allocCache = cache & (cache - 1);
-  return row.base + <u32>ctz(cache) * row.elemsize;
+  return takeSlot(row, g, g.allocCache);
 }
 
 /** A window with a slot for the row. False: no memory. */

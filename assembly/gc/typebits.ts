@@ -17,7 +17,8 @@
  * Owner: the P that owns the span. Cost: O(1) a small object.
  */
 
-import { PAGE_SHIFT, SHARED } from "../base/config";
+import { publish } from "../base/words";
+import { PAGE_SHIFT } from "../base/config";
 import { MSPAN_SIZE, MSpan } from "../base/layout";
 import { gcState } from "../base/gcstate";
 import { syncMemory } from "../base/state";
@@ -122,8 +123,7 @@ export function needMeta(p: u32): u32 {
   syncMemory();
   memory.fill(meta, 0, bytes);
   // For a marker that finds its way here by chance: zeros first.
-  if (SHARED) atomic.store<u32>(metaWord(span), meta);
-  else store<u32>(metaWord(span), meta);
+  publish<u32>(metaWord(span), meta);
   return meta;
 }
 

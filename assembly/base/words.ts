@@ -1,0 +1,28 @@
+/**
+ * Words that the threads of a shared heap write without a lock: atomic there, plain with one thread.
+ *
+ * Any thread. Cost: one access.
+ */
+
+import { SHARED } from "./config";
+
+/** Add `n` to the word at `at`, more `offset` bytes on. */
+@inline
+export function addWord<T>(at: usize, n: T, offset: usize = 0): void {
+  if (SHARED) atomic.add<T>(at + offset, n);
+  else store<T>(at + offset, load<T>(at + offset) + n);
+}
+
+/** Set the bits `bits` of the word at `at`. */
+@inline
+export function setBits<T>(at: usize, bits: T): void {
+  if (SHARED) atomic.or<T>(at, bits);
+  else store<T>(at, load<T>(at) | bits);
+}
+
+/** Write a word that others read without a lock: after it they see all that was written before. */
+@inline
+export function publish<T>(at: usize, value: T, offset: usize = 0): void {
+  if (SHARED) atomic.store<T>(at + offset, value);
+  else store<T>(at + offset, value);
+}
