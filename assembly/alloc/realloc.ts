@@ -47,7 +47,7 @@ export function reallocBlock(p: u32, size: u32): u32 {
 /** resizeLargeSpan under H. */
 @inline
 function resizeLarge(span: MSpan, npages: u32): bool {
-  if (!isReady() || !lock(0)) return false;
+  if ((SHARED && !isReady()) || !lock(0)) return false;
   const done = resizeLargeSpan(span, npages);
   clearMoving();
   unlock(0);

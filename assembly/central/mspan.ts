@@ -85,7 +85,7 @@ export function giveSlots(span: MSpan, i: u32, bits: u64, cached: bool): u64 {
   let twice: u64 = 0;
   if (cached || (mask >> i) & 1) {
     twice = bits & (g.allocCache | g.freed);
-    g.freed |= bits;
+    g.freed |= bits & ~twice;
   } else {
     g.freed = ~validBits(span, i) | bits;
     span.partialMask = <u16>(mask | (1 << i));
