@@ -376,7 +376,7 @@ export function gcDue(): u32 {
   const g = gcState();
   const p = pacer();
   const at = g.cycles << 4;
-  return g.phase ? at | 8 | (<u32>(p.assistBytes < 0)) : at | ((<u32>shouldStart(p)) << 1);
+  return g.phase ? at | 8 | u32(p.assistBytes < 0) : at | ((<u32>shouldStart(p)) << 1);
 }
 
 /** 1 when the object at `p` was marked by the running cycle. */

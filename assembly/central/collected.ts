@@ -223,7 +223,7 @@ function settleCollectedOn(page: u32): bool {
     return true;
   }
   if (!lockSure(row)) return false;
-  let empty = false;
+  let empty: bool = false;
   // Under the lock of its row it is sure what it is.
   if (pageRecord(page).groups == groups && <u32>span.row == row && span.state == SPAN_IN_USE) {
     unnote(page);

@@ -168,7 +168,7 @@ export function breakWalk(): void {
  * when a page bit was missing: a free or a take-over was broken off. O(groups of all spans).
  */
 export function noteAll(): bool {
-  let some = false;
+  let some: bool = false;
   for (let page = nextSpanPage(1); page != 0; page = nextSpanPage(page + 1)) {
     const groups = pageRecord(page).groups;
     if (groups == 0) continue;

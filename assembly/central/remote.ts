@@ -143,7 +143,7 @@ function settleOn(page: u32): bool {
   }
   if (!lock(row)) return false;
   const mine = span.owner == 0;
-  let empty = false;
+  let empty: bool = false;
   if (mine) {
     unnote(page);
     takeRemoteBits(span, 0);

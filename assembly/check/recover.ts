@@ -153,7 +153,7 @@ export function flushP(id: u32): bool {
   workAs(id);
   const entered = enterGate();
   const held = entered && lock(0);
-  let all = false;
+  let all: bool = false;
   if (held) {
     all = giveAll(local);
     unlock(0);

@@ -160,7 +160,7 @@ export function findPages(npages: u32): u32 {
     const joined = size + start;
     if (joined >= npages) return (j << CHUNK_PAGES_SHIFT) - size;
     if (sumMax(sum) >= npages) return (j << CHUNK_PAGES_SHIFT) + findBitRange64(~chunkBits(j), npages);
-    size = last + ((joined - last) & -(<u32>(start == CHUNK_PAGES)));
+    size = last + ((joined - last) & -u32(start == CHUNK_PAGES));
   }
   return 0;
 }

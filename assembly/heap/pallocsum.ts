@@ -68,9 +68,9 @@ export function mergeSums(sums: usize, n: u32, pages: u32): u64 {
     const s = <i32>sumStart(sum);
     const e = <i32>sumEnd(sum);
     const joined = end + s;
-    start += s & -(<i32>(start == total));
+    start += s & -i32(start == total);
     max = greater(max, greater(joined, sumMax(sum)));
-    end = e + ((joined - e) & -(<i32>(s == <i32>pages)));
+    end = e + ((joined - e) & -i32(s == <i32>pages));
     total += pages;
   }
   return packSum(start, max, end);
