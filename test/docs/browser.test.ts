@@ -7,12 +7,12 @@ import { createInterface } from "node:readline";
 import { build as esbuild } from "esbuild";
 import { build as vite } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Installed } from "../package/installed.ts";
 import { assemble, COUNTING_PROGRAM } from "../support/assemble.ts";
 import { Browser } from "../support/chromium.ts";
 import { describeWith } from "../support/describewith.ts";
+import { Installed } from "../support/installed.ts";
 import { CHROMIUM } from "../support/needs.ts";
-import { blocksOf, differences, promised } from "./pages.ts";
+import { blocksOf, differences, promised } from "./support/pages.ts";
 
 const PAGE = blocksOf("docs/browser.md");
 const FILES = PAGE.filter(({ file }) => file !== undefined);

@@ -8,9 +8,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ROOT } from "../../scripts/build-tools.ts";
-import { Installed } from "../package/installed.ts";
 import { assemble, COUNTING_PROGRAM } from "../support/assemble.ts";
-import { blocksOf, differences, promised, scriptsOf } from "./pages.ts";
+import { Installed } from "../support/installed.ts";
+import { blocksOf, differences, promised, scriptsOf } from "./support/pages.ts";
 
 const PAGES = ["README.md", "native/README.md", ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`)]
   .filter((name) => name.endsWith(".md"))

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ROOT } from "../../scripts/build-tools.ts";
-import { circles, type Import, importsBelow, importsOf, upward } from "./imports.ts";
+import { circles, type Import, importsBelow, importsOf, upward } from "./support/imports.ts";
 
 describe("assembly/", () => {
   /** From the ground up. */

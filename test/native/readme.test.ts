@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { ROOT } from "../package/installed.ts";
+import { ROOT } from "../support/installed.ts";
 
 const read = (file: string) => readFileSync(`${ROOT}/${file}`, "utf8");
 const blocks = (text: string) =>

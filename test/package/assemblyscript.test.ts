@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Installed, ROOT } from "./installed.ts";
+import { Installed, ROOT } from "../support/installed.ts";
 
 let installed: Installed;
 let recipe: string;

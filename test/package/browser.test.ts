@@ -4,8 +4,8 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { assemble, COUNTING_PROGRAM } from "../support/assemble.ts";
 import { Browser } from "../support/chromium.ts";
 import { describeWith } from "../support/describewith.ts";
+import { Installed } from "../support/installed.ts";
 import { CHROMIUM } from "../support/needs.ts";
-import { Installed } from "./installed.ts";
 
 const PAGE = `<!doctype html><meta charset="utf-8"><title>gomalloc</title><script type="module" src="/main.js"></script>`;
 const MAIN = `

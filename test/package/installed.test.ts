@@ -4,7 +4,7 @@ import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { assemble, COUNTING_PROGRAM } from "../support/assemble.ts";
-import { Installed, ROOT } from "./installed.ts";
+import { Installed, ROOT } from "../support/installed.ts";
 
 /** The package alone, and with binaryen. */
 let bare: Installed;

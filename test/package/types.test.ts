@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Installed, ROOT } from "./installed.ts";
+import { Installed, ROOT } from "../support/installed.ts";
 
 let installed: Installed;
 beforeAll(async () => {

@@ -8,7 +8,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { SIZE_CLASSES } from "../../src/base/sizeclasses.ts";
 import { between, env, type Random, random } from "../support/random.ts";
-import { type Build, build, type Configuration, type Instance, instantiate, oursOr } from "./support.ts";
+import { type Build, build, type Configuration, type Instance, instantiate, oursOr } from "./support/compile.ts";
 
 const SEED = env("RT_SEED", 0x60a110c) >>> 0;
 const OPS = env("RT_FUZZ_OPS", 20_000);

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { instantiate as load } from "@assemblyscript/loader";
 import { describe, expect, it } from "vitest";
-import { AUTOMATIC, build, type Configuration, instantiate, oursOr } from "./support.ts";
+import { AUTOMATIC, build, type Configuration, instantiate, oursOr } from "./support/compile.ts";
 
 const ENTRY = "test/rt/programs/host.ts";
 const ROUNDS = 400;

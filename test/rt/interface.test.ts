@@ -13,7 +13,7 @@ import {
   MiB,
   type Runtime,
   text,
-} from "./support.ts";
+} from "./support/compile.ts";
 
 const configuration = (runtime: Runtime, ...flags: string[]): Configuration => ({
   name: runtime,

@@ -4,7 +4,7 @@
  * too, at every level of optimisation, with cycles all the time, in a little heap, and with a second marking as a check.
  */
 import { beforeAll, describe, expect, it } from "vitest";
-import { type Build, build, type Configuration, instantiate, oursOr } from "./support.ts";
+import { type Build, build, type Configuration, instantiate, oursOr } from "./support/compile.ts";
 
 const ENTRY = "test/rt/programs/library/index.ts";
 const PARTS = ["arrays", "buffers", "collections", "objects", "strings"];

@@ -13,7 +13,7 @@ import {
   type Instance,
   instantiate,
   oursOr,
-} from "./support.ts";
+} from "./support/compile.ts";
 
 const ENTRY = "test/rt/programs/oom.ts";
 /** Wasm pages: the shadow stack takes 16 of them. */

@@ -16,7 +16,7 @@ import {
   MiB,
   type Runtime,
   text,
-} from "./support.ts";
+} from "./support/compile.ts";
 
 const SEED = env("RT_SEED", 0x60a110c) >>> 0;
 

@@ -6,7 +6,16 @@
  */
 import { beforeAll, describe, expect, it } from "vitest";
 import { env, random } from "../support/random.ts";
-import { Abort, type Build, build, type Configuration, type Instance, instantiate, MiB, oursOr } from "./support.ts";
+import {
+  Abort,
+  type Build,
+  build,
+  type Configuration,
+  type Instance,
+  instantiate,
+  MiB,
+  oursOr,
+} from "./support/compile.ts";
 
 const SEED = env("RT_SEED", 0x60a110c) >>> 0;
 const ENTRY = "test/rt/programs/index.ts";

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { instantiate as load } from "@assemblyscript/loader";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { type Build, build, type Configuration, oursOr } from "./support.ts";
+import { type Build, build, type Configuration, oursOr } from "./support/compile.ts";
 
 const ENTRY = "test/rt/programs/unbarriered.ts";
 const USE = ["--use", "GOMALLOC_GC_OFF=1", "--use", "GOMALLOC_CHECKMARK=1", "--bindings", "raw"];

@@ -1,6 +1,6 @@
 /**
  * SharedHeap.validate() and stats() when records were overwritten: they end, with InvariantError or HeapLockError, or with
- * figures. test/overwrite.test.ts overwrites each word for wasm's own validate and memstats; here are some words of each
+ * figures. test/core/overwrite.test.ts overwrites each word for wasm's own validate and memstats; here are some words of each
  * field, by the host's door, which takes Ps and locks of its own. And figures of a heap in which others are at work.
  */
 import { describe, expect, it } from "vitest";

@@ -1,5 +1,5 @@
 /**
- * The words of a heap's records, each with the name of its field: what overwrite.test.ts overwrites one by one.
+ * The words of a heap's records, each with the name of its field: what core/overwrite.test.ts overwrites one by one.
  *
  * The heap's own record (and those of Ps), arena records, span records with fronts and groups, dead span records, the
  * collector's tables: all that lies outside of the pages of spans and of free pages.

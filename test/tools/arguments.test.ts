@@ -14,7 +14,7 @@ import {
   swap,
 } from "../../src/tools/index.ts";
 import { type Arguments, expectFunctions, hostileCalls, hostileValues } from "../support/hostile.ts";
-import { assemble } from "./support.ts";
+import { assemble } from "./support/programs.ts";
 
 /** Refused in the end, for it has no allocator and asks for none: so that no call does its work. */
 const PROGRAM = assemble('(module (memory (export "memory") 2) (func (export "f")))');

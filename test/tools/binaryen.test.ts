@@ -7,7 +7,7 @@ import { featureFlags, runBinaryen } from "../../src/tools/binaryen.ts";
 import { link } from "../../src/tools/link.ts";
 import { addCustomSection } from "../../src/wasm/edit.ts";
 import { inspect } from "../../src/wasm/parse.ts";
-import { assemble, programText, refusal } from "./support.ts";
+import { assemble, programText, refusal } from "./support/programs.ts";
 
 const PROGRAM = assemble(programText());
 let installed = true;

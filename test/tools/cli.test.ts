@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { LinkReport } from "../../src/tools/report.ts";
 import { inspect } from "../../src/wasm/parse.ts";
-import { assemble, familyOf, HEAP_BASE, instantiate, programText } from "./support.ts";
+import { assemble, familyOf, HEAP_BASE, instantiate, programText } from "./support/programs.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CLI = join(ROOT, "src", "cli", "main.ts");

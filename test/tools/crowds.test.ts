@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { type LinkOptions, link } from "../../src/tools/link.ts";
 import { formatReport } from "../../src/tools/report.ts";
-import { assemble, bodyOf, exercise, familyOf, HEAP_BASE, instantiate, programText } from "./support.ts";
+import { assemble, bodyOf, exercise, familyOf, HEAP_BASE, instantiate, programText } from "./support/programs.ts";
 
 type Exports = Record<string, (...args: number[]) => number>;
 

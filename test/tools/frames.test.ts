@@ -3,7 +3,7 @@ import binaryen from "binaryen";
 import { describe, expect, it } from "vitest";
 import { link } from "../../src/tools/link.ts";
 import { swap } from "../../src/tools/swap/swap.ts";
-import { assemble, COMMON, clang, familyOf, instantiate, programText } from "./support.ts";
+import { assemble, COMMON, clang, familyOf, instantiate, programText } from "./support/programs.ts";
 
 const LOG = '(import "host" "log" (func $log (param i32)))';
 const MISUSED = '(import "host" "misused" (func $misused (param i32 i32)))';

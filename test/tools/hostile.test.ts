@@ -8,7 +8,7 @@ import { shiftSourceMap } from "../../src/tools/sourcemap.ts";
 import { swap } from "../../src/tools/swap/swap.ts";
 import { addCustomSection, concat, encodeName, encodeU32, renameExports, vector } from "../../src/wasm/edit.ts";
 import { inspect } from "../../src/wasm/parse.ts";
-import { assemble, programText, refusal } from "./support.ts";
+import { assemble, programText, refusal } from "./support/programs.ts";
 
 const HEADER = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 const section = (id: number, contents: Uint8Array) => concat(Uint8Array.of(id), encodeU32(contents.length), contents);

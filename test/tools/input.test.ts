@@ -5,7 +5,7 @@ import { link } from "../../src/tools/link.ts";
 import { swap } from "../../src/tools/swap/swap.ts";
 import { addCustomSection, concat, encodeName, encodeU32, vector } from "../../src/wasm/edit.ts";
 import { inspect } from "../../src/wasm/parse.ts";
-import { assemble, COMMON, HEAP_BASE, programText, refusal } from "./support.ts";
+import { assemble, COMMON, HEAP_BASE, programText, refusal } from "./support/programs.ts";
 
 const PLAIN = assemble(programText());
 const text = (s: string) => new TextEncoder().encode(s);

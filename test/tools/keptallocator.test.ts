@@ -1,7 +1,7 @@
 /** Programs that have kept an allocator of their own beside gomalloc, which takes the memory from __heap_base on. */
 import { expect, it } from "vitest";
 import { link } from "../../src/tools/link.ts";
-import { assemble, familyOf, HEAP_BASE, instantiate, programText, refusal } from "./support.ts";
+import { assemble, familyOf, HEAP_BASE, instantiate, programText, refusal } from "./support/programs.ts";
 
 const END = 2 * 65536;
 const FAMILY = ["malloc", "free"] as const;

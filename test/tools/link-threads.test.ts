@@ -8,7 +8,7 @@ import { type LinkOptions, link } from "../../src/tools/link.ts";
 import { formatReport } from "../../src/tools/report.ts";
 import { swap } from "../../src/tools/swap/swap.ts";
 import { inspect } from "../../src/wasm/parse.ts";
-import { assemble, COMMON, exercise, familyOf, HEAP_BASE, programText, refusal } from "./support.ts";
+import { assemble, COMMON, exercise, familyOf, HEAP_BASE, programText, refusal } from "./support/programs.ts";
 
 const FEATURES = COMMON | binaryen.Features.Atomics;
 const MEMORY = '(import "env" "memory" (memory $memory 2 400 shared))';

@@ -4,7 +4,16 @@ import { describe, expect, it } from "vitest";
 import { type LinkOptions, link } from "../../src/tools/link.ts";
 import { formatReport } from "../../src/tools/report.ts";
 import { inspect } from "../../src/wasm/parse.ts";
-import { assemble, COMMON, exercise, familyOf, HEAP_BASE, instantiate, programText, refusal } from "./support.ts";
+import {
+  assemble,
+  COMMON,
+  exercise,
+  familyOf,
+  HEAP_BASE,
+  instantiate,
+  programText,
+  refusal,
+} from "./support/programs.ts";
 
 const PROGRAM_EXPORTS = inspect(assemble(programText())).exports.map(({ name }) => name);
 

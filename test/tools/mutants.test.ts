@@ -11,9 +11,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { env } from "../support/random.ts";
-import { tryAll } from "./mutants/pool.ts";
-import { readSubjects, type Source } from "./mutants/subjects.ts";
-import type { Job } from "./mutants/worker.ts";
+import { tryAll } from "./support/mutants/pool.ts";
+import { readSubjects, type Source } from "./support/mutants/subjects.ts";
+import type { Job } from "./support/mutants/worker.ts";
 
 const COUNT = env("GOMALLOC_MUTANTS", 10_000);
 const FIRST = env("GOMALLOC_SEED", 1);

@@ -7,7 +7,7 @@ import { formatReport } from "../../src/tools/report.ts";
 import { encodeS32 } from "../../src/wasm/edit.ts";
 import { inspect } from "../../src/wasm/parse.ts";
 import { Reader } from "../../src/wasm/reader.ts";
-import { assemble, bodyOf, instantiate, programText } from "./support.ts";
+import { assemble, bodyOf, instantiate, programText } from "./support/programs.ts";
 
 const TAKE = "(type $take (func (param i32) (result i32)))";
 const DROP = "(type $drop (func (param i32)))";

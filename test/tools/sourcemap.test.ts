@@ -6,7 +6,7 @@ import { link } from "../../src/tools/link.ts";
 import { shiftSourceMap } from "../../src/tools/sourcemap.ts";
 import { concat, encodeU32 } from "../../src/wasm/edit.ts";
 import { inspect } from "../../src/wasm/parse.ts";
-import { instantiate, refusal } from "./support.ts";
+import { instantiate, refusal } from "./support/programs.ts";
 
 const LINES = [
   '@external("gomalloc", "malloc") declare function malloc(size: usize): usize;',

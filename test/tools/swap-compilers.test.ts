@@ -7,12 +7,12 @@ import { swap } from "../../src/tools/swap/swap.ts";
 import { Project } from "../native/support/project.ts";
 import { describeWith } from "../support/describewith.ts";
 import { EMCC, RUST } from "../support/needs.ts";
-import { refusal } from "./support.ts";
-import { expectSameWork } from "./swap/fixtures.ts";
+import { refusal } from "./support/programs.ts";
+import { expectSameWork } from "./support/swap/fixtures.ts";
 
 async function projectWith(name: "work.rs" | "work.c"): Promise<Project> {
   const project = await Project.create();
-  await project.write(name, await readFile(new URL(`swap/${name}`, import.meta.url), "utf8"));
+  await project.write(name, await readFile(new URL(`programs/${name}`, import.meta.url), "utf8"));
   return project;
 }
 

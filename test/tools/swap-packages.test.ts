@@ -10,7 +10,7 @@ import { freesLikeDlmalloc } from "../../src/tools/swap/headers.ts";
 import { Program } from "../../src/tools/swap/program.ts";
 import { type SwapResult, swap } from "../../src/tools/swap/swap.ts";
 import { inspect } from "../../src/wasm/parse.ts";
-import { drive, type PackageName, WASM } from "./swap/packages.ts";
+import { drive, type PackageName, WASM } from "./support/swap/packages.ts";
 
 const PAGE = 65536;
 

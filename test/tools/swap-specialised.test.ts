@@ -12,12 +12,12 @@ import { inspect } from "../../src/wasm/parse.ts";
 import { Project } from "../native/support/project.ts";
 import { describeWith } from "../support/describewith.ts";
 import { CLANG } from "../support/needs.ts";
-import { clang } from "./support.ts";
+import { clang } from "./support/programs.ts";
 
 const KINDS = ["CALLOC", "CALLOC_ONE", "REALLOC", "REALLOCARRAY", "ALIGNED", "POSIX", "FREE", "HEADER"] as const;
 const NAMELESS = ["-O3", "--strip-debug", "--strip-producers"];
 
-const source = () => readFile(new URL("swap/specialised.c", import.meta.url), "utf8");
+const source = () => readFile(new URL("programs/specialised.c", import.meta.url), "utf8");
 
 async function optimise(program: Uint8Array, args: readonly string[]): Promise<Uint8Array<ArrayBuffer>> {
   const all = ["in.wasm", "-o", "out.wasm", ...args];

@@ -7,8 +7,15 @@ import { link } from "../../src/tools/link.ts";
 import { formatSwapReport, swap } from "../../src/tools/swap/swap.ts";
 import { addCustomSection, removeExports } from "../../src/wasm/edit.ts";
 import { inspect } from "../../src/wasm/parse.ts";
-import { refusal } from "./support.ts";
-import { compileWork, expectSameWork, freeList, freeListProgram, inlineAll, startWork } from "./swap/fixtures.ts";
+import { refusal } from "./support/programs.ts";
+import {
+  compileWork,
+  expectSameWork,
+  freeList,
+  freeListProgram,
+  inlineAll,
+  startWork,
+} from "./support/swap/fixtures.ts";
 
 const EXPORT_PAIR = ["-Wl,--export=malloc", "-Wl,--export=free"];
 
@@ -166,7 +173,7 @@ describe("modules without an allocator to swap", () => {
   const text = (fields: string) => freeListProgram({ rest: fields, malloc: "take", free: "give" });
 
   it("says that an imported malloc is for link", async () => {
-    const { assemble } = await import("./support.ts");
+    const { assemble } = await import("./support/programs.ts");
     const program = assemble(`(module (import "env" "malloc" (func $malloc (param i32) (result i32)))
       (memory (export "memory") 1) (func (export "run") (result i32) (call $malloc (i32.const 8))))`);
     const error = await refusal(() => swap(program), "no-allocator");
@@ -181,7 +188,7 @@ describe("modules without an allocator to swap", () => {
 
   it("refuses main modules of dynamic linking, sanitizers and SAFE_HEAP", async () => {
     await refusal(() => swap(addCustomSection(freeListProgram(), "dylink.0", new Uint8Array()).bytes), "side-module");
-    const { assemble } = await import("./support.ts");
+    const { assemble } = await import("./support/programs.ts");
     for (const name of ["_emscripten_sanitizer_get_option", "segfault"]) {
       const program = assemble(`(module (import "env" "${name}" (func $import)) (memory (export "memory") 2)
         ${freeList()} (func (export "run") (call $import)))`);

@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { indirectImports } from "../../bench/programs/lib/wasi.ts";
 import { link } from "../../src/tools/link.ts";
 import { inspect } from "../../src/wasm/parse.ts";
-import { clang } from "./support.ts";
+import { clang } from "./support/programs.ts";
 
 /** A table of strings that grows and shrinks, printed; and a constructor that allocates before main. */
 const SOURCE = `
