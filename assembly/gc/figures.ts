@@ -45,7 +45,6 @@ export function gcFigure(i: u32): f64 {
   if (i == 30) return g.enabled;
   if (i == 31) return g.checkmark;
   if (SHARED && i >= 32 && i < 37) return sharedFigure(i);
-  if (i == 37) return p.consMark;
   if (i == 38) return p.gcPercent;
   if (i == 39) return <f64>p.memoryLimit;
   if (i == 40) return <f64>p.baseMinimum;

@@ -86,10 +86,7 @@ export const COLLECTOR_NAMES: readonly (keyof CollectorExports)[] = Object.keys(
   gcStat: 0,
 } satisfies Record<keyof CollectorExports, 0>) as (keyof CollectorExports)[];
 
-/**
- * Bits of gcDue: an allocation owes marking, the trigger is reached, a cycle is marking. Above them the cycles begun.
- */
-export const DUE_ASSIST = 1;
+/** Bits of gcDue: the trigger is reached, a cycle is marking; 1: an allocation owes marking. Above them the cycles begun. */
 export const DUE_START = 2;
 export const DUE_MARKING = 8;
 export const DUE_CYCLES_SHIFT = 4;
@@ -104,7 +101,6 @@ export const TYPE_TAG = 0x676f7470;
 
 /** Figures of gcStat by number. One that may be without a bound says so by a number from here on. */
 export const UNBOUNDED = 2 ** 63;
-export const STAT_CYCLES = 0;
 export const STAT_HEAP_LIVE = 3;
 export const STAT_HEAP_MARKED = 4;
 export const STAT_GOAL = 5;

@@ -30,7 +30,7 @@ import { formatGCTrace, type GCCycle, type TraceFormat } from "./gctrace.js";
 import { CPULimiter } from "./limiter.js";
 
 /** Cycles whose pauses are kept. */
-export const PAUSES = 256;
+const PAUSES = 256;
 /** Bits of the number of cycles that gcDue has. */
 const CYCLES_MASK = 2 ** (32 - DUE_CYCLES_SHIFT) - 1;
 /** Thread of the events: this one. */

@@ -26,7 +26,7 @@ export const STOPPING = 4;
 const STATES: readonly PState[] = ["unused", "idle", "running", "blocked", "stopping", "dead", "starting"];
 
 /**
- * A lock's record, at a multiple of 64: the word (0 free, else the owner's P, and bit 31 when somebody may sleep on it),
+ * A lock's record, at a multiple of 64: the word (0 free, else the owner's P, and bit 31 when a thread may sleep on it),
  * then three u64 counters, which the holder writes.
  */
 export const LOCK_BYTES = 64;
@@ -36,12 +36,12 @@ export const LOCK_WAITS = 24;
 export const LOCK_WAITERS = 0x80000000 | 0;
 export const LOCK_OWNER = 0x7fffffff;
 
-/** Gives a lock back by its word, and wakes one who sleeps for it. For its holder. */
+/** Gives a lock back by its word, and wakes one thread that sleeps for it. For its holder. */
 export function freeLock(words: Int32Array<ArrayBufferLike>, index: number): void {
   if (Atomics.exchange(words, index, 0) < 0) Atomics.notify(words, index, 1);
 }
 
-/** In place of a P's id in recoverP: the thread that died had none. */
+/** Instead of a P's id in recoverP: the thread that died had none. */
 export const NOBODY = 0;
 
 /** Bits that recoverP returns. */
@@ -63,7 +63,6 @@ export interface SharedExports {
   unblockP(): number;
   setProcs(n: number): void;
   procs(): number;
-  numPs(): number;
   flushP(id: number): number;
   recoverP(id: number): number;
   stateAddress(id: number): number;
@@ -86,7 +85,6 @@ const NAMES = Object.keys({
   unblockP: 0,
   setProcs: 0,
   procs: 0,
-  numPs: 0,
   flushP: 0,
   recoverP: 0,
   stateAddress: 0,
@@ -111,7 +109,7 @@ export function bindShared({ exports }: Pick<WebAssembly.Instance, "exports">): 
   return Object.fromEntries(NAMES.map((name) => [name, exports[name]])) as unknown as SharedExports;
 }
 
-/** What takes the place of the exports in a disposed heap: every function throws. */
+/** Replaces the exports of a disposed heap: every function throws. */
 export function disposedShared(): SharedExports {
   const refuse = (): never => {
     throw new HeapDisposedError();

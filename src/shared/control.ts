@@ -4,14 +4,14 @@
  *   word 0   lock record of the host's own lock (16 words, as wasm's): taken before any lock of wasm's
  *       16   version of this layout
  *       17   TOKENS   the last token given
- *       18   TURN     counts Ps that became free; who waits for a P sleeps here
- *       19   TAKEN    counts waits for a P that are over; who has yielded sleeps here
+ *       18   TURN     counts Ps that became free; threads that wait for a P sleep here
+ *       19   TAKEN    counts waits for a P that are over; threads that have yielded sleep here
  *       20   WANTED   counts waits that began; idle holders of a P listen here
- *       21   NEXT     where the last one who asked a P to stop began to look
+ *       21   NEXT     where the last request to stop began to look for a P
  *       32   WAITING  tokens of the threads that wait for a P, 0 for a free entry
  *
  * All words are read and written by Atomics alone, by any thread. An entry of WAITING belongs to the thread whose token
- * is in it; when that thread is dead, to whoever reaps it. Cost: one atomic operation each, but for the walks named.
+ * is in it; when that thread is dead, to the thread that reaps it. Cost: one atomic operation each, but walks of WAITING.
  */
 import { AttachError } from "../base/errors.js";
 import { LOCK_BYTES, MAX_TOKEN } from "./abi.js";
@@ -72,7 +72,7 @@ export class Control {
     return this.#load(TURN);
   }
 
-  /** A P became free: wakes one who waits. */
+  /** A P became free: wakes one thread that waits. */
   free(): void {
     this.#add(TURN);
     Atomics.notify(this.#words(), this.#first + TURN, 1);
@@ -86,7 +86,7 @@ export class Control {
     return waitForAsync(this.#words(), this.#first + TURN, seen, ms);
   }
 
-  /** The word that changes when somebody's wait for a P is over. */
+  /** The word that changes when a thread's wait for a P is over. */
   takes(): number {
     return this.#load(TAKEN);
   }
@@ -99,9 +99,9 @@ export class Control {
     return waitForAsync(this.#words(), this.#first + TAKEN, seen, ms);
   }
 
-  // Who waits
+  // Threads that wait
 
-  /** Enters a thread among those that wait and tells the holders. The entry for leave(); -1 when the list is full. */
+  /** Enters a thread in the list of those that wait, and tells the holders. Its entry; -1: the list is full. */
   join(token: number): number {
     const words = this.#words();
     let entry = -1;
@@ -127,12 +127,6 @@ export class Control {
     for (let i = 0; i < MAX_WAITING; i++) Atomics.compareExchange(words, this.#first + WAITING + i, token, 0);
   }
 
-  /** Tokens of the threads that wait, by entry; 0 where nobody does. */
-  waiting(): number[] {
-    const words = this.#words();
-    return Array.from({ length: MAX_WAITING }, (_, i) => Atomics.load(words, this.#first + WAITING + i));
-  }
-
   /** How many threads wait for a P. */
   waiters(): number {
     const words = this.#words();
@@ -141,7 +135,7 @@ export class Control {
     return count;
   }
 
-  /** The word that changes when somebody begins to wait, and where it is, for those who listen. */
+  /** The word that changes when a thread begins to wait, and where it is. */
   wanted(): { words: Words; index: number; value: number } {
     const words = this.#words();
     const index = this.#first + WANTED;
@@ -152,7 +146,7 @@ export class Control {
     Atomics.notify(this.#words(), this.#first + WANTED);
   }
 
-  /** A number that goes round, for choosing whom to ask. */
+  /** A number that goes up, to ask another P each time. */
   next(): number {
     return this.#add(NEXT) >>> 0;
   }

@@ -16,7 +16,7 @@ export const MESSAGE_KIND = "gomalloc-shared-heap";
 export const MESSAGE_VERSION = 1;
 
 export const CLAIM_FRESH = 0;
-export const CLAIM_ATTACHED = 1;
+const CLAIM_ATTACHED = 1;
 export const CLAIM_LOCKED = 2;
 export const CLAIM_OVER = 3;
 /** Bytes of a claim: one word. */

@@ -1,14 +1,14 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
- * The monitor: a timer on one thread that looks after the Ps of all, as Go's sysmon does.
+ * The monitor: a timer on one thread that makes Ps which have been idle for long give back what they cache, for all
+ * threads. Threads that wait for a P ask for one by themselves (procs.ts) and need no monitor.
  *
- * At every tick: a P that has been idle for long gives back what it caches; for every thread that has waited for a P since
- * the tick before, one holder is asked for its P. It keeps no program alive. One per heap is enough, on any thread that
- * gets to its event loop; more do no harm. Cost of a tick: two walks of some 250 words.
+ * It keeps no program alive. One per heap is enough, on any thread that gets to its event loop; more do no harm. Cost of a
+ * tick: one walk of some 250 words.
  */
 import { namesOf, readOptions, within } from "../base/check.js";
 import { DISPOSE } from "../base/dispose.js";
 import { GomallocError } from "../base/errors.js";
-import type { Control } from "./control.js";
 import { every, now } from "./support.js";
 
 export interface MonitorOptions {
@@ -24,29 +24,24 @@ const DEFAULT_INTERVAL_MS = 10;
 const DEFAULT_IDLE_MS = 1000;
 
 /** What the monitor needs of the Ps (shared/procs.ts). */
-export interface Monitored {
-  /** Asks for some P to be given up. */
-  requestStop(): unknown;
+interface Monitored {
   list(): readonly { readonly p: number; readonly state: string }[];
-  /** Takes back what an idle P caches. True: it was idle. Throws HeapLockError. */
+  /** Makes an idle P give back what it caches. True: it was idle. Throws HeapLockError. */
   flush(p: number): boolean;
 }
 
-export class Monitor {
+export class Monitor implements Disposable {
   readonly #ps: Monitored;
-  readonly #control: Control;
   readonly #idleMs: number;
   readonly #stop: () => void;
   /** By id of an idle P: since when, or Infinity once it is flushed. */
   readonly #idle = new Map<number, number>();
-  #waited: readonly number[] = [];
   #running = true;
 
-  /** For Ps.monitor. `ended` is called when it stops. Throws RangeError. */
-  constructor(ps: Monitored, control: Control, options: MonitorOptions, ended: () => void) {
+  /** For Ps.monitor. `ended` is called when it stops. Throws RangeError, TypeError. */
+  constructor(ps: Monitored, options: MonitorOptions, ended: () => void) {
     const { intervalMs = DEFAULT_INTERVAL_MS, idleMs = DEFAULT_IDLE_MS } = readOptions(options, OPTIONS, "monitor");
     this.#ps = ps;
-    this.#control = control;
     this.#idleMs = within(idleMs, 0, 3_600_000, "idleMs");
     const cancel = every(within(intervalMs, 1, 60_000, "intervalMs"), () => this.tick());
     this.#stop = () => {
@@ -73,19 +68,6 @@ export class Monitor {
   /** What the timer does; may also be called by hand. Ids of the Ps that were flushed. */
   tick(): number[] {
     if (!this.#running) return [];
-    this.#retake();
-    return this.#flushIdle();
-  }
-
-  #retake(): void {
-    const waiting = this.#control.waiting();
-    waiting.forEach((token, entry) => {
-      if (token !== 0 && token === this.#waited[entry]) this.#ps.requestStop();
-    });
-    this.#waited = waiting;
-  }
-
-  #flushIdle(): number[] {
     const time = now();
     const due: number[] = [];
     for (const { p, state } of this.#ps.list()) {
@@ -96,13 +78,12 @@ export class Monitor {
     const flushed: number[] = [];
     try {
       for (const p of due) {
-        if (this.#ps.flush(p)) {
-          flushed.push(p);
-          this.#idle.set(p, Number.POSITIVE_INFINITY);
-        }
+        if (!this.#ps.flush(p)) continue;
+        flushed.push(p);
+        this.#idle.set(p, Number.POSITIVE_INFINITY);
       }
     } catch (error) {
-      // A lock that is not to be had now: the next tick tries again, and the heap's operations tell the user.
+      // A lock is held: the next tick tries again, and the heap's own operations report it.
       if (!(error instanceof GomallocError)) throw error;
     }
     return flushed;

@@ -1,19 +1,23 @@
 /**
  * Ps: what a thread must hold to allocate, and how the threads of one heap share them.
  *
- * A thread takes a P at its first operation and keeps it. With as many Ps as threads that is all. With more threads than
- * Ps they take turns: a thread without a P waits (in the control block's list), which tells the others. A holder that is
- * idle, with nothing on its stack, gives its P up as soon as it hears that; one that computes is asked after a tick of
- * 10 ms (its state becomes STOPPING) and gives it up at its next operation; one that has lent its P while it waits for
- * something else (BLOCKED) loses it without being asked.
+ * A thread takes a P at its first operation and keeps it. Ps are made on demand: with the default limit of 255 every
+ * thread has its own, and nothing below is ever needed. With a lower limit (the option `procs`) threads take turns. A
+ * thread without a P waits, in the control block's list, which tells the others. A holder that is idle in its event loop
+ * gives its P up as soon as it hears of that. One that computes is asked after a tick of 10 ms (its state becomes
+ * STOPPING) and gives its P up at its next operation. One that has lent its P while it waits for something else (BLOCKED)
+ * loses it without being asked.
  *
- * A holder may also be dead, and perhaps only the event loop of the very thread that waits can bring the news. So nobody
- * waits for Ps that do not move: when none has become free for STALL_MS, the thread makes one beyond the limit. Frees and
- * questions about blocks need no P at all (`look`), nor does the recovery of a dead thread's.
+ * Why turns are kept: a P costs 24 KiB and the spans that it fills. 32 threads that share 4 Ps take 0.4 of the memory that
+ * they take with a P each, and no more time (figures in docs/shared-protocol.md).
+ *
+ * A holder may also be dead, and perhaps only the event loop of the waiting thread can bring the news. So nobody waits for
+ * Ps that do not move: when none has become free for STALL_MS, the thread makes one beyond the limit. Frees and questions
+ * about blocks need no P at all (`look`), nor does the recovery of a dead thread's P.
  *
  * One object per attached heap, for the heap's own thread alone. Invariant: `word[index] === running` exactly while this
- * thread has its P, nobody wants it back and no lock of the host's is held. This is all that an operation looks at: one
- * read of a typed array. Cost of the rest: a call of wasm and a walk of 255 state words at most.
+ * thread has its P, nobody wants it back, and this thread holds no lock through the host. An operation checks only this:
+ * one read of a typed array. Cost of the rest: a call of wasm and a walk of at most 255 state words.
  */
 import { callable, within } from "../base/check.js";
 import {
@@ -43,13 +47,13 @@ import { Monitor, type MonitorOptions } from "./monitor.js";
 import { every, nativeWaitAsync, now, type Words } from "./support.js";
 
 /** Milliseconds that a holder is left alone before it is asked for its P. */
-export const TICK_MS = 10;
+const TICK_MS = 10;
 /** Milliseconds in which no P has become free, after which a thread that sleeps for one makes another. */
 const STALL_MS = 200;
 /** Milliseconds between looks for waiting threads where Atomics.waitAsync is missing. */
 const LISTEN_MS = 20;
-/** Bytes, about, of a P's record: what was asked for when there is no memory for one. */
-const P_BYTES = 16384;
+/** Bytes of a P's record: what OutOfMemoryError names when there is no memory for one. */
+const P_BYTES = 24576;
 /** Never in a state word: there is no state 255. */
 const NEVER = -1;
 
@@ -68,7 +72,7 @@ export interface Host {
   readonly blame: (p: number, why: string) => HeapLockError;
 }
 
-/** Milliseconds that a synchronous call of this thread waits, 0: for ever. */
+/** Milliseconds that a synchronous call of this thread waits, 0: forever. */
 export interface Waits {
   /** For a lock, or for the world to go on. */
   lock: number;
@@ -86,18 +90,18 @@ export class Ps {
   #shared: SharedExports;
   /** Index of the state word of P 0, which is none. */
   readonly #states: number;
-  /** Locks that this thread holds through the host, or is about to. */
+  /** Locks that this thread holds through the host, or is about to take. */
   #pins = 0;
   /** Word indices of those that it holds. */
   readonly #held = new Set<number>();
   #blocked = false;
-  /** Gave its P up because others wait: they come first. */
+  /** This thread gave its P up because others wait: they come first. */
   #yielded = false;
   #turns = 0;
   #stopListening: (() => void) | null = null;
   readonly #monitors = new Set<Monitor>();
   #closed = false;
-  /** Somebody was told that this thread is dead. */
+  /** This thread was reported dead, and its P recovered. */
   #lost = false;
 
   /** For SharedHeap, whose `ps` it is. */
@@ -112,7 +116,7 @@ export class Ps {
 
   // What users call
 
-  /** The Ps that exist. What their state is when the caller looks at it is another matter. */
+  /** The Ps that exist, as they are at the time of the call. */
   list(): Holder[] {
     const words = this.#host.words();
     const list: Holder[] = [];
@@ -128,7 +132,7 @@ export class Ps {
     return this.#running === NEVER && this.#pins === 0 ? 0 : this.#shared.currentP();
   }
 
-  /** The most Ps that are made, 1 to 255, for all threads. Fewer than there are: those that exist stay. */
+  /** How many Ps may be made, 1 to 255, for all threads. Ps beyond a lower limit stay. */
   get limit(): number {
     return this.#shared.procs();
   }
@@ -139,28 +143,28 @@ export class Ps {
   }
 
   /**
-   * Takes a P if this thread has none, and waits for one if all are taken; when none becomes free it makes one beyond the
-   * limit. Its id. Heap operations do this by themselves. Throws OutOfMemoryError, HeapLockError, and ProcsBusyError when
-   * `turnWait` is over before that, or 255 are taken.
+   * Takes a P if this thread has none, and waits for one if all are taken; when none becomes free, makes one beyond the
+   * limit. The P's id. Heap operations do this by themselves. Throws OutOfMemoryError, HeapLockError, and ProcsBusyError
+   * when `turnWait` is over before that, or 255 are taken.
    */
   acquire(): number {
     this.check();
     return this.#shared.currentP();
   }
 
-  /** acquire() that does not block the thread, and so waits within the limit as long as it takes. */
+  /** acquire() without blocking the thread: it waits as long as it takes, and makes no P beyond the limit. */
   async acquireAsync(): Promise<number> {
     if (!this.#ready()) await this.#waitAsync();
     return this.#shared.currentP();
   }
 
   /**
-   * Gives this thread's P up, with what it caches, for others to take; the next operation takes one again. Good before
+   * Gives this thread's P up, with what it caches, for others to take; the next operation takes one again. Call it before
    * long work without the heap. Throws HeapLockError while this thread holds a HeapLock.
    */
   release(): void {
     if (this.#closed) return;
-    if (this.#pins > 0) throw this.#holding("which so cannot give up its P");
+    if (this.#pins > 0) throw this.#holding("which cannot give up its P meanwhile");
     this.#drop();
   }
 
@@ -204,7 +208,7 @@ export class Ps {
   /** turn() that awaits its P and what `fn` returns. */
   async turnAsync<T>(fn: () => PromiseLike<T> | T): Promise<T> {
     callable(fn, "fn");
-    // Counted from here on, so that the P is not given away between being had and being used.
+    // Counted from here on, so that the P is not given away between being taken and being used.
     this.#turns++;
     try {
       await this.acquireAsync();
@@ -214,28 +218,28 @@ export class Ps {
     }
   }
 
-  /** Gives back what an idle P caches. False when it is not idle. Throws HeapLockError. Needs no P. */
+  /** Makes an idle P give back what it caches. False when it is not idle. Throws HeapLockError. Needs no P. */
   flush(p: number): boolean {
     within(p, 1, MAX_PROCS, "p");
     this.look();
     this.#shared.lastStuck();
     if (this.#shared.flushP(p) === 1) return true;
     const stuck = this.#shared.lastStuck();
-    if (stuck !== 0) throw this.#host.blame(stuck, "could not be had to flush a P");
+    if (stuck !== 0) throw this.#host.blame(stuck, "was not available to flush a P");
     return false;
   }
 
-  /** Starts a timer that flushes idle Ps and asks for Ps that others wait for; see MonitorOptions. */
+  /** Starts a timer that flushes Ps which stay idle; see MonitorOptions. */
   monitor(options: MonitorOptions = {}): Monitor {
     this.#alive();
-    const monitor = new Monitor(this, this.#host.control, options, () => this.#monitors.delete(monitor));
+    const monitor = new Monitor(this, options, () => this.#monitors.delete(monitor));
     this.#monitors.add(monitor);
     return monitor;
   }
 
   /**
-   * Asks the holder of one P to give it up, going round among them. False when there is none to ask. Who waits for a P
-   * does this by itself after a tick.
+   * Asks the holder of one P to give it up, each time another one. False when there is none to ask. A thread that waits
+   * for a P does this by itself after a tick.
    */
   requestStop(): boolean {
     const words = this.#host.words();
@@ -244,7 +248,7 @@ export class Ps {
       const at = this.#states + 1 + ((first + i) % MAX_PROCS);
       const word = Atomics.load(words, at);
       const token = tokenOf(word);
-      // A thread without a token is a C program's, which nobody can ask.
+      // A thread without a token is a C program's, which cannot be asked.
       if ((word & 0xff) !== RUNNING || token === 0 || token === this.#host.token) continue;
       if (Atomics.compareExchange(words, at, word, stateWord(token, STOPPING)) === word) return true;
     }
@@ -253,14 +257,14 @@ export class Ps {
 
   // What SharedHeap and HeapLock call
 
-  /** Before every operation: this thread has a P, and keeps it, or takes its turn. */
+  /** Before every operation: makes sure that this thread has a P, if need be by waiting for its turn. */
   check(): void {
     if (this.#word[this.#index] !== this.#running) this.#enter();
   }
 
   /**
-   * Before an operation that needs no P, but may use this thread's: gives it up if others wait for it. The operation does
-   * without when there is none, and never waits.
+   * Before an operation that needs no P but may use this thread's: gives it up if others wait for it. The operation works
+   * without one, and never waits.
    */
   look(): void {
     if (this.#word[this.#index] !== this.#running) this.#ready();
@@ -277,7 +281,7 @@ export class Ps {
     return { p, token: tokenOf(word), state: stateOf(word) };
   }
 
-  /** check(), and the P stays with this thread, which does nothing else, until unpin(). The P's id. */
+  /** check(); then the P stays with this thread until unpin(), and the thread can do nothing else. The P's id. */
   pin(): number {
     if (this.#pins === 0) this.check();
     this.#pins++;
@@ -289,25 +293,25 @@ export class Ps {
     if (--this.#pins === 0 && !this.#closed) this.#bind();
   }
 
-  /** Of a pinned thread: it has taken the lock whose word is at `index`. */
+  /** For a pinned thread that has taken the lock whose word is at `index`. */
   hold(index: number): void {
     this.#held.add(index);
   }
 
-  /** It has given that lock back. */
+  /** For a pinned thread that has given that lock back. */
   letGo(index: number): void {
     this.#held.delete(index);
     this.unpin();
   }
 
-  /** Takes a P at once, or tells that there is none: true when this thread has one. */
+  /** Takes a P if one is free. True when this thread has one. */
   tryAcquire(): boolean {
     return this.#ready() || this.#take();
   }
 
   /**
-   * After a trap in the middle of a call: what it was doing is undone as if the thread had died there, at once or, if it was
-   * stuck, by the next recovery of a dead thread.
+   * After a trap in the middle of a call: undoes what the call was doing as if the thread had died there, at once or, if it
+   * was stuck, by the next recovery of a dead thread.
    */
   abandon(stuck: boolean): void {
     const p = this.#shared.currentP();
@@ -328,7 +332,7 @@ export class Ps {
     this.#stopListening?.();
     const words = this.#host.words();
     const p = this.#shared.currentP();
-    // The P of a thread that was reported dead may be another's by now, and so may the locks.
+    // The P of a thread that was reported dead may belong to another thread by now, and so may the locks.
     const own = p !== 0 && tokenOf(Atomics.load(words, this.#states + p)) === this.#host.token;
     for (const index of this.#held) {
       if (own && (Atomics.load(words, index) & LOCK_OWNER) === p) freeLock(words, index);
@@ -346,8 +350,8 @@ export class Ps {
     if (this.#closed) throw new HeapDisposedError();
   }
 
-  #holding(so: string): HeapLockError {
-    return new HeapLockError(-1, null, `is held by this thread, ${so}`, "call unlock() first");
+  #holding(meanwhile: string): HeapLockError {
+    return new HeapLockError(-1, null, `is held by this thread, ${meanwhile}`, "call unlock() first");
   }
 
   /** The slow half of check(). */
@@ -358,7 +362,7 @@ export class Ps {
   /** True when this thread has a P that it may go on with. */
   #ready(): boolean {
     this.#alive();
-    if (this.#pins > 0) throw this.#holding("which so cannot use the heap");
+    if (this.#pins > 0) throw this.#holding("which cannot use the heap meanwhile");
     if (this.#lost) {
       throw new AttachError("this thread was reported dead and its P recovered; attach again with a new message");
     }
@@ -375,7 +379,7 @@ export class Ps {
     if (word === running) return this.#bind();
     const stopping = stateWord(this.#host.token, STOPPING);
     if (word === stopping) {
-      // Those who asked may have got one meanwhile.
+      // The threads that asked may have got one meanwhile.
       if (this.#host.control.waiters() === 0) {
         if (Atomics.compareExchange(words, this.#states + id, stopping, running) === stopping) return this.#bind();
       }
@@ -398,11 +402,11 @@ export class Ps {
     return true;
   }
 
-  /** Gives up whatever P this thread has, and tells those who wait. */
+  /** Gives up this thread's P, if it has one, and wakes a thread that waits. */
   #drop(): void {
     if (this.#closed) return;
     this.#running = NEVER;
-    // A lent P that nobody took is IDLE after this, too; one that was taken stays with who took it.
+    // A lent P that nobody has taken is IDLE after this, too; one that was taken stays taken.
     this.#blocked = false;
     if (this.#shared.currentP() === 0) return;
     this.#shared.releaseP();
@@ -411,7 +415,7 @@ export class Ps {
 
   #lend(): boolean {
     this.#alive();
-    if (this.#pins > 0) throw this.#holding("which so cannot lend its P");
+    if (this.#pins > 0) throw this.#holding("which cannot lend its P meanwhile");
     if (this.#running === NEVER || this.#blocked) return false;
     this.#running = NEVER;
     if (this.#shared.blockP() === 1) {
@@ -419,7 +423,7 @@ export class Ps {
       this.#host.control.free();
       return true;
     }
-    // Asked to stop: then rather for good.
+    // It was asked to stop, so give it up.
     this.#drop();
     return false;
   }
@@ -441,7 +445,7 @@ export class Ps {
       return this.#bind();
     }
     const stuck = this.#shared.lastStuck();
-    if (stuck !== 0) throw blame(stuck, "could not be had to make a P");
+    if (stuck !== 0) throw blame(stuck, "was not available to make a P");
     const exist = this.list().length;
     if (exist === 0 || (beyond && exist < MAX_PROCS)) throw new OutOfMemoryError(P_BYTES);
     return false;
@@ -502,13 +506,13 @@ export class Ps {
     }
   }
 
-  /** From the first P on: hears, whenever this thread has nothing else to do, that somebody waits for one. */
+  /** From the first P on: listens, whenever this thread has nothing else to do, for threads that wait for one. */
   #listen(): void {
     if (this.#stopListening !== null) return;
     const waitAsync = nativeWaitAsync();
     const { control } = this.#host;
     const { buffer } = this.#host.words();
-    // A heap of one thread has nobody to listen to.
+    // A heap of one thread has no others to listen to.
     if (buffer instanceof ArrayBuffer) {
       this.#stopListening = () => {};
       return;

@@ -1,8 +1,8 @@
 /**
- * A heap of one thread in the clothes of a shared one: where memory cannot be shared, the same program runs alone.
+ * A heap of one thread with the methods of a shared one: where memory cannot be shared, the same program runs alone.
  *
- * Over the unshared host flavour this stands in for the exports that only the shared one has. There is one P, number 1,
- * and one lock, number 0; both have their words in a block of the heap, as the shared flavour has them in its record.
+ * This supplies, over the unshared host flavour, the exports that only the shared one has. There is one P, number 1, and
+ * one lock, number 0; both have their words in a block of the heap.
  */
 import type { HostExports } from "../base/abi.js";
 import { OutOfMemoryError } from "../base/errors.js";
@@ -46,7 +46,6 @@ export function soloExports(exports: HostExports, words: () => Words): SharedExp
     unblockP: () => (is(BLOCKED) ? become(RUNNING) : 0),
     setProcs() {},
     procs: () => 1,
-    numPs: () => 1,
     flushP(id) {
       if (id !== THE_P || !is(IDLE)) return 0;
       exports.releaseAll();

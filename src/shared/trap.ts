@@ -7,10 +7,10 @@
  */
 
 /** What a trap is for. */
-export type OnTrap = (error: WebAssembly.RuntimeError) => unknown;
+type OnTrap = (error: WebAssembly.RuntimeError) => unknown;
 
 /** `f`, whose traps are given to `onTrap`; what that returns is thrown instead. */
-export function guard<A extends unknown[], R>(f: (...args: A) => R, onTrap: OnTrap): (...args: A) => R {
+function guard<A extends unknown[], R>(f: (...args: A) => R, onTrap: OnTrap): (...args: A) => R {
   return (...args) => {
     try {
       return f(...args);

@@ -261,7 +261,7 @@ describe("the monitor", () => {
     expect(monitor.tick()).toEqual([]);
   });
 
-  it("asks for a P that somebody has waited for since the tick before", async () => {
+  it("leaves asking for a P to the thread that waits for one", async () => {
     const heap = create({ procs: 2 });
     const other = join(heap);
     other.malloc(8);

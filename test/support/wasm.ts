@@ -137,7 +137,9 @@ export interface SharedCollectorExports extends CollectorExports {
 }
 
 /** What build/gomalloc-host-shared.wasm exports beyond the host ABI. Ps are 1..255, a result of 0 is none or no. */
-export interface HostSharedExports extends HostExports, SharedMallocExports, SharedExports, SharedCollectorExports {}
+export interface HostSharedExports extends HostExports, SharedMallocExports, SharedExports, SharedCollectorExports {
+  numPs(): number;
+}
 
 interface ExportsOf {
   malloc: MallocExports;
