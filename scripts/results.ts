@@ -1,6 +1,6 @@
 /**
  * Makes docs/results.md, and the figures of README.md between their marks, from bench/results/*.json, which the benchmarks
- * leave with --write. The only source of these figures: test/house/results.test.ts fails when a page differs.
+ * leave with --write. The only source of these figures: test/bench/results.test.ts fails when a page differs.
  *
  *   npm run results                            both pages
  *   npx tsx scripts/results.ts --from FOLDER   prints docs/results.md of the results in another folder

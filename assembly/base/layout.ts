@@ -303,7 +303,7 @@ export class MHeap {
 @inline export const P_SHADED: u32 = P_GATE + 64;
 @inline export const SHADED_MAX: u32 = 127;
 @inline export const P_RECORD_SIZE: u32 = SHARED ? (SHARED_GC ? P_SHADED + 512 : HEAP_P + 192) : 0;
-/** The collector's own fields (gc/state.ts). */
+/** The collector's own fields (base/gcstate.ts). */
 @inline export const HEAP_GC: u32 = SHARED ? P_RECORD_SIZE : (HEAP_P + 15) & ~15;
 @inline export const GC_SIZE: u32 = GC ? (SHARED ? 1088 : 768) : 0;
 @inline export const HEAP_ARENA_MAP: u32 = SHARED ? P_RECORD_SIZE + GC_SIZE : GC ? HEAP_GC + GC_SIZE : HEAP_P; // u32[1024]
