@@ -12,7 +12,7 @@ import { ROOT } from "../../scripts/build-tools.ts";
 import { FLAVOURS } from "../../scripts/build-wasm.ts";
 import { SIZE_CLASSES } from "../../src/base/sizeclasses.ts";
 import { INVARIANTS } from "../../src/heap/invariants.ts";
-import { mentions, resolves, withFolders } from "./names.ts";
+import { mentions, resolves, withFolders } from "./support/names.ts";
 
 const FILES = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], { cwd: ROOT })
   .toString()
@@ -25,7 +25,7 @@ const TEXTS = FILES.filter(
   (file) =>
     /^(README|CONTRIBUTING|CHANGELOG)\.md$|^(docs|native|test|bench)\/.*\.md$/.test(file) ||
     /^(assembly|src|bench|scripts|test|rt.*)(\/.*)?\.ts$/.test(file),
-).filter((file) => !file.startsWith("test/house/names"));
+).filter((file) => !file.includes("test/house/"));
 
 /** Not of this repository: what programs of a reader and of other projects are called, and what stands for a name. */
 const ELSEWHERE = new Set([
@@ -35,7 +35,7 @@ const ELSEWHERE = new Set([
   ...[".../emscripten.js", "node_modules/gomalloc/rt-gc.ts", "./node_modules/gomalloc/rt-gc.ts"],
   // Other projects and their files.
   ...["runtime/mksizeclasses.go", "benchmark.js", "sql.js", "libarchive.js", "lvm.c", "lstrlib.c", "safe_u128.spec.ts"],
-  ...["figures.json", "bench/results/NAME.json", "FOLDER/NAME.json"],
+  ...["figures.json", "NAME.test.ts", "bench/results/NAME.json", "FOLDER/NAME.json"],
   // A function's name in a module.
   "assembly/alloc/malloc/mallocSlow",
 ]);
