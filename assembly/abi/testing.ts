@@ -11,6 +11,7 @@ export { classPages, classSize } from "../alloc/init";
 export { classOfSize } from "../gc/mallocgc";
 export { summarize as pallocSumOf } from "../heap/pallocsum";
 
+import { brokenLaw as foundBroken } from "../central/laws";
 import { ARENA_SHIFT, MAX_SMALL_SIZE, PAGE_SHIFT } from "../base/config";
 import { ARENA_BITS, ARENA_RECORD_SIZE, ARENA_SCAV, HEAP_ARENA_MAP } from "../base/layout";
 import { arenaOf, central, heap, mheap, mlocal, rowIndex } from "../base/state";
@@ -32,6 +33,11 @@ import {
 } from "../heap/pagealloc";
 import { pageCacheAlloc, pageCacheFlush, pageCacheRefill } from "../heap/pagecache";
 import { mergeSums as mergeSumsImpl } from "../heap/pallocsum";
+
+/** The law that a check in the heap's operations has found broken (central/laws.ts), 0: none. */
+export function brokenLaw(): u32 {
+  return foundBroken;
+}
 
 let space: u32 = 0;
 let spaceEnd: u32 = 0;

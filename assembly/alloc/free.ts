@@ -13,6 +13,7 @@
  * In a shared heap that is so for blocks of spans that the thread's P owns; those of others go to central/remote.ts.
  */
 
+import { checkGroup } from "../central/laws";
 import { isCollectedSpan } from "../base/gcstate";
 import { ARENA_PAGES, ARENA_SHIFT, HOST, NUM_ARENAS, PAGE_SHIFT, SHARED } from "../base/config";
 import {
@@ -325,6 +326,7 @@ function freeSlot(r: PageRecord, span: MSpan, slot: u32): i32 {
   // Those that others have freed are this P's to take over.
   if ((remoteBits(span, i) & bit) != 0 || giveSlots(span, i, bit, cached) != 0) return MISUSE_DOUBLE_FREE;
   // A group of the cached span waits for the mcache in partialMask; any other span is the mcentral's.
+  checkGroup(span, i);
   if (!cached && row.span != addressOf(span)) release(span, ~(g.allocCache | g.freed) == 0);
   return MISUSE_NONE;
 }

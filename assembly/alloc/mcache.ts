@@ -10,6 +10,7 @@
  * but for a new span.
  */
 
+import { checkSpan } from "../central/laws";
 import { FINALIZE, NUM_ROWS, SHARED } from "../base/config";
 import { FULL, Group, MSpan, Row } from "../base/layout";
 import { STAT_GROUP_REFILLS, STAT_REFILLS, STAT_SPAN_REFILLS, count, countTaken, countLoaded } from "../base/counters";
@@ -132,6 +133,7 @@ export function refill(address: u32): u32 {
   row.tail = tail;
   row.base = span.startAddr + (i << 6) * row.elemsize;
   countLoaded(here(), row);
+  checkSpan(span);
   return group;
 }
 

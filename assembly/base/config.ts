@@ -65,10 +65,8 @@
 @inline export const SHARED_GC: bool = GC && SHARED;
 /** True where every cycle's marks are checked by a second marking if the program asks for it (gc/checkmark.ts). */
 @inline export const CHECKMARK: bool = HOST || (ASC && isDefined(GOMALLOC_CHECKMARK));
-/** True where such a check that fails traps. */
-@inline export const CHECKMARK_TRAPS: bool = isDefined(GOMALLOC_TEST);
-/** True where locks check their order. */
-@inline export const CHECK_LOCKS: bool = isDefined(GOMALLOC_TEST);
+/** True in the test flavours: laws are checked where they may break (central/laws.ts), and the order of locks. */
+@inline export const CHECK: bool = isDefined(GOMALLOC_TEST);
 /** The highest number of a P: it fits mspan.owner, where 0 is nobody. */
 @inline export const MAX_PS: u32 = 255;
 /** For walks of all records, that of nobody (0) first: with one thread it is the only one. */

@@ -14,7 +14,7 @@
  * With one thread lock, lockSoon and unlock do nothing, and callers need not ask how many there are.
  */
 
-import { CHECK_LOCKS, MAX_PS, SHARED_GC, SHARED } from "./config";
+import { CHECK, MAX_PS, SHARED_GC, SHARED } from "./config";
 import { HEAP_LOCKS, LOCK_GC, LOCK_ACQUIRED, LOCK_CONTENDED, LOCK_SHIFT, LOCK_WAITS } from "./layout";
 import { canBlock, lockPatience } from "./options";
 import { heap } from "./state";
@@ -83,7 +83,7 @@ function bump(at: usize): void {
 /** Take lock `i`. False when patience ran out: nothing is held then. */
 export function lock(i: u32): bool {
   if (!SHARED) return true;
-  if (CHECK_LOCKS) {
+  if (CHECK) {
     if (held & before(rank(i))) unreachable();
   }
   const at = lockAddress(i);
@@ -114,7 +114,7 @@ export function lockSoon(i: u32): bool {
 
 function noteTaken(i: u32, at: u32): bool {
   bump(at + LOCK_ACQUIRED);
-  if (CHECK_LOCKS) held |= rank(i);
+  if (CHECK) held |= rank(i);
   return true;
 }
 
@@ -194,7 +194,7 @@ export function pause(at: u32, word: u32): void {
 /** Give lock `i` back. */
 export function unlock(i: u32): void {
   if (!SHARED) return;
-  if (CHECK_LOCKS) {
+  if (CHECK) {
     if ((held & rank(i)) == 0) unreachable();
     held &= ~rank(i);
   }
@@ -204,7 +204,7 @@ export function unlock(i: u32): void {
 
 /** Give lock `i`, which this thread has taken over, back to the dead. */
 export function handOver(i: u32, dead: u32): void {
-  if (CHECK_LOCKS) held &= ~rank(i);
+  if (CHECK) held &= ~rank(i);
   atomic.store<u32>(lockAddress(i), dead | WAITERS);
 }
 
@@ -215,6 +215,6 @@ export function takeOver(i: u32, dead: u32): bool {
   if ((word & ~WAITERS) != dead) return false;
   // Only bit 31 can have been set meanwhile.
   if (atomic.cmpxchg<u32>(at, word, self | WAITERS) != word) return takeOver(i, dead);
-  if (CHECK_LOCKS) held |= rank(i);
+  if (CHECK) held |= rank(i);
   return true;
 }

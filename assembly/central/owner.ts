@@ -12,6 +12,7 @@
  * Lock: C of the row. Cost: O(pages of the span).
  */
 
+import { checkSpan } from "./laws";
 import { spanAt } from "./mspan";
 import { PAGE_SHIFT } from "../base/config";
 import { isCommon } from "../base/gcstate";
@@ -55,6 +56,7 @@ export function abandon(record: u32, span: MSpan): void {
   addSpan(heap, span);
   if (span.partialMask) pushPartial(centralOf(heap, span.row), span);
   setOwner(span, heap);
+  checkSpan(span);
 }
 
 /** A span of the P at `record`, in no list any more, becomes nobody's. Under H. False: the lock was not to be had. */

@@ -5,6 +5,7 @@
  * Lock: P; H for a span that goes back. Cost: O(groups).
  */
 
+import { checkSpan } from "./laws";
 import { countReturned } from "../base/counters";
 import { SHARED } from "../base/config";
 import { FLAG_EMPTY, FLAG_FULL, FLAG_LISTED, MCentral, MSpan, Row, FULL } from "../base/layout";
@@ -40,6 +41,7 @@ export function evict(record: u32, row: Row): MSpan | null {
   clearRowOf(record, row);
   if (some) reopenFree(span, i);
   else g.freed = FULL;
+  checkSpan(span);
   return span;
 }
 
@@ -80,7 +82,8 @@ export function release(span: MSpan, maybeEmpty: bool): void {
   if (maybeEmpty && isEmptyUncached(span)) {
     if (listed) unlinkPartial(c, span);
     retainOrFree(c, span);
-  } else if (!listed) {
-    pushPartial(c, span);
+  } else {
+    if (!listed) pushPartial(c, span);
+    checkSpan(span);
   }
 }

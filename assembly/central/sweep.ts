@@ -11,6 +11,7 @@
  * Owner: the P. Cost: O(groups) a span.
  */
 
+import { checkSpan } from "./laws";
 import { addWord } from "../base/words";
 import { FINALIZE, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
 import { MSpan, SPAN_IN_USE, OBJECT_AT } from "../base/layout";
@@ -131,6 +132,7 @@ export function sweepSlots(span: MSpan): u32 {
   span.sweepgen = mheap().sweepgen;
   clearMarks(span);
   account(span.npages, dead, <u64>dead * <u64>slotSize(span.row));
+  checkSpan(span);
   if (left == 0) return SWEPT_EMPTY;
   return partial ? SWEPT_PARTIAL : SWEPT_FULL;
 }

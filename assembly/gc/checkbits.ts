@@ -8,7 +8,7 @@
  * Owner: the thread that marks, with the world stopped. Cost: 1/64 of the arenas with objects, during the pass.
  */
 
-import { ARENA_PAGES, ARENA_SHIFT, ASC, CHECKMARK_TRAPS, NUM_ARENAS, PAGE_SHIFT } from "../base/config";
+import { ARENA_PAGES, ARENA_SHIFT, ASC, CHECK, NUM_ARENAS, PAGE_SHIFT } from "../base/config";
 import { FLAG_FULL, OBJECT_AT } from "../base/layout";
 import { rowAt, rowAddress, syncMemory } from "../base/state";
 import { gcState, isCollected, markWord } from "../base/gcstate";
@@ -110,5 +110,5 @@ function fail(p: u32): void {
   const g = gcState();
   if (g.checkFailedAt == 0) g.checkFailedAt = p;
   if (ASC) throw new Error("gomalloc: an object in use is not marked");
-  if (CHECKMARK_TRAPS) unreachable();
+  if (CHECK) unreachable();
 }

@@ -1,0 +1,54 @@
+/**
+ * The laws of a span and its groups as checks, made where they may break: at the end of each operation on a span. In the
+ * test flavours only (CHECK); elsewhere they compile to nothing. A law that is broken traps, and brokenLaw tells its number
+ * (check/invariants.ts has them all, and validate checks them for the whole heap).
+ *
+ * May be asked by whoever owns the span: its P, or a thread that has it in hand. Cost: O(groups).
+ */
+
+import { CHECK, GC, SHARED } from "../base/config";
+import { FLAG_EMPTY, FLAG_LISTED, FULL, MSpan, SPAN_IN_USE } from "../base/layout";
+import { groupOf, isEmpty, isFull, validBits } from "./mspan";
+
+/** The law that was found broken; 0: none. */
+export let brokenLaw: u32 = 0;
+
+@inline const LAW_SPAN: u32 = 22;
+@inline const LAW_OUTSIDE: u32 = 30;
+@inline const LAW_TWICE: u32 = 31;
+@inline const LAW_FULL: u32 = 32;
+@inline const LAW_PARTIAL: u32 = 33;
+@inline const LAW_PLACE: u32 = 41;
+@inline const LAW_EMPTY: u32 = 42;
+
+function demand(yes: bool, law: u32): void {
+  if (yes) return;
+  brokenLaw = law;
+  unreachable();
+}
+
+/** Group `i` of a span: its words say of each slot one thing, and partialMask says whether any is free. */
+export function checkGroup(span: MSpan, i: u32): void {
+  if (!CHECK) return;
+  const g = groupOf(span, i);
+  const valid = validBits(span, i);
+  if (isFull(span, i)) {
+    demand(g.allocCache == 0 && g.freed == FULL, LAW_FULL);
+    return;
+  }
+  demand(((g.allocCache | ~g.freed) & ~valid) == 0, LAW_OUTSIDE);
+  demand((g.allocCache & g.freed) == 0, LAW_TWICE);
+  const partial = (((<u32>span.partialMask) >> i) & 1) != 0;
+  demand(!partial || (g.allocCache | (g.freed & valid)) != 0, LAW_PARTIAL);
+}
+
+/** A small span, and all of its groups. What it is listed as fits what it has. */
+export function checkSpan(span: MSpan): void {
+  if (!CHECK) return;
+  const flags = span.flags & (FLAG_LISTED | FLAG_EMPTY);
+  demand(<u32>span.ngroups == (<u32>span.nelems + 63) >> 6, LAW_SPAN);
+  demand(!(GC || SHARED) || span.state == SPAN_IN_USE, LAW_SPAN);
+  demand(flags != (FLAG_LISTED | FLAG_EMPTY) && (flags != FLAG_LISTED || span.partialMask != 0), LAW_PLACE);
+  demand(flags != FLAG_EMPTY || isEmpty(span), LAW_EMPTY);
+  for (let i: u32 = 0; i < span.ngroups; i++) checkGroup(span, i);
+}
