@@ -120,6 +120,8 @@ export interface TestExports extends HostExports {
   cClassOfSize(size: number): number;
   fittedPages(size: number): number;
   scratch(): number;
+  /** The law that a check of the test flavours has found broken; 0: none. */
+  brokenLaw(): number;
 }
 
 /** What build/gomalloc-shared.wasm exports beyond the malloc family. */
