@@ -173,7 +173,14 @@ describe.each(["test", "test-shared"] as const)("%s flavour", (flavour) => {
       expect(heap.e.validate()).toBe(42);
     });
     it("a slot that is said to be zero is not: 34", () => {
-      expect(view.getUint16(field(span, "dirtyMask"), true)).toBe(0);
+      // Of pages that were never used: a heap of few pages has some that its first spans have given back.
+      const isClean = () => view.getUint16(field(span, "dirtyMask"), true) === 0 && cache(1) === FULL;
+      for (let i = 0; i < 100 * SLOTS && !isClean(); i++) {
+        take(1);
+        span = heap.e.spanOf(blocks.at(-1) as number);
+        view = new DataView(heap.mem.memory.buffer);
+      }
+      expect(isClean()).toBe(true);
       expect(heap.e.validateDeep()).toBe(0);
       view.setUint32(view.getUint32(field(span, "startAddr"), true) + 64 * SIZE, 1, true);
       expect(heap.e.validateDeep()).toBe(34);
