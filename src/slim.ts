@@ -1,7 +1,7 @@
 /**
  * gomalloc/slim: the host API without wasm inside. The option `wasm` is required: a URL, bytes or a compiled module of
- * gomalloc-host.wasm, which the package has as gomalloc/gomalloc-host.wasm. Everything else is as in the entry gomalloc,
- * and the classes are the same ones. Only instantiateWith has some wasm left: the 2 kB of its jump table.
+ * gomalloc-host.wasm, which the package has as gomalloc/gomalloc-host.wasm. Everything else is as in the entry
+ * gomalloc, and the classes are the same ones. Only instantiateWith has some wasm left: the 2 kB of its jump table.
  */
 import type {
   CreateHeapAsyncOptions as AnyHeapAsyncOptions,

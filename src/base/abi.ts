@@ -23,7 +23,9 @@ export const M_RESERVE = 4;
 /** Value of M_MISUSE with which a misused C call returns instead of trapping. */
 export const MISUSE_RETURN = 1;
 
-/** What the host flavour exports, as far as the host API calls it. Addresses and sizes are signed 32-bit numbers here. */
+/**
+ * What the host flavour exports, as far as the host API calls it. Addresses and sizes are signed 32-bit numbers here.
+ */
 export interface HostExports {
   init(heapBase: number): void;
   mallopt(param: number, value: number): number;
@@ -113,8 +115,8 @@ export async function instantiateAsync(
 function cannotInstantiate(cause: unknown): ModuleLoadError {
   const why = cause instanceof Error ? cause.message : show(cause);
   return new ModuleLoadError(
-    `the module cannot be instantiated over the heap's memory: ${why}. Pass the flavour that belongs to this function: ` +
-      "gomalloc-host.wasm for createHeap, gomalloc-host-shared.wasm for createSharedHeap",
+    `the module cannot be instantiated over the heap's memory: ${why}. Pass the flavour that belongs to this ` +
+      "function: gomalloc-host.wasm for createHeap, gomalloc-host-shared.wasm for createSharedHeap",
     { cause },
   );
 }

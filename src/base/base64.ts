@@ -1,6 +1,6 @@
 /** Decoding of the inlined module with what Node, Deno, Bun and every browser have. O(bytes). */
 
-/** The bytes that a base64 text without line breaks stands for. */
+/** The bytes of a base64 text without line breaks. */
 export function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
   const binary = atob(text);
   const bytes = new Uint8Array(binary.length);

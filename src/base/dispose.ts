@@ -1,10 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
- * Disposing of things: the key of explicit resource management, also on engines that do not have it yet, and the steps of
- * a disposal, of which some run code of the user's.
+ * Disposing of things: the key of explicit resource management, also on engines that do not have it yet, and the steps
+ * of a disposal, of which some run code of the user's.
  */
 
-/** Symbol.dispose, or the registered symbol that stands in for it. */
+/** Symbol.dispose, or a registered symbol where the engine lacks it. */
 export const DISPOSE: typeof Symbol.dispose =
   (Symbol as { dispose?: typeof Symbol.dispose }).dispose ?? (Symbol.for("Symbol.dispose") as typeof Symbol.dispose);
 

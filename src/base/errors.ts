@@ -30,7 +30,7 @@ export type MisuseKind =
   | "foreign-pointer"
   /** The pointer points into a block, not at its start. */
   | "interior-pointer"
-  /** A small pointer-free object of mallocgc, which shares its block with others and has no free of its own. */
+  /** A small pointer-free object of mallocgc, which shares its block with others and cannot be freed alone. */
   | "tiny-block";
 
 const MISUSE_KINDS: readonly MisuseKind[] = ["double-free", "foreign-pointer", "interior-pointer", "tiny-block"];
@@ -69,7 +69,9 @@ export function refusal(kind: number, ptr: number, operation: "free" | "realloc"
   return new MisuseError(name, ptr, operation);
 }
 
-/** validate() found an invariant of the heap broken: memory of the heap's own was overwritten, or the heap has a bug. */
+/**
+ * validate() found an invariant of the heap broken: memory of the heap's own was overwritten, or the heap has a bug.
+ */
 export class InvariantError extends GomallocError {
   override readonly name = "InvariantError";
   readonly code = "ERR_INVARIANT";
@@ -83,13 +85,15 @@ export class InvariantError extends GomallocError {
     readonly address: number,
   ) {
     super(
-      `invariant ${invariant} broken at ${hex(address)}: ${description}; look for a write beyond a block or after its free, ` +
-        "and go on in a new heap",
+      `invariant ${invariant} broken at ${hex(address)}: ${description}; look for a write beyond a block or after ` +
+        "its free, and go on in a new heap",
     );
   }
 }
 
-/** Another heap has memory where a heap was to be made: both would give out the same blocks. Nothing was changed. */
+/**
+ * Another heap has part of the memory that a heap was to get: both would give out the same blocks. Nothing was changed.
+ */
 export class HeapOverlapError extends GomallocError {
   override readonly name = "HeapOverlapError";
   readonly code = "ERR_HEAP_OVERLAP";
@@ -100,8 +104,8 @@ export class HeapOverlapError extends GomallocError {
     remedy: string,
   ) {
     super(
-      `another heap has a part of this memory from heapBase ${hex(heapBase)} on: ${remedy}, or pass an address behind what ` +
-        "it has",
+      `another heap has a part of this memory from heapBase ${hex(heapBase)} on: ${remedy}, or pass an address ` +
+        "behind what it has",
     );
   }
 }
@@ -136,13 +140,13 @@ export class NotAnObjectError extends GomallocError {
     readonly operation: string,
   ) {
     super(
-      `${operation}(${hex(address)}): no live object of the collector's is there; pass the address of one that a root has ` +
-        "kept alive",
+      `${operation}(${hex(address)}): no live object of the collector's is there; pass the address of one that a ` +
+        "root has kept alive",
     );
   }
 }
 
-/** A pin that is not there was to be undone, or a pinned object was to be freed or reallocated. Nothing was changed. */
+/** An object that is not pinned was unpinned, or a pinned one freed or reallocated. Nothing was changed. */
 export class PinError extends GomallocError {
   override readonly name = "PinError";
   readonly code = "ERR_PIN";
@@ -155,14 +159,14 @@ export class PinError extends GomallocError {
     readonly operation: "free" | "realloc" | "unpin",
   ) {
     const why =
-      kind === "pinned" ? "the object is pinned: unpin it first" : "it is not pinned: each pin takes one unpin";
+      kind === "pinned" ? "the object is pinned: unpin it first" : "it is not pinned: call unpin once for each pin";
     super(`${operation}(${hex(address)}): ${why}`);
   }
 }
 
 /**
- * `checkmark` has found an object that is in use and that the cycle had not marked: some pointer was stored past the write
- * barrier. The object was kept, and so was what it points to; the heap is intact.
+ * `checkmark` has found an object that is in use but was not marked by the cycle: a pointer was stored without the
+ * write barrier. The object and what it points to were kept; the heap is intact.
  */
 export class CheckmarkError extends GomallocError {
   override readonly name = "CheckmarkError";
@@ -173,8 +177,8 @@ export class CheckmarkError extends GomallocError {
     readonly address: number,
   ) {
     super(
-      `the object at ${hex(address)} is in use, but the cycle had not marked it: a pointer to it was stored without the ` +
-        "write barrier; store pointers by writePointer, copy, clear, or the store of a handle",
+      `the object at ${hex(address)} is in use, but the cycle had not marked it: a pointer to it was stored without ` +
+        "the write barrier; store pointers by writePointer, copy, clear, or the store of a handle",
     );
   }
 }
@@ -222,17 +226,17 @@ export interface Holder {
   readonly state: PState;
 }
 
-/** What to do about somebody who holds something for too long. */
+/** What to do about a thread that holds something for too long. */
 const WAITED_REMEDY =
-  "if that thread is dead, return to the event loop so that watch() hears of it, or call reap() with its message or token; " +
-  "if it lives, it has to give it back";
+  "if that thread is dead, return to the event loop so that watch() hears of it, or call reap() with its message or " +
+  "token; if it lives, it must give it back";
 /** The same where the holder does not exist. */
 const OVERWRITTEN_REMEDY =
-  "there is no such P, so the word was overwritten: validate() tells more; look for a write beyond a block, and go on in a " +
-  "new heap";
+  "there is no such P, so the word was overwritten: validate() tells more; look for a write beyond a block, and go " +
+  "on in a new heap";
 
 /**
- * A lock of a shared heap could not be had in time. Nothing was changed. If its holder is dead, tell the heap so
+ * A lock of a shared heap was not available in time. Nothing was changed. If its holder is dead, tell the heap
  * (SharedHeap.reap), and the lock becomes free.
  */
 export class HeapLockError extends GomallocError {
@@ -240,7 +244,10 @@ export class HeapLockError extends GomallocError {
   readonly code = "ERR_HEAP_LOCK";
 
   constructor(
-    /** Number of the lock: 0 is the heap's, others the mcentrals', 221 and 222 the collector's; -1: none of these, or given back. */
+    /**
+     * Number of the lock: 0 is the heap's, others the mcentrals', 221 and 222 the collector's; -1: none of these, or
+     * given back.
+     */
     readonly lock: number,
     /** Who held it; null when it was given back meanwhile. */
     readonly owner: Holder | null,
@@ -258,15 +265,15 @@ export class ProcsBusyError extends GomallocError {
   readonly code = "ERR_PROCS_BUSY";
 
   constructor(
-    /** The Ps and who has them. */
+    /** The Ps and the threads that have them. */
     readonly holders: readonly Holder[],
     /** Milliseconds waited. */
     readonly waited: number,
   ) {
     super(
       `no P became free in ${Math.round(waited)} ms: ${holders.map(holder).join(", ")}; raise the option procs or ` +
-        "turnWait, let threads that do other work call heap.release(), or wait with ps.acquireAsync(); of dead threads, " +
-        "return to the event loop so that watch() hears, or call reap()",
+        "turnWait, let threads that do other work call heap.release(), or wait with ps.acquireAsync(); of dead " +
+        "threads, return to the event loop so that watch() hears, or call reap()",
     );
   }
 }
@@ -277,13 +284,13 @@ export class SharedMemoryUnavailableError extends GomallocError {
   readonly code = "ERR_SHARED_MEMORY_UNAVAILABLE";
 }
 
-/** A thread cannot join a shared heap, or is no longer taken for one of its threads. */
+/** A thread cannot join a shared heap, or was reported dead and is no longer one of its threads. */
 export class AttachError extends GomallocError {
   override readonly name = "AttachError";
   readonly code = "ERR_ATTACH";
 }
 
-/** A thread died and left the heap in a state that could not be repaired. Thrown where no callback takes the report. */
+/** What a dead thread left in the heap could not be repaired. Thrown when no callback takes the report. */
 export class UnrepairedHeapError extends GomallocError {
   override readonly name = "UnrepairedHeapError";
   readonly code = "ERR_UNREPAIRED_HEAP";
@@ -293,8 +300,8 @@ export class UnrepairedHeapError extends GomallocError {
     readonly left: Holder,
   ) {
     super(
-      `what a dead thread left cannot be repaired yet: ${holder(left)}; reap() the other dead threads, one of which holds ` +
-        "a lock, and this one again",
+      `what a dead thread left cannot be repaired yet: ${holder(left)}; reap() the other dead threads, one of which ` +
+        "holds a lock, and this one again",
     );
   }
 }
@@ -306,7 +313,7 @@ const MARK_LOCK = 222;
 function lockName(lock: number): string {
   if (lock === 0) return "the heap lock";
   if (lock === GC_LOCK) return "the lock of the collector's tables";
-  return lock === MARK_LOCK ? "the lock of who marks" : `the lock of mcentral ${lock}`;
+  return lock === MARK_LOCK ? "the marker's lock" : `the lock of mcentral ${lock}`;
 }
 
 function holder({ p, token, state }: Holder): string {

@@ -86,7 +86,10 @@ export const COLLECTOR_NAMES: readonly (keyof CollectorExports)[] = Object.keys(
   gcStat: 0,
 } satisfies Record<keyof CollectorExports, 0>) as (keyof CollectorExports)[];
 
-/** Bits of gcDue: the trigger is reached, a cycle is marking; 1: an allocation owes marking. Above them the cycles begun. */
+/**
+ * Bits of gcDue: the trigger is reached, a cycle is marking; 1: an allocation owes marking. Above them the cycles
+ * begun.
+ */
 export const DUE_START = 2;
 export const DUE_MARKING = 8;
 export const DUE_CYCLES_SHIFT = 4;
@@ -119,7 +122,10 @@ export const STAT_OVERFLOWS = 13;
 /** Bytes scanned by the running or last cycle. */
 export const STAT_SCAN_WORK = 14;
 export const STAT_TYPES = 20;
-/** Cycles whose marks were checked, cycles that found no memory for that, and the object that a check has noted; 0: none. */
+/**
+ * Cycles whose marks were checked, cycles that found no memory for that, and the object that a check has noted; 0:
+ * none.
+ */
 export const STAT_CHECKED = 25;
 export const STAT_UNCHECKED = 26;
 export const STAT_CHECK_FAILED_AT = 27;

@@ -141,7 +141,7 @@ export interface MemStats extends GCMemStats {
   readonly mallocs: number;
   /** Objects ever freed. */
   readonly frees: number;
-  /** Live objects: mallocs - frees. Every tiny object is one, for it cannot be freed by hand. */
+  /** Live objects: mallocs - frees. Every tiny object counts, because it cannot be freed by hand. */
   readonly heapObjects: number;
   /** Objects that the tiny allocator put into a 16-byte block with others: objects saved. */
   readonly tinyAllocs: number;

@@ -19,8 +19,8 @@ export interface HeapType {
 }
 
 /**
- * True when objects of the type go to scan spans. Throws RangeError when the type contradicts itself, TypeError for what
- * is no type. O(1).
+ * True when objects of the type go to scan spans. Throws RangeError when the type contradicts itself, TypeError for
+ * what is no type. O(1).
  */
 export function needsScan(type: HeapType | null): boolean {
   if (type === null) return false;

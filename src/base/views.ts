@@ -1,9 +1,9 @@
 /**
  * Views of a memory that never go stale.
  *
- * Growing a WebAssembly.Memory detaches its ArrayBuffer: every typed array over it then has length 0. The heap grows its
- * memory whenever it has to, and so may anyone who shares it. Therefore nothing here hands out a typed array without
- * looking at a length first. (Asking the memory for its buffer would cost some 15 ns every time.)
+ * Growing a WebAssembly.Memory detaches its ArrayBuffer: every typed array over it then has length 0. The heap grows
+ * its memory whenever it has to, and so may anyone who shares it. Therefore nothing here hands out a typed array
+ * without looking at a length first. (Asking the memory for its buffer would cost some 15 ns every time.)
  *
  * A shared memory's buffer is never detached, it only stays short: src/shared/views.ts asks the memory every time. That
  * is why everything here has the kind of buffer as a type parameter.
@@ -33,8 +33,8 @@ interface ArraysOver<B extends ArrayBufferLike> {
 }
 
 /**
- * The array of type `T`, over a buffer of kind `B`. A constructor's own type does not tell: TypeScript takes it for one of
- * arrays over an ArrayBuffer.
+ * The array of type `T`, over a buffer of kind `B`. A constructor's own type does not tell: TypeScript takes it for one
+ * of arrays over an ArrayBuffer.
  */
 export type ViewOver<T extends ArrayBufferView, B extends ArrayBufferLike> = T extends {
   readonly [Symbol.toStringTag]: infer Name extends keyof ArraysOver<B>;

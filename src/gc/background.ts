@@ -3,11 +3,12 @@
  * The collector in the background: pieces of work between the program's own tasks.
  *
  * A turn does one thing: it marks or sweeps for its budget, or begins a cycle that is due, by the trigger or because
- * the last one is two minutes ago. While there is work the next turn comes after `intervalMs`, else after `idleMs`.
- * Turns are timers, in browsers put off further until the page is idle; in Node they keep no process alive.
+ * the last one was two minutes ago. While there is work the next turn comes after `intervalMs`, else after `idleMs`.
+ * Turns are timers, which browsers delay further until the page is idle; in Node they keep no process alive.
  *
- * Since a turn is a task of its own, no cycle begins within a task of the program's: what that has in its variables is
- * safe until it gives the thread back, unless the option `auto` is on.
+ * A turn is a task of its own, so in a heap of one thread no cycle begins within a task of the program: the addresses
+ * in its variables are good until it returns to the event loop, unless the option `auto` is on. On a shared heap other
+ * threads begin cycles at any time. One thread.
  */
 import { callable, namesOf, readOptions, show, within } from "../base/check.js";
 import { DISPOSE } from "../base/dispose.js";
@@ -21,28 +22,28 @@ const MAX_MS = 2 ** 31 - 1;
 
 export interface BackgroundOptions {
   /**
-   * The longest that one turn works, milliseconds, above 0. A browser's own idle time is the bound where it is less.
-   * Default 2.
+   * How long one turn works at most, milliseconds, above 0; in a browser no longer than its idle time. Default 2.
    */
   budgetMs?: number | undefined;
   /** Milliseconds between the turns while there is work. Default 8. */
   intervalMs?: number | undefined;
-  /** Milliseconds between two looks whether there is any. Default 100. */
+  /** Milliseconds between two turns while there is none. Default 100. */
   idleMs?: number | undefined;
-  /** A cycle begins at the latest this long after the last one, unless GOGC is off. Default 120000; Infinity: never. */
+  /** A cycle begins this long after the last one at the latest, unless GOGC is off. Default 120000; Infinity: never. */
   forcePeriodMs?: number | undefined;
   /**
-   * Calls `turn` once, `ms` milliseconds from now, with the milliseconds that it may take at most or nothing; returns
-   * what calls that off. Not at once, within schedule itself. When it throws, the background has stopped. Default: setTimeout, and requestIdleCallback after it where there is one.
+   * Calls `turn` once, `ms` milliseconds from now, with the milliseconds that it may take or with nothing; returns a
+   * function that cancels that. It must not call `turn` before it returns. When it throws, the background has stopped.
+   * Default: setTimeout, followed by requestIdleCallback where that exists.
    */
   schedule?: ((turn: (mostMs?: number) => void, ms: number) => () => void) | undefined;
 }
 
 const OPTIONS = namesOf<BackgroundOptions>({ budgetMs: 0, intervalMs: 0, idleMs: 0, forcePeriodMs: 0, schedule: 0 });
 
-/** What the background does, and when: the collector's. */
-export interface BackgroundWork {
-  /** Does a piece of work for at most `budgetMs`, if there is any and the limiter lets it. True: there was. */
+/** What a turn of the background does. */
+interface BackgroundWork {
+  /** Does a piece of work for at most `budgetMs`, if there is any and the limiter allows it. True: there was. */
   turn(budgetMs: number, forcePeriodMs: number): boolean;
 }
 
@@ -50,7 +51,7 @@ export interface BackgroundWork {
 export class Background implements Disposable {
   readonly #work: BackgroundWork;
   readonly #options: Required<{ [K in keyof BackgroundOptions]: Exclude<BackgroundOptions[K], undefined> }>;
-  /** Null when no turn is planned: it is stopped, or plans one. */
+  /** Null when no turn is planned: the background has stopped, or is planning one. */
   #cancel: (() => void) | null = null;
   #stopped = false;
   #turns = 0;
@@ -79,8 +80,8 @@ export class Background implements Disposable {
   }
 
   /**
-   * No turn comes any more; a cycle that is marking stays as it is. Twice is fine. Throws what `schedule`'s way of calling
-   * off throws: then it has stopped all the same.
+   * No more turns; a cycle that is marking stays as it is. Twice is fine. Throws what the function that `schedule`
+   * returned throws; the background has stopped even then.
    */
   stop(): void {
     const cancel = this.#cancel;
@@ -93,13 +94,13 @@ export class Background implements Disposable {
     this.stop();
   }
 
-  /** Plans the next turn. While the user's function runs there is nothing to be called off: the background stands. */
+  /** Plans the next turn. While the user's function runs, there is nothing to cancel. */
   #next(ms: number): void {
     this.#cancel = null;
     const { schedule } = this.#options;
     let planned = true;
     const cancel = schedule((mostMs = Number.POSITIVE_INFINITY) => {
-      // Once, and not from within schedule.
+      // Only once, and not before schedule has returned.
       if (!planned || this.#cancel === null) return;
       planned = false;
       this.#turn(mostMs);
@@ -115,7 +116,7 @@ export class Background implements Disposable {
     try {
       busy = this.#work.turn(Math.min(budgetMs, positive(mostMs, "mostMs")), forcePeriodMs);
     } finally {
-      // What a hook throws is the event loop's to report; the background goes on. A hook may have stopped it.
+      // What a hook throws goes to the event loop; the background continues, unless the hook has stopped it.
       if (this.running) this.#next(busy ? intervalMs : idleMs);
     }
   }
@@ -127,13 +128,13 @@ export function positive(ms: number, name: string): number {
   return ms;
 }
 
-/** A timer that keeps no process alive; where the page tells of idle time, then some of that. */
+/** A timer that keeps no process alive, followed by an idle callback where the engine has them. */
 function scheduleIdle(turn: (mostMs: number) => void, ms: number): () => void {
   let idle = 0;
   const timer = setTimeout(() => {
     if (typeof requestIdleCallback !== "function") turn(Number.POSITIVE_INFINITY);
     else {
-      // Not for ever: a page that is never idle needs its memory as well.
+      // With a timeout: a page that is never idle needs its memory, too.
       idle = requestIdleCallback(
         (deadline) => turn(deadline.didTimeout ? Number.POSITIVE_INFINITY : Math.max(deadline.timeRemaining(), 0.1)),
         { timeout: 1000 },

@@ -3,23 +3,24 @@
  * `heap.collector`, serves a heap of one thread (gomalloc) and one thread's end of a shared heap (gomalloc/shared).
  *
  * An object lives while a root reaches it: a handle, a pin, a registered range, an object that lives. An address in a
- * JavaScript variable is no root. It is protected all the same by this law:
+ * JavaScript variable is no root. This law protects it nevertheless:
  *
  *   A cycle frees only what no root reached when it began. What is allocated while it marks survives it.
  *
- * One thread: with `auto` off cycles begin only in collect, start and the background's turns, and between these an address
- * is good. With `auto` on any allocation of objects may begin a cycle, and a later one may end it. Inside `inside` none
- * begins.
+ * One thread: with `auto` off cycles begin only in collect, start and the background's turns, and between these an
+ * address is good. With `auto` on any allocation of objects may begin a cycle, and a later one may end it. Inside
+ * `inside` none begins.
  *
  * Shared heap: another thread may begin and end a whole cycle between any two calls. An address is good only inside
- * `inside`, where no cycle begins or ends; handles are good everywhere. Each thread calls its own Collector and no other's;
- * any thread may call any method, and a method that must be called inside, or must not be, says so. What cannot be waited
- * for (a dead thread, or one that stays inside) is a HeapLockError, and nothing has changed.
+ * `inside`, where no cycle begins or ends; handles are good everywhere. Each thread calls its own Collector and no
+ * other's; any thread may call any method, and a method that must be called inside, or must not be, says so. What
+ * cannot be waited for (a dead thread, or one that stays inside) is a HeapLockError, and nothing has changed.
  *
  * Pointers are stored with the write barrier: store of a handle, writePointer, copy, clear. Objects do not move.
  *
- * Cost: a call takes some ns of wasm beside its work, unless it says more; on a shared heap also two atomic operations for
- * the gate, none inside `inside`. The collector works in slices within the calls that ask for it, and within allocations.
+ * Cost: a call takes some ns of wasm beside its work, unless it says more; on a shared heap also two atomic operations
+ * for the gate, none inside `inside`. The collector works in slices within the calls that ask for it, and within
+ * allocations.
  */
 import { boolean, callable, namesOf, readOptions, u32, within } from "../base/check.js";
 import { runAll } from "../base/dispose.js";
@@ -123,8 +124,8 @@ export class Collector {
   }
 
   /**
-   * The type with the number `id`, that of a GCType of another thread of a shared heap: the same record. Its fields have no
-   * names here. Throws RangeError for what is no type's number.
+   * The type with the number `id`, that of a GCType of another thread of a shared heap: the same record. Its fields
+   * have no names here. Throws RangeError for what is no type's number.
    */
   typeFrom(id: number): GCType {
     return this.#types.from(id);
@@ -152,8 +153,8 @@ export class Collector {
   }
 
   /**
-   * `size` bytes, zeroed, of which any aligned word may be a pointer: for data of unknown layout. A number that looks like
-   * an object's address keeps that object alive. See `new`.
+   * `size` bytes, zeroed, of which any aligned word may be a pointer: for data of unknown layout. A number that looks
+   * like an object's address keeps that object alive. See `new`.
    */
   newConservative(size: number): Handle {
     return this.#rooted(
@@ -191,8 +192,8 @@ export class Collector {
 
   /**
    * Frees an object by hand, before a cycle would, whichever thread made it; a handle that is given is disposed of.
-   * Whatever else points to it dangles. free(null) does nothing. Throws MisuseError for what is no object's start and for
-   * what Heap.free refuses, PinError.
+   * Everything else that points to it dangles. free(null) does nothing. Throws MisuseError for what is not the start of
+   * an object and for what Heap.free refuses, PinError.
    */
   free(target: Target): void {
     const ptr = addressOf(target);
@@ -207,8 +208,8 @@ export class Collector {
   }
 
   /**
-   * True when `ptr` is the start of a live object of the collector's; of a tiny object's never. False, too, for what the
-   * last cycle has found dead, except on a shared heap before the sweep has come to it: objectOf is exact there.
+   * True when `ptr` is the start of a live object of the collector's; of a tiny object's never. False, too, for what
+   * the last cycle has found dead, except on a shared heap before the sweep has come to it: objectOf is exact there.
    */
   isObject(ptr: number): boolean {
     const { exports } = this.#core;
@@ -217,7 +218,9 @@ export class Collector {
     return exports.objectOf(ptr) >>> 0 === ptr && exports.isObject(ptr) !== 0;
   }
 
-  /** Start of the live object that `ptr` points to or into; 0 when there is none, or the last cycle has found it dead. */
+  /**
+   * Start of the live object that `ptr` points to or into; 0 when there is none, or the last cycle has found it dead.
+   */
   objectOf(ptr: number): number {
     u32(ptr, "ptr");
     // Most addresses that are none are told without the gate.
@@ -226,10 +229,10 @@ export class Collector {
   }
 
   /**
-   * Runs `fn`, during which no cycle begins, and on a shared heap none ends: addresses in variables stay good. Keep `fn`
-   * short, and let it not wait for another thread: whoever collects waits for it. May be nested; collect, start and step
-   * refuse to be called inside. What this thread owes is paid when it enters: with `auto` a cycle that is due begins there.
-   * When memory runs out inside, no cycle frees any.
+   * Runs `fn`, during which no cycle begins, and on a shared heap none ends: addresses in variables stay good. Keep
+   * `fn` short, and let it not wait for another thread: whoever collects waits for it. May be nested; collect, start
+   * and step refuse to be called inside. What this thread owes is paid when it enters: with `auto` a cycle that is due
+   * begins there. When memory runs out inside, no cycle frees any.
    */
   inside<T>(fn: () => T): T {
     callable(fn, "fn");
@@ -241,8 +244,8 @@ export class Collector {
 
   /**
    * A handle for an object that exists already, given by an address in it or another handle; without a target, a handle
-   * that holds no object yet. `type` is what load and store use; it is not checked against the object. On a shared heap a bare address
-   * must still be good: call it inside. Throws NotAnObjectError, OutOfMemoryError.
+   * that holds no object yet. `type` is what load and store use; it is not checked against the object. On a shared heap
+   * a bare address must still be good: call it inside. Throws NotAnObjectError, OutOfMemoryError.
    */
   handle<F extends string = never>(target?: Target | Handle<F>, type?: GCType<F>): Handle<F> {
     const empty = target === undefined;
@@ -256,9 +259,9 @@ export class Collector {
   }
 
   /**
-   * A handle over the slot of another handle, named by its id: how one thread of a shared heap hands an object to another.
-   * Both hold what either sets, and the slot ends when the first of the two is disposed of. Throws RangeError when `id` is
-   * no slot in use.
+   * A handle over the slot of another handle, named by its id: how one thread of a shared heap hands an object to
+   * another. Both hold what either sets, and the slot ends when the first of the two is disposed of. Throws RangeError
+   * when `id` is no slot in use.
    */
   handleFrom<F extends string = never>(id: number, type?: GCType<F>): Handle<F> {
     if (type !== undefined) GCType.addressIn(this.#core, type);
@@ -266,9 +269,9 @@ export class Collector {
   }
 
   /**
-   * A handle that disposes of itself some time after nothing in JavaScript refers to it any more, or never: the engine's
-   * collector decides, and does not know how much memory a handle keeps. A handle that is given becomes such a one itself.
-   * On engines without FinalizationRegistry dispose of it by hand.
+   * A handle that disposes of itself some time after nothing in JavaScript refers to it any more, or never: the
+   * engine's collector decides, and does not know how much memory a handle keeps. A handle that is given becomes such a
+   * one itself. On engines without FinalizationRegistry dispose of it by hand.
    */
   wrap<F extends string = never>(target: Target | Handle<F>, type?: GCType<F>): Handle<F> {
     const handle = Handle.isOf(this.#core, target) ? (target as Handle<F>) : this.handle(target, type);
@@ -304,18 +307,18 @@ export class Collector {
   }
 
   /**
-   * Takes every aligned word of `bytes` bytes from `start` on for a possible pointer, until the range is disposed of: for
-   * memory that the collector does not know, such as a block of malloc's. Dispose of the range before the memory is freed.
-   * On a shared heap store there inside, or by writePointer. Throws RangeError for what is not a multiple of 4, not in the
-   * memory, or begins where another range does; OutOfMemoryError.
+   * Takes every aligned word of `bytes` bytes from `start` on for a possible pointer, until the range is disposed of:
+   * for memory that the collector does not know, such as a block of malloc's. Dispose of the range before the memory is
+   * freed. On a shared heap store there inside, or by writePointer. Throws RangeError for what is not a multiple of 4,
+   * not in the memory, or begins where another range does; OutOfMemoryError.
    */
   addRoots(start: number, bytes: number, options: RootOptions = {}): RootRange {
     return this.#roots.add(start, bytes, options);
   }
 
   /**
-   * Undoes addRoots of the range that begins at `start`, whichever thread has registered it. False: there is none. Throws
-   * RangeError.
+   * Undoes addRoots of the range that begins at `start`, whichever thread has registered it. False: there is none.
+   * Throws RangeError.
    */
   removeRoots(start: number): boolean {
     return this.#roots.remove(start);
@@ -329,8 +332,8 @@ export class Collector {
   // Pointers in objects
 
   /**
-   * Stores a pointer at `slot`, the address of a word of a live object or block, or of a registered range: with the write
-   * barrier. Throws RangeError for any other address.
+   * Stores a pointer at `slot`, the address of a word of a live object or block, or of a registered range: with the
+   * write barrier. Throws RangeError for any other address.
    */
   writePointer(slot: number, target: Target): void {
     const value = addressOf(target);
@@ -373,9 +376,9 @@ export class Collector {
   }
 
   /**
-   * A whole cycle, begun now, marked and swept: when it returns, all that no root reached is free. A cycle that is marking
-   * is ended first. Not inside. O(heap). Throws CheckmarkError, with the setting `checkmark`; so do step, background turns,
-   * runMarker and, with `auto`, allocations.
+   * A whole cycle, begun now, marked and swept: when it returns, all that no root reached is free. A cycle that is
+   * marking is ended first. Not inside. O(heap). Throws CheckmarkError, with the setting `checkmark`; so do step,
+   * background turns, runMarker and, with `auto`, allocations.
    */
   collect(): void {
     this.#refuseInside("collect");
@@ -440,9 +443,10 @@ export class Collector {
 
   /**
    * Marks from here on until `signal` is aborted: sleeps until a cycle is due by the trigger and `auto`, marks it and
-   * sweeps, with turns of the event loop between. For a worker of a shared heap that does little else: the other threads
-   * run while it marks. In a heap of one thread it is a background that one can await. Resolves with the last 100 records
-   * of its cycles. Rejects with RangeError, TypeError, CheckmarkError, HeapLockError, and what the hooks throw.
+   * sweeps, with turns of the event loop between. For a worker of a shared heap that does little else: the other
+   * threads run while it marks. In a heap of one thread it is a background that one can await. Resolves with the last
+   * 100 records of its cycles. Rejects with RangeError, TypeError, CheckmarkError, HeapLockError, and what the hooks
+   * throw.
    */
   async runMarker(options: MarkerOptions = {}): Promise<GCCycle[]> {
     const checked = checkMarkerOptions(options);
@@ -516,8 +520,8 @@ export class Collector {
   }
 
   /**
-   * For the end of the heap: every later call throws what the functions of `disposed` throw. Timers end, by functions of
-   * the user's, and what those throw comes out of here.
+   * For the end of the heap: every later call throws what the functions of `disposed` throw. Timers end, by functions
+   * of the user's, and what those throw comes out of here.
    */
   static close(collector: Collector, disposed: CoreExports): void {
     collector.#core.close(disposed);
@@ -758,7 +762,9 @@ function outOfMemory(size: number): never {
   throw new OutOfMemoryError(size);
 }
 
-/** The collector of a heap, by options that are checked (checkCollectorOptions). `threads` null: a heap of one thread. */
+/**
+ * The collector of a heap, by options that are checked (checkCollectorOptions). `threads` null: a heap of one thread.
+ */
 export function createCollector(
   exports: CoreExports,
   views: MemoryViews<ArrayBufferLike>,

@@ -1,9 +1,9 @@
 /**
- * What all parts of a collector share: the wasm functions, the memory's views, the threads around it, and how an address
- * is checked.
+ * What all parts of a collector share: the wasm functions, the memory's views, the threads around it, and how an
+ * address is checked.
  *
- * When the heap is disposed of, `close` replaces the exports by functions that throw HeapDisposedError: callers that read
- * `exports` again for each call need no check of their own.
+ * When the heap is disposed of, `close` replaces the exports by functions that throw HeapDisposedError: callers that
+ * read `exports` again for each call need no check of their own.
  */
 import { reading, u32 } from "../base/check.js";
 import { NotAnObjectError } from "../base/errors.js";
@@ -60,7 +60,9 @@ export class Core {
     }
   }
 
-  /** Runs `fn`, in which an address must stay good from one call of wasm to the next. One thread needs nothing for that. */
+  /**
+   * Runs `fn`, in which an address must stay good from one call of wasm to the next. One thread needs nothing for that.
+   */
   atomic<T>(fn: () => T): T {
     return this.threads === null ? fn() : this.inside(fn);
   }

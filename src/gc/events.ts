@@ -1,13 +1,13 @@
 /**
- * A recorder of what the collector does, and its output in Chrome's trace-event format: for chrome://tracing, Perfetto and
- * the performance panels that read such files.
+ * A recorder of what the collector does, and its output in Chrome's trace-event format: for chrome://tracing, Perfetto
+ * and the performance panels that read such files.
  *
  * Slices (ph "X") for phases and for pieces of marking and sweeping, a counter track (ph "C") for the heap, instants
- * (ph "i"), names of threads (ph "M"). Times go in as milliseconds from one origin, and come out as microseconds; one that
- * is not finite is a RangeError, a duration below 0 (a clock that was set) is 0.
+ * (ph "i"), names of threads (ph "M"). Times go in as milliseconds from one origin, and come out as microseconds; one
+ * that is not finite is a RangeError, a duration below 0 (a clock that was set) is 0.
  *
- * The buffer is bounded: a ring of the newest events. Recording is O(1) and one small object; writing is a sort. One owner.
- * Nothing here is of Node: the text is for whoever saves it.
+ * The buffer is bounded: a ring of the newest events. Recording is O(1) and one small object; writing is a sort. One
+ * owner. Nothing here needs Node: the caller saves the text.
  */
 import { namesOf, readOptions, show, text, within } from "../base/check.js";
 import { checkCycle, type GCCycle } from "./gctrace.js";
@@ -115,14 +115,19 @@ export class TraceEvents {
     this.#add(args === undefined ? event : { ...event, args });
   }
 
-  /** The heap's size and the goal at a time, bytes: a point of the counter track. Without a goal there is no line for it. */
+  /**
+   * The heap's size and the goal at a time, bytes: a point of the counter track. Without a goal there is no line for
+   * it.
+   */
   heap(at: number, live: number, goal?: number): void {
     finite(live, "live");
     const args = goal !== undefined && Number.isFinite(goal) ? { live, goal } : { live };
     this.#add({ name: "heap", ph: "C", ts: micros(at), pid: this.#pid, tid: GC_TRACK, cat: "gc", args });
   }
 
-  /** A whole cycle at its end: its three phases one after the other, and the heap before, at the mark's end and after. */
+  /**
+   * A whole cycle at its end: its three phases one after the other, and the heap before, at the mark's end and after.
+   */
   cycle(cycle: GCCycle): void {
     const { clock, number, forced, startedAt, goal } = checkCycle(cycle);
     const marking = startedAt + clock.sweepTermination;
@@ -144,7 +149,9 @@ export class TraceEvents {
     this.#dropped = 0;
   }
 
-  /** All that is kept, by time, after the names. Slices that begin together: the longer one first, as nesting wants it. */
+  /**
+   * All that is kept, by time, after the names. Slices that begin together: the longer one first, as nesting wants it.
+   */
   file(): TraceFile {
     const events = [...this.#ring.slice(this.#next), ...this.#ring.slice(0, this.#next)];
     events.sort((a, b) => a.ts - b.ts || (b.dur ?? 0) - (a.dur ?? 0));

@@ -5,8 +5,8 @@
  *   0 MB stacks, 0 MB globals, 8 P (forced)                                             (one line)
  *
  * Clock times are of sweep termination, concurrent mark and mark termination; processor times the same, the mark's as
- * assists/background workers/idle workers; heap sizes when the cycle began, when the mark ended, and what was marked. Pure
- * functions; what reads Go's lines reads these.
+ * assists/background workers/idle workers; heap sizes when the cycle began, when the mark ended, and what was marked.
+ * Pure functions. Tools that read Go's lines read these.
  */
 import { boolean, namesOf, object, oneOf, reading, readOptions, show } from "../base/check.js";
 
@@ -20,16 +20,16 @@ export interface GCCycle {
   readonly utilization: number;
   /** Wall time of each phase. */
   readonly clock: {
-    /** The world stands: the last cycle's sweep is completed, roots and barrier are prepared. */
+    /** The world is stopped: the last cycle's sweep is completed, roots and barrier are prepared. */
     readonly sweepTermination: number;
     readonly mark: number;
-    /** The world stands: marking is completed. */
+    /** The world is stopped: marking is completed. */
     readonly markTermination: number;
   };
   /** Processor time. */
   readonly cpu: {
     readonly sweepTermination: number;
-    /** Of the mark: what allocations paid, what workers did, and what was done as there was nothing else to do. */
+    /** Of the mark: by allocations, by workers, and in idle time. */
     readonly assist: number;
     readonly background: number;
     readonly idle: number;
@@ -39,14 +39,14 @@ export interface GCCycle {
   readonly heapStart: number;
   readonly heapEnd: number;
   readonly heapMarked: number;
-  /** heapLive that it was meant to end with. */
+  /** The heapLive that the cycle was to end with. */
   readonly goal: number;
   /** Bytes of stacks and of globals that were scanned or would have been. */
   readonly stacks: number;
   readonly globals: number;
   /** Processors that took part, at least 1. */
   readonly procs: number;
-  /** Somebody asked for it. */
+  /** The program asked for it. */
   readonly forced: boolean;
 }
 
@@ -116,7 +116,7 @@ export function formatMs(ms: number): string {
   return (digits / 10 ** decimals).toFixed(decimals);
 }
 
-/** The line of a cycle, without a line feed. Throws TypeError for what is no cycle's record. */
+/** The line of a cycle, without a line feed. Throws TypeError for what is no record of a cycle. */
 export function formatGCTrace(cycle: GCCycle, format: TraceFormat = {}): string {
   const { clock, cpu } = checkCycle(cycle);
   const { unit = "MB" } = readOptions(format, FORMAT, "formatGCTrace");

@@ -5,13 +5,14 @@
  * A handle is a numbered slot in a table of the heap's, and the object that the slot names lives. The JavaScript object
  * keeps the exact address, which may lie inside the heap's object; the slot has that object's start.
  *
- * Slots are used again after dispose. Whoever reads `id` can name the slot elsewhere, on a shared heap in another thread
- * (Collector.handleFrom): from then on somebody else may set it or dispose of it, so `ptr` asks the heap each time.
+ * Slots are used again after dispose. Whoever reads `id` can name the slot elsewhere, on a shared heap in another
+ * thread (Collector.handleFrom): from then on somebody else may set it or dispose of it, so `ptr` asks the heap each
+ * time.
  *
  * A wrapped handle is disposed of when the engine's collector finds it unreachable, by FinalizationRegistry.
  *
- * A Handle belongs to the thread that made it. Cost: `new` one wasm call, dispose one, ptr none (one if its id was read),
- * wrap about a microsecond. On a shared heap each of these calls takes the gate and the lock of the tables.
+ * A Handle belongs to the thread that made it. Cost: `new` one wasm call, dispose one, ptr none (one if its id was
+ * read), wrap about a microsecond. On a shared heap each of these calls takes the gate and the lock of the tables.
  */
 import { u32, within } from "../base/check.js";
 import { DISPOSE } from "../base/dispose.js";
@@ -68,8 +69,8 @@ export class Handle<F extends string = never> implements Disposable {
   }
 
   /**
-   * Number of the slot, from 1 on: for Collector.handleFrom, on a shared heap in any thread. The slot ends with the first
-   * dispose of a handle that has it. Throws HandleDisposedError.
+   * Number of the slot, from 1 on: for Collector.handleFrom, on a shared heap in any thread. The slot ends with the
+   * first dispose of a handle that has it. Throws HandleDisposedError.
    */
   get id(): number {
     if (this.#id === 0) throw new HandleDisposedError();
@@ -79,8 +80,8 @@ export class Handle<F extends string = never> implements Disposable {
   }
 
   /**
-   * Address of the object, or inside it; 0 when it holds none. Objects do not move. On a shared heap the address is good
-   * while the handle holds the object. Throws HandleDisposedError.
+   * Address of the object, or inside it; 0 when it holds none. Objects do not move. On a shared heap the address is
+   * good while the handle holds the object. Throws HandleDisposedError.
    */
   get ptr(): number {
     if (this.#id === 0) throw new HandleDisposedError();
@@ -121,9 +122,9 @@ export class Handle<F extends string = never> implements Disposable {
   }
 
   /**
-   * Holds another object, or none, in place of the present one. The type stays, so the object should be of that type. On
-   * a shared heap a bare address must still be good: call it inside. Throws NotAnObjectError, HandleDisposedError; then
-   * nothing has changed.
+   * Holds another object, or none, in place of the present one. The type stays, so the object should be of that type.
+   * On a shared heap a bare address must still be good: call it inside. Throws NotAnObjectError, HandleDisposedError;
+   * then nothing has changed.
    */
   set(target: Target): void {
     const ptr = addressOf(target);
@@ -153,7 +154,10 @@ export class Handle<F extends string = never> implements Disposable {
     return ptr + at;
   }
 
-  /** The pointer in a field; 0 for null. On a shared heap: good as long as the caller is inside. Throws what slot throws. */
+  /**
+   * The pointer in a field; 0 for null. On a shared heap: good as long as the caller is inside. Throws what slot
+   * throws.
+   */
   load(field: F | number, index = 0): number {
     return this.#core.word(this.slot(field, index))!;
   }
@@ -166,8 +170,8 @@ export class Handle<F extends string = never> implements Disposable {
   }
 
   /**
-   * Gives the slot back: the handle is no root any more, and every later use except dispose throws. Twice is fine. Throws
-   * HeapLockError on a shared heap: then it is still a root.
+   * Gives the slot back: the handle is no root any more, and every later use except dispose throws. Twice is fine.
+   * Throws HeapLockError on a shared heap: then it is still a root.
    */
   dispose(): void {
     const id = this.#id;

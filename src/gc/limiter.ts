@@ -1,21 +1,21 @@
 /**
- * The GC CPU limiter: keeps a heap near its memory limit from spending its time on collections only.
+ * The GC CPU limiter: keeps a heap near its memory limit from spending all its time on collections.
  *
- * A leaky bucket of processor time. What the collector takes fills it, what the program gets drains it, one for one: at
- * half and half it stands still. Full means that over a second per processor the collector has had more than half: then
- * `limiting` is true, and allocations are to pay no assists until the program has had time again. The heap may pass its
- * limit meanwhile; that is the choice. Counted as the collector's: assists, a quarter of all time while a cycle runs (the
- * background workers), all of the time between the two halves of a transition, when the world stands. Idle time counts
- * for nobody.
+ * A leaky bucket of processor time. The collector's time fills it and the program's time drains it, one for one: at
+ * half and half the level stays. A full bucket means that over a second per processor the collector has had more than
+ * half: then `limiting` is true, and allocations pay no assists until the program has had time again. The heap may pass
+ * its limit meanwhile; that is the price. The collector's time is: assists, a quarter of all time while a cycle runs
+ * (the background workers), and all of the time between the two halves of a transition, when the world is stopped. Idle
+ * time is neither's.
  *
- * Law: 0 <= fill <= capacity, and limiting only if fill == capacity. All times are milliseconds. One owner; no timers: the
- * time passes when it is told to look at the clock. Every method is O(1).
+ * Law: 0 <= fill <= capacity, and limiting only if fill == capacity. All times are milliseconds. One owner; no timers:
+ * the time passes when it is told to look at the clock. Every method is O(1).
  */
 import { within } from "../base/check.js";
 
 /** Bucket per processor: the length of time over which the half is meant. */
 export const CAPACITY_PER_PROC_MS = 1000;
-/** An update is worth its while after this. */
+/** An update pays off after this. */
 export const UPDATE_PERIOD_MS = 10;
 /** Share of all processors that a running cycle has. */
 const BACKGROUND_UTILIZATION = 0.25;
@@ -43,7 +43,7 @@ export class CPULimiter {
   #gcEnabled = false;
   #transitioning = false;
 
-  /** Empty, outside of a cycle. Throws RangeError. */
+  /** An empty bucket, outside a cycle. Throws RangeError. */
   constructor(options: LimiterOptions) {
     this.#clock = options.clock;
     this.#procs = within(options.procs ?? 1, 1, MAX_PROCS, "procs");
@@ -51,7 +51,7 @@ export class CPULimiter {
     this.#lastUpdate = this.#clock();
   }
 
-  /** Whether assists are to be left out, as of the last update. */
+  /** Whether assists should be skipped, as of the last update. */
   get limiting(): boolean {
     return this.#limiting;
   }
@@ -64,7 +64,7 @@ export class CPULimiter {
     return this.#capacity;
   }
 
-  /** Time by which the bucket would have been overfull, since the beginning. */
+  /** Time that did not fit into the bucket, since the beginning. */
   get overflow(): number {
     return this.#overflow;
   }
@@ -74,7 +74,7 @@ export class CPULimiter {
     this.#assistTime += ms;
   }
 
-  /** Processor time in which nobody had anything to do, or the collector worked only for that reason. */
+  /** Processor time in which there was nothing to do, or in which the collector worked only for that reason. */
   addIdleTime(ms: number): void {
     this.#idleTime += ms;
   }
@@ -89,18 +89,23 @@ export class CPULimiter {
     if (!this.#transitioning) this.#updateAt(this.#clock());
   }
 
-  /** The world stops; a cycle begins (true) or ends (false) with it. Throws if that is no change, or within a transition. */
+  /**
+   * The world stops; a cycle begins (true) or ends (false) with it. Throws if that is no change, or within a
+   * transition.
+   */
   startTransition(gcEnabled: boolean): void {
-    if (this.#transitioning) throw new Error("startTransition within a transition");
+    if (this.#transitioning) throw new Error("startTransition within a transition: call finishTransition first");
     if (this.#gcEnabled === gcEnabled) throw new Error(`the cycle has ${gcEnabled ? "begun" : "ended"} already`);
     this.#updateAt(this.#clock());
     this.#gcEnabled = gcEnabled;
     this.#transitioning = true;
   }
 
-  /** The world goes on: the time since startTransition was the collector's on every processor. Throws outside of one. */
+  /**
+   * The world runs again: the time since startTransition was the collector's on every processor. Throws outside one.
+   */
   finishTransition(): void {
-    if (!this.#transitioning) throw new Error("finishTransition outside of a transition");
+    if (!this.#transitioning) throw new Error("finishTransition outside a transition: call startTransition first");
     const now = this.#clock();
     if (now >= this.#lastUpdate) {
       this.#accumulate(0, (now - this.#lastUpdate) * this.#procs);
@@ -127,7 +132,7 @@ export class CPULimiter {
     if (now < this.#lastUpdate) return;
     const total = (now - this.#lastUpdate) * this.#procs;
     this.#lastUpdate = now;
-    // The workers' share is of all the time; only what is left over is the program's.
+    // The workers' share is of all the time; only the rest is the program's.
     const gc = this.#assistTime + (this.#gcEnabled ? total * BACKGROUND_UTILIZATION : 0);
     const mutator = total - this.#idleTime - gc;
     this.#assistTime = 0;

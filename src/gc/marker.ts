@@ -3,11 +3,11 @@
  *
  *   wait    until a cycle runs, or one is due by the trigger
  *   sweep   what the last cycle has left; then begin: the first stop of a shared heap
- *   mark    steps of some hundred kilobytes, with a turn of the event loop now and then; the last one is the second stop
+ *   mark    steps of some hundred kilobytes, with turns of the event loop between; the last one is the second stop
  *   sweep   in batches, so that other threads get their gates
  *
- * The world is stopped within wasm calls alone: a worker that is terminated between two of them leaves nothing but marks,
- * and any thread can go on from there.
+ * The world is stopped within wasm calls alone: a worker that is terminated between two of them leaves nothing but
+ * marks, and any thread can go on from there.
  *
  * Cost: that of the marking. On a shared heap the P is given up while it waits.
  */

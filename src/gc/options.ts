@@ -20,8 +20,8 @@ const MAX_PERCENT = 2 ** 31 - 1;
 const MAX_HEAP_MINIMUM = 2 ** 37;
 
 /**
- * What can be changed at any time, by Collector.setOptions. On a shared heap gcPercent, memoryLimit, heapMinimum, auto and
- * checkmark are the heap's: one thread sets them for all. The hooks belong to the thread that sets them.
+ * What can be changed at any time, by Collector.setOptions. On a shared heap gcPercent, memoryLimit, heapMinimum, auto
+ * and checkmark are the heap's: one thread sets them for all. The hooks belong to the thread that sets them.
  */
 export interface CollectorSettings {
   /**
@@ -30,8 +30,8 @@ export interface CollectorSettings {
    */
   gcPercent?: number | "off" | undefined;
   /**
-   * Bytes of pages in use, records included, that cycles try to stay below; 0 or Infinity: none. This limit is soft; the
-   * hard one is the heap's maxBytes. Default none.
+   * Bytes of pages in use, records included, that cycles try to stay below; 0 or Infinity: none. This limit is soft;
+   * the hard one is the heap's maxBytes. Default none.
    */
   memoryLimit?: number | undefined;
   /** The least goal at GOGC 100, bytes, 0 to 2^37: below it GOGC begins no cycle. Default 4 MiB. */
@@ -48,9 +48,9 @@ export interface CollectorSettings {
    */
   limiter?: boolean | undefined;
   /**
-   * True: each cycle marks a second time at its end, and throws CheckmarkError when that finds an object which the first
-   * marking has missed: a pointer was stored without the write barrier. For tests: it takes the time of the marking again,
-   * in one piece, and 1/64 of the heap. Default false.
+   * True: each cycle marks a second time at its end, and throws CheckmarkError when that finds an object which the
+   * first marking has missed: a pointer was stored without the write barrier. For tests: it takes the time of the
+   * marking again, in one piece, and 1/64 of the heap. Default false.
    */
   checkmark?: boolean | undefined;
   /** Called after each cycle that this thread marks or notices. null: no longer. */

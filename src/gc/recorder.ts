@@ -1,15 +1,15 @@
 /**
  * Recorder: what the collector's cycles were and what they cost, seen from the host.
  *
- * wasm has no clock. So the calls that may begin, mark, end or sweep go through `run`, which reads the clock and the state
- * of the cycles before and after; the difference gives the cycle's record, its pauses and the processor time. What happens
- * between two such calls (in an allocation by Heap.mallocgc, by a program in wasm, or in another thread of a shared heap)
- * is noticed at the next one: a cycle that has begun and ended there is counted with no pause, and nothing else is known
- * of it.
+ * wasm has no clock. So the calls that may begin, mark, end or sweep go through `run`, which reads the clock and the
+ * state of the cycles before and after; the difference gives the cycle's record, its pauses and the processor time.
+ * What happens between two such calls (in an allocation by Heap.mallocgc, by a program in wasm, or in another thread of
+ * a shared heap) is noticed at the next one: a cycle that has begun and ended there is counted with no pause, and
+ * nothing else is known of it.
  *
- * There is one recorder per thread. Its pauses are the time that this thread spends in such calls. Records wait in a queue
- * until `flush` hands them to the hooks, which happens when no address is in flight that a hook's own allocations could
- * lose.
+ * There is one recorder per thread. Its pauses are the time that this thread spends in such calls. Records wait in a
+ * queue until `flush` hands them to the hooks, which happens when no address is in flight that a hook's own allocations
+ * could lose.
  *
  * Law: #seen is gcDue without its two lowest bits as of the last look; #open is null unless a cycle is marking.
  * Cost of run: two looks at the clock, some five wasm calls.
@@ -37,8 +37,8 @@ const CYCLES_MASK = 2 ** (32 - DUE_CYCLES_SHIFT) - 1;
 const THREAD = 1;
 
 /**
- * What a call is for: to begin a cycle, because of the trigger ("begin") or because somebody asked ("force"); to mark, in
- * a step ("mark") or in idle time ("idle"); an allocation that may pay ("assist"); to sweep.
+ * What a call is for: to begin a cycle, because of the trigger ("begin") or because somebody asked ("force"); to mark,
+ * in a step ("mark") or in idle time ("idle"); an allocation that may pay ("assist"); to sweep.
  */
 export type Work = "begin" | "force" | "mark" | "idle" | "assist" | "sweep";
 
@@ -162,15 +162,14 @@ export class Recorder {
     return [...this.#pauseEnds];
   }
 
-  /** In a call that works in slices: the next one begins. Returns the time. */
+  /** In a call that works in slices: the next slice begins. The time now. */
   slice(): number {
     this.#slice = this.now;
     return this.#slice;
   }
 
   /**
-   * Does `work` and books its time and what became of the cycles. What it returns is its bytes or pages, for the
-   * events.
+   * Does `work`, and records its time and what became of the cycles. `work` returns its bytes or pages, for the events.
    */
   run(kind: Work, work: () => number): number {
     this.look();
@@ -183,7 +182,7 @@ export class Recorder {
       amount = work();
       return amount;
     } finally {
-      // An allocation pays in one piece, and so does what begins a cycle.
+      // An allocation pays in one piece, and so does a call that begins a cycle.
       const end = this.now;
       const last = kind === "mark" || kind === "idle" ? this.#slice : end;
       const marking = this.#open !== null;
@@ -200,7 +199,7 @@ export class Recorder {
     }
   }
 
-  /** Notices what has happened outside of run. */
+  /** Notices what has happened outside run. */
   look(): void {
     const { exports } = this.#core;
     const due = exports.gcDue() & ~(DUE_MARKING - 1);
@@ -212,8 +211,8 @@ export class Recorder {
   }
 
   /**
-   * Hands what has ended to the hooks. What a hook throws comes out of here; the rest waits for the next call, and so do
-   * cycles that a hook itself runs: a hook that collects is not called by its own collection.
+   * Hands the records of ended cycles to the hooks. What a hook throws comes out of here; the rest waits for the next
+   * call, and so do cycles that a hook itself runs: a hook that collects is not called by its own collection.
    */
   flush(): void {
     if (this.#flushing) return;
@@ -237,8 +236,8 @@ export class Recorder {
   }
 
   /**
-   * Records events. They may be the user's own subclass: what it throws waits for flush, when the books are whole, and
-   * what the collector does in calls of its own is not recorded.
+   * Records events. They may be the user's own subclass: what it throws waits for flush, when the figures are
+   * consistent. What the collector does in calls that the subclass makes is not recorded.
    */
   #record(record: () => void): void {
     if (this.#recording) return;
@@ -286,8 +285,8 @@ export class Recorder {
   }
 
   /**
-   * The cycles are somewhere else than at the last look: in a call from `start` to `end`, its last slice from `last`
-   * on; null: in something unseen.
+   * The cycles have moved on since the last look, in a call from `start` to `end` whose last slice began at `last`;
+   * `kind` null: in something that was not seen.
    */
   #advance(due: number, kind: Work | null, start: number, last: number, end: number): void {
     const marking = (due & DUE_MARKING) !== 0;
@@ -304,7 +303,7 @@ export class Recorder {
       this.#close(before, begun === 0 ? end - last : 0, end);
     }
     for (let i = 0; i < whole; i++) {
-      // Begun and ended in this call. Where there were several their times cannot be told apart: the last one has them.
+      // Begun and ended in this call. The times of several cannot be told apart: the last one gets them.
       if (kind === null) {
         this.#count(0, false, end);
         continue;
@@ -337,7 +336,7 @@ export class Recorder {
     };
   }
 
-  /** A cycle more. */
+  /** Counts a cycle. */
   #count(pause: number, forced: boolean, end: number): void {
     const slot = this.#numGC % PAUSES;
     this.#numGC++;
@@ -386,7 +385,7 @@ export class Recorder {
   }
 }
 
-/** A figure in bytes that records may carry: what has no bound is 0 there. */
+/** A figure in bytes for a record: 0 instead of one without a bound. */
 function finite(bytes: number): number {
   return bytes >= UNBOUNDED ? 0 : bytes;
 }

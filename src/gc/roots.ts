@@ -1,12 +1,13 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Registered ranges: words of the program's own memory (its globals, a stack, a block of malloc's) in which the
- * collector looks for pointers. Stores into them need no barrier: the end of each cycle looks at them again. On a shared
- * heap that happens with the world stopped, so a store there is safe inside (Collector.inside), or when the object is
- * reachable some other way until the thread is next inside.
+ * collector looks for pointers. Stores into them need no barrier: the end of each cycle looks at them again. On a
+ * shared heap that happens with the world stopped, so a store there is safe inside (Collector.inside), or when the
+ * object is reachable some other way until the thread is next inside.
  *
- * Law: no two ranges begin at the same address, which is a range's name in the heap. On a shared heap the program has to
- * keep it across threads. Cost: O(ranges) to add or remove one, and its words at the begin and the end of each cycle.
+ * Law: no two ranges begin at the same address, which is a range's name in the heap. On a shared heap the program has
+ * to keep it across threads. Cost: O(ranges) to add or remove one, and its words at the begin and the end of each
+ * cycle.
  */
 import { namesOf, readOptions, within } from "../base/check.js";
 import { DISPOSE } from "../base/dispose.js";

@@ -4,11 +4,11 @@
  *
  *   block   0 stack pointer u32 | 4 slot, slot, ...      grows down: the slot pushed last has the lowest address
  *
- * Cheaper than handles, a store each, and open to wasm programs: whoever knows `pointer` can push by lowering the word
- * there by 4 and storing at its new value. Nothing here needs a barrier, for the stack is a registered range.
+ * Cheaper than handles, one store each, and open to wasm programs: code that knows `pointer` pushes by lowering the
+ * word there by 4 and storing at its new value. Nothing here needs a barrier, because the stack is a registered range.
  *
- * A frame remembers how high the stack was; leaving it pops all that came since. Frames end in the reverse order of
- * their beginning. Owner: one thread. Cost: O(1).
+ * A frame remembers how high the stack was; leaving it pops everything since. Frames end in the reverse order of their
+ * beginning. Owner: the thread that made it; on a shared heap roots are pushed inside (Collector.inside). Cost: O(1).
  */
 import { within } from "../base/check.js";
 import { DISPOSE } from "../base/dispose.js";
@@ -25,7 +25,7 @@ export interface BlockHeap {
   free(ptr: number): void;
 }
 
-/** Where a stack stood when the frame was entered; leaving it pops down to there. */
+/** The height of a stack when the frame was entered; leaving the frame pops down to it. */
 export class Frame implements Disposable {
   readonly #leave: () => void;
   #left = false;
@@ -36,8 +36,8 @@ export class Frame implements Disposable {
   }
 
   /**
-   * Pops what was pushed since. Twice is fine, and so is after the stack or the heap was disposed of: there is nothing to
-   * pop any more. Throws ShadowStackError when a later frame has not ended.
+   * Pops what was pushed since. Twice is fine, also after the stack or the heap was disposed of: then there is nothing
+   * to pop. Throws ShadowStackError when a later frame has not ended.
    */
   leave(): void {
     if (this.#left) return;
@@ -86,16 +86,21 @@ export class ShadowStack implements Disposable {
   push(target: Target): number {
     const value = addressOf(target);
     const slot = this.#top - SLOT;
-    if (slot <= this.pointer) throw new ShadowStackError("overflow", `all of its ${this.capacity} slots are in use`);
+    if (slot <= this.pointer)
+      throw new ShadowStackError(
+        "overflow",
+        `all of its ${this.capacity} slots are in use; make it larger, or leave frames`,
+      );
     this.#words[slot >>> 2] = value;
     this.#top = slot;
     return slot;
   }
 
-  /** Pops the last root: its value, which is no root any more. Throws ShadowStackError when the frame has none. */
+  /** Pops the last root: its value, which is no longer a root. Throws ShadowStackError when the frame has none. */
   pop(): number {
     const slot = this.#top;
-    if (slot >= (this.#frames.at(-1) ?? this.#end)) throw new ShadowStackError("underflow", "the frame has no root");
+    if (slot >= (this.#frames.at(-1) ?? this.#end))
+      throw new ShadowStackError("underflow", "the frame has no root to pop");
     const value = this.#words[slot >>> 2]!;
     this.#top = slot + SLOT;
     return value;
@@ -118,13 +123,14 @@ export class ShadowStack implements Disposable {
     const depth = this.#frames.push(top);
     return new Frame(() => {
       if (this.#disposed || this.#core.closed) return;
-      if (this.#frames.length !== depth) throw new ShadowStackError("frame", "a frame within it has not ended");
+      if (this.#frames.length !== depth)
+        throw new ShadowStackError("frame", "a frame within it has not ended: leave frames in reverse order");
       this.#frames.pop();
       this.#top = top;
     });
   }
 
-  /** Its roots are none any more, and its memory goes back to the heap. Twice is fine. */
+  /** Its roots end, and its memory goes back to the heap. Twice is fine. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -137,7 +143,7 @@ export class ShadowStack implements Disposable {
   }
 
   get #words(): Uint32Array {
-    if (this.#disposed) throw new ShadowStackError("disposed", "it was disposed of");
+    if (this.#disposed) throw new ShadowStackError("disposed", "it was disposed of: make a new one");
     return this.#core.views.current.u32;
   }
 
@@ -155,7 +161,8 @@ export class ShadowStack implements Disposable {
 
   #used(slot: number): number {
     wordAddress(slot, "slot");
-    if (slot < this.#top || slot >= this.#end) throw new ShadowStackError("slot", `slot ${slot} is not in use`);
+    if (slot < this.#top || slot >= this.#end)
+      throw new ShadowStackError("slot", `slot ${slot} is not in use; pass what push() gave, before it is popped`);
     return slot;
   }
 }

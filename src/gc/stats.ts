@@ -1,7 +1,7 @@
 /**
- * Figures of a collector. Counts are exact at the time of the call; heapLive counts whole windows of slots when the cache
- * takes them, so it is never less than what is really allocated. On a shared heap figures of the heap are over all threads,
- * and times are those of the thread that asks. Cost: some twenty wasm calls.
+ * Figures of a collector. Counts are exact at the time of the call; heapLive counts whole windows of slots when the
+ * cache takes them, so it is never less than what is really allocated. On a shared heap figures of the heap are over
+ * all threads, and times are those of the thread that asks. Cost: some twenty wasm calls.
  */
 import {
   type CollectorExports,
@@ -71,7 +71,9 @@ export interface GCStats extends GCMemStats {
   /** How long the last cycle stopped the world at its begin and at its end. 0 in a heap of one thread. */
   readonly stopBeginNs: number;
   readonly stopEndNs: number;
-  /** Cycles that a thread's death has ended, and those that another thread has carried on. 0 in a heap of one thread. */
+  /**
+   * Cycles that a thread's death has ended, and those that another thread has carried on. 0 in a heap of one thread.
+   */
   readonly abandoned: number;
   readonly carriedOn: number;
 }

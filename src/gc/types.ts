@@ -2,9 +2,9 @@
  * Types of collected objects: which words of an object are pointers.
  *
  * A type is a record in the heap (assembly/gc/typebits.ts), which is never freed; a collector makes one per layout. The
- * object here is its frozen description. It belongs to the collector that made it; another thread of a shared heap makes
- * its own from the number (Collector.typeFrom). It also serves as a HeapType of Heap.mallocgc, which then takes every word
- * of the object for a possible pointer.
+ * object here is its frozen description. It belongs to the collector that made it; another thread of a shared heap
+ * makes its own from the number (Collector.typeFrom). It also serves as a HeapType of Heap.mallocgc, which then takes
+ * every word of the object for a possible pointer.
  *
  *   record   0 size u32 | 4 ptrBytes u32 | 8 previous record | 12 tag | 16 one bit per word of ptrBytes
  */

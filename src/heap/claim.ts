@@ -1,12 +1,13 @@
 /**
- * Which heaps of this thread live in which memory: so that no two take the same part of it, and give out the same blocks.
+ * Which heaps of this thread live in which memory: so that no two take the same part of it, and give out the same
+ * blocks.
  *
- * A heap that is given a base owns all from there to the end of the memory as it is then. Nothing of another heap may lie
- * there. Heaps that take only what they grow themselves are in nobody's way.
+ * A heap that is given a base owns all from there to the end of the memory as it is then. Nothing of another heap may
+ * lie there. Heaps that take only what they grow themselves do not conflict.
  *
- * One table for all copies of this package in a realm. A heap leaves it when it is disposed of, or collected as garbage.
- * Cost: a walk of the memory's heaps for each that is made. Heaps of several threads have a word of their own for this
- * (src/shared/create.ts).
+ * One table for all copies of this package in a realm. A heap leaves it when it is disposed of, or collected as
+ * garbage. Cost: a walk of the memory's heaps for each that is made. Heaps of several threads have a word of their own
+ * for this (src/shared/create.ts).
  */
 import type { HostExports } from "../base/abi.js";
 import { HeapOverlapError } from "../base/errors.js";
@@ -24,7 +25,9 @@ function claimsOn(memory: WebAssembly.Memory): Set<WeakRef<Claim>> {
   return claims;
 }
 
-/** init(heapBase) of an instance over `memory`. Throws HeapOverlapError when another heap has something from there on. */
+/**
+ * init(heapBase) of an instance over `memory`. Throws HeapOverlapError when another heap has something from there on.
+ */
 export function initHeap(exports: HostExports, memory: WebAssembly.Memory, heapBase: number): void {
   const claims = claimsOn(memory);
   for (const claim of claims) {

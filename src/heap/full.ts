@@ -20,13 +20,13 @@ export async function createHeapAsync(options: CreateHeapAsyncOptions = {}): Pro
 }
 
 /**
- * Instantiates a program that imports the malloc family from "gomalloc" or "env", with gomalloc as its allocator. Nothing
- * of the program is called but its start function: call _initialize or _start as ever.
+ * Instantiates a program that imports the malloc family from "gomalloc" or "env", with gomalloc as its allocator.
+ * Nothing of the program is called but its start function: call _initialize or _start as usual.
  *
  * Rejects with ModuleLoadError when the program imports none of the family, a name that gomalloc does not have, no
- * memory can be found for it, or its start function traps; with WebAssembly.LinkError when an import is of another type;
- * with RangeError or TypeError for bad options and for imports that are missing; with what an imported function throws
- * that the start function calls.
+ * memory can be found for it, or its start function traps; with WebAssembly.LinkError when an import is of another
+ * type; with RangeError or TypeError for bad options and for imports that are missing; with what an imported function
+ * throws that the start function calls.
  */
 export async function instantiateWith(
   app: AsyncWasmSource,

@@ -112,7 +112,7 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
     return this.#refusedRealloc(ptr) ? 0 : outOfMemory(size);
   }
 
-  /** realloc that returns 0 when memory is out, which leaves the old block as it was. Misuse throws as ever. */
+  /** realloc that returns 0 when memory is out, which leaves the old block as it was. Misuse throws as in realloc. */
   tryRealloc(ptr: number, size: number): number {
     const moved = this.#exports.tryRealloc(u32(ptr, "ptr"), u32(size, "size")) >>> 0;
     if (moved === 0) this.#refusedRealloc(ptr);
@@ -121,7 +121,8 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
 
   /**
    * Gives a block back. free(0) does nothing. Throws MisuseError, PinError for an object that is pinned, RangeError. A
-   * block whose whole span has gone back to the page heap is a foreign pointer from then on, as large blocks are at once.
+   * block whose whole span has gone back to the page heap is a foreign pointer from then on, as large blocks are at
+   * once.
    */
   free(ptr: number): void {
     const kind = this.#exports.tryFree(u32(ptr, "ptr"));
@@ -177,8 +178,8 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
   }
 
   /**
-   * The heap's figures in one line, for String(heap) and console.log(heap): live blocks and bytes, bytes obtained and free.
-   * Walks all spans. Without figures it says why; it never throws.
+   * The heap's figures in one line, for String(heap) and console.log(heap): live blocks and bytes, bytes obtained and
+   * free. Walks all spans. Without figures it says why; it never throws.
    */
   toString(): string {
     return summary("Heap", this);
@@ -212,8 +213,8 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
     const size = this.usableSize(ptr);
     if (size > 0) return Math.floor(size / bytes);
     throw new RangeError(
-      `no live block begins at ${ptr}: give view the address that the allocation returned, before the block is freed, ` +
-        "or a length, for memory that is no block of the heap's",
+      `no live block begins at ${ptr}: give view the address that the allocation returned, before the block is ` +
+        "freed, or a length, for memory that is no block of the heap's",
     );
   }
 
@@ -263,8 +264,8 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
   }
 
   /**
-   * The collector of the heap's garbage-collected objects, made at the first use; see docs/collector.md. On a shared heap
-   * this is the collector as this thread uses it. Throws CollectorUnavailableError when the module has none.
+   * The collector of the heap's garbage-collected objects, made at the first use; see docs/collector.md. On a shared
+   * heap this is the collector as this thread uses it. Throws CollectorUnavailableError when the module has none.
    */
   get collector(): Collector {
     if (this.#memory === null) throw new HeapDisposedError();
@@ -301,9 +302,10 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
   }
 
   /**
-   * Lets go of the instance and the memory. Every later call throws HeapDisposedError; disposing twice is fine. Memory
-   * of the heap's own goes when the garbage collector finds it; a memory that was given stays with whoever gave it. What
-   * a background's `schedule` throws when its timer is called off comes out of here: the heap is disposed of all the same.
+   * Releases the instance and the memory. Every later call throws HeapDisposedError; disposing twice is fine. The
+   * engine's garbage collector frees a memory of the heap's own; a memory that was given stays with the caller. What a
+   * background's `schedule` throws when its timer is cancelled comes out of here, and the heap is disposed of even
+   * then.
    */
   dispose(): void {
     const collector = this.#collector;

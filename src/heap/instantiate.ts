@@ -1,10 +1,10 @@
 /**
  * instantiateWith: a program and its allocator as two instances over one memory, with nothing merged.
  *
- * The program's imports of the malloc family are the allocator's exported functions themselves, so a call goes from wasm
- * to wasm without JavaScript between. A program that imports its memory gets the allocator's instance first. A program
- * that brings its own memory must be instantiated first, when the allocator cannot exist yet: its imports are then jumps
- * through a table (scripts/build-trampoline.ts), which is filled once the memory is there.
+ * The program's imports of the malloc family are the allocator's exported functions themselves, so a call goes from
+ * wasm to wasm without JavaScript between. A program that imports its memory gets the allocator's instance first. A
+ * program that brings its own memory must be instantiated first, when the allocator cannot exist yet: its imports are
+ * then jumps through a table (scripts/build-trampoline.ts), which is filled once the memory is there.
  *
  * Cost: a call between instances is several times a call within one; merging (`gomalloc link`) is faster. One thread.
  */
@@ -137,7 +137,7 @@ function requireImports(module: WebAssembly.Module, imports: WebAssembly.Imports
   throw new TypeError(`the program imports ${names.join(", ")}: pass what is missing in the option imports`);
 }
 
-/** The program compiled, and its bytes where they could be had. */
+/** The compiled program, and its bytes if they are available. */
 async function compiled(app: AsyncWasmSource): Promise<{ module: WebAssembly.Module; bytes: Uint8Array | null }> {
   const source = await arrived(app);
   if (isBytes(source)) {
@@ -239,8 +239,8 @@ async function overOwnMemory(
   const instance = await instantiateProgram(
     module,
     importObject(options.imports ?? {}, wanted, trampoline.exports),
-    ". If it allocates: that works only when the program imports its memory (wasm-ld --import-memory), or merged, with " +
-      "`npx gomalloc link`",
+    ". If it allocates: that works only when the program imports its memory (wasm-ld --import-memory), or merged, " +
+      "with `npx gomalloc link`",
   );
   const memory = exportedMemory(instance);
   refuseShared(memory);

@@ -81,7 +81,9 @@ export async function compileSource(source: AsyncWasmSource): Promise<WebAssembl
   return fromResponse(await responseOf(given));
 }
 
-/** What a source is once it is there. Throws ModuleLoadError when its promise is rejected, as that of a failed fetch. */
+/**
+ * What a source is once it is there. Throws ModuleLoadError when its promise is rejected, as that of a failed fetch.
+ */
 export async function arrived(source: AsyncWasmSource): Promise<Awaited<AsyncWasmSource>> {
   try {
     return await source;
@@ -90,7 +92,9 @@ export async function arrived(source: AsyncWasmSource): Promise<Awaited<AsyncWas
   }
 }
 
-/** The response itself, or what a URL answers. Throws ModuleLoadError when it is no file, TypeError for another value. */
+/**
+ * The response itself, or what a URL answers. Throws ModuleLoadError when it is no file, TypeError for another value.
+ */
 async function responseOf(source: unknown): Promise<Response> {
   let response: Response;
   if (typeof Response === "function" && source instanceof Response) response = source;
@@ -160,9 +164,9 @@ async function fromResponse(response: Response): Promise<WebAssembly.Module> {
 }
 
 /**
- * One kind of error whatever the reason: a CompileError for broken bytes, a RangeError where a browser's main thread may
- * not compile, a TypeError for a body that cannot be read. A Content-Security-Policy gives a CompileError or an EvalError,
- * in words that differ from engine to engine.
+ * One kind of error whatever the reason: a CompileError for broken bytes, a RangeError where a browser's main thread
+ * may not compile, a TypeError for a body that cannot be read. A Content-Security-Policy gives a CompileError or an
+ * EvalError, in words that differ from engine to engine.
  */
 function asLoadError(cause: unknown): ModuleLoadError {
   if (cause instanceof ModuleLoadError) return cause;

@@ -1,9 +1,9 @@
 /**
- * The contract with build/gomalloc-host-shared.wasm: what it exports beyond the unshared host flavour, the state words of
- * Ps and the records of locks.
+ * The contract with build/gomalloc-host-shared.wasm: what it exports beyond the unshared host flavour, the state words
+ * of Ps and the records of locks.
  *
- * One instance per thread, all over one memory. Every function may be called by the instance's own thread alone. Numbers
- * come signed out of wasm; the callers turn addresses back with `>>> 0`.
+ * One instance per thread, all over one memory. Every function may be called by the instance's own thread alone.
+ * Numbers come signed out of wasm; the callers turn addresses back with `>>> 0`.
  */
 import { functionsOf } from "../base/abi.js";
 import { HeapDisposedError, ModuleLoadError, type PState } from "../base/errors.js";
@@ -26,8 +26,8 @@ export const STOPPING = 4;
 const STATES: readonly PState[] = ["unused", "idle", "running", "blocked", "stopping", "dead", "starting"];
 
 /**
- * A lock's record, at a multiple of 64: the word (0 free, else the owner's P, and bit 31 when a thread may sleep on it),
- * then three u64 counters, which the holder writes.
+ * A lock's record, at a multiple of 64: the word (0 free, else the owner's P, and bit 31 when a thread may sleep on
+ * it), then three u64 counters, which the holder writes.
  */
 export const LOCK_BYTES = 64;
 export const LOCK_ACQUIRED = 8;

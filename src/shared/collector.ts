@@ -9,8 +9,8 @@
  *   ready    calls that need a P; wasm takes the gate
  *   gated    calls inside the gate, so that a world that stays stopped is an error before anything has changed
  *
- * A call that gave up waiting for another thread throws HeapLockError, which names that thread. One object per thread, for
- * that thread alone. Cost: a gate is two atomic operations; inside `inside` the calls take none.
+ * A call that gave up waiting for another thread throws HeapLockError, which names that thread. One object per thread,
+ * for that thread alone. Cost: a gate is two atomic operations; inside `inside` the calls take none.
  */
 import { HeapLockError } from "../base/errors.js";
 import { BUSY, type CoreExports } from "../base/gcabi.js";

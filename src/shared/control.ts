@@ -11,7 +11,8 @@
  *       32   WAITING  tokens of the threads that wait for a P, 0 for a free entry
  *
  * All words are read and written by Atomics alone, by any thread. An entry of WAITING belongs to the thread whose token
- * is in it; when that thread is dead, to the thread that reaps it. Cost: one atomic operation each, but walks of WAITING.
+ * is in it; when that thread is dead, to the thread that reaps it. Cost: one atomic operation each, but walks of
+ * WAITING.
  */
 import { AttachError } from "../base/errors.js";
 import { LOCK_BYTES, MAX_TOKEN } from "./abi.js";

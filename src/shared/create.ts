@@ -1,7 +1,7 @@
 /**
- * The ways to a shared heap: makeSharedHeap makes one, attachHeap joins one by a message. The entries (full.ts, slim.ts)
- * make createSharedHeap of the former, each with its default modules. Each has a twin that does not
- * block, for the main thread of browsers that refuse to compile there.
+ * The ways to a shared heap: makeSharedHeap makes one, attachHeap joins one by a message. The entries (full.ts,
+ * slim.ts) turn makeSharedHeap into createSharedHeap, each with its default modules. Each function has a twin that does
+ * not block, for main threads of browsers that refuse to compile there.
  *
  * The thread that makes the heap has token 1 and takes a P at once, for the control block. A thread that attaches takes
  * its P at its first operation.
@@ -42,7 +42,7 @@ const MAX_WAIT_MS = 3_600_000;
 /** Waits on a browser's main thread where nothing else is said: see Settings. */
 const MAIN_LOCK_WAIT_MS = 1000;
 const MAIN_TURN_WAIT_MS = 100;
-/** What a heap needs to stand, about: told when there is no memory for it. */
+/** Bytes, about, that a heap needs at first: what OutOfMemoryError names when there is no memory for it. */
 const HEAP_BYTES = 2 * WASM_PAGE_SIZE;
 
 export interface SharedHeapOptions extends Settings {
@@ -50,42 +50,49 @@ export interface SharedHeapOptions extends Settings {
   initialPages?: number | undefined;
   /**
    * Pages of 64 KiB that a memory of the heap's own may reach, up to 65536. Default 65536, or half of that and so on
-   * where the engine cannot reserve so much.
+   * when the engine cannot reserve so much.
    */
   maximumPages?: number | undefined;
   /**
-   * Ps to be made, 1 to 255: threads that can be in the allocator at once. More threads take turns; one that waits while
-   * nobody moves makes another. Default 255. They are made when they are needed.
+   * Ps that may be made, 1 to 255: threads that can be in the allocator at once. They are made on demand. More threads
+   * take turns; one that waits while no P becomes free makes another. Default 255.
    */
   procs?: number | undefined;
-  /** A shared memory to live in, of at most 65536 pages, which nobody else grows while the heap is made. */
+  /** A shared memory for the heap, of at most 65536 pages, which must not be grown elsewhere while the heap is made. */
   memory?: WebAssembly.Memory | undefined;
   /**
-   * Address from which on the memory is the heap's; it must read as zero from there. Default: 1024 in a memory of the
-   * heap's own; in a given one, where it ends.
+   * Address from which the memory belongs to the heap; it must read as zero from there. Default: 1024 in a memory of
+   * the heap's own; the end of a given one.
    */
   heapBase?: number | undefined;
   /** Options of the heap's collector. Default: those of a collector that begins no cycle by itself. */
   collector?: CollectorOptions | undefined;
-  /** False: a heap for one thread. True: throw SharedMemoryUnavailableError rather than that. Default: what can be had. */
+  /**
+   * False: a heap for one thread. True: throw SharedMemoryUnavailableError rather than make such a heap. Default: a
+   * shared heap where memory can be shared.
+   */
   shared?: boolean | undefined;
 }
 
 export interface CreateSharedHeapOptions extends SharedHeapOptions {
   /** The shared host flavour, compiled or as bytes. Default: the module inlined in this package. */
   wasm?: WasmSource | undefined;
-  /** The unshared host flavour, for a heap of one thread where memory cannot be shared. Default: the one inlined here. */
+  /**
+   * The unshared host flavour, for a heap of one thread where memory cannot be shared. Default: the one inlined here.
+   */
   soloWasm?: WasmSource | undefined;
 }
 
 export interface CreateSharedHeapAsyncOptions extends SharedHeapOptions {
   /** The shared host flavour: compiled, bytes, a URL, or a Response. Default: the module inlined in this package. */
   wasm?: AsyncWasmSource | undefined;
-  /** The unshared host flavour, for a heap of one thread where memory cannot be shared. Default: the one inlined here. */
+  /**
+   * The unshared host flavour, for a heap of one thread where memory cannot be shared. Default: the one inlined here.
+   */
   soloWasm?: AsyncWasmSource | undefined;
 }
 
-/** What a thread that attaches may have otherwise than the message says. */
+/** Settings of a thread that attaches, in place of those in the message. */
 export type AttachOptions = Settings;
 
 /** createSharedHeap of the entries, each with its default modules: see full.ts. */
@@ -112,8 +119,8 @@ export async function makeSharedHeapAsync(
 }
 
 /**
- * Joins the heap that `message` comes from; see SharedHeap.share. Each message is for one thread. Throws AttachError for
- * a message that is none, of another version, or used before; RangeError for bad options.
+ * Joins the heap that `message` comes from; see SharedHeap.share. Each message is for one thread. Throws AttachError
+ * for a message that is none, of another version, or used before; RangeError for bad options.
  */
 export function attachHeap(message: SharedHeapMessage, options: AttachOptions = {}): SharedHeap {
   const seen = checkMessage(message);
@@ -122,20 +129,23 @@ export function attachHeap(message: SharedHeapMessage, options: AttachOptions = 
   return join(instantiate(seen.module, seen.memory), seen, checked, holdLock(seen));
 }
 
-/** The settings of a thread that attaches: the message's, and others where it is told so. */
+/** The settings of a thread that attaches: the message's, replaced where `options` has others. */
 function attachSettings(message: SharedHeapMessage, options: AttachOptions, call: string): Checked {
   const own = readOptions(options, SETTINGS, call);
   try {
     checkSettings(readOptions(message.options, SETTINGS, "the message"), false);
   } catch (cause) {
-    throw new AttachError(`the message was damaged on its way: ${(cause as Error).message}`, { cause });
+    throw new AttachError(
+      `the message was damaged on its way: ${(cause as Error).message}; pass it as share() gave it`,
+      { cause },
+    );
   }
   return checkSettings({ ...message.options, ...own }, false);
 }
 
 /**
- * attachHeap without blocking. In a browser it also waits for the Web Lock by which the end of this thread is heard of,
- * so workers there do better with this one. Rejects with what attachHeap throws.
+ * attachHeap without blocking. In a browser it also waits for the Web Lock that tells others of this thread's end, so
+ * workers there should use this one. Rejects with what attachHeap throws.
  */
 export async function attachHeapAsync(message: SharedHeapMessage, options: AttachOptions = {}): Promise<SharedHeap> {
   const seen = checkMessage(message);
@@ -232,7 +242,7 @@ function ownMemory(initial: number, maximum: number | undefined): WebAssembly.Me
   }
 }
 
-/** Options that each instance has for itself. */
+/** Sets the options that belong to an instance. */
 function configure(exports: HostExports, { settings, lockWait }: Checked, shared: boolean): void {
   setOption(exports, M_MISUSE, MISUSE_RETURN);
   applyLimits(exports, settings);
@@ -276,8 +286,8 @@ function noHeap(views: SharedMemoryViews, heapBase: number): Error {
 }
 
 /**
- * Takes the heap that stands at `heapBase` for its maker; returns what gives it back. Throws HeapOverlapError when somebody
- * has it already: two who make it would both be its thread 1.
+ * Claims the heap at `heapBase` for its maker; returns a function that undoes that. Throws HeapOverlapError when
+ * another thread has claimed it: two makers would both be its thread 1.
  */
 function own(shared: SharedExports, views: SharedMemoryViews, heapBase: number): () => void {
   const words = (): Int32Array<ArrayBufferLike> => views.current.i32;
@@ -291,7 +301,7 @@ function own(shared: SharedExports, views: SharedMemoryViews, heapBase: number):
   return () => void Atomics.store(words(), claim, 0);
 }
 
-/** A heap of one thread, where memory cannot be shared or is not to be. */
+/** A heap of one thread, because memory cannot be shared or the program does not want to. */
 function startSolo(module: WebAssembly.Module, options: SharedHeapOptions, checked: Checked): SharedHeap {
   const { memory: given, heapBase, initialPages: initial, maximumPages: maximum } = options;
   const place = placeHeap({ memory: given, heapBase, initial, maximum });

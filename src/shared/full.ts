@@ -17,9 +17,9 @@ const INLINED: DefaultModules = {
 };
 
 /**
- * A heap that other threads can join. Where memory cannot be shared: one for this thread alone (`heap.shared` is false),
- * made from the option `soloWasm` instead of `wasm`. Throws RangeError or TypeError for bad options, ModuleLoadError for bad wasm,
- * OutOfMemoryError, and SharedMemoryUnavailableError with the option `shared: true`.
+ * A heap that other threads can join. Where memory cannot be shared: one for this thread alone (`heap.shared` is
+ * false), made from the option `soloWasm` instead of `wasm`. Throws RangeError or TypeError for bad options,
+ * ModuleLoadError for bad wasm, OutOfMemoryError, and SharedMemoryUnavailableError with the option `shared: true`.
  */
 export function createSharedHeap(options: CreateSharedHeapOptions = {}): SharedHeap {
   return makeSharedHeap(options, INLINED);

@@ -1,6 +1,6 @@
 /**
- * The contract with the collector of the shared host flavour: what assembly/abi/collectorshared.ts exports, as JavaScript
- * sees it. Numbers come signed out of wasm. For the instance's own thread.
+ * The contract with the collector of the shared host flavour: what assembly/abi/collectorshared.ts exports, as
+ * JavaScript sees it. Numbers come signed out of wasm. For the instance's own thread.
  */
 import { type CoreExports, COLLECTOR_NAMES as SOLO_NAMES } from "../base/gcabi.js";
 

@@ -2,10 +2,11 @@
 /**
  * SharedHeap: one thread's end of a heap that several threads use at once.
  *
- * An instance of the shared host flavour over the memory of all; every thread has a SharedHeap of its own and calls no
- * other. Blocks are the heap's, not a thread's: any thread may read, write, free or reallocate any block, as long as the
- * program sees that no two do so at once. What Heap says holds here too; in addition every operation takes a P when the
- * thread has none (procs.ts) and may throw ProcsBusyError, HeapLockError or AttachError, which change nothing.
+ * An instance of the shared host flavour over the memory of all threads; each thread has its own SharedHeap and calls
+ * no other. Blocks belong to the heap, not to a thread: any thread may read, write, free or reallocate any block, as
+ * long as the program makes sure that no two do so at once. What Heap says holds here too; in addition every operation
+ * takes a P when the thread has none (procs.ts) and may throw ProcsBusyError, HeapLockError or AttachError, which
+ * change nothing.
  *
  * Where memory cannot be shared it is a heap of one thread with the same methods (solo.ts).
  *
@@ -42,14 +43,14 @@ import { canBlock, whyUnshared } from "./support.js";
 import { guardAll } from "./trap.js";
 import { onEnd, type WorkerLike } from "./watch.js";
 
-/** Milliseconds between tries to repair what a dead thread left, and how many there are. */
+/** Milliseconds between tries to repair what a dead thread left, and the number of tries. */
 const RETRY_MS = 100;
 const RETRIES = 20;
-/** Milliseconds that a thread which may have to hear of a death waits for a lock or a P, where nothing else is said. */
+/** Milliseconds that a thread which may have to hear of a death waits for a lock or a P, by default. */
 export const PARENT_WAIT_MS = 2000;
-/** Milliseconds that a question about the heap waits for a lock or a P, where nothing else is said. */
+/** Milliseconds that a question about the heap waits for a lock or a P, by default. */
 const QUESTION_WAIT_MS = 1000;
-/** Tries of an operation that each time gives up waiting for somebody who holds no lock any more. */
+/** Tries of an operation that gives up each time, while the lock that it waited for is free by then. */
 const MAX_TRIES = 3;
 
 /** What create.ts has made ready for a SharedHeap. */
@@ -70,11 +71,11 @@ export interface Seat {
   readonly control: number;
   /** The message by which this thread joined; null for the thread that made the heap. */
   readonly message: SharedHeapMessage | null;
-  /** Ends what tells others that this thread lives. */
+  /** Ends the sign that this thread lives. */
   readonly letGo: () => void;
-  /** Lets the heap's place be taken by another heap: nobody has this one any more. */
+  /** Allows another heap in this one's place, because no thread has this one any more. */
   readonly disown: () => void;
-  /** What the messages of this heap carry on. */
+  /** What the messages of this heap pass on. */
   readonly settings: Settings;
   /** In force here. */
   readonly throwOnMisuse: boolean;
@@ -83,9 +84,9 @@ export interface Seat {
 }
 
 /**
- * Its arrays lie on a SharedArrayBuffer, as their types say: what takes none, such as TextDecoder in browsers, is given a
- * copy. In a heap of one thread they lie on an ArrayBuffer, under the same types, so that a program that compiles runs in
- * both.
+ * Its arrays lie on a SharedArrayBuffer, as their types say: what takes none, such as TextDecoder in browsers, is given
+ * a copy. In a heap of one thread they lie on an ArrayBuffer, under the same types, so that a program that compiles
+ * runs in both.
  */
 export class SharedHeap extends Heap<SharedArrayBuffer> {
   /** The Ps of the heap, and this thread's. */
@@ -109,7 +110,7 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     const trapped = (error: WebAssembly.RuntimeError) => this.#trapped(error);
     const { mallocgc, tryFree, releaseAll } = seat.exports;
     const sure = guardAll({ mallocgc, tryFree, releaseAll }, trapped);
-    // Says why it has no figures when that is for want of the heap lock.
+    // If the heap lock is the reason for having no figures, the error says so.
     const memstats = () => seat.exports.memstats() || this.#again(seat.exports.memstats);
     const gate =
       seat.collector === null
@@ -151,7 +152,7 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     return { ps: this.ps, words, blame, lastStuck: () => this.#shared.lastStuck() >>> 0 };
   }
 
-  // Allocation: as Heap's, with a P, and with a word for a lock that was not to be had
+  // Allocation: as Heap's, with a P, and an error that names a lock which was not available
 
   override tryMalloc(size: number): number {
     this.ps.check();
@@ -202,9 +203,9 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
   }
 
   /**
-   * The heap's statistics over all Ps, with the counters of each P and of each lock. What other threads do meanwhile is
-   * in it or not. Each of its waits ends after a second, or after `lockWait` and `turnWait` if they are set: HeapLockError,
-   * ProcsBusyError. Throws InvariantError when the heap's records are damaged.
+   * The heap's statistics over all Ps, with the counters of each P and of each lock. What other threads do meanwhile
+   * may or may not be counted. Each wait ends after a second, or after `lockWait` and `turnWait` if they are set, with
+   * HeapLockError or ProcsBusyError. Throws InvariantError when the heap's records are damaged.
    */
   override stats(): SharedMemStats {
     const base = this.#bounded(() => {
@@ -228,8 +229,8 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
   }
 
   /**
-   * As Heap.validate. No other thread may be inside of the allocator meanwhile: the program has to see to that. Needs no P
-   * and waits for nobody.
+   * As Heap.validate. The program must make sure that no other thread is inside the allocator meanwhile. Needs no P and
+   * waits for nobody.
    */
   override validate(options: { deep?: boolean | undefined } = {}): void {
     this.ps.look();
@@ -239,8 +240,8 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
   // Policy
 
   /**
-   * As Heap.setLimits, for this thread, and for those that attach by messages made from now on here: limits are looked at
-   * by the thread that is about to grow the memory.
+   * As Heap.setLimits, for this thread and for those that attach by messages made here from now on: the thread that is
+   * about to grow the memory checks its own limits.
    */
   override setLimits(limits: HeapLimits): void {
     const checked = readLimits(limits);
@@ -271,9 +272,9 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
   }
 
   /**
-   * A message for one other thread, to be posted as it is; attachHeap takes it there. From now on this thread's waits are
-   * bounded, unless an option says otherwise: it may be the one that hears of the other's death. Throws
-   * SharedMemoryUnavailableError where memory cannot be shared, with what is missing.
+   * A message for one other thread, to be posted as it is; attachHeap takes it there. From now on this thread's waits
+   * are bounded, unless an option says otherwise, because it may have to hear of the other's death. Throws
+   * SharedMemoryUnavailableError where memory cannot be shared; the message says what is missing.
    */
   share(): SharedHeapMessage {
     const { module, heapBase, control, settings } = this.#seat;
@@ -339,11 +340,11 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
 
   /**
    * Waits for the end of the worker that was given `message`, and then recovers what it had. `onDeath` gets the report;
-   * without it, what cannot be repaired is an UnrepairedHeapError that nobody catches. Returns what ends the watch.
+   * without it, what cannot be repaired is an uncaught UnrepairedHeapError. Returns a function that ends the watch.
    *
-   * Heard of are the end of a Node or Bun worker, and in browsers, by a Web Lock, that of a worker whose attachHeapAsync
-   * has resolved, or which has been in its event loop since attachHeap. A browser's "error" event is not the end of a
-   * worker. Where nothing tells, call reap() after terminate().
+   * It hears of the end of a Node or Bun worker, and in browsers, by a Web Lock, of a worker whose attachHeapAsync has
+   * resolved, or which has been in its event loop since attachHeap. A browser's "error" event is not the end of a
+   * worker. Where nothing reports the end, call reap() after terminate().
    */
   watch(worker: WorkerLike, message: SharedHeapMessage, onDeath?: (report: DeathReport) => void): () => void {
     const thread = threadOf(message);
@@ -368,7 +369,7 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
         tell(report);
         return;
       }
-      // The one who holds the heap lock may be dead as well, and not yet heard of.
+      // The holder of the heap lock may be dead, too, and that not yet known.
       const timer = setTimeout(() => tryTo(tries + 1), RETRY_MS);
       stop = () => clearTimeout(timer);
     };
@@ -389,10 +390,10 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
   }
 
   /**
-   * Recovers what a dead thread had, named by its token or its message. The thread must be dead: recovering a living
-   * one's P breaks the heap. It needs no P, and nothing that the dead one held. A report that is not `ok` says that a lock
-   * was not to be had, whose holder lives or is dead and not yet reaped: call again later. Dead threads that could not be
-   * recovered before are tried again, too. Throws RangeError for this thread's own token.
+   * Recovers what a dead thread had, named by its token or its message. The thread must be dead: recovering the P of a
+   * living one breaks the heap. It needs no P, and nothing that the dead thread held. A report that is not `ok` says
+   * that a lock was not available, because its holder lives, or is dead and not yet reaped: call again later. Dead
+   * threads that could not be recovered before are tried again, too. Throws RangeError for this thread's own token.
    */
   reap(dead: number | SharedHeapMessage): DeathReport {
     const { token, claim } = typeof dead === "object" ? threadOf(dead) : { token: dead, claim: null };
@@ -400,7 +401,8 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
   }
 
   #reap(token: number, claim: SharedArrayBuffer | null): DeathReport {
-    if (token === this.token) throw new RangeError("this thread is not dead");
+    if (token === this.token)
+      throw new RangeError("this thread is not dead: pass the token or the message of another thread");
     // Nothing of a heap that is gone.
     this.#shared.procs();
     if (claim !== null) raiseClaim(claim, CLAIM_OVER);
@@ -409,7 +411,7 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     return report;
   }
 
-  /** reap() by the name of what has happened. */
+  /** The same as reap(). */
   workerDied(dead: number | SharedHeapMessage): DeathReport {
     return this.reap(dead);
   }
@@ -425,14 +427,14 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     return new HeapLock(this.#host, index, this.#shared.lockAddress(index) >>> 0);
   }
 
-  /** The error for having waited in vain for P `p`: it names what that P holds. */
+  /** The error for having waited in vain for P `p`: it names the lock that this P holds. */
   #blame(p: number, why: string): HeapLockError {
     const count = this.#shared.lockCount();
     for (let index = 0; index < count; index++) {
       const owner = this.#lockAt(index).owner();
       if (owner?.p === p) return new HeapLockError(index, owner, why);
     }
-    // It was inside of its gate, or had the world stopped.
+    // It was inside its gate, or had the world stopped.
     return new HeapLockError(-1, this.ps.holder(p), why);
   }
 
@@ -440,13 +442,13 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
   #trapped(error: WebAssembly.RuntimeError): Error {
     if (!this.shared) return error;
     const p = this.#shared.lastStuck() >>> 0;
-    const why = p === 0 ? error : this.#blame(p, `was not to be had in ${this.#host.waits.lock} ms`);
+    const why = p === 0 ? error : this.#blame(p, `was not available for ${this.#host.waits.lock} ms`);
     this.#gate?.forget();
     this.ps.abandon(p !== 0);
     return why;
   }
 
-  /** Runs `fn` with all its waits bounded: who asks how a damaged heap stands may wait for what nobody gives back. */
+  /** Runs `fn` with all its waits bounded: in a damaged heap a lock may never be given back. */
   #bounded<T>(fn: () => T): T {
     const { waits } = this.#host;
     const { lock, turn } = waits;
@@ -463,7 +465,7 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     }
   }
 
-  /** Bounds the waits that are for ever by default: what ends them may have to come through this thread's event loop. */
+  /** Bounds waits that have no bound by default, because what ends them may have to come through this event loop. */
   #mayHear(): void {
     const { settings } = this.#seat;
     const { waits } = this.#host;
@@ -475,18 +477,18 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
   }
 
   /**
-   * After the `tries`-th failure of an operation: false when it was not for want of a lock, true when the lock may be free by
-   * now and another try is worth it. Throws HeapLockError when the lock is still held, or several tries came to nothing.
+   * After the `tries`-th failure of an operation: false when the reason was not a lock, true when the lock may be free
+   * by now, so another try makes sense. Throws HeapLockError when the lock is still held, or after several tries.
    */
   #gaveUp(tries: number): boolean {
     const p = this.#shared.lastStuck() >>> 0;
     if (p === 0) return false;
-    const error = this.#blame(p, `was not to be had in ${this.#host.waits.lock} ms`);
+    const error = this.#blame(p, `was not available for ${this.#host.waits.lock} ms`);
     if (error.lock >= 0 || tries >= MAX_TRIES) throw error;
     return true;
   }
 
-  /** `op`, which has given 0, as long as that is for want of a lock. */
+  /** Repeats `op`, which has given 0, as long as the reason is a lock. */
   #again(op: () => number): number {
     for (let tries = 1; this.#gaveUp(tries); tries++) {
       const result = op();
@@ -495,7 +497,7 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     return 0;
   }
 
-  /** `op`, which throws OutOfMemoryError for want of a lock, too. */
+  /** Repeats `op` as long as a lock is the reason for its OutOfMemoryError. */
   #persist<T>(op: () => T): T {
     for (let tries = 1; ; tries++) {
       try {

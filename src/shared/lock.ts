@@ -1,12 +1,12 @@
 /**
  * HeapLock: one of the heap's locks, taken from JavaScript.
  *
- * The same word that wasm takes by compare-and-swap (assembly/base/locks.ts): 0 when free, else the owner's P, and bit 31
- * when somebody may sleep on it. A thread that holds one must not use the heap until it has unlocked it; an operation
- * throws HeapLockError. Order: the host's own lock, then lock 0 (the heap's), then one of the others.
+ * The same word that wasm takes by compare-and-swap (assembly/base/locks.ts): 0 when free, else the owner's P, and bit
+ * 31 when a thread may sleep on it. A thread that holds one must not use the heap until it has unlocked it: an
+ * operation throws HeapLockError. Order: the host's own lock, then lock 0 (the heap's), then one of the others.
  *
- * The counters are written by whoever holds the lock, here as in wasm. Cost of lock and unlock without contention: four
- * atomic operations or so, and the calls to the memory for its views.
+ * The holder of a lock writes its counters, here as in wasm. Cost of lock and unlock without contention: some four
+ * atomic operations, and the calls to the memory for its views.
  */
 import { callable } from "../base/check.js";
 import { HeapLockError, type Holder } from "../base/errors.js";
@@ -18,15 +18,15 @@ import { now, type Words, waitFor, waitForAsync } from "./support.js";
 const SPINS = 100;
 /** One sleep, milliseconds: then the holder is looked at again. */
 const NAP_MS = 20;
-/** Milliseconds of trying where a thread must not sleep and no patience is set. */
+/** Milliseconds of trying in a thread that must not sleep, when no patience is set. */
 const SPIN_MS = 1000;
 
 /** How often a lock was taken. */
 export interface LockCounters {
   readonly acquisitions: number;
-  /** Times it was held by another when it was asked for. */
+  /** How often another thread held it when it was asked for. */
   readonly contended: number;
-  /** Times somebody slept for it. */
+  /** How often a thread slept for it. */
   readonly waits: number;
 }
 
@@ -54,8 +54,8 @@ export class HeapLock {
   }
 
   /**
-   * Takes the lock if it is free. Takes a P first if this thread has none. Throws HeapLockError when this thread holds a
-   * lock already.
+   * Takes the lock if it is free. Takes a P first if this thread has none. Throws HeapLockError when this thread holds
+   * a lock already.
    */
   tryLock(): boolean {
     const p = this.#host.ps.pin();
@@ -68,8 +68,8 @@ export class HeapLock {
   }
 
   /**
-   * Takes the lock; sleeps until it is free, or looks again and again on a browser's main thread. Throws HeapLockError
-   * with the owner after the heap's `lockWait`, and on a browser's main thread after a second if that is 0.
+   * Takes the lock; sleeps until it is free, or keeps looking on a browser's main thread. Throws HeapLockError with the
+   * owner after the heap's `lockWait`, and on a browser's main thread after a second if that is 0.
    */
   lock(): void {
     const { ps, maySleep, waits: limits } = this.#host;
@@ -85,7 +85,7 @@ export class HeapLock {
     for (let looks = 1; ; looks++) {
       const word = Atomics.load(words, this.#at);
       if (word === 0) {
-        // Others may sleep besides, so a lock that was slept for says so.
+        // Other threads may sleep, too, so a lock that was slept for says so.
         if (Atomics.compareExchange(words, this.#at, 0, waits > 0 ? p | LOCK_WAITERS : p) === 0) break;
         continue;
       }
@@ -122,13 +122,15 @@ export class HeapLock {
       waits++;
     }
     if (waits === 0) return;
-    // Others may sleep besides.
+    // Other threads may sleep, too.
     Atomics.or(this.#words(), this.#at, LOCK_WAITERS);
     this.#count(LOCK_CONTENDED, 1);
     this.#count(LOCK_WAITS, waits);
   }
 
-  /** Gives the lock back and wakes one who sleeps for it. Throws HeapLockError when this thread does not hold it. */
+  /**
+   * Gives the lock back and wakes a thread that sleeps for it. Throws HeapLockError when this thread does not hold it.
+   */
   unlock(): void {
     const words = this.#words();
     const word = Atomics.load(words, this.#at);
@@ -163,7 +165,7 @@ export class HeapLock {
     return { acquisitions: read(LOCK_ACQUIRED), contended: read(LOCK_CONTENDED), waits: read(LOCK_WAITS) };
   }
 
-  /** Takes the lock out of the hands of P `p`, whose thread is dead. True when it held it. */
+  /** Frees the lock if P `p` holds it, whose thread is dead. True: it did. */
   free(p: number): boolean {
     const words = this.#words();
     for (;;) {
@@ -189,12 +191,12 @@ export class HeapLock {
     return this.#host.words();
   }
 
-  /** Sets the bit of those who sleep. False when the word has changed meanwhile. */
+  /** Sets the bit for threads that sleep. False when the word has changed meanwhile. */
   #mark(words: Words, word: number): boolean {
     return word < 0 || Atomics.compareExchange(words, this.#at, word, word | LOCK_WAITERS) === word;
   }
 
-  /** For the holder of the lock, who alone writes its counters. */
+  /** For the holder of the lock, the only thread that writes its counters. */
   #count(offset: number, n: number): void {
     const counters = this.#host.counters();
     const at = (this.#address + offset) >>> 3;
@@ -202,7 +204,7 @@ export class HeapLock {
   }
 
   #error(word: number, waited: number): HeapLockError {
-    const why = `was not to be had in ${Math.round(waited)} ms`;
+    const why = `was not available for ${Math.round(waited)} ms`;
     return new HeapLockError(this.index, this.#host.ps.holder(word & LOCK_OWNER), why);
   }
 }

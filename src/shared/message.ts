@@ -1,9 +1,9 @@
 /**
  * The message by which a thread joins a shared heap: plain data that structured cloning carries, so any postMessage,
- * workerData or BroadcastChannel of threads that may share memory will do.
+ * workerData or BroadcastChannel between threads that may share memory will do.
  *
- * One message is for one thread. Its `claim`, one shared word, says how far that is: fresh, attached, attached with a Web
- * Lock that tells of the thread's end, or over. The word only goes up.
+ * One message is for one thread. Its `claim`, one shared word, says how far that thread is: fresh, attached, attached
+ * with a Web Lock that reports the thread's end, or over. The word only goes up.
  */
 import { isMemory, isModule, isShared, object, reading, show, text, within } from "../base/check.js";
 import { AttachError } from "../base/errors.js";
@@ -22,23 +22,24 @@ export const CLAIM_OVER = 3;
 /** Bytes of a claim: one word. */
 const CLAIM_BYTES = 4;
 
-/** What every thread of a heap goes by; each can have its own. */
+/** Settings of a thread; each thread of a heap can have its own. */
 export interface Settings extends HeapLimits {
   /**
-   * What free and realloc do with a pointer that they cannot take: throw MisuseError, or return without effect. Default
+   * What free and realloc do with a pointer that they refuse: throw MisuseError, or return without effect. Default
    * "throw".
    */
   onMisuse?: "throw" | "ignore" | undefined;
   /**
-   * Milliseconds, 0 to 3600000, that an operation waits for a lock of the heap before it throws HeapLockError; 0: for
-   * ever. Default: 2000 in threads that others depend on, so that they get back to their event loop and hear of a death:
-   * the one that made the heap, and those that have called share or watch; 1000 on a browser's main thread; else 0.
+   * Milliseconds, 0 to 3600000, that an operation waits for a lock of the heap before it throws HeapLockError; 0:
+   * forever. Default: 2000 in threads that others depend on, so that they get back to their event loop and hear of a
+   * death: the one that made the heap, and those that have called share or watch; 1000 on a browser's main thread; else
+   * 0.
    */
   lockWait?: number | undefined;
   /**
-   * Milliseconds, 0 to 3600000, that an operation waits for a P before it throws ProcsBusyError; 0: for ever. Before that,
-   * when no P has become free for 200 ms, it makes one beyond `procs`, while fewer than 255 exist. Default: as lockWait, but
-   * 100 on a browser's main thread.
+   * Milliseconds, 0 to 3600000, that an operation waits for a P before it throws ProcsBusyError; 0: forever. Before
+   * that, when no P has become free for 200 ms, it makes one beyond `procs`, as long as fewer than 255 exist. Default:
+   * as lockWait, but 100 on a browser's main thread.
    */
   turnWait?: number | undefined;
 }
@@ -57,14 +58,14 @@ export interface SharedHeapMessage {
   readonly token: number;
   /** One word: see above. */
   readonly claim: SharedArrayBuffer;
-  /** Name of the Web Lock that the thread holds while it lives, where there are such locks. */
+  /** Name of the Web Lock that the thread holds while it lives, where the engine has such locks. */
   readonly lockName: string;
   /** The limit of Ps when the message was made. */
   readonly procs: number;
   readonly options: Settings;
 }
 
-/** `value` when it is a message of this version whose parts are what they should be. Throws AttachError. */
+/** `value` when it is a message of this version with all its parts. Throws AttachError. */
 export function checkMessage(value: unknown): SharedHeapMessage {
   const message = copyOf(value);
   if (message.kind !== MESSAGE_KIND) throw notAMessage();
@@ -100,7 +101,7 @@ export function checkMessage(value: unknown): SharedHeapMessage {
   return message as SharedHeapMessage;
 }
 
-/** A message's parts, each read once. Throws AttachError for what has none. */
+/** A message's parts, each read once. Throws AttachError for what is no object. */
 function copyOf(value: unknown): Partial<SharedHeapMessage> {
   if (typeof value !== "object" || value === null) throw notAMessage();
   try {
@@ -114,7 +115,9 @@ function notAMessage(options?: ErrorOptions): AttachError {
   return new AttachError("not a message of SharedHeap.share(): pass what it gave, as it is", options);
 }
 
-/** The thread that a message is for, and its claim. Throws TypeError for what is no message, RangeError for no token. */
+/**
+ * The thread that a message is for, and its claim. Throws TypeError for what is no message, RangeError for no token.
+ */
 export function threadOf(message: SharedHeapMessage): Pick<SharedHeapMessage, "token" | "claim" | "lockName"> {
   object(message, "message");
   const { token, claim, lockName } = reading("message", () => ({ ...message }));
@@ -132,7 +135,7 @@ export function claimMessage({ claim, token }: SharedHeapMessage): void {
   }
 }
 
-/** Raises the claim's word and wakes who waits for that. */
+/** Raises the claim's word and wakes the threads that wait for that. */
 export function raiseClaim(claim: SharedArrayBuffer, to: number): void {
   const words = new Int32Array(claim);
   for (;;) {

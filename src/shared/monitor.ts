@@ -3,8 +3,8 @@
  * The monitor: a timer on one thread that makes Ps which have been idle for long give back what they cache, for all
  * threads. Threads that wait for a P ask for one by themselves (procs.ts) and need no monitor.
  *
- * It keeps no program alive. One per heap is enough, on any thread that gets to its event loop; more do no harm. Cost of a
- * tick: one walk of some 250 words.
+ * It keeps no program alive. One per heap is enough, on any thread that gets to its event loop; more do no harm. Cost
+ * of a tick: one walk of some 250 words.
  */
 import { namesOf, readOptions, within } from "../base/check.js";
 import { DISPOSE } from "../base/dispose.js";

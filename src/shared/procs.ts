@@ -3,21 +3,21 @@
  *
  * A thread takes a P at its first operation and keeps it. Ps are made on demand: with the default limit of 255 every
  * thread has its own, and nothing below is ever needed. With a lower limit (the option `procs`) threads take turns. A
- * thread without a P waits, in the control block's list, which tells the others. A holder that is idle in its event loop
- * gives its P up as soon as it hears of that. One that computes is asked after a tick of 10 ms (its state becomes
- * STOPPING) and gives its P up at its next operation. One that has lent its P while it waits for something else (BLOCKED)
- * loses it without being asked.
+ * thread without a P waits, in the control block's list, which tells the others. A holder that is idle in its event
+ * loop gives its P up as soon as it hears of that. One that computes is asked after a tick of 10 ms (its state becomes
+ * STOPPING) and gives its P up at its next operation. One that has lent its P while it waits for something else
+ * (BLOCKED) loses it without being asked.
  *
- * Why turns are kept: a P costs 24 KiB and the spans that it fills. 32 threads that share 4 Ps take 0.4 of the memory that
- * they take with a P each, and no more time (figures in docs/shared-protocol.md).
+ * Why turns are kept: a P costs 24 KiB and the spans that it fills. 32 threads that share 4 Ps take 0.4 of the memory
+ * that they take with a P each, and no more time (figures in docs/shared-protocol.md).
  *
- * A holder may also be dead, and perhaps only the event loop of the waiting thread can bring the news. So nobody waits for
- * Ps that do not move: when none has become free for STALL_MS, the thread makes one beyond the limit. Frees and questions
- * about blocks need no P at all (`look`), nor does the recovery of a dead thread's P.
+ * A holder may also be dead, and perhaps only the event loop of the waiting thread can bring the news. So nobody waits
+ * for Ps that do not move: when none has become free for STALL_MS, the thread makes one beyond the limit. Frees and
+ * questions about blocks need no P at all (`look`), nor does the recovery of a dead thread's P.
  *
- * One object per attached heap, for the heap's own thread alone. Invariant: `word[index] === running` exactly while this
- * thread has its P, nobody wants it back, and this thread holds no lock through the host. An operation checks only this:
- * one read of a typed array. Cost of the rest: a call of wasm and a walk of at most 255 state words.
+ * One object per attached heap, for the heap's own thread alone. Invariant: `word[index] === running` exactly while
+ * this thread has its P, nobody wants it back, and this thread holds no lock through the host. An operation checks only
+ * this: one read of a typed array. Cost of the rest: a call of wasm and a walk of at most 255 state words.
  */
 import { callable, within } from "../base/check.js";
 import {
@@ -144,8 +144,8 @@ export class Ps {
 
   /**
    * Takes a P if this thread has none, and waits for one if all are taken; when none becomes free, makes one beyond the
-   * limit. The P's id. Heap operations do this by themselves. Throws OutOfMemoryError, HeapLockError, and ProcsBusyError
-   * when `turnWait` is over before that, or 255 are taken.
+   * limit. The P's id. Heap operations do this by themselves. Throws OutOfMemoryError, HeapLockError, and
+   * ProcsBusyError when `turnWait` is over before that, or 255 are taken.
    */
   acquire(): number {
     this.check();
@@ -159,8 +159,8 @@ export class Ps {
   }
 
   /**
-   * Gives this thread's P up, with what it caches, for others to take; the next operation takes one again. Call it before
-   * long work without the heap. Throws HeapLockError while this thread holds a HeapLock.
+   * Gives this thread's P up, with what it caches, for others to take; the next operation takes one again. Call it
+   * before long work without the heap. Throws HeapLockError while this thread holds a HeapLock.
    */
   release(): void {
     if (this.#closed) return;
@@ -263,8 +263,8 @@ export class Ps {
   }
 
   /**
-   * Before an operation that needs no P but may use this thread's: gives it up if others wait for it. The operation works
-   * without one, and never waits.
+   * Before an operation that needs no P but may use this thread's: gives it up if others wait for it. The operation
+   * works without one, and never waits.
    */
   look(): void {
     if (this.#word[this.#index] !== this.#running) this.#ready();
@@ -310,8 +310,8 @@ export class Ps {
   }
 
   /**
-   * After a trap in the middle of a call: undoes what the call was doing as if the thread had died there, at once or, if it
-   * was stuck, by the next recovery of a dead thread.
+   * After a trap in the middle of a call: undoes what the call was doing as if the thread had died there, at once or,
+   * if it was stuck, by the next recovery of a dead thread.
    */
   abandon(stuck: boolean): void {
     const p = this.#shared.currentP();

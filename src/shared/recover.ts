@@ -1,26 +1,26 @@
 /**
- * What becomes of a dead thread's P: found by the thread's token, repaired by wasm, and reported. A thread that had none may
- * have died in a free, which is completed.
+ * Recovery of a dead thread's P: found by the thread's token, repaired by wasm, and reported. A thread that had no P
+ * may have died in a free, which is completed.
  *
- * Called by a living thread on another thread's token; it needs no P of its own. The caller must know that the thread is
- * dead: recovering the P of a living one breaks the heap. Cost: wasm walks all spans for each P.
+ * A living thread calls it with another thread's token; it needs no P of its own. The caller must know that the thread
+ * is dead: recovering the P of a living one breaks the heap. Cost: wasm walks all spans for each P.
  */
 import type { Holder } from "../base/errors.js";
 import { NOBODY, REPAIR_DONE, REPAIR_HEAP_LOCK, REPAIR_MCENTRAL, REPAIR_PAGES, REPAIR_REMOTE_FREE } from "./abi.js";
 import type { HeapLock, LockHost } from "./lock.js";
 
-/** Milliseconds that a recovery waits for the heap lock: whoever recovers has more to hear of. */
+/** Milliseconds that a recovery waits for the heap lock: this thread may have to hear of more deaths. */
 const PATIENCE_MS = 20;
 
-/** What was found broken off and was made good. All false: the thread died outside of the allocator. */
+/** What was left unfinished and has been repaired. All false: the thread died outside the allocator. */
 export interface Repairs {
-  /** It held the heap lock: the page heap was made anew from the records of spans. */
+  /** It held the heap lock: the page heap was rebuilt from the records of spans. */
   readonly heapLock: boolean;
-  /** It held the lock of an mcentral: the list was made anew. */
+  /** It held the lock of an mcentral: the list was rebuilt. */
   readonly mcentralLock: boolean;
-  /** Pages were on their way from one state to another: they are free. */
+  /** Pages were between two states: they are free now. */
   readonly pages: boolean;
-  /** A block of another P's was freed by half: the owner knows now. */
+  /** The free of another P's block was unfinished: the owner knows of it now. */
   readonly remoteFree: boolean;
   /** It held the lock of the host's. */
   readonly hostLock: boolean;
@@ -35,7 +35,7 @@ export interface DeathReport {
   /** Everything is in order: the P and its caches serve the others. */
   readonly ok: boolean;
   readonly repaired: Repairs;
-  /** Not ok: the P and the state it is left in. Its memory is not lost to a later try. */
+  /** Not ok: the P, and its state. A later try can still recover it. */
   readonly left: Holder | null;
 }
 
@@ -47,7 +47,7 @@ export function recover(host: LockHost, hostLock: HeapLock, token: number): Deat
   const theirs = (): Holder[] => ps.list().filter((holder) => holder.token === token);
   const orphans = (): Holder[] => ps.list().filter((holder) => holder.token === 0 && holder.state === "dead");
   const [first] = theirs();
-  // Before the P can be another thread's.
+  // Before another thread can have the P.
   const heldHost = theirs().some(({ p }) => hostLock.free(p));
   let found = 0;
   host.setLockWait(Math.min(host.waits.lock || PATIENCE_MS, PATIENCE_MS));

@@ -1,6 +1,6 @@
 /**
- * gomalloc/shared/slim: the shared heap without wasm inside. The thread that makes the heap gives the option `wasm`, a URL,
- * bytes or a compiled module of gomalloc-host-shared.wasm; threads that attach get the module with their message.
+ * gomalloc/shared/slim: the shared heap without wasm inside. The thread that makes the heap gives the option `wasm`, a
+ * URL, bytes or a compiled module of gomalloc-host-shared.wasm; threads that attach get the module with their message.
  * Everything else is as in the entry gomalloc/shared, and the classes are the same ones.
  */
 import { type AsyncWasmSource, noModule, type WasmSource } from "../heap/module.js";

@@ -1,8 +1,8 @@
 /**
  * A heap of one thread with the methods of a shared one: where memory cannot be shared, the same program runs alone.
  *
- * This supplies, over the unshared host flavour, the exports that only the shared one has. There is one P, number 1, and
- * one lock, number 0; both have their words in a block of the heap.
+ * This supplies, over the unshared host flavour, the exports that only the shared one has. There is one P, number 1,
+ * and one lock, number 0; both have their words in a block of the heap.
  */
 import type { HostExports } from "../base/abi.js";
 import { OutOfMemoryError } from "../base/errors.js";

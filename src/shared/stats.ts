@@ -1,4 +1,4 @@
-/** Statistics that only a shared heap has: of its locks and of its Ps, beside MemStats over all Ps. */
+/** Statistics that only a shared heap has: those of its locks and its Ps, beside MemStats over all Ps. */
 import type { Holder } from "../base/errors.js";
 import type { MemStats } from "../base/memstats.js";
 import type { SharedExports } from "./abi.js";

@@ -1,10 +1,10 @@
 /**
- * What this engine and this thread can do: memory between threads, sleeping, and the ways to wait. Found out by trying,
- * once each; nothing runs at import.
+ * What this engine and this thread can do: share memory, sleep, and wait. Found out by trying, once each; nothing runs
+ * at import.
  *
- * Three ways to wait for a word of shared memory: a thread that may sleep sleeps (Atomics.wait), one that must not, a
- * browser's main thread, looks again and again for a bounded time, and asynchronous code awaits (Atomics.waitAsync, or
- * looks every few milliseconds where that is missing).
+ * There are three ways to wait for a word of shared memory. A thread that may sleep does (Atomics.wait). One that must
+ * not, a browser's main thread, keeps looking for a bounded time. Asynchronous code awaits (Atomics.waitAsync, or a
+ * look every few milliseconds where that is missing).
  */
 
 /** Milliseconds between two looks at a word where Atomics.waitAsync is missing. */
@@ -31,8 +31,8 @@ export function whyUnshared(): string | null {
       );
     }
     return (
-      "this engine has no SharedArrayBuffer: in Chromium it can be had by --enable-features=SharedArrayBuffer, in " +
-      "Firefox by javascript.options.shared_memory, in Node and elsewhere by leaving out the flag that took it away"
+      "this engine has no SharedArrayBuffer: enable it by --enable-features=SharedArrayBuffer in Chromium, by " +
+      "javascript.options.shared_memory in Firefox, and elsewhere by removing the flag that disables it"
     );
   }
   try {
@@ -60,7 +60,7 @@ export function canBlock(): boolean {
   return mayBlock;
 }
 
-/** Threads that the hardware runs at once; 4 where nobody says. */
+/** Threads that the hardware runs at once; 4 when the engine does not say. */
 export function hardwareThreads(): number {
   const realm = globalThis as {
     navigator?: { hardwareConcurrency?: number };
@@ -72,8 +72,8 @@ export function hardwareThreads(): number {
 }
 
 /**
- * Returns when words[index] is not `value` any more, somebody notifies it, or `ms` are over; it may return early. Where
- * the thread may not sleep it looks again and again.
+ * Returns when words[index] is no longer `value`, when it is notified, or after `ms`; it may return early. A thread
+ * that must not sleep keeps looking.
  */
 export function waitFor(words: Words, index: number, value: number, ms: number, maySleep: boolean): void {
   if (maySleep) {
@@ -101,7 +101,7 @@ export function nativeWaitAsync(): WaitAsync | undefined {
 export async function waitForAsync(words: Words, index: number, value: number, ms: number): Promise<void> {
   const waitAsync = nativeWaitAsync();
   if (waitAsync !== undefined && !(words.buffer instanceof ArrayBuffer)) {
-    // A timer beside it, because an engine's own time-out need not keep a program alive, nor its event loop turning.
+    // With a timer beside it, because the engine's own timeout need not keep the event loop alive.
     const timer = setTimeout(() => {}, ms);
     try {
       await waitAsync(words, index, value, ms).value;

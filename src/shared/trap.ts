@@ -1,9 +1,10 @@
 /**
- * Traps in the middle of a call of wasm: a lock or a gate that is not to be had where a call cannot be left half done, or an
- * address of the caller's that is none.
+ * Traps in the middle of a call of wasm: a lock or a gate was not available where a call cannot be left half done, or
+ * the caller passed an address that is none.
  *
- * Such a call leaves behind what a thread leaves that dies there: locks, its gate, lists half changed. So the thread's P is
- * abandoned and recovered like a dead thread's, and the thread takes another at its next operation. Nobody else notices.
+ * Such a call leaves behind what a thread leaves that dies there: locks, its gate, lists half changed. So the thread's
+ * P is abandoned and recovered like that of a dead thread, and the thread takes another at its next operation. Other
+ * threads do not notice.
  */
 
 /** What a trap is for. */

@@ -1,17 +1,17 @@
 /**
  * Hearing of a thread's end.
  *
- * Node's and Bun's workers tell ("exit", "close"). A browser's worker does not: its "error" event is an exception that
- * nobody caught, after which it lives on. But a Web Lock is given back when its holder ends, however it ends: a thread
- * that attaches takes one, and whoever watches asks for the same. Where there are no Web Locks either, the program has to
- * say so itself (SharedHeap.reap), after a terminate() for example.
+ * Node's and Bun's workers report it ("exit", "close"). A browser's worker does not: its "error" event is an uncaught
+ * exception, after which it lives on. But a Web Lock is released when its holder ends, however it ends: a thread that
+ * attaches takes one, and a thread that watches requests the same one. Where there are no Web Locks either, the program
+ * has to report the end itself (SharedHeap.reap), after a terminate() for example.
  */
 import { object, reading } from "../base/check.js";
 import { runAll } from "../base/dispose.js";
 import { CLAIM_LOCKED, raiseClaim, type SharedHeapMessage } from "./message.js";
 import { waitForAsync } from "./support.js";
 
-/** What a watched worker must have: Node's emitter, or a browser's event target. Injected workers are welcome. */
+/** What a watched worker must have: the methods of Node's emitter, or of a browser's event target. */
 export interface WorkerLike {
   on?(event: string, listener: () => void): unknown;
   off?(event: string, listener: () => void): unknown;
@@ -43,7 +43,7 @@ export function onEnd(worker: WorkerLike, message: Thread, ended: () => void): (
     over = true;
     runAll(stops.splice(0));
   };
-  // The worker's own code runs in here, and may throw, or call `end` at once.
+  // The worker's own code runs here, and may throw, or call `end` at once.
   const end = (): void => {
     if (!over) runAll([stop, ended]);
   };
@@ -70,7 +70,7 @@ export function onEnd(worker: WorkerLike, message: Thread, ended: () => void): (
     }
     listening = !over;
   } finally {
-    // The worker threw, or told of its end at once.
+    // The worker threw, or has ended already.
     if (!listening) stop();
   }
   return stop;
@@ -89,20 +89,22 @@ async function waitForLock(locks: Locks, { claim, lockName }: Thread, signal: Ab
     await locks.request(lockName, { signal }, () => {});
     return true;
   } catch {
-    // Aborted; a refusal for another reason leaves the worker's end to the other ways.
+    // Aborted, or refused; then the worker's end has to become known some other way.
     return false;
   }
 }
 
 /** A thread's hold on its Web Lock. */
 export interface Hold {
-  /** Resolves when the lock is had, or is not to be had: from then on the thread's end is heard of if it ever is. */
+  /**
+   * Resolves when the lock is held, or was refused: from then on others hear of the thread's end, if they can at all.
+   */
   readonly settled: Promise<void>;
   /** Gives the lock back before the thread ends. */
   readonly release: () => void;
 }
 
-/** Takes the thread's Web Lock, where there are such. It takes a turn of the thread's event loop to be had. */
+/** Requests the thread's Web Lock, where the engine has such locks. It is granted in a later turn of the event loop. */
 export function holdLock({ claim, lockName }: SharedHeapMessage): Hold {
   const locks = webLocks();
   if (locks === undefined) return { settled: Promise.resolve(), release() {} };
@@ -115,7 +117,7 @@ export function holdLock({ claim, lockName }: SharedHeapMessage): Hold {
         raiseClaim(claim, CLAIM_LOCKED);
         settle();
       });
-    // Refused, in a sandboxed frame for example: then the end has to be told.
+    // Refused, in a sandboxed frame for example: then the program has to report the end.
     locks.request(lockName, { signal: abort.signal }, held).catch(() => settle());
   });
   return { settled, release: () => release() };

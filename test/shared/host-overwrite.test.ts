@@ -113,7 +113,7 @@ describe("a lock that nobody gives back", () => {
       words[word] = 0;
       expect(error).toBeInstanceOf(HeapLockError);
       expect(String(error)).toMatch(remedy);
-      expect(line).toMatch(/^SharedHeap \{ .* was not to be had in/);
+      expect(line).toMatch(/^SharedHeap \{ .* was not available for/);
       expect(heap.stats().heapObjects).toBeGreaterThan(0);
     }
   });
