@@ -3,6 +3,7 @@
  * the faults for which it must refuse.
  */
 import { describe, expect, it } from "vitest";
+import { runBinaryen } from "../../src/tools/binaryen.ts";
 import { link } from "../../src/tools/link.ts";
 import { formatSwapReport, swap } from "../../src/tools/swap/swap.ts";
 import { addCustomSection, removeExports } from "../../src/wasm/edit.ts";
@@ -167,6 +168,16 @@ describe("an allocator of another kind", () => {
     const { report } = await swap(freeListProgram({ rest }));
     expect(report.members).toHaveLength(2);
   });
+});
+
+it("writes imports as every engine reads them, though the program's features allow compact ones", async () => {
+  const args = ["in.wasm", "-o", "out.wasm", "-g", "--all-features", "--emit-target-features"];
+  const files = { "in.wasm": freeListProgram() };
+  const program = (await runBinaryen("wasm-opt", args, files, ["out.wasm"]))["out.wasm"];
+  expect(inspect(program).targetFeatures).toContain("compact-imports");
+  const { wasm, report } = await swap(program);
+  expect(report.members).toHaveLength(2);
+  expect(inspect(wasm).imports.filter(({ module }) => module === "gomalloc")).toEqual([]);
 });
 
 describe("modules without an allocator to swap", () => {

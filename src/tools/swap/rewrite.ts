@@ -41,6 +41,9 @@ export async function rewriteMembers(program: Program, members: Iterable<Member>
 function rewrite(binaryen: Binaryen, bytes: Uint8Array, list: readonly Member[], names: boolean): Uint8Array {
   const module = binaryen.readBinary(bytes);
   try {
+    // A target_features section may allow it; few engines, and not our parser, read the form of imports that it brings.
+    const { CompactImports } = binaryen.Features as unknown as { CompactImports: number };
+    module.setFeatures(module.getFeatures() & ~CompactImports);
     const imported = new Set<string>();
     for (const { index, role } of list) {
       const spec: Role = ROLES[role];
