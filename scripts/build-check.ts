@@ -4,6 +4,8 @@
  * It owns nothing but functions and globals: its one import is `env.memory`, and it has no memory, table, element,
  * start or data section. Its exports are functions, under exactly the agreed names. O(sections) plus one compilation.
  */
+import { INTERNAL_NAMES } from "../src/tools/allocator.ts";
+import { inspect } from "../src/wasm/parse.ts";
 
 /** Ids of sections that must not occur. */
 const FORBIDDEN = new Map([
@@ -39,6 +41,21 @@ export function sectionIds(bytes: Uint8Array): number[] {
     at += size >>> 0;
   }
   return ids;
+}
+
+/** Throws an Error unless a module with names has those by which link edits it (src/tools/allocator.ts). */
+export function checkNames(bytes: Uint8Array, file: string): void {
+  const { functionNames, globalNames } = inspect(bytes);
+  const has = (names: ReadonlyMap<number, string>, name: string) => [...names.values()].includes(name);
+  const missing = [
+    ...(has(functionNames, INTERNAL_NAMES.function) ? [] : [`function ${INTERNAL_NAMES.function}`]),
+    ...(has(globalNames, INTERNAL_NAMES.global) ? [] : [`global ${INTERNAL_NAMES.global}`]),
+  ];
+  if (missing.length === 0) return;
+  throw new Error(
+    `${file} has no ${missing.join(" and no ")}: link edits the module by that name. Keep the name, or change ` +
+      "INTERNAL_NAMES in src/tools/allocator.ts with it",
+  );
 }
 
 /** Throws an Error that lists everything wrong with the module. */

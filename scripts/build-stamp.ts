@@ -27,7 +27,7 @@ async function inputs(): Promise<string[]> {
       .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length + 1));
   };
-  const scripts = (await readdir(join(ROOT, "scripts"))).filter((name) => /^(build|gen)[-.]/.test(name));
+  const scripts = (await readdir(join(ROOT, "scripts"))).filter((name) => /^(abi|build|gen)[-.]/.test(name));
   const tools = TOOLS.map((name) => `node_modules/${name}/package.json`);
   const files = [...(await walk("assembly")), ...scripts.map((name) => `scripts/${name}`), ...tools];
   return [...files, "asconfig.json", "src/base/sizeclasses.ts"].sort();

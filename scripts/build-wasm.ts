@@ -6,49 +6,18 @@
  */
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { checkModule } from "./build-check.ts";
+import { UNTYPED } from "./abi.ts";
+import { checkModule, checkNames } from "./build-check.ts";
 import { ROOT, replaceFile, runTool } from "./build-tools.ts";
+import { namesOf } from "./gen-abi.ts";
 
-const LIBC = [
-  ...["malloc", "free", "calloc", "realloc", "aligned_alloc", "posix_memalign", "memalign", "malloc_usable_size"],
-  ...["free_sized", "malloc_trim"],
-  ...["init", "mallopt", "gomalloc_misuse"],
-];
-const HOST = [
-  ...["mallocgc", "tryFree", "tryRealloc", "lastMisuse", "spanOf", "objectBase", "memstats", "validate"],
-  ...["validateDeep", "validateInfo", "releaseAll", "reclaim", "heapLast"],
-];
-
-/** The collector, in the host flavours of one thread. */
-const COLLECTOR = [
-  ...["newType", "newObject", "isObject", "freeObject", "handleNew", "handleGet", "handleSet", "handleFree"],
-  ...["objectOf", "pin", "unpin", "pins", "addRoots", "removeRoots"],
-  ...["isRegistered", "writePointer", "typedMove", "typedClear"],
-  ...["setCollecting", "setGCPercent", "setMemoryLimit", "setHeapMinimum", "setCheckmark"],
-  ...["gc", "gcStart", "gcStep", "gcFinish", "gcSweep", "gcPhase", "gcDue", "gcStat", "marked"],
-];
-
-/** The collector of a shared heap: for gcStart and gcStep it has steps that any thread may do. */
-const SHARED_COLLECTOR = [
-  ...COLLECTOR.filter((name) => name !== "gcStart" && name !== "gcStep"),
-  ...["gcBegin", "gcMark", "gcEnd", "gcWakeAddress", "gcTimes", "gcEnter", "gcLeave"],
-];
-
-/** What the shared flavours have besides: a thread's P, and for the host all that its Ps and locks need. */
-const THREADS = ["gomalloc_thread_exit"];
-const HOST_THREADS = [
-  ...["acquireP", "releaseP", "currentP", "blockP", "unblockP", "setProcs", "procs", "numPs", "flushP", "recoverP"],
-  ...[
-    "stateAddress",
-    "lockAddress",
-    "lockCount",
-    "lastStuck",
-    "pStat",
-    "setToken",
-    "acquireBeyond",
-    "abandonP",
-    "claimAddress",
-  ],
+const LIBC = namesOf("family", "control");
+const HOST = [...LIBC, ...namesOf("host", "hostOnly", "collector", "soloCycle"), ...UNTYPED.solo];
+const SHARED = [...LIBC, ...namesOf("threadExit")];
+const HOST_SHARED = [
+  ...SHARED,
+  ...namesOf("host", "hostOnly", "collector", "sharedCycle", "procs", "procsOnly"),
+  ...UNTYPED.shared,
 ];
 
 export interface Flavour {
@@ -79,7 +48,7 @@ export const FLAVOURS: readonly Flavour[] = [
     name: "host",
     entry: "assembly/abi/hostgc.ts",
     file: "build/gomalloc-host.wasm",
-    exports: [...LIBC, ...HOST, ...COLLECTOR],
+    exports: HOST,
     exact: true,
     shared: false,
   },
@@ -87,7 +56,7 @@ export const FLAVOURS: readonly Flavour[] = [
     name: "test",
     entry: "assembly/abi/testinggc.ts",
     file: "build/gomalloc-test.wasm",
-    exports: [...LIBC, ...HOST, ...COLLECTOR],
+    exports: HOST,
     exact: false,
     shared: false,
   },
@@ -95,7 +64,7 @@ export const FLAVOURS: readonly Flavour[] = [
     name: "shared",
     entry: "assembly/abi/shared.ts",
     file: "build/gomalloc-shared.wasm",
-    exports: [...LIBC, ...THREADS],
+    exports: SHARED,
     exact: true,
     shared: true,
   },
@@ -103,7 +72,7 @@ export const FLAVOURS: readonly Flavour[] = [
     name: "host-shared",
     entry: "assembly/abi/hostshared.ts",
     file: "build/gomalloc-host-shared.wasm",
-    exports: [...LIBC, ...HOST, ...THREADS, ...HOST_THREADS, ...SHARED_COLLECTOR],
+    exports: HOST_SHARED,
     exact: true,
     shared: true,
   },
@@ -111,7 +80,7 @@ export const FLAVOURS: readonly Flavour[] = [
     name: "test-shared",
     entry: "assembly/abi/testingshared.ts",
     file: "build/gomalloc-test-shared.wasm",
-    exports: [...LIBC, ...HOST, ...THREADS, ...HOST_THREADS, ...SHARED_COLLECTOR],
+    exports: HOST_SHARED,
     exact: false,
     shared: true,
   },
@@ -139,7 +108,9 @@ export async function buildFlavour(flavour: Flavour): Promise<number> {
     await runTool("binaryen/bin/wasm-opt", [debug, ...features, ...strip, "-o", stripped]);
     const bytes = await readFile(join(ROOT, stripped));
     checkModule(bytes, flavour);
-    await replaceFile(join(ROOT, `${stem}.debug.wasm`), await readFile(join(ROOT, debug)));
+    const named = await readFile(join(ROOT, debug));
+    checkNames(named, `${stem}.debug.wasm`);
+    await replaceFile(join(ROOT, `${stem}.debug.wasm`), named);
     await replaceFile(join(ROOT, flavour.file), bytes);
     return bytes.length;
   } finally {

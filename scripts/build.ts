@@ -38,9 +38,12 @@ async function main(argv: readonly string[]): Promise<void> {
   await new Listr(
     [
       {
-        title: "size classes agree with their generator",
+        title: "generated sources agree with their generators",
         enabled: inlined || flavours.length > 0,
-        task: () => runTool("tsx/dist/cli.mjs", ["scripts/gen-sizeclasses.ts", "--check"]),
+        task: async () => {
+          const generators = ["scripts/gen-sizeclasses.ts", "scripts/gen-abi.ts"];
+          await Promise.all(generators.map((script) => runTool("tsx/dist/cli.mjs", [script, "--check"])));
+        },
       },
       {
         title: "flavours",

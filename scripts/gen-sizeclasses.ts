@@ -11,8 +11,7 @@
  *   - the low 32 bits of that product are below magic exactly where offset is the start of a slot.
  * Cost: every offset of every span, some 1.6 million, about 50 ms.
  */
-import { readFileSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { driftOf, type GeneratedFile, runGenerator } from "./gen-files.ts";
 
 const MIN_ALIGN = 8;
 const MAX_SMALL_SIZE = 32768;
@@ -316,7 +315,7 @@ export function classOf(size: number): number {
 }
 
 /** The generated files, path below the package root and text. */
-export function generate(): { path: string; text: string }[] {
+export function generate(): GeneratedFile[] {
   const rows = makeRows();
   verifyRows(rows);
   return [
@@ -325,28 +324,9 @@ export function generate(): { path: string; text: string }[] {
   ];
 }
 
-const root = new URL("../", import.meta.url);
-
 /** Paths of the generated files whose text on disk differs from what generate() gives. */
 export function drift(): string[] {
-  return generate()
-    .filter(({ path, text }) => {
-      try {
-        return readFileSync(new URL(path, root), "utf8") !== text;
-      } catch {
-        return true; // a missing file has drifted too
-      }
-    })
-    .map(({ path }) => path);
+  return driftOf(generate());
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  if (process.argv.includes("--check")) {
-    const stale = drift();
-    for (const path of stale)
-      console.error(`${path} differs from scripts/gen-sizeclasses.ts: run it to write the file`);
-    if (stale.length > 0) process.exitCode = 1;
-  } else {
-    for (const { path, text } of generate()) writeFileSync(new URL(path, root), text);
-  }
-}
+runGenerator(import.meta.url, generate);

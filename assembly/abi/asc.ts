@@ -14,6 +14,7 @@
  * (bytes), GOMALLOC_HEAP_MINIMUM (bytes, the least goal), GOMALLOC_CHECKMARK (check each cycle's marks). One thread.
  */
 
+import { MAX_RESERVE, MISUSE_NONE, M_RESERVE } from "../base/abinumbers";
 import {
   CHECKMARK,
   MAX_SMALL_SIZE,
@@ -25,13 +26,12 @@ import {
   SMALL_SIZE_MAX,
 } from "../base/config";
 import { FLAG_NEEDZERO, Group, HEAP_CLASS8, HEAP_ROWS, MSPAN_SIZE, ROW_SHIFT } from "../base/layout";
-import { MAX_RESERVE, M_RESERVE, setOption } from "../base/options";
+import { setOption } from "../base/options";
 import { PHASE_MARK, gcState, pacer } from "../base/gcstate";
 import { central, heap, mheap, rowAt, rowAddress } from "../base/state";
 import { bootstrap } from "../alloc/init";
 import { TELL, checkPointer, freeBy } from "../alloc/free";
 import { isDirty, takeSlot } from "../alloc/mcache";
-import { MISUSE_NONE } from "../alloc/misuse";
 import { rawAlloc } from "../alloc/raw";
 import { reallocChecked } from "../alloc/realloc";
 import { blockGiven, blockTaken, sortExtra, unpinned, visit } from "../gc/ascroots";

@@ -11,8 +11,17 @@
  * heap of one thread gate and lock compile to nothing. What costs more than O(1) says so.
  */
 
+import {
+  DUE_ASSIST,
+  DUE_CYCLES_SHIFT,
+  DUE_MARKING,
+  DUE_START,
+  MAX_OBJECT_BYTES,
+  MISUSE_NONE,
+  MISUSE_PINNED,
+  NO_HANDLE,
+} from "../base/abinumbers";
 import { checkPointer, checkedSpan, findObject, freeChecked } from "../alloc/free";
-import { MISUSE_NONE, MISUSE_PINNED } from "../alloc/misuse";
 import { isPinned, pinObject, pinsOf, unpinObject } from "../alloc/pins";
 import { isReady } from "../alloc/procs";
 import { SHARED } from "../base/config";
@@ -112,7 +121,7 @@ export function newType(size: u32, ptrBytes: u32): u32 {
 export function newObject(type: u32, n: u32): u32 {
   if (!ready()) return 0;
   const bytes = <u64>typeAt(type).size * <u64>n;
-  if (bytes - 1 >= 0xfffe0000) return 0;
+  if (bytes - 1 >= MAX_OBJECT_BYTES) return 0;
   return SHARED ? allocateShared(type, <u32>bytes, true, true) : allocate(type, <u32>bytes);
 }
 
@@ -193,8 +202,6 @@ export function handleGet(i: u32): u32 {
   leaveTables();
   return p;
 }
-/** No object's address: it is odd. */
-@inline const NO_HANDLE: u32 = 0xffffffff;
 
 /** Let a handle hold another object or 0, or with `drop` give it back. 1; 0: it is no handle. */
 function changeHandle(i: u32, ptr: u32, drop: bool): i32 {
@@ -367,15 +374,12 @@ export function gcPhase(): u32 {
   return heap ? gcState().phase : 0;
 }
 
-/**
- * What an allocation that the mcache cannot serve would meet, and where the cycles are: 1, it owes marking; 2, the trigger
- * is reached; 8, a cycle is running; from 16 on the number of cycles begun.
- */
+/** What an allocation that the mcache cannot serve would meet: DUE_ASSIST, DUE_START, DUE_MARKING; and the cycles begun. */
 export function gcDue(): u32 {
   if (heap == 0) return 0;
   const g = gcState();
   const p = pacer();
-  const at = g.cycles << 4;
+  const at = g.cycles << DUE_CYCLES_SHIFT;
   return g.phase ? at | 8 | u32(p.assistBytes < 0) : at | ((<u32>shouldStart(p)) << 1);
 }
 
@@ -384,7 +388,7 @@ export function marked(p: u32): i32 {
   return heap != 0 && isMarked(p) ? 1 : 0;
 }
 
-/** Figures, by number; see src/base/gcabi.ts. */
+/** Figures, by number: STAT_CYCLES and the following. */
 export function gcStat(i: u32): f64 {
   return hasSettings() ? gcFigure(i) : 0;
 }

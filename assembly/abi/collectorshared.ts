@@ -4,6 +4,7 @@
  * it runs again.
  */
 
+import { BUSY } from "../base/abinumbers";
 export * from "./collectorcommon";
 
 import { isReady } from "../alloc/procs";
@@ -11,7 +12,6 @@ import { enterGate, isInside, leaveGate } from "../base/gates";
 import { SharedGc, gcState, sharedGc } from "../base/gcstate";
 import { heap } from "../base/state";
 import {
-  BUSY,
   beginShared,
   collectShared,
   endShared,

@@ -2,6 +2,7 @@
  * The host ABI: the C ABI, and what the TypeScript host needs besides. Addresses are u32. One thread at a time.
  */
 
+import { MISUSE_FOREIGN, MISUSE_NONE, MISUSE_PINNED } from "../base/abinumbers";
 export * from "./libc";
 
 import { TELL, checkPointer, checkedSpan, findObject, freeBy, freeChecked } from "../alloc/free";
@@ -9,7 +10,6 @@ import { allocateShared } from "../gc/sharedabi";
 import { mallocgc as mallocgcImpl } from "../gc/mallocgc";
 import { malloc } from "../alloc/malloc";
 import { releaseAll as releaseRows } from "../alloc/mcache";
-import { MISUSE_FOREIGN, MISUSE_NONE, MISUSE_PINNED } from "../alloc/misuse";
 import { reallocChecked } from "../alloc/realloc";
 import { isReady } from "../alloc/procs";
 import { SHARED, SHARED_GC, TINY_SIZE } from "../base/config";

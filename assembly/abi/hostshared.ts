@@ -3,10 +3,19 @@
  * its own instance.
  */
 
+import {
+  MAX_PS,
+  PSTAT_GROUPS_PUSHED,
+  PSTAT_GROUPS_TAKEN,
+  PSTAT_LATE_DOUBLE_FREES,
+  PSTAT_PAGES_OWNED,
+  PSTAT_REMOTE_FREES,
+  PSTAT_SPANS_GIVEN,
+  PSTAT_SPANS_TAKEN,
+} from "../base/abinumbers";
 export * from "./host";
 export * from "./collectorshared";
 
-import { MAX_PS } from "../base/config";
 import { HEAP_CLAIM, NUM_LOCKS } from "../base/layout";
 import { clearStuck, lockAddress as addressOfLock, stuck } from "../base/locks";
 import { heap, pAt, recordOf } from "../base/state";
@@ -54,18 +63,15 @@ export function lastStuck(): u32 {
   return id;
 }
 
-/**
- * Counters of a P: 0 remote frees by it, 1 groups that it told the owners of, 2 groups taken over, 3 late double frees, 4 spans
- * taken from mcentrals, 5 given to them, 6 pages owned.
- */
+/** Counter `i` of P `id`: PSTAT_REMOTE_FREES and the following. 0 for a P or a counter that does not exist. */
 export function pStat(id: u32, i: u32): u64 {
   if (heap == 0 || id - 1 >= MAX_PS || recordOf(id) == 0) return 0;
   const p = pAt(recordOf(id));
-  if (i == 0) return p.remoteFrees;
-  if (i == 1) return p.groupsPushed;
-  if (i == 2) return p.groupsTaken;
-  if (i == 3) return p.lateDoubleFrees;
-  if (i == 4) return p.spansTaken;
-  if (i == 5) return p.spansGiven;
-  return i == 6 ? p.ownedPages : 0;
+  if (i == PSTAT_REMOTE_FREES) return p.remoteFrees;
+  if (i == PSTAT_GROUPS_PUSHED) return p.groupsPushed;
+  if (i == PSTAT_GROUPS_TAKEN) return p.groupsTaken;
+  if (i == PSTAT_LATE_DOUBLE_FREES) return p.lateDoubleFrees;
+  if (i == PSTAT_SPANS_TAKEN) return p.spansTaken;
+  if (i == PSTAT_SPANS_GIVEN) return p.spansGiven;
+  return i == PSTAT_PAGES_OWNED ? p.ownedPages : 0;
 }

@@ -5,6 +5,7 @@
  * nothing is lost by it. One thread at a time.
  */
 
+import { EINVAL, ENOMEM } from "../base/abinumbers";
 import { setOption } from "../base/options";
 import { SHARED } from "../base/config";
 import { attachHeap, bootstrap } from "../alloc/init";
@@ -18,9 +19,6 @@ import { heap } from "../base/state";
 import { giveBackAll } from "../central/reclaim";
 
 export { gomalloc_misuse } from "../alloc/misuse";
-
-@inline const EINVAL: i32 = 22;
-@inline const ENOMEM: i32 = 12;
 
 /**
  * Give the heap [heapBase, end of memory); nothing below heapBase is touched, ever. Call it before the first malloc and

@@ -13,6 +13,14 @@
  * In a shared heap that is so for blocks of spans that the thread's P owns; those of others go to central/remote.ts.
  */
 
+import {
+  MISUSE_DOUBLE_FREE,
+  MISUSE_FOREIGN,
+  MISUSE_INTERIOR,
+  MISUSE_NONE,
+  MISUSE_SIZE,
+  MISUSE_TINY,
+} from "../base/abinumbers";
 import { checkGroup } from "../central/laws";
 import { isCollectedSpan } from "../base/gcstate";
 import { ARENA_PAGES, ARENA_SHIFT, HOST, NUM_ARENAS, PAGE_SHIFT, SHARED } from "../base/config";
@@ -43,15 +51,7 @@ import { defer, freeDeferred, isDeferred } from "../central/deferred";
 import { refusePinned } from "./pins";
 import { pageRecord, spanOf } from "../heap/arena";
 import { addressOf, blockSize, groupAt, liveBits, remoteBits, spanAt, giveSlots } from "../central/mspan";
-import {
-  MISUSE_DOUBLE_FREE,
-  MISUSE_FOREIGN,
-  MISUSE_INTERIOR,
-  MISUSE_NONE,
-  MISUSE_SIZE,
-  MISUSE_TINY,
-  misuse,
-} from "./misuse";
+import { misuse } from "./misuse";
 
 /** An address to its offset in the arena map (arena * 4), and in the arena to its record's (page * 16): shift and mask. */
 @inline const ARENA_MAP_SHIFT: u32 = ARENA_SHIFT - 2;

@@ -9,6 +9,7 @@
  * record stands at heapBase for all threads to find: the first to call init makes it, the others wait and attach.
  */
 
+import { MAX_PS } from "../base/abinumbers";
 import {
   ADDRESS_END,
   ARENA_SHIFT,
@@ -22,7 +23,6 @@ import {
   ROW_FITTED,
   ROW_NOSCAN,
   ROW_SCAN,
-  MAX_PS,
   ROW_TINY,
   SHARED,
   SHARED_GC,

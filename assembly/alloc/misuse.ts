@@ -6,24 +6,10 @@
  * mallopt(M_MISUSE) says. The host API asks for the kind and throws.
  */
 
-import { MISUSE_TRAP, misuseMode } from "../base/options";
+import { MISUSE_TRAP } from "../base/abinumbers";
+import { misuseMode } from "../base/options";
 import { STAT_MISUSES, countAnywhere } from "../base/counters";
 import { heap } from "../base/state";
-
-/** Kinds of misuse. The numbers are part of the ABI. */
-@inline export const MISUSE_NONE: i32 = 0;
-/** The slot is free already, or was never given out. */
-@inline export const MISUSE_DOUBLE_FREE: i32 = 1;
-/** No span of the heap lies there. */
-@inline export const MISUSE_FOREIGN: i32 = 2;
-/** Inside a block, not at its start. */
-@inline export const MISUSE_INTERIOR: i32 = 3;
-/** In a block of the tiny allocator, which other objects share. */
-@inline export const MISUSE_TINY: i32 = 4;
-/** A sized free of more bytes than the block has. */
-@inline export const MISUSE_SIZE: i32 = 5;
-/** A pinned object of the collector's; host flavours. */
-@inline export const MISUSE_PINNED: i32 = 6;
 
 /** The hook: executes `unreachable`. `kind` 1..6, `ptr` the address in question. Exported; a breakpoint goes here. */
 export function gomalloc_misuse(kind: i32, ptr: u32): void {

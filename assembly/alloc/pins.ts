@@ -8,8 +8,9 @@
  * Owner: the P; G in a shared heap. Cost: O(1) expected; O(pins) when the table grows and for each look at the roots.
  */
 
+import { MISUSE_PINNED } from "../base/abinumbers";
 import { PAGE_SHIFT, SHARED, HOST } from "../base/config";
-import { MISUSE_PINNED, misuse } from "./misuse";
+import { misuse } from "./misuse";
 import { isReady } from "./procs";
 import { enterSure, leaveGate } from "../base/gates";
 import { FIRST_PINS, GcState, gcState, isCollectedSpan } from "../base/gcstate";

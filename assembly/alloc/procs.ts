@@ -14,7 +14,18 @@
  * cache line.
  */
 
-import { MAX_PS, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
+import {
+  MAX_PS,
+  MAX_TOKEN,
+  P_BLOCKED,
+  P_DEAD,
+  P_IDLE,
+  P_RUNNING,
+  P_STARTING,
+  P_STOPPING,
+  P_UNUSED,
+} from "../base/abinumbers";
+import { PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
 import { forgetGate, isInside, setMarker } from "../base/gates";
 import { HEAP_P_RECORDS, HEAP_P_STATES, HEAP_PROCS, P_RECORD_SIZE } from "../base/layout";
 import { NO_P, forgetLocks, lock, self, setSelf, unlock } from "../base/locks";
@@ -24,18 +35,10 @@ import { moveChunk } from "../heap/persistent";
 import { allocRun } from "../central/reclaim";
 import { bootstrap, initTables } from "./init";
 
-@inline export const P_UNUSED: u32 = 0;
-@inline export const P_IDLE: u32 = 1;
-@inline export const P_RUNNING: u32 = 2;
-@inline export const P_BLOCKED: u32 = 3;
-@inline export const P_STOPPING: u32 = 4;
-@inline export const P_DEAD: u32 = 5;
-@inline export const P_STARTING: u32 = 6;
-
 /** The token by which this thread takes Ps, and by which it claims those of dead threads. */
 let ownToken: u32 = 0;
 export function setToken(token: u32): void {
-  ownToken = token & 0xffffff;
+  ownToken = token & MAX_TOKEN;
 }
 
 /** Address of the state word of P `id`, 1..255. */

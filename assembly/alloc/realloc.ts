@@ -6,6 +6,7 @@
  * (central/resize.ts). Otherwise it moves: a new block, a copy, a free. When there is no memory the old block stays as it was.
  */
 
+import { MISUSE_NONE } from "../base/abinumbers";
 import { ASC, MAX_SMALL_SIZE, NUM_CLASSES, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
 import { STAT_REALLOC_IN_PLACE, STAT_REALLOC_MOVES, count } from "../base/counters";
 import { lock, unlock } from "../base/locks";
@@ -18,7 +19,7 @@ import { blockSize } from "../central/mspan";
 import { resizeLargeSpan, widenSpan } from "../central/resize";
 import { checkPointer, checkedSpan, free, freeChecked, liveSlotSize } from "./free";
 import { copyWords, malloc, mallocLarge, nextFree } from "./malloc";
-import { MISUSE_NONE, misuse } from "./misuse";
+import { misuse } from "./misuse";
 import { isReady } from "./procs";
 import { rawAlloc } from "./raw";
 

@@ -11,6 +11,8 @@
  * and by the compiler's own ASC_RUNTIME where these sources are the runtime of an AssemblyScript program (rt.ts).
  */
 
+import { MAX_PS } from "./abinumbers";
+
 /** log2 of the runtime's page. */
 @inline export const PAGE_SHIFT: u32 = 13;
 @inline export const PAGE_SIZE: u32 = 1 << 13;
@@ -67,8 +69,6 @@
 @inline export const CHECKMARK: bool = HOST || (ASC && isDefined(GOMALLOC_CHECKMARK));
 /** True in the test flavours: laws are checked where they may break (central/laws.ts), and the order of locks. */
 @inline export const CHECK: bool = isDefined(GOMALLOC_TEST);
-/** The highest number of a P: it fits mspan.owner, where 0 is nobody. */
-@inline export const MAX_PS: u32 = 255;
 /** For walks of all records, that of nobody (0) first: with one thread it is the only one. */
 @inline export const LAST_P: u32 = SHARED ? MAX_PS : 0;
 

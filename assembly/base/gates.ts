@@ -20,7 +20,8 @@
  * Who has M may stop the world, nobody else. Cost: two atomic operations and a load a call.
  */
 
-import { MAX_PS, SHARED_GC } from "./config";
+import { MAX_PS } from "./abinumbers";
+import { SHARED_GC } from "./config";
 import { P_GATE } from "./layout";
 import { SPINS, WAITERS, hurried, lockSlow, pause, self, setStuck } from "./locks";
 import { sharedGc } from "./gcstate";

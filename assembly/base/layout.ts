@@ -75,8 +75,8 @@
  *   MCentral of a P / of the heap       P / C; nspans and npagesInUse likewise
  *   MHeap of a P / of the heap          P / H
  *
- * LAWS that hold whenever nobody is inside an operation on the record; the numbers are those of check/invariants.ts,
- * where each has a name, and of validate(). central/laws.ts checks 22, 30 to 33, 41 and 42 after each operation (test
+ * LAWS that hold whenever nobody is inside an operation on the record; the numbers are those of validate(), each with a
+ * name in base/abinumbers.ts. central/laws.ts checks 22, 30 to 33, 41 and 42 after each operation (test
  * flavours).
  *   pages    10 to 17   summaries, free pages, the page cache, record pages
  *   spans    20 to 25   page records and inUse bits name the span; spans do not overlap
@@ -87,7 +87,8 @@
  *   gc       70 to 78   the collector's state, lists, tables, types, pacer
  */
 
-import { ARENA_PAGES, ASC, GC, HOST, MAX_PS, NUM_ARENAS, NUM_ROWS, SHARED, SHARED_GC } from "./config";
+import { LOCK_SHIFT, MAX_PS } from "./abinumbers";
+import { ARENA_PAGES, ASC, GC, HOST, NUM_ARENAS, NUM_ROWS, SHARED, SHARED_GC } from "./config";
 
 /**
  * A group: 64 consecutive slots of a span, a window of its allocBits. It is what a row of the mcache holds.
@@ -388,12 +389,6 @@ export class MHeap {
 @inline export const HEAP_ARENA_MAP: u32 = SHARED ? P_RECORD_SIZE + GC_SIZE : GC ? HEAP_GC + GC_SIZE : HEAP_P;
 /** Room for the record of memstats. */
 @inline export const HEAP_MEMSTATS: u32 = HEAP_ARENA_MAP + (NUM_ARENAS << 2); // u64[312], HOST
-/** A lock: 64 bytes, so that no two share a cache line. */
-@inline export const LOCK_SHIFT: u32 = 6;
-/** Fields of a lock: its word i32 at 0, counters u64. */
-@inline export const LOCK_ACQUIRED: u32 = 8;
-@inline export const LOCK_CONTENDED: u32 = 16;
-@inline export const LOCK_WAITS: u32 = 24;
 /** Locks of a shared heap, 64 bytes each: H, then the mcentrals' by row, then the collector's two. */
 @inline export const HEAP_LOCKS: u32 = (HEAP_MEMSTATS + (HOST ? 312 * 8 : 0) + 63) & ~63;
 /** Numbers of G and M. */

@@ -14,8 +14,9 @@
  * With one thread lock, lockSoon and unlock do nothing, and callers need not ask how many there are.
  */
 
-import { CHECK, MAX_PS, SHARED_GC, SHARED } from "./config";
-import { HEAP_LOCKS, LOCK_GC, LOCK_ACQUIRED, LOCK_CONTENDED, LOCK_SHIFT, LOCK_WAITS } from "./layout";
+import { LOCK_ACQUIRED, LOCK_CONTENDED, LOCK_SHIFT, LOCK_WAITS, MAX_PS } from "./abinumbers";
+import { CHECK, SHARED_GC, SHARED } from "./config";
+import { HEAP_LOCKS, LOCK_GC } from "./layout";
 import { canBlock, lockPatience } from "./options";
 import { heap } from "./state";
 

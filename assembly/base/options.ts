@@ -3,25 +3,19 @@
  * thread has its own, and goes by them when it is the one that grows.
  */
 
+import {
+  MAX_LOCK_WAIT,
+  MAX_RESERVE,
+  MISUSE_RETURN,
+  MISUSE_TRAP,
+  M_CAN_BLOCK,
+  M_LOCK_WAIT,
+  M_MAX_BYTES,
+  M_MISUSE,
+  M_RESERVE,
+  M_SOFT_LIMIT,
+} from "./abinumbers";
 import { SHARED } from "./config";
-
-/** Parameters of mallopt. The numbers are part of the ABI. */
-@inline export const M_MISUSE: i32 = 1;
-@inline export const M_MAX_BYTES: i32 = 2;
-@inline export const M_SOFT_LIMIT: i32 = 3;
-@inline export const M_RESERVE: i32 = 4;
-/** Shared heaps: milliseconds of patience for a lock, 0 for ever; whether this thread may sleep. */
-@inline export const M_LOCK_WAIT: i32 = 5;
-@inline export const M_CAN_BLOCK: i32 = 6;
-
-/** What a misused call does: trap through gomalloc_misuse, or return without effect. */
-@inline export const MISUSE_TRAP: u32 = 0;
-@inline export const MISUSE_RETURN: u32 = 1;
-
-/** Longest wait for a lock that mallopt takes, milliseconds. */
-@inline const MAX_LOCK_WAIT: u32 = 3600000;
-/** Largest growth reserve that mallopt takes, bytes. */
-@inline export const MAX_RESERVE: u32 = 16 << 20;
 
 export let misuseMode: u32 = MISUSE_TRAP;
 /** Bytes that the heap may obtain, 0: no limit. */

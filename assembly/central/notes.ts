@@ -24,7 +24,8 @@
  * the first note of a chunk.
  */
 
-import { ARENA_CHUNKS, MAX_PS, SHARED_GC } from "../base/config";
+import { MAX_PS } from "../base/abinumbers";
+import { ARENA_CHUNKS, SHARED_GC } from "../base/config";
 import { SharedGc, sharedGc, isCommon } from "../base/gcstate";
 import { ARENA_NOTED, FLAG_DEFERRED, HEAP_DEFERRED, HEAP_P, MSPAN_SIZE, MSpan, NOTES_CHUNKS } from "../base/layout";
 import { arenaOf, heap, mheap, recordOf } from "../base/state";

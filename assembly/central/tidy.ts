@@ -5,8 +5,9 @@
  * Lock: H, or the world is stopped. Cost: O(groups) a span.
  */
 
+import { MAX_PS } from "../base/abinumbers";
 import { countReturned } from "../base/counters";
-import { FIRST_GC_ROW, MAX_PS, NUM_ROWS } from "../base/config";
+import { FIRST_GC_ROW, NUM_ROWS } from "../base/config";
 import { isCollected } from "../base/gcstate";
 import { FLAG_EMPTY, FLAG_LISTED, FULL, HEAP_DUMMY, HEAP_ROWS, MSPAN_SIZE, MSpan, ROW_SHIFT } from "../base/layout";
 import { hurried } from "../base/locks";

@@ -7,6 +7,16 @@
  * Reads only. Lock: H, and G in a shared heap. Cost: O(tables).
  */
 
+import {
+  BAD_GC_LARGE,
+  BAD_GC_STATE,
+  BAD_GC_WORK,
+  BAD_HANDLES,
+  BAD_PACER,
+  BAD_PINS,
+  BAD_ROOTS,
+  BAD_TYPE,
+} from "../base/abinumbers";
 import { NUM_ROWS, PAGE_SIZE, SHARED, SHARED_GC, GC } from "../base/config";
 import { FLAG_DEFERRED, FLAG_FULL, LOCK_MARK, MSPAN_SIZE, MSpan } from "../base/layout";
 import {
@@ -31,17 +41,7 @@ import { HEADER } from "../gc/work";
 import { pageRecord } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
 import { spanAt } from "../central/mspan";
-import {
-  BAD_GC_LARGE,
-  BAD_GC_STATE,
-  BAD_GC_WORK,
-  BAD_HANDLES,
-  BAD_PACER,
-  BAD_PINS,
-  BAD_ROOTS,
-  BAD_TYPE,
-  bad,
-} from "./invariants";
+import { bad } from "./invariants";
 import { areRecordPages, isSpan, lies } from "./records";
 
 /** Whether a table of the collector's may stand at [at, at + size). */

@@ -3,13 +3,51 @@
  *
  * The fast paths count nothing. Each time the mcache takes a group, the free slots in its window are added to `taken`;
  * so the slots handed out are taken - what the current window still has, exactly, and frees follow from the live slots,
- * which are counted by walking the spans. Layout below, version 1; src/ reads it by the same numbers.
+ * which are counted by walking the spans. Layout below, version 1; words by their names in base/abinumbers.ts.
  *
  * In a shared heap it is the sum over all Ps; while others work they are the figures of no single moment.
  *
  * Records are checked before they are counted (check/records.ts). Cost: O(spans). Owner: the P; H in a shared heap.
  */
 
+import {
+  MEMSTATS_CLASSES,
+  MEMSTATS_CLASS_WORDS,
+  MEMSTATS_VERSION,
+  MS_CENTRAL_GROWS,
+  MS_CENTRAL_HITS,
+  MS_FREES,
+  MS_GROUP_REFILLS,
+  MS_HEAP_ALLOC,
+  MS_HEAP_IDLE,
+  MS_HEAP_INUSE,
+  MS_HEAP_RETAINED,
+  MS_HEAP_SYS,
+  MS_LARGE_FREES,
+  MS_LARGE_LIVE_BYTES,
+  MS_LARGE_MALLOCS,
+  MS_MALLOCS,
+  MS_MISUSES,
+  MS_MSPAN_INUSE,
+  MS_OTHER_SYS,
+  MS_PAGE_ALLOCS,
+  MS_PAGE_CACHE_HITS,
+  MS_PAGE_CACHE_REFILLS,
+  MS_REALLOC_IN_PLACE,
+  MS_REALLOC_MOVES,
+  MS_RECLAIMS,
+  MS_REFILLS,
+  MS_SPANS_IN_USE,
+  MS_SPAN_REFILLS,
+  MS_SYS,
+  MS_SYS_GROWS,
+  MS_SYS_GROW_FAILURES,
+  MS_TINY_ALLOCS,
+  MS_TINY_BLOCKS,
+  MS_TOTAL_ALLOC,
+  MS_ZEROED_BYTES_CLEARED,
+  MS_ZEROED_BYTES_SKIPPED,
+} from "../base/abinumbers";
 import { isDeferred } from "../central/deferred";
 import { LAST_P, NUM_CLASSES, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
 import { GROUP_RECORDS, HEAP_ROWS, MHeap, MSPAN_SIZE, ROW_SHIFT, frontSize, recordGroups } from "../base/layout";
@@ -43,10 +81,6 @@ import { groupAt, usedSlots } from "../central/mspan";
 import { countFreePages } from "../heap/pagealloc";
 import { checkRecords, checkSpan, checkedSpan, isReadable } from "./records";
 
-@inline export const MEMSTATS_VERSION: u64 = 1;
-/** First word of the per-class part, and words per class: size, mallocs, frees, spans. */
-@inline export const MEMSTATS_CLASSES: u32 = 40;
-@inline export const MEMSTATS_CLASS_WORDS: u32 = 4;
 @inline export const MEMSTATS_WORDS: u32 = MEMSTATS_CLASSES + NUM_CLASSES * MEMSTATS_CLASS_WORDS;
 
 let out: u32 = 0;
@@ -76,7 +110,7 @@ export function fillMemStats(at: u32): bool {
   out = at;
   memory.fill(at, 0, MEMSTATS_WORDS << 3);
   put(0, MEMSTATS_VERSION);
-  put(1, h.sys);
+  put(MS_SYS, h.sys);
   let free = countFreePages();
   let retained: u32 = 0;
   let tiny: u64 = 0;
@@ -88,10 +122,10 @@ export function fillMemStats(at: u32): bool {
     retained += p.retainedPages;
     tiny += p.tinyAllocs;
   }
-  put(2, (<u64>(h.inUsePages + free)) << PAGE_SHIFT);
-  put(3, (<u64>h.inUsePages) << PAGE_SHIFT);
-  put(4, (<u64>free) << PAGE_SHIFT);
-  for (let c: u32 = 0; c < NUM_CLASSES; c++) put(MEMSTATS_CLASSES + c * 4, classSize(c));
+  put(MS_HEAP_SYS, (<u64>(h.inUsePages + free)) << PAGE_SHIFT);
+  put(MS_HEAP_INUSE, (<u64>h.inUsePages) << PAGE_SHIFT);
+  put(MS_HEAP_IDLE, (<u64>free) << PAGE_SHIFT);
+  for (let c: u32 = 0; c < NUM_CLASSES; c++) put(MEMSTATS_CLASSES + c * MEMSTATS_CLASS_WORDS, classSize(c));
 
   let mallocs: u64 = 0;
   let total: u64 = 0;
@@ -103,7 +137,7 @@ export function fillMemStats(at: u32): bool {
       const r = rowAt(record + HEAP_ROWS + (row << ROW_SHIFT));
       if (!isReadable(record, r)) return false;
       const taken = c.taken - popcnt(groupAt(r.group).allocCache);
-      const words = MEMSTATS_CLASSES + <u32>c.sizeclass * 4;
+      const words = MEMSTATS_CLASSES + <u32>c.sizeclass * MEMSTATS_CLASS_WORDS;
       add(words + 1, taken);
       add(words + 2, taken);
       add(words + 3, c.nspans);
@@ -129,42 +163,42 @@ export function fillMemStats(at: u32): bool {
       const n = usedSlots(span);
       live += n;
       alloc += <u64>n * slotSize(span.row);
-      const words = MEMSTATS_CLASSES + <u32>central(span.row).sizeclass * 4;
+      const words = MEMSTATS_CLASSES + <u32>central(span.row).sizeclass * MEMSTATS_CLASS_WORDS;
       put(words + 2, get(words + 2) - n);
     }
     page = nextSpanPage(page + span.npages);
   }
   const largeMallocs = counter(STAT_LARGE_MALLOCS);
   const largeFrees = counter(STAT_LARGE_FREES);
-  put(5, alloc + largeLive);
-  put(6, total + counter(STAT_LARGE_TOTAL));
-  put(7, mallocs + largeMallocs + tiny);
+  put(MS_HEAP_ALLOC, alloc + largeLive);
+  put(MS_TOTAL_ALLOC, total + counter(STAT_LARGE_TOTAL));
+  put(MS_MALLOCS, mallocs + largeMallocs + tiny);
   // As Go has it: the pieces of tiny blocks count as allocated and freed.
-  put(8, mallocs - live + largeFrees + tiny);
-  put(9, tiny);
-  put(10, largeMallocs);
-  put(11, largeFrees);
-  put(12, largeLive);
-  put(13, records);
-  put(14, <u64>h.sys - get(2) - records);
-  put(15, counter(STAT_REFILLS));
-  put(16, counter(STAT_GROUP_REFILLS));
-  put(17, counter(STAT_SPAN_REFILLS));
-  put(18, counter(STAT_CENTRAL_HITS));
-  put(19, counter(STAT_CENTRAL_GROWS));
-  put(20, counter(STAT_PAGE_CACHE_HITS));
-  put(21, counter(STAT_PAGE_CACHE_REFILLS));
-  put(22, counter(STAT_PAGE_ALLOCS));
-  put(23, counter(STAT_SYS_GROWS));
-  put(24, counter(STAT_SYS_GROW_FAILURES));
-  put(25, counter(STAT_RECLAIMS));
-  put(26, counter(STAT_REALLOC_IN_PLACE));
-  put(27, counter(STAT_REALLOC_MOVES));
-  put(28, counter(STAT_ZERO_SKIPPED));
-  put(29, counter(STAT_ZERO_CLEARED));
-  put(30, counter(STAT_MISUSES));
-  put(31, spans);
-  put(32, counter(STAT_TINY_BLOCKS));
-  put(33, (<u64>retained) << PAGE_SHIFT);
+  put(MS_FREES, mallocs - live + largeFrees + tiny);
+  put(MS_TINY_ALLOCS, tiny);
+  put(MS_LARGE_MALLOCS, largeMallocs);
+  put(MS_LARGE_FREES, largeFrees);
+  put(MS_LARGE_LIVE_BYTES, largeLive);
+  put(MS_MSPAN_INUSE, records);
+  put(MS_OTHER_SYS, <u64>h.sys - get(MS_HEAP_SYS) - records);
+  put(MS_REFILLS, counter(STAT_REFILLS));
+  put(MS_GROUP_REFILLS, counter(STAT_GROUP_REFILLS));
+  put(MS_SPAN_REFILLS, counter(STAT_SPAN_REFILLS));
+  put(MS_CENTRAL_HITS, counter(STAT_CENTRAL_HITS));
+  put(MS_CENTRAL_GROWS, counter(STAT_CENTRAL_GROWS));
+  put(MS_PAGE_CACHE_HITS, counter(STAT_PAGE_CACHE_HITS));
+  put(MS_PAGE_CACHE_REFILLS, counter(STAT_PAGE_CACHE_REFILLS));
+  put(MS_PAGE_ALLOCS, counter(STAT_PAGE_ALLOCS));
+  put(MS_SYS_GROWS, counter(STAT_SYS_GROWS));
+  put(MS_SYS_GROW_FAILURES, counter(STAT_SYS_GROW_FAILURES));
+  put(MS_RECLAIMS, counter(STAT_RECLAIMS));
+  put(MS_REALLOC_IN_PLACE, counter(STAT_REALLOC_IN_PLACE));
+  put(MS_REALLOC_MOVES, counter(STAT_REALLOC_MOVES));
+  put(MS_ZEROED_BYTES_SKIPPED, counter(STAT_ZERO_SKIPPED));
+  put(MS_ZEROED_BYTES_CLEARED, counter(STAT_ZERO_CLEARED));
+  put(MS_MISUSES, counter(STAT_MISUSES));
+  put(MS_SPANS_IN_USE, spans);
+  put(MS_TINY_BLOCKS, counter(STAT_TINY_BLOCKS));
+  put(MS_HEAP_RETAINED, (<u64>retained) << PAGE_SHIFT);
   return true;
 }

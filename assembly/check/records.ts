@@ -7,10 +7,23 @@
  */
 
 import {
+  BAD_ARENA,
+  BAD_CLASS,
+  BAD_HOLDER,
+  BAD_OWNER,
+  BAD_P,
+  BAD_PAGE_RECORD,
+  BAD_ROOT,
+  BAD_ROW,
+  BAD_SPAN,
+  MAX_PS,
+  P_IDLE,
+  P_UNUSED,
+} from "../base/abinumbers";
+import {
   ARENA_PAGES,
   HOST,
   LAST_P,
-  MAX_PS,
   NUM_ARENAS,
   NUM_CLASSES,
   NUM_FITTED,
@@ -48,25 +61,14 @@ import { sharedGc } from "../base/gcstate";
 import { NO_P, WAITERS, lockAddress, lockOwner } from "../base/locks";
 import { arenaOf, centralOf, heap, mheap, pAt, recordOf, rowAt } from "../base/state";
 import { SETUP_DONE, classPages, classSize } from "../alloc/init";
-import { P_IDLE, P_UNUSED, stateOf } from "../alloc/procs";
+import { stateOf } from "../alloc/procs";
 import { fittedPages } from "../central/fitted";
 import { reciprocal } from "../central/rows";
 import { inUseBits, pageRecord, spanOf } from "../heap/arena";
 import { groupAt, spanAt } from "../central/mspan";
 import { LEAF, SUMS_SIZE, chunkBits, levelFor } from "../heap/pagealloc";
 import { memoryEnd } from "../heap/sys";
-import {
-  BAD_ARENA,
-  BAD_CLASS,
-  BAD_HOLDER,
-  BAD_P,
-  BAD_PAGE_RECORD,
-  BAD_OWNER,
-  BAD_ROOT,
-  BAD_ROW,
-  BAD_SPAN,
-  bad,
-} from "./invariants";
+import { bad } from "./invariants";
 
 /** End of the memory when the check began: to ask for it is slow in a shared heap. */
 let end: u32 = 0;

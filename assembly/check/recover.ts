@@ -19,7 +19,19 @@
  * too, the P is as much to be recovered as before. Lock: H, then each C. Cost: O(spans) for each P. The walk never follows a list.
  */
 
-import { LAST_P, MAX_PS, NUM_ARENAS, NUM_ROWS, SHARED_GC } from "../base/config";
+import {
+  FREE_PENDING,
+  HELD_CENTRAL,
+  HELD_HEAP,
+  MAX_PS,
+  PAGES_MOVING,
+  P_DEAD,
+  P_IDLE,
+  P_STOPPING,
+  P_UNUSED,
+  RECOVERED,
+} from "../base/abinumbers";
+import { LAST_P, NUM_ARENAS, NUM_ROWS, SHARED_GC } from "../base/config";
 import { enterGate, leaveGate } from "../base/gates";
 import { isCommon } from "../base/gcstate";
 import { FLAG_LISTED, FULL, HEAP_ROWS, MHeap, PRecord, ROW_SHIFT } from "../base/layout";
@@ -37,19 +49,7 @@ import {
   setLocal,
   clearRowOf,
 } from "../base/state";
-import {
-  P_DEAD,
-  P_IDLE,
-  P_STOPPING,
-  P_UNUSED,
-  abandonP,
-  changeState,
-  token,
-  stateAddress,
-  stateOf,
-  workAgainAs,
-  workAs,
-} from "../alloc/procs";
+import { abandonP, changeState, token, stateAddress, stateOf, workAgainAs, workAs } from "../alloc/procs";
 import { settleCollected } from "../central/collected";
 import { noteAll } from "../central/notes";
 import { forgetGiven, settle, takeRemoteBits } from "../central/remote";
@@ -64,13 +64,6 @@ import { nextSpanPage } from "../heap/mheap";
 import { groupOf, isEmpty, validBits } from "../central/mspan";
 import { claimPages, countFreePages, freePages, levelFor, rebuildSums } from "../heap/pagealloc";
 import { pageCacheFlush } from "../heap/pagecache";
-
-/** Bits of recoverP's result. */
-@inline export const RECOVERED: u32 = 1;
-@inline export const HELD_HEAP: u32 = 2;
-@inline export const HELD_CENTRAL: u32 = 4;
-@inline export const PAGES_MOVING: u32 = 8;
-@inline export const FREE_PENDING: u32 = 16;
 
 /** All that the P at `record` owns becomes nobody's or free. Under H. False: a lock was not to be had, and not all is. */
 function giveAll(record: u32): bool {

@@ -4,6 +4,7 @@
  * Reads only. After checkRows. Cost: O(entries * classes).
  */
 
+import { BAD_TABLE } from "../base/abinumbers";
 import { HOST, MAX_SMALL_SIZE, NUM_CLASSES, ROW_FITTED, SMALL_SIZE_MAX } from "../base/config";
 import {
   HEAP_CLASS128,
@@ -16,7 +17,7 @@ import {
 } from "../base/layout";
 import { centralOf, heap, mheap, rowAt } from "../base/state";
 import { classPages, classSize } from "../alloc/init";
-import { BAD_TABLE, bad } from "./invariants";
+import { bad } from "./invariants";
 
 /** The narrowest class from `from` on whose slots have `size` bytes and are multiples of `align`. NUM_CLASSES: none. */
 function classFrom(from: u32, size: u32, align: u32): u32 {

@@ -8,6 +8,46 @@
  * without a trap, whichever word was overwritten. In a shared heap no other thread may be inside the allocator.
  */
 
+import {
+  BAD_CHUNK,
+  BAD_DEAD_LIST,
+  BAD_GROUP,
+  BAD_HOLDER,
+  BAD_LIST,
+  BAD_LOOKUP,
+  BAD_META,
+  BAD_OWNER,
+  BAD_P,
+  BAD_PAGE_CACHE,
+  BAD_PAGE_COUNT,
+  BAD_PAGE_RECORD,
+  BAD_PARTIAL_MASK,
+  BAD_PLACE,
+  BAD_RECORD_PAGE,
+  BAD_REMOTE,
+  BAD_RETAINED,
+  BAD_ROW,
+  BAD_SCAVENGED,
+  BAD_SEARCH,
+  BAD_SPAN,
+  BAD_SPAN_COUNT,
+  BAD_SUMMARY,
+  BAD_SYS,
+  BAD_TINY,
+  BAD_TYPE,
+  BIT_OUTSIDE,
+  BIT_TWICE,
+  DIRTY_PAGE,
+  DIRTY_SLOT,
+  NOT_EMPTY,
+  P_DEAD,
+  P_STARTING,
+  P_UNUSED,
+  SPANS_OVERLAP,
+  SPAN_PAGE_FREE,
+  STALE_MARK,
+  STALE_PAGE_RECORD,
+} from "../base/abinumbers";
 import { isDeferred, isDeferredNoted } from "../central/deferred";
 import {
   ARENA_CHUNKS,
@@ -66,7 +106,7 @@ import {
 } from "../base/state";
 import { gcState, isCollected, isCollectedSpan, isMarking, markWord, isCommon, hasSweepSets } from "../base/gcstate";
 import { findObject } from "../alloc/free";
-import { P_DEAD, P_STARTING, P_UNUSED, stateOf } from "../alloc/procs";
+import { stateOf } from "../alloc/procs";
 import { ALL_FLAGS, collectedNotes, deferredNotes, isNoted, notesAt } from "../central/notes";
 import { isUnswept, sweepSets } from "../central/lists";
 import { BITS_MAX_SIZE, TYPE_SIZE, isType } from "../gc/typebits";
@@ -88,44 +128,7 @@ import { LEAF, chunkBits, chunkScav, countFreePages, expectedSum, sumAddress } f
 import { FIXED_SIZE, PAGE_MOVES, PAGE_STAYS, firstRegion, metaBytes } from "../heap/persistent";
 import { memoryEnd } from "../heap/sys";
 import { checkCollector } from "./collector";
-import {
-  BAD_CHUNK,
-  BAD_DEAD_LIST,
-  BAD_GROUP,
-  BAD_HOLDER,
-  BAD_LIST,
-  BAD_LOOKUP,
-  BAD_META,
-  BAD_OWNER,
-  BAD_P,
-  BAD_PAGE_CACHE,
-  BAD_PAGE_COUNT,
-  BAD_PAGE_RECORD,
-  BAD_PARTIAL_MASK,
-  BAD_PLACE,
-  BAD_RECORD_PAGE,
-  BAD_REMOTE,
-  BAD_RETAINED,
-  BAD_ROW,
-  BAD_SCAVENGED,
-  BAD_SEARCH,
-  BAD_SPAN,
-  BAD_SPAN_COUNT,
-  BAD_SUMMARY,
-  BAD_SYS,
-  BAD_TINY,
-  BAD_TYPE,
-  BIT_OUTSIDE,
-  BIT_TWICE,
-  DIRTY_PAGE,
-  DIRTY_SLOT,
-  NOT_EMPTY,
-  SPANS_OVERLAP,
-  SPAN_PAGE_FREE,
-  STALE_MARK,
-  STALE_PAGE_RECORD,
-  bad,
-} from "./invariants";
+import { bad } from "./invariants";
 import { areRecordPages, checkRecords, checkSpan, checkedSpan, isSpan, lies } from "./records";
 import { checkTables } from "./tables";
 

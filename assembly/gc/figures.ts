@@ -1,8 +1,50 @@
 /**
- * The collector's figures, by the numbers that src/base/gcabi.ts names: one table for all ABIs. Byte counts are estimates between
+ * The collector's figures, by number: one table for all ABIs. Byte counts are estimates between
  * cycles. Any thread; O(1).
  */
 
+import {
+  STAT_ABANDONED,
+  STAT_ASSIST_BYTES,
+  STAT_ASSIST_RATIO,
+  STAT_BUFFERS,
+  STAT_BYTES_MARKED,
+  STAT_CARRIED_ON,
+  STAT_CHECKED,
+  STAT_CHECKMARK,
+  STAT_CHECK_FAILED_AT,
+  STAT_COLLECTING,
+  STAT_CYCLES,
+  STAT_FORCED,
+  STAT_FREED_BYTES,
+  STAT_FREED_OBJECTS,
+  STAT_GC_PERCENT,
+  STAT_GOAL,
+  STAT_HANDLES,
+  STAT_HEAP_LIVE,
+  STAT_HEAP_MARKED,
+  STAT_HEAP_MINIMUM,
+  STAT_HEAP_SCAN,
+  STAT_LAST_GOAL,
+  STAT_LOOKS,
+  STAT_MARK_TIME,
+  STAT_MEMORY_LIMIT,
+  STAT_OVERFLOWS,
+  STAT_PAGES,
+  STAT_PAGES_SWEPT,
+  STAT_PHASE,
+  STAT_PINS,
+  STAT_ROOT_BYTES,
+  STAT_SCAN_WORK,
+  STAT_STEPS,
+  STAT_STOP_BEGIN,
+  STAT_STOP_END,
+  STAT_SWEEPING,
+  STAT_TRIGGER,
+  STAT_TRIGGERED,
+  STAT_TYPES,
+  STAT_UNCHECKED,
+} from "../base/abinumbers";
 import { SHARED } from "../base/config";
 import { gcState, sharedGc, pacer } from "../base/gcstate";
 import { mheap } from "../base/state";
@@ -12,51 +54,51 @@ import { checked, unchecked } from "./checkmark";
 export function gcFigure(i: u32): f64 {
   const g = gcState();
   const p = pacer();
-  if (i == 0) return g.cycles;
-  if (i == 1) return g.forced;
-  if (i == 2) return g.phase;
-  if (i == 3) return <f64>p.heapLive;
-  if (i == 4) return <f64>p.heapMarked;
-  if (i == 5) return <f64>p.goal;
-  if (i == 6) return <f64>p.trigger;
-  if (i == 7) return g.sweeping;
-  if (i == 8) return g.steps;
-  if (i == 9) return g.pinCount;
-  if (i == 10) return g.handleCount;
-  if (i == 11) return <f64>g.freedSlots;
-  if (i == 12) return <f64>g.freedBytes;
-  if (i == 13) return <f64>g.overflows;
-  if (i == 14) return <f64>p.heapScanWork;
-  if (i == 15) return <f64>p.heapScan;
-  if (i == 16) return <f64>p.triggered;
-  if (i == 17) return <f64>p.assistBytes;
-  if (i == 18) return g.pagesSwept;
-  if (i == 19) return <f64>g.bytesMarked;
-  if (i == 20) return g.types;
-  if (i == 21) return g.looks;
-  if (i == 22) return p.assistWorkPerByte;
-  if (i == 23) return mheap().inUsePages;
-  if (i == 24) return g.buffers;
-  if (i == 25) return SHARED ? sharedGc().checked : checked;
-  if (i == 26) return SHARED ? sharedGc().unchecked : unchecked;
-  if (i == 27) return g.checkFailedAt;
-  if (i == 28) return <f64>p.globalsScanWork;
-  if (i == 29) return <f64>p.lastHeapGoal;
-  if (i == 30) return g.enabled;
-  if (i == 31) return g.checkmark;
-  if (SHARED && i >= 32 && i < 37) return sharedFigure(i);
-  if (i == 38) return p.gcPercent;
-  if (i == 39) return <f64>p.memoryLimit;
-  if (i == 40) return <f64>p.baseMinimum;
+  if (i == STAT_CYCLES) return g.cycles;
+  if (i == STAT_FORCED) return g.forced;
+  if (i == STAT_PHASE) return g.phase;
+  if (i == STAT_HEAP_LIVE) return <f64>p.heapLive;
+  if (i == STAT_HEAP_MARKED) return <f64>p.heapMarked;
+  if (i == STAT_GOAL) return <f64>p.goal;
+  if (i == STAT_TRIGGER) return <f64>p.trigger;
+  if (i == STAT_SWEEPING) return g.sweeping;
+  if (i == STAT_STEPS) return g.steps;
+  if (i == STAT_PINS) return g.pinCount;
+  if (i == STAT_HANDLES) return g.handleCount;
+  if (i == STAT_FREED_OBJECTS) return <f64>g.freedSlots;
+  if (i == STAT_FREED_BYTES) return <f64>g.freedBytes;
+  if (i == STAT_OVERFLOWS) return <f64>g.overflows;
+  if (i == STAT_SCAN_WORK) return <f64>p.heapScanWork;
+  if (i == STAT_HEAP_SCAN) return <f64>p.heapScan;
+  if (i == STAT_TRIGGERED) return <f64>p.triggered;
+  if (i == STAT_ASSIST_BYTES) return <f64>p.assistBytes;
+  if (i == STAT_PAGES_SWEPT) return g.pagesSwept;
+  if (i == STAT_BYTES_MARKED) return <f64>g.bytesMarked;
+  if (i == STAT_TYPES) return g.types;
+  if (i == STAT_LOOKS) return g.looks;
+  if (i == STAT_ASSIST_RATIO) return p.assistWorkPerByte;
+  if (i == STAT_PAGES) return mheap().inUsePages;
+  if (i == STAT_BUFFERS) return g.buffers;
+  if (i == STAT_CHECKED) return SHARED ? sharedGc().checked : checked;
+  if (i == STAT_UNCHECKED) return SHARED ? sharedGc().unchecked : unchecked;
+  if (i == STAT_CHECK_FAILED_AT) return g.checkFailedAt;
+  if (i == STAT_ROOT_BYTES) return <f64>p.globalsScanWork;
+  if (i == STAT_LAST_GOAL) return <f64>p.lastHeapGoal;
+  if (i == STAT_COLLECTING) return g.enabled;
+  if (i == STAT_CHECKMARK) return g.checkmark;
+  if (SHARED && i >= STAT_MARK_TIME && i < STAT_CARRIED_ON + 1) return sharedFigure(i);
+  if (i == STAT_GC_PERCENT) return p.gcPercent;
+  if (i == STAT_MEMORY_LIMIT) return <f64>p.memoryLimit;
+  if (i == STAT_HEAP_MINIMUM) return <f64>p.baseMinimum;
   return 0;
 }
 
 /** The figures that only a shared heap has. */
 function sharedFigure(i: u32): f64 {
   const s = sharedGc();
-  if (i == 32) return s.markTime;
-  if (i == 33) return s.stopBegin;
-  if (i == 34) return s.stopEnd;
-  if (i == 35) return s.abandoned;
+  if (i == STAT_MARK_TIME) return s.markTime;
+  if (i == STAT_STOP_BEGIN) return s.stopBegin;
+  if (i == STAT_STOP_END) return s.stopEnd;
+  if (i == STAT_ABANDONED) return s.abandoned;
   return s.carried;
 }

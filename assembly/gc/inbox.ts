@@ -11,7 +11,8 @@
  * A thread that dies may have marked an object and not queued it; recovery says `overflow` then. Cost: a store and an add.
  */
 
-import { MAX_PS, PAGE_SHIFT, PAGE_SIZE } from "../base/config";
+import { MAX_PS } from "../base/abinumbers";
+import { PAGE_SHIFT, PAGE_SIZE } from "../base/config";
 import { dropGate, holdGate } from "../base/gates";
 import { gcState, sharedGc } from "../base/gcstate";
 import { LOCK_GC, P_SHADED, SHADED_MAX } from "../base/layout";

@@ -24,7 +24,8 @@
  * Lock: M; the world is stopped by who has it. Cost: begin and end stop the world for the roots and the mcaches.
  */
 
-import { CHECKMARK, FIRST_GC_ROW, MAX_PS } from "../base/config";
+import { BUSY, DONE, MAX_PS, MORE } from "../base/abinumbers";
+import { CHECKMARK, FIRST_GC_ROW } from "../base/config";
 import {
   clearMarked,
   enterGate,
@@ -90,11 +91,6 @@ import { drain, rescanMarked } from "./drain";
 @inline const LOOK_BUDGET: u64 = 64 << 10;
 /** Spans swept with the gate taken once. */
 @inline const SWEEP_BATCH: u32 = 16;
-
-/** Results of stepShared and endShared. */
-@inline export const BUSY: i32 = -1;
-@inline export const MORE: i32 = 0;
-@inline export const DONE: i32 = 1;
 
 // M
 

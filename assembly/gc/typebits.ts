@@ -17,6 +17,7 @@
  * Owner: the P that owns the span. Cost: O(1) a small object.
  */
 
+import { MAX_TYPE_SIZE, TYPE_TAG } from "../base/abinumbers";
 import { publish } from "../base/words";
 import { PAGE_SHIFT } from "../base/config";
 import { MSPAN_SIZE, MSpan } from "../base/layout";
@@ -29,8 +30,6 @@ import { newRecord } from "../central/records";
 
 /** Largest slot whose pointer bits are kept word by word. */
 @inline export const BITS_MAX_SIZE: u32 = 128;
-/** Largest type, bytes: its record has to fit a page. */
-@inline export const MAX_TYPE_SIZE: u32 = 1 << 17;
 
 @unmanaged @final
 export class GcType {
@@ -43,7 +42,6 @@ export class GcType {
   /** See tagOf. */
   tag: u32;
 }
-@inline const TYPE_TAG: u32 = 0x676f7470;
 /** Bytes of a type before its mask. */
 @inline export const TYPE_SIZE: u32 = 16;
 

@@ -1,79 +1,41 @@
 /**
- * The contract with build/gomalloc-host.wasm: its exports, the numbers of its options, and how an instance is made.
+ * The contract with build/gomalloc-host.wasm: its exports, its numbers, and how an instance is made. What can be
+ * counted or listed is generated (abifunctions.ts, abinumbers.ts).
  *
  * wasm hands every u32 to JavaScript as a signed number; the callers of these functions turn addresses and sizes back
  * with `>>> 0`, so that addresses above 2 GiB come out right too.
  */
+import type { ControlFunctions, FamilyFunctions, HostFunctions, HostOnlyFunctions } from "./abifunctions.js";
 import { show } from "./check.js";
 import { HeapDisposedError, ModuleLoadError } from "./errors.js";
 import { COLLECTOR_NAMES, type CoreExports } from "./gcabi.js";
 import type { Threads } from "./threads.js";
+
+export * from "./abinumbers.js";
 
 /** Bytes in the unit of WebAssembly.Memory.grow. */
 export const WASM_PAGE_SIZE = 65536;
 /** The most pages that a 32-bit memory can have. */
 export const MAX_WASM_PAGES = 65536;
 
-/** Parameters of mallopt, as assembly/base/options.ts numbers them. */
-export const M_MISUSE = 1;
-export const M_MAX_BYTES = 2;
-export const M_SOFT_LIMIT = 3;
-export const M_RESERVE = 4;
+/** What the host API calls of it. */
+const NAMES = [
+  ...(["init", "mallopt", "malloc", "calloc", "memalign", "malloc_usable_size", "mallocgc", "tryFree"] as const),
+  ...(["tryRealloc", "lastMisuse", "objectBase", "memstats", "validate", "validateDeep", "validateInfo"] as const),
+  ...(["releaseAll", "reclaim", "heapLast"] as const),
+] as const satisfies readonly (keyof Exported)[];
 
-/** Value of M_MISUSE with which a misused C call returns instead of trapping. */
-export const MISUSE_RETURN = 1;
+type Exported = FamilyFunctions & ControlFunctions & HostFunctions & HostOnlyFunctions;
 
 /**
  * What the host flavour exports, as far as the host API calls it. Addresses and sizes are signed 32-bit numbers here.
  */
-export interface HostExports {
-  init(heapBase: number): void;
-  mallopt(param: number, value: number): number;
-  malloc(size: number): number;
-  calloc(count: number, size: number): number;
-  memalign(alignment: number, size: number): number;
-  malloc_usable_size(ptr: number): number;
-  mallocgc(size: number, scan: number, needzero: number): number;
-  tryFree(ptr: number): number;
-  tryRealloc(ptr: number, size: number): number;
-  lastMisuse(): number;
-  objectBase(ptr: number): number;
-  memstats(): number;
-  validate(): number;
-  validateDeep(): number;
-  validateInfo(): number;
-  releaseAll(): void;
-  reclaim(): number;
-  heapLast(): number;
+export interface HostExports extends Pick<Exported, (typeof NAMES)[number]> {
   /** What the collector calls; null in a module without one. */
   readonly collector: CoreExports | null;
   /** What the collector of a shared heap needs of the other threads; null in a heap of one thread. */
   readonly threads: Threads | null;
 }
-
-type HostFunction = Exclude<keyof HostExports, "collector" | "threads">;
-
-/** The names of HostExports' functions; the compiler keeps the two in step. */
-const NAMES: readonly HostFunction[] = Object.keys({
-  init: 0,
-  mallopt: 0,
-  malloc: 0,
-  calloc: 0,
-  memalign: 0,
-  malloc_usable_size: 0,
-  mallocgc: 0,
-  tryFree: 0,
-  tryRealloc: 0,
-  lastMisuse: 0,
-  objectBase: 0,
-  memstats: 0,
-  validate: 0,
-  validateDeep: 0,
-  validateInfo: 0,
-  releaseAll: 0,
-  reclaim: 0,
-  heapLast: 0,
-} satisfies Record<HostFunction, 0>) as HostFunction[];
 
 /** The names of a module's exported functions. */
 export function functionsOf(module: WebAssembly.Module): Set<string> {

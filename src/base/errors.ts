@@ -2,6 +2,7 @@
  * The errors of the host API. Each has a `code` that survives minification and several copies of the package in one
  * program. A size, alignment or option out of range is a plain RangeError; everything else is a GomallocError.
  */
+import { MISUSE_PINNED } from "./abinumbers.js";
 
 /** Base of every error that is about the heap rather than about an argument's range. */
 export abstract class GomallocError extends Error {
@@ -58,12 +59,9 @@ export class MisuseError extends GomallocError {
   }
 }
 
-/** What wasm says of a pinned object. */
-const PINNED = 6;
-
 /** The error for what wasm refuses by a number: 1 to 4, a misuse; 6, a pinned object. */
 export function refusal(kind: number, ptr: number, operation: "free" | "realloc"): MisuseError | PinError {
-  if (kind === PINNED) return new PinError("pinned", ptr, operation);
+  if (kind === MISUSE_PINNED) return new PinError("pinned", ptr, operation);
   const name = MISUSE_KINDS[kind - 1];
   if (name === undefined) throw new ModuleLoadError(`the module reports misuse of unknown kind ${kind}`);
   return new MisuseError(name, ptr, operation);

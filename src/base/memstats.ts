@@ -1,57 +1,18 @@
 /**
  * MemStats: the heap's statistics, in the spirit and with the names of Go's runtime.MemStats.
  *
- * wasm fills a record of little-endian u64 words (assembly/check/memstats.ts has the layout); this file reads it.
+ * wasm fills a record of little-endian u64 words (scripts/abi.ts has the layout); this file reads it.
  * Counts are exact at the time of the call. Cost: wasm walks all spans; reading is O(classes).
  */
 
-/** The layout of the record that this file reads. */
-export const MEMSTATS_VERSION = 1;
+import { MEMSTATS_CLASS_WORDS, MEMSTATS_CLASSES, MEMSTATS_FIELDS, MEMSTATS_VERSION } from "./abinumbers.js";
+
+export { MEMSTATS_VERSION };
 
 const NUM_SIZE_CLASSES = 68;
-/** Word at which the classes begin, and words per class. */
-const BY_SIZE = 40;
-const BY_SIZE_WORDS = 4;
 
 /** Size of the record. */
-export const MEMSTATS_BYTES = (BY_SIZE + NUM_SIZE_CLASSES * BY_SIZE_WORDS) * 8;
-
-/** Words 1 to 33 of the record, in order. */
-const WORDS = [
-  "sys",
-  "heapSys",
-  "heapInuse",
-  "heapIdle",
-  "heapAlloc",
-  "totalAlloc",
-  "mallocs",
-  "frees",
-  "tinyAllocs",
-  "largeMallocs",
-  "largeFrees",
-  "largeLiveBytes",
-  "mspanInuse",
-  "otherSys",
-  "refills",
-  "groupRefills",
-  "spanRefills",
-  "centralHits",
-  "centralGrows",
-  "pageCacheHits",
-  "pageCacheRefills",
-  "pageAllocs",
-  "sysGrows",
-  "sysGrowFailures",
-  "reclaims",
-  "reallocInPlace",
-  "reallocMoves",
-  "zeroedBytesSkipped",
-  "zeroedBytesCleared",
-  "misuses",
-  "spansInUse",
-  "tinyBlocks",
-  "heapRetained",
-] as const;
+export const MEMSTATS_BYTES = (MEMSTATS_CLASSES + NUM_SIZE_CLASSES * MEMSTATS_CLASS_WORDS) * 8;
 
 /** Statistics of one size class. Class 0 stands for large objects. */
 export interface SizeClassStats {
@@ -205,18 +166,18 @@ export function readMemStats(view: DataView, address: number, gc: GCMemStats = N
   const version = word(0);
   if (version !== MEMSTATS_VERSION) throw new RangeError(`MemStats has version ${version}, not ${MEMSTATS_VERSION}`);
 
-  const counts = Object.fromEntries(WORDS.map((name, index) => [name, word(1 + index)])) as Record<
-    (typeof WORDS)[number],
+  const counts = Object.fromEntries(MEMSTATS_FIELDS.map((name, index) => [name, word(1 + index)])) as Record<
+    (typeof MEMSTATS_FIELDS)[number],
     number
   >;
   const bySize = Array.from({ length: NUM_SIZE_CLASSES }, (_, sizeClass) => {
-    const at = BY_SIZE + sizeClass * BY_SIZE_WORDS;
+    const at = MEMSTATS_CLASSES + sizeClass * MEMSTATS_CLASS_WORDS;
     return { size: word(at), mallocs: word(at + 1), frees: word(at + 2), spans: word(at + 3) };
   });
   return { version, ...counts, heapObjects: counts.mallocs - counts.frees, bySize, stages: stagesOf(counts), ...gc };
 }
 
-function stagesOf(counts: Record<(typeof WORDS)[number], number>): Stages {
+function stagesOf(counts: Record<(typeof MEMSTATS_FIELDS)[number], number>): Stages {
   const refilled = counts.spanRefills + counts.centralHits + counts.centralGrows;
   // Mallocs that took a slot; those of a refill that found no memory are not among them.
   const slots = counts.mallocs - counts.tinyAllocs - counts.largeMallocs;

@@ -1,10 +1,10 @@
 /**
  * Files of the command line.
  *
- * A regular file is written beside its place under another name and then renamed: it is there whole or not at all, under
- * its old rights, and what a symbolic link names is what is replaced. Devices and pipes are written to. "-" is standard
- * input or output. What a module says of other files is not trusted: of those only a source map is read, and only a
- * regular file in the module's own folder.
+ * A regular file is written beside its place under another name and then renamed: it is there whole or not at all,
+ * under its old rights, and what a symbolic link names is what is replaced. Devices and pipes are written to. "-" is
+ * standard input or output. What a module says of other files is not trusted: of those only a source map is read, and
+ * only a regular file in the module's own folder.
  */
 import { randomBytes } from "node:crypto";
 import { constants, type Stats } from "node:fs";
@@ -174,8 +174,8 @@ async function followLinks(name: string): Promise<string> {
 }
 
 /**
- * The input's source map: the file given, or the one beside the input that its sourceMappingURL names, or none. An address
- * that names no regular file in the input's folder is not followed: a warning says so.
+ * The input's source map: the file given, or the one beside the input that its sourceMappingURL names, or none. An
+ * address that names no regular file in the input's folder is not followed: a warning says so.
  */
 async function readSourceMap(
   input: string,
@@ -215,7 +215,7 @@ async function readBeside(input: string, url: string): Promise<Uint8Array | stri
   if (isAbsolute(path) || /^[\\/]/.test(path)) return "its address is no relative path";
   if (folder === undefined || place === undefined) return "there is no such file";
   const way = relative(folder, place);
-  if (way === ".." || way.startsWith(`..${sep}`) || isAbsolute(way)) return "it lies outside of the module's folder";
+  if (way === ".." || way.startsWith(`..${sep}`) || isAbsolute(way)) return "it is outside the module's folder";
   // A pipe without a writer would hold up an open that waits.
   const file = await open(place, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(() => undefined);
   if (file === undefined) return "it cannot be read";

@@ -1,7 +1,7 @@
 /**
  * gomalloc inspect: what a module is made of, as far as link and swap look at it.
  */
-import { typeText } from "../wasm/family.js";
+import { typeText } from "../base/family.js";
 import { type ExportInfo, type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "../wasm/parse.js";
 import { type Command, onlyFile, parse } from "./command.js";
 import { inFile, printable, readInput } from "./files.js";

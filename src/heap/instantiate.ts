@@ -23,8 +23,8 @@ import {
   within,
 } from "../base/check.js";
 import { ModuleLoadError } from "../base/errors.js";
+import { ENV, FAMILY, GOMALLOC } from "../base/family.js";
 import { TRAMPOLINE_NAMES, TRAMPOLINE_WASM_BASE64 } from "../generated/wasm-trampoline.js";
-import { ENV, FAMILY, GOMALLOC } from "../wasm/family.js";
 import { inspect } from "../wasm/parse.js";
 import { initHeap } from "./claim.js";
 import { Heap } from "./heap.js";

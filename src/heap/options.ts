@@ -1,7 +1,15 @@
 /**
  * Options of a heap: checked here, once, and brought into the form that the instance takes.
  */
-import { type HostExports, M_MAX_BYTES, M_RESERVE, M_SOFT_LIMIT, MAX_WASM_PAGES, WASM_PAGE_SIZE } from "../base/abi.js";
+import {
+  type HostExports,
+  M_MAX_BYTES,
+  M_RESERVE,
+  M_SOFT_LIMIT,
+  MAX_RESERVE,
+  MAX_WASM_PAGES,
+  WASM_PAGE_SIZE,
+} from "../base/abi.js";
 import { aMemory, isShared, namesOf, oneOf, readOptions, u32, within } from "../base/check.js";
 import { OutOfMemoryError } from "../base/errors.js";
 import type { CollectorOptions } from "../gc/options.js";
@@ -11,7 +19,6 @@ const DEFAULT_HEAP_BASE = 1024;
 /** The highest address that init can be given. */
 const MAX_HEAP_BASE = 0xffffffff;
 /** The largest reserve that the heap takes, as assembly/base/options.ts has it. */
-const MAX_RESERVE = 16 << 20;
 
 /** Limits that can also be changed later, by Heap.setLimits. */
 export interface HeapLimits {

@@ -23,7 +23,16 @@ import { type CollectorOptions, checkCollectorOptions } from "../gc/options.js";
 import { initHeap } from "../heap/claim.js";
 import { type AsyncWasmSource, loadModule, loadModuleAsync, type WasmSource } from "../heap/module.js";
 import { applyLimits, checkLimits, newMemory, placeHeap, setOption, throwsOnMisuse } from "../heap/options.js";
-import { bindShared, IDLE, LOCK_BYTES, M_CAN_BLOCK, M_LOCK_WAIT, MAX_PROCS, type SharedExports } from "./abi.js";
+import {
+  bindShared,
+  LOCK_BYTES,
+  M_CAN_BLOCK,
+  M_LOCK_WAIT,
+  MAX_LOCK_WAIT,
+  MAX_PS,
+  P_IDLE,
+  type SharedExports,
+} from "./abi.js";
 import { CONTROL_BYTES, Control } from "./control.js";
 import { bindCollector } from "./gcabi.js";
 import { PARENT_WAIT_MS, type Seat, SharedHeap } from "./heap.js";
@@ -37,8 +46,6 @@ import { type Hold, holdLock } from "./watch.js";
 /** Where a heap in a memory of its own begins, as in src/heap/options.ts. */
 const DEFAULT_HEAP_BASE = 1024;
 const MAX_HEAP_BASE = 0xffffffff;
-/** Longest wait, milliseconds. */
-const MAX_WAIT_MS = 3_600_000;
 /** Waits on a browser's main thread where nothing else is said: see Settings. */
 const MAIN_LOCK_WAIT_MS = 1000;
 const MAIN_TURN_WAIT_MS = 100;
@@ -182,13 +189,13 @@ function checkSettings(options: Settings, maker: boolean): Checked {
   return {
     settings: { onMisuse, lockWait, turnWait, maxBytes, softLimit, reserve },
     throwOnMisuse,
-    lockWait: within(lockWait ?? usual(MAIN_LOCK_WAIT_MS), 0, MAX_WAIT_MS, "lockWait"),
-    turnWait: within(turnWait ?? usual(MAIN_TURN_WAIT_MS), 0, MAX_WAIT_MS, "turnWait"),
+    lockWait: within(lockWait ?? usual(MAIN_LOCK_WAIT_MS), 0, MAX_LOCK_WAIT, "lockWait"),
+    turnWait: within(turnWait ?? usual(MAIN_TURN_WAIT_MS), 0, MAX_LOCK_WAIT, "turnWait"),
   };
 }
 
 function checkOptions(options: SharedHeapOptions): Checked {
-  if (options.procs !== undefined) within(options.procs, 1, MAX_PROCS, "procs");
+  if (options.procs !== undefined) within(options.procs, 1, MAX_PS, "procs");
   if (options.shared !== undefined) boolean(options.shared, "shared");
   if (options.collector !== undefined) options.collector = checkCollectorOptions(options.collector);
   return checkSettings(options, true);
@@ -255,7 +262,7 @@ function start(
   instance: WebAssembly.Instance,
   module: WebAssembly.Module,
   { memory, heapBase }: SharedPlace,
-  { procs = MAX_PROCS, collector }: SharedHeapOptions,
+  { procs = MAX_PS, collector }: SharedHeapOptions,
   checked: Checked,
 ): SharedHeap {
   const exports = bindExports(instance);
@@ -293,8 +300,8 @@ function own(shared: SharedExports, views: SharedMemoryViews, heapBase: number):
   const words = (): Int32Array<ArrayBufferLike> => views.current.i32;
   const claim = shared.claimAddress() >>> 2;
   const first = shared.stateAddress(1) >>> 2;
-  const states = words().subarray(first, first + MAX_PROCS);
-  const busy = states.some((_, i) => (Atomics.load(states, i) & 0xff) > IDLE);
+  const states = words().subarray(first, first + MAX_PS);
+  const busy = states.some((_, i) => (Atomics.load(states, i) & 0xff) > P_IDLE);
   if (busy || Atomics.compareExchange(words(), claim, 0, 1) !== 0) {
     throw new HeapOverlapError(heapBase, "join it by attachHeap(heap.share()), or dispose of it in all threads");
   }

@@ -5,8 +5,8 @@
  * thread has its own, and nothing below is ever needed. With a lower limit (the option `procs`) threads take turns. A
  * thread without a P waits, in the control block's list, which tells the others. A holder that is idle in its event
  * loop gives its P up as soon as it hears of that. One that computes is asked after a tick of 10 ms (its state becomes
- * STOPPING) and gives its P up at its next operation. One that has lent its P while it waits for something else
- * (BLOCKED) loses it without being asked.
+ * P_STOPPING) and gives its P up at its next operation. One that has lent its P while it waits for something else
+ * (P_BLOCKED) loses it without being asked.
  *
  * Why turns are kept: a P costs 24 KiB and the spans that it fills. 32 threads that share 4 Ps take 0.4 of the memory
  * that they take with a P each, and no more time (figures in docs/shared-protocol.md).
@@ -29,15 +29,15 @@ import {
   ProcsBusyError,
 } from "../base/errors.js";
 import {
-  BLOCKED,
   disposedShared,
   freeLock,
-  IDLE,
   LOCK_OWNER,
-  MAX_PROCS,
-  RUNNING,
+  MAX_PS,
+  P_BLOCKED,
+  P_IDLE,
+  P_RUNNING,
+  P_STOPPING,
   type SharedExports,
-  STOPPING,
   stateOf,
   stateWord,
   tokenOf,
@@ -120,7 +120,7 @@ export class Ps {
   list(): Holder[] {
     const words = this.#host.words();
     const list: Holder[] = [];
-    for (let p = 1; p <= MAX_PROCS; p++) {
+    for (let p = 1; p <= MAX_PS; p++) {
       const word = Atomics.load(words, this.#states + p);
       if (word !== 0) list.push({ p, token: tokenOf(word), state: stateOf(word) });
     }
@@ -138,7 +138,7 @@ export class Ps {
   }
 
   set limit(procs: number) {
-    this.#shared.setProcs(within(procs, 1, MAX_PROCS, "procs"));
+    this.#shared.setProcs(within(procs, 1, MAX_PS, "procs"));
     this.#host.control.free();
   }
 
@@ -220,7 +220,7 @@ export class Ps {
 
   /** Makes an idle P give back what it caches. False when it is not idle. Throws HeapLockError. Needs no P. */
   flush(p: number): boolean {
-    within(p, 1, MAX_PROCS, "p");
+    within(p, 1, MAX_PS, "p");
     this.look();
     this.#shared.lastStuck();
     if (this.#shared.flushP(p) === 1) return true;
@@ -244,13 +244,13 @@ export class Ps {
   requestStop(): boolean {
     const words = this.#host.words();
     const first = this.#host.control.next();
-    for (let i = 0; i < MAX_PROCS; i++) {
-      const at = this.#states + 1 + ((first + i) % MAX_PROCS);
+    for (let i = 0; i < MAX_PS; i++) {
+      const at = this.#states + 1 + ((first + i) % MAX_PS);
       const word = Atomics.load(words, at);
       const token = tokenOf(word);
       // A thread without a token is a C program's, which cannot be asked.
-      if ((word & 0xff) !== RUNNING || token === 0 || token === this.#host.token) continue;
-      if (Atomics.compareExchange(words, at, word, stateWord(token, STOPPING)) === word) return true;
+      if ((word & 0xff) !== P_RUNNING || token === 0 || token === this.#host.token) continue;
+      if (Atomics.compareExchange(words, at, word, stateWord(token, P_STOPPING)) === word) return true;
     }
     return false;
   }
@@ -277,7 +277,7 @@ export class Ps {
 
   /** What the state word of P `p` says. */
   holder(p: number): Holder {
-    const word = p >= 1 && p <= MAX_PROCS ? Atomics.load(this.#host.words(), this.#states + p) : 0;
+    const word = p >= 1 && p <= MAX_PS ? Atomics.load(this.#host.words(), this.#states + p) : 0;
     return { p, token: tokenOf(word), state: stateOf(word) };
   }
 
@@ -375,9 +375,9 @@ export class Ps {
     if (id === 0) return false;
     const words = this.#host.words();
     const word = Atomics.load(words, this.#states + id);
-    const running = stateWord(this.#host.token, RUNNING);
+    const running = stateWord(this.#host.token, P_RUNNING);
     if (word === running) return this.#bind();
-    const stopping = stateWord(this.#host.token, STOPPING);
+    const stopping = stateWord(this.#host.token, P_STOPPING);
     if (word === stopping) {
       // The threads that asked may have got one meanwhile.
       if (this.#host.control.waiters() === 0) {
@@ -397,7 +397,7 @@ export class Ps {
     const id = this.#shared.currentP();
     this.#word = this.#host.words();
     this.#index = this.#states + id;
-    this.#running = stateWord(this.#host.token, RUNNING);
+    this.#running = stateWord(this.#host.token, P_RUNNING);
     this.#listen();
     return true;
   }
@@ -406,7 +406,7 @@ export class Ps {
   #drop(): void {
     if (this.#closed) return;
     this.#running = NEVER;
-    // A lent P that nobody has taken is IDLE after this, too; one that was taken stays taken.
+    // A lent P that nobody has taken is P_IDLE after this, too; one that was taken stays taken.
     this.#blocked = false;
     if (this.#shared.currentP() === 0) return;
     this.#shared.releaseP();
@@ -447,7 +447,7 @@ export class Ps {
     const stuck = this.#shared.lastStuck();
     if (stuck !== 0) throw blame(stuck, "was not available to make a P");
     const exist = this.list().length;
-    if (exist === 0 || (beyond && exist < MAX_PROCS)) throw new OutOfMemoryError(P_BYTES);
+    if (exist === 0 || (beyond && exist < MAX_PS)) throw new OutOfMemoryError(P_BYTES);
     return false;
   }
 
@@ -541,9 +541,9 @@ export class Ps {
     if (waiters === 0) return;
     const words = this.#host.words();
     let free = 0;
-    for (let p = 1; p <= MAX_PROCS; p++) {
+    for (let p = 1; p <= MAX_PS; p++) {
       const state = Atomics.load(words, this.#states + p) & 0xff;
-      if (state === IDLE || state === BLOCKED) free++;
+      if (state === P_IDLE || state === P_BLOCKED) free++;
     }
     if (waiters <= free) return;
     this.#drop();

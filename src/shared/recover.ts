@@ -6,7 +6,7 @@
  * is dead: recovering the P of a living one breaks the heap. Cost: wasm walks all spans for each P.
  */
 import type { Holder } from "../base/errors.js";
-import { NOBODY, REPAIR_DONE, REPAIR_HEAP_LOCK, REPAIR_MCENTRAL, REPAIR_PAGES, REPAIR_REMOTE_FREE } from "./abi.js";
+import { FREE_PENDING, HELD_CENTRAL, HELD_HEAP, NOBODY, PAGES_MOVING, RECOVERED } from "./abi.js";
 import type { HeapLock, LockHost } from "./lock.js";
 
 /** Milliseconds that a recovery waits for the heap lock: this thread may have to hear of more deaths. */
@@ -62,12 +62,12 @@ export function recover(host: LockHost, hostLock: HeapLock, token: number): Deat
 }
 
 function repairs(bits: number, hostLock: boolean): Repairs {
-  const done = (bits & REPAIR_DONE) !== 0;
+  const done = (bits & RECOVERED) !== 0;
   return {
-    heapLock: done && (bits & REPAIR_HEAP_LOCK) !== 0,
-    mcentralLock: done && (bits & REPAIR_MCENTRAL) !== 0,
-    pages: done && (bits & REPAIR_PAGES) !== 0,
-    remoteFree: done && (bits & REPAIR_REMOTE_FREE) !== 0,
+    heapLock: done && (bits & HELD_HEAP) !== 0,
+    mcentralLock: done && (bits & HELD_CENTRAL) !== 0,
+    pages: done && (bits & PAGES_MOVING) !== 0,
+    remoteFree: done && (bits & FREE_PENDING) !== 0,
     hostLock,
   };
 }

@@ -6,12 +6,12 @@
  */
 import type { HostExports } from "../base/abi.js";
 import { OutOfMemoryError } from "../base/errors.js";
-import { BLOCKED, IDLE, LOCK_BYTES, MAX_PROCS, RUNNING, type SharedExports, stateWord } from "./abi.js";
+import { LOCK_BYTES, MAX_PS, P_BLOCKED, P_IDLE, P_RUNNING, type SharedExports, stateWord } from "./abi.js";
 import type { Words } from "./support.js";
 
 const THE_P = 1;
 /** The state words, of which all but one stay 0; then the lock. */
-const STATE_BYTES = 4 * (MAX_PROCS + 1);
+const STATE_BYTES = 4 * (MAX_PS + 1);
 const BYTES = STATE_BYTES + LOCK_BYTES;
 
 /** Takes a block of the heap, which must be initialised. Throws OutOfMemoryError. */
@@ -20,7 +20,7 @@ export function soloExports(exports: HostExports, words: () => Words): SharedExp
   if (block === 0) throw new OutOfMemoryError(BYTES);
   const state = (block >>> 2) + THE_P;
   words().fill(0, block >>> 2, (block + BYTES) >>> 2);
-  words()[state] = IDLE;
+  words()[state] = P_IDLE;
   const is = (wanted: number): boolean => ((words()[state] ?? 0) & 0xff) === wanted;
   let own = 0;
   const become = (next: number): number => {
@@ -29,7 +29,7 @@ export function soloExports(exports: HostExports, words: () => Words): SharedExp
   };
   const acquireP = (token: number): number => {
     own = token;
-    become(RUNNING);
+    become(P_RUNNING);
     return THE_P;
   };
   return {
@@ -38,16 +38,16 @@ export function soloExports(exports: HostExports, words: () => Words): SharedExp
     acquireBeyond: acquireP,
     releaseP() {
       own = 0;
-      become(IDLE);
+      become(P_IDLE);
     },
     abandonP() {},
-    currentP: () => (is(IDLE) ? 0 : THE_P),
-    blockP: () => (is(RUNNING) ? become(BLOCKED) : 0),
-    unblockP: () => (is(BLOCKED) ? become(RUNNING) : 0),
+    currentP: () => (is(P_IDLE) ? 0 : THE_P),
+    blockP: () => (is(P_RUNNING) ? become(P_BLOCKED) : 0),
+    unblockP: () => (is(P_BLOCKED) ? become(P_RUNNING) : 0),
     setProcs() {},
     procs: () => 1,
     flushP(id) {
-      if (id !== THE_P || !is(IDLE)) return 0;
+      if (id !== THE_P || !is(P_IDLE)) return 0;
       exports.releaseAll();
       return 1;
     },

@@ -1,4 +1,5 @@
 /** Statistics that only a shared heap has: those of its locks and its Ps, beside MemStats over all Ps. */
+import { P_COUNTERS } from "../base/abinumbers.js";
 import type { Holder } from "../base/errors.js";
 import type { MemStats } from "../base/memstats.js";
 import type { SharedExports } from "./abi.js";
@@ -9,17 +10,6 @@ export interface LockStats extends LockCounters {
   /** 0: the heap lock; else that of mcentral `index`. */
   readonly index: number;
 }
-
-/** A P's counters, in the order of pStat. */
-const COUNTERS = [
-  "remoteFrees",
-  "groupsPushed",
-  "groupsTaken",
-  "lateDoubleFrees",
-  "spansTaken",
-  "spansGiven",
-  "pagesOwned",
-] as const;
 
 /** A P and its counters. They go with the P from thread to thread. */
 export interface PStats extends Holder {
@@ -48,6 +38,6 @@ export interface SharedMemStats extends MemStats {
 
 /** The counters of one P. */
 export function readPStats(exports: SharedExports, holder: Holder): PStats {
-  const counts = COUNTERS.map((name, i) => [name, Number(exports.pStat(holder.p, i))]);
-  return { ...holder, ...(Object.fromEntries(counts) as Record<(typeof COUNTERS)[number], number>) };
+  const counts = P_COUNTERS.map((name, i) => [name, Number(exports.pStat(holder.p, i))]);
+  return { ...holder, ...(Object.fromEntries(counts) as Record<(typeof P_COUNTERS)[number], number>) };
 }

@@ -14,8 +14,8 @@
  */
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { ENV } from "../base/family.js";
 import { ToolError } from "../wasm/errors.js";
-import { ENV } from "../wasm/family.js";
 import { type FunctionType, inspect, type ModuleInfo } from "../wasm/parse.js";
 import { runBinaryen } from "./binaryen.js";
 
@@ -138,7 +138,10 @@ export interface Fitting {
   readonly memory: string;
   /** When there is one, the module gets a start function that calls init with it. */
   readonly heapBase?: number;
-  /** init(heapBase) cannot fail: the memory has all pages that it needs from the beginning, and no other thread makes it. */
+  /**
+   * init(heapBase) cannot fail: the memory has all pages that it needs from the beginning, and no other thread makes
+   * it.
+   */
   readonly certain: boolean;
   /** The name of an export of the program's module for that start function to call afterwards. */
   readonly start?: string;
@@ -159,8 +162,14 @@ export const THREAD_END = `${PREFIX}end:`;
 /** Calls of these are worth their size in every caller. */
 export const INLINED: readonly string[] = ["malloc", "free", "free_sized", "realloc", "malloc_usable_size"];
 const MISUSE = "gomalloc_misuse";
-/** With the heap's address known nothing else keeps it out of malloc, which then would pay for its registers. */
-const MALLOC_SLOW = "$assembly/alloc/malloc/mallocSlow";
+/** Names in the built modules by which link edits their text. The build checks that they are there. */
+export const INTERNAL_NAMES = {
+  /** Never inlined: malloc would pay for its registers, and with a known heap address nothing else keeps it out. */
+  function: "assembly/alloc/malloc/mallocSlow",
+  /** The address of the heap's record: assembly/base/state.ts. */
+  global: "assembly/base/state/heap",
+} as const;
+const MALLOC_SLOW = `$${INTERNAL_NAMES.function}`;
 const EXIT = "gomalloc_thread_exit";
 
 /** The allocator as `fitting` wants it, in the text format, which wasm-merge reads too. */
@@ -254,9 +263,8 @@ function changeText(built: string, { info, shared }: Allocator, fitting: Fitting
   return `${text.slice(0, text.lastIndexOf(")"))}${functions.join("\n")}\n${kept.join("\n")}\n)\n`;
 }
 
-/** The global that holds the address of the heap's record: assembly/base/state.ts. */
-const HEAP = "$assembly/base/state/heap";
-const SET_HEAP = /\(global\.set \$assembly\/base\/state\/heap\b/g;
+const HEAP = `$${INTERNAL_NAMES.global}`;
+const SET_HEAP = new RegExp(`\\(global\\.set \\${HEAP}\\b`, "g");
 
 /** Where init(heapBase) puts the record: alignRecord of assembly/alloc/init.ts. As i32. */
 function recordAt(heapBase: number): number {
@@ -270,8 +278,8 @@ function paramsText({ params }: FunctionType): string {
 /**
  * Each has memory.grow's type and meaning; more pages may come than were asked for. Of a shared memory memory.size may
  * lag behind what other threads have made of it; growing by 0 pages gives the size. There emscripten's JavaScript looks
- * for itself whether the memory has become larger, so the instruction will do: the import is called when that fails, for
- * it aborts in programs that want to end there.
+ * for itself whether the memory has become larger, so the instruction will do: the import is called when that fails,
+ * for it aborts in programs that want to end there.
  */
 const GROW: Record<Exclude<Growth, "memory.grow"> | "emscripten, shared", string> = {
   emscripten: `(func $gomalloc/grow (param $pages i32) (result i32) (local $before i32)

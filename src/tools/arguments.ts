@@ -23,9 +23,9 @@ export interface LinkOptions {
   /** Level of wasm-opt for the whole program. O0: not optimised at all. Default: O3. */
   readonly optimize?: OptimizeLevel | undefined;
   /**
-   * Inline malloc, free, free_sized, realloc and malloc_usable_size into their callers, calls through pointers included,
-   * as far as the program does not grow by much.
-   * Default: true, but false for Os and Oz. At O0 and O1 nothing is inlined.
+   * Inline malloc, free, free_sized, realloc and malloc_usable_size into their callers, calls through pointers
+   * included, as far as the program does not grow by much. Default: true, but false for Os and Oz. At O0 and O1 nothing
+   * is inlined.
    */
   readonly inline?: boolean | undefined;
   /** Keep function names. Default: when the program has them. */
@@ -36,7 +36,9 @@ export interface LinkOptions {
   readonly sourceMapUrl?: string | undefined;
   /** Export the whole malloc family, for JavaScript to call. Default: false. */
   readonly exportFamily?: boolean | undefined;
-  /** How the heap gets more memory. Default "auto": by the import that emscripten made for it, if the program has it. */
+  /**
+   * How the heap gets more memory. Default "auto": by the import that emscripten made for it, if the program has it.
+   */
   readonly growth?: "auto" | Growth | undefined;
   /** Called with half a line when a step that may take long begins. */
   readonly onProgress?: ((step: string) => void) | undefined;

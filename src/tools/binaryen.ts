@@ -1,10 +1,11 @@
 /**
- * binaryen, the optional peer dependency that merges and optimises: its JavaScript API and its command-line tools. It is
+ * binaryen, the optional peer dependency that merges and optimises: its JavaScript API and its command-line tools. It
+ * is
  * 104 MB, so npm installs it only for those who ask for it.
  *
- * The tools run as child processes of this Node in a temporary folder that is removed whatever happens, signals included
- * (leftovers.ts). Failures are ToolError "binaryen" with the tool's own words; so is a tool that takes longer than any
- * module of its size should. Cost: 0.3 s of start a tool, then what the work takes.
+ * The tools run as child processes of this Node in a temporary folder that is removed whatever happens, signals
+ * included (leftovers.ts). Failures are ToolError "binaryen" with the tool's own words; so is a tool that takes longer
+ * than any module of its size should. Cost: 0.3 s of start a tool, then what the work takes.
  */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";

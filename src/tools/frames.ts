@@ -8,8 +8,9 @@
  * or end with the same call: an optimiser may have inlined the function into its wrapper.
  * Cost: a walk over the bodies of exported functions.
  */
+
+import { sameType } from "../base/family.js";
 import { addExports, addFunctions, type Edited, editModule, getParams, OP } from "../wasm/edit.js";
-import { sameType } from "../wasm/family.js";
 import { type CallSite, IGNORE, walkIfKnown } from "../wasm/instructions.js";
 import { inspect, type ModuleInfo } from "../wasm/parse.js";
 import { Reader } from "../wasm/reader.js";

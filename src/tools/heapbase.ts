@@ -5,8 +5,9 @@
  * which the shim of a program with threads tells it; and if none of these is there, what the program's own code calls
  * init with, if that is one constant. O(exports + named globals); a walk over the code for the last.
  */
+
+import { sameType } from "../base/family.js";
 import { ToolError } from "../wasm/errors.js";
-import { sameType } from "../wasm/family.js";
 import { IGNORE, type Operand, walkIfKnown } from "../wasm/instructions.js";
 import type { ImportInfo, MemoryInfo, ModuleInfo } from "../wasm/parse.js";
 import type { LinkReport } from "./report.js";
@@ -130,7 +131,9 @@ function kept(info: ModuleInfo): string | undefined {
   return undefined;
 }
 
-/** Whether code or data has the addresses, but for calls of init and the shim's function; and whether it grows memory. */
+/**
+ * Whether code or data has the addresses, but for calls of init and the shim's function; and whether it grows memory.
+ */
 function usesOf(
   program: Uint8Array,
   info: ModuleInfo,
@@ -229,7 +232,10 @@ function hasType(info: ModuleInfo, index: number, results: readonly string[]): b
   return type !== undefined && sameType(type, { params: [], results });
 }
 
-/** The one constant in the shim's function, which does nothing but return it, perhaps between constructors and destructors. */
+/**
+ * The one constant in the shim's function, which does nothing but return it, perhaps between constructors and
+ * destructors.
+ */
 function fromShim(program: Uint8Array, info: ModuleInfo): Found | undefined {
   const constants: number[] = [];
   let others = false;

@@ -1,5 +1,6 @@
 /**
- * gomalloc/tools: putting gomalloc into compiled programs. Node only; needs the npm package binaryen, which is not installed with gomalloc.
+ * gomalloc/tools: putting gomalloc into compiled programs. Node only; needs the npm package binaryen, which is not
+ * installed with gomalloc.
  *
  *   link(program)     merges the allocator into a module that imports the malloc family
  *   swap(program)     replaces the allocator that a module has in it

@@ -14,6 +14,7 @@
  * long as wasm-opt takes for a large one.
  */
 
+import { ENV, EXTRAS, FAMILY, GOMALLOC, sameType, typeText } from "../base/family.js";
 import {
   addCustomSection,
   addExports,
@@ -28,7 +29,6 @@ import {
   setStart,
 } from "../wasm/edit.js";
 import { ToolError, whole } from "../wasm/errors.js";
-import { ENV, EXTRAS, FAMILY, GOMALLOC, sameType, typeText } from "../wasm/family.js";
 import { functionName, type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "../wasm/parse.js";
 import { acceptProgram } from "./accept.js";
 import {
@@ -362,7 +362,7 @@ function editProgram(program: Uint8Array, info: ModuleInfo, edits: ProgramEdits)
   }
   const damaged = new Set(info.damaged);
   if (damaged.size > 0)
-    edits.warnings.push(`removed, for they are damaged: the custom sections ${[...damaged].join(", ")}`);
+    edits.warnings.push(`removed because they are damaged: the custom sections ${[...damaged].join(", ")}`);
   return editModule(
     program,
     (bytes) => applyInlining(bytes, info, edits.inlining),

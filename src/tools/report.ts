@@ -90,7 +90,10 @@ export const aLinkReport: Reader<LinkReport> = shaped<LinkReport>({
   warnings: listOf(aString),
 });
 
-/** The report in lines of text, without a line's end at the last. Throws ToolError "option" for what is no link's report. */
+/**
+ * The report in lines of text, without a line's end at the last. Throws ToolError "option" for what is no link's
+ * report.
+ */
 export function formatReport(given: LinkReport): string {
   const report = readReport(aLinkReport, given, "link");
   const { memory, size } = report;

@@ -3,15 +3,16 @@
  *
  * A program with threads has one memory, imported and shared, and an instance of its module for every thread. A thread
  * takes a P of the heap at its first malloc and has to give it up when it ends, else the P and what it caches
- * is nobody's. Where threads end is known of two runtimes, and there the link puts a call of gomalloc_thread_exit:
+ * is unowned. Where threads end is known of two runtimes, and there the link puts a call of gomalloc_thread_exit:
  *
  *   behind an export    that the host calls and in which the thread lives or ends
  *   before an import    by which a thread leaves its stack, for good or until an event: then it takes a P again
  *
  * Both cost nothing while the thread runs. Other programs call gomalloc_thread_exit themselves.
  */
+
+import { ENV, GOMALLOC, SHARED, sameType } from "../base/family.js";
 import { ToolError } from "../wasm/errors.js";
-import { ENV, GOMALLOC, SHARED, sameType } from "../wasm/family.js";
 import type { ExportInfo, FunctionType, ImportInfo, MemoryInfo, ModuleInfo } from "../wasm/parse.js";
 
 /** wasi-threads runs a thread within the one; emscripten calls the other when a thread's function has returned. */

@@ -1,8 +1,8 @@
 /**
- * Whether a module is valid, asked of the engine before anything is done with it: what analyses and binaryen then see is
- * sound code. A module that the engine does not take goes on only if it uses what is newer than the engine; what comes
- * out of binaryen is then as valid as binaryen can tell. Cost: the engine's validation; a walk over the code of a module
- * that does not pass it.
+ * Whether a module is valid, asked of the engine before anything is done with it: what analyses and binaryen then see
+ * is sound code. A module that the engine does not take goes on only if it uses what is newer than the engine; what
+ * comes out of binaryen is then as valid as binaryen can tell. Cost: the engine's validation; a walk over the code of a
+ * module that does not pass it.
  */
 
 import { ToolError } from "../wasm/errors.js";

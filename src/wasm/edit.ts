@@ -138,7 +138,7 @@ export function addFunctions(bytes: Uint8Array, added: readonly NewFunction[]): 
   return { bytes: longer, shift: inspect(longer).bodies[0]!.start - info.bodies[0]!.start };
 }
 
-/** Adds entries to the list of functions' names, if there is one and it stands behind the code. */
+/** Adds entries to the list of functions' names, if there is one and it follows the code. */
 function addFunctionNames(bytes: Uint8Array, info: ModuleInfo, entries: readonly Uint8Array[]): Uint8Array {
   const FUNCTIONS = 1;
   const section = info.sections.filter(({ name }) => name === "name").at(-1);

@@ -40,7 +40,7 @@ export function displaced(operand: Operand, by: number): Operand | undefined {
   }
 }
 
-/** Where a call stands: offsets of the instruction's first byte and of the one behind its last. */
+/** Where a call is: offsets of the instruction's first byte and of the one behind its last. */
 export interface CallSite {
   readonly start: number;
   readonly end: number;
@@ -200,7 +200,7 @@ class Walk {
     this.#stack.length = frame.base;
     if (this.#frames.length === 0) return;
     for (let i = 1; i < frame.results; i++) this.#push();
-    // the value that falls through stands for those of the branches too
+    // the value that falls through represents those of the branches too
     if (frame.results > 0) this.#push(top);
   }
 

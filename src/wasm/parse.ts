@@ -3,8 +3,8 @@
  *
  * Nothing is decoded that the tools do not ask for; function bodies stay bytes. Every offset is from the start of the
  * file. Any bytes give a result or a ToolError: whether the module is valid beyond that is for the engine to say.
- * Damaged custom sections, which engines do not read, are passed over and named. One pass over the sections; cost linear
- * in the file's size without its code.
+ * Damaged custom sections, which engines do not read, are passed over and named. One pass over the sections; cost
+ * linear in the file's size without its code.
  */
 import { ToolError } from "./errors.js";
 import { malformed, Reader, truncated } from "./reader.js";

@@ -37,8 +37,8 @@ describe("assembly/", () => {
 });
 
 describe("src/", () => {
-  /** From the ground up. base and wasm know nothing of each other; the entry points are what lies in src/ itself. */
-  const layers = [["generated"], ["base", "wasm"], ["gc"], ["heap"], ["shared"], ["tools"], ["cli"], [""]];
+  /** From the ground up. The entry points are what lies in src/ itself. */
+  const layers = [["generated"], ["wasm"], ["base"], ["gc"], ["heap"], ["shared"], ["tools"], ["cli"], [""]];
   const imports = importsBelow(join(ROOT, "src"));
 
   it("is read", () => {
@@ -68,7 +68,7 @@ describe("src/", () => {
     expect(upward([...imports, wrong], layers)).toEqual([`${from}.ts:7 -> ${to}: { ${names} }`]);
   });
 
-  it("base and wasm may not import each other", () => {
+  it("wasm may not import base", () => {
     const wrong: Import = { from: "wasm/parse", to: "base/check", line: 1, names: "{ show }" };
     expect(upward([...imports, wrong], layers)).toEqual(["wasm/parse.ts:1 -> base/check: { show }"]);
   });

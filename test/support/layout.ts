@@ -1,5 +1,5 @@
 /**
- * The layout of the heap's records, read out of assembly/base/layout.ts and gcstate.ts: constants by name, and the fields of
+ * The layout of the heap's records, read out of files of assembly/base/: constants by name, and the fields of
  * each record with offset and size. So a test that walks the records word by word goes along with every change of them.
  */
 import { readFileSync } from "node:fs";
@@ -34,7 +34,7 @@ export function hostLayout(shared: boolean): Layout {
   };
   const constants: Record<string, number> = { ...flags };
   const records = new Map<string, Field[]>();
-  for (const file of ["base/config.ts", "base/layout.ts", "base/gcstate.ts", "base/pacer.ts"]) {
+  for (const file of ["base/abinumbers.ts", "base/config.ts", "base/layout.ts", "base/gcstate.ts", "base/pacer.ts"]) {
     const source = read(file);
     for (const [, name = "", expression = ""] of source.matchAll(/@inline export const (\w+): \w+ =([^;]+);/g)) {
       if (name in constants || /[<"]\w|isDefined/.test(expression)) continue;

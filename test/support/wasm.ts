@@ -7,6 +7,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BUILD_DIR } from "../../scripts/build-tools.ts";
+import type {
+  ControlFunctions,
+  FamilyFunctions,
+  HostFunctions,
+  ThreadExitFunctions,
+} from "../../src/base/abifunctions.ts";
 import type { SharedExports } from "../../src/shared/abi.ts";
 import type { SharedCollectorExports as CollectorExports } from "../../src/shared/gcabi.ts";
 
@@ -16,23 +22,20 @@ export const PAGE = 8192;
 export const CHUNK_PAGES = 64;
 export const CHUNK = CHUNK_PAGES * PAGE;
 
-/** Parameters of mallopt. */
-export const M_MISUSE = 1;
-export const M_MAX_BYTES = 2;
-export const M_SOFT_LIMIT = 3;
-export const M_RESERVE = 4;
-/** Shared flavours: milliseconds of patience for a lock, and whether the thread may sleep. */
-export const M_LOCK_WAIT = 5;
-export const M_CAN_BLOCK = 6;
-
-/** Kinds of misuse, as tryFree and gomalloc_misuse give them. */
-export const DOUBLE_FREE = 1;
-export const FOREIGN = 2;
-export const INTERIOR = 3;
-export const TINY_BLOCK = 4;
-
-export const EINVAL = 22;
-export const ENOMEM = 12;
+export {
+  EINVAL,
+  ENOMEM,
+  M_CAN_BLOCK,
+  M_LOCK_WAIT,
+  M_MAX_BYTES,
+  M_MISUSE,
+  M_RESERVE,
+  M_SOFT_LIMIT,
+  MISUSE_DOUBLE_FREE as DOUBLE_FREE,
+  MISUSE_FOREIGN as FOREIGN,
+  MISUSE_INTERIOR as INTERIOR,
+  MISUSE_TINY as TINY_BLOCK,
+} from "../../src/base/abinumbers.ts";
 
 export type SharedFlavour = "shared" | "host-shared" | "test-shared";
 export type Flavour = "malloc" | "host" | "test" | SharedFlavour;
@@ -55,38 +58,10 @@ export function isShared(flavour: Flavour): flavour is SharedFlavour {
 }
 
 /** Exports of build/gomalloc.wasm. */
-export interface MallocExports {
-  init(heapBase: number): void;
-  malloc(size: number): number;
-  free(p: number): void;
-  calloc(count: number, size: number): number;
-  realloc(p: number, size: number): number;
-  aligned_alloc(align: number, size: number): number;
-  memalign(align: number, size: number): number;
-  posix_memalign(out: number, align: number, size: number): number;
-  malloc_usable_size(p: number): number;
-  free_sized(p: number, size: number): void;
-  malloc_trim(pad: number): number;
-  mallopt(param: number, value: number): number;
-  gomalloc_misuse(kind: number, p: number): void;
-}
+export interface MallocExports extends FamilyFunctions, ControlFunctions {}
 
-/** Exports of build/gomalloc-host.wasm. */
-export interface HostExports extends MallocExports {
-  mallocgc(size: number, scan: number, needzero: number): number;
-  tryFree(p: number): number;
-  tryRealloc(p: number, size: number): number;
-  lastMisuse(): number;
-  spanOf(p: number): number;
-  objectBase(p: number): number;
-  memstats(): number;
-  validate(): number;
-  /** validate, reading every free slot that is said to be zero too. */
-  validateDeep(): number;
-  validateInfo(): number;
-  releaseAll(): void;
-  reclaim(): number;
-}
+/** Exports of build/gomalloc-host.wasm, without the collector's. */
+export interface HostExports extends MallocExports, HostFunctions {}
 
 /** Exports of build/gomalloc-test.wasm: the internals. Pages are counted from page 0 at address 0. */
 export interface TestExports extends HostExports {
@@ -124,10 +99,8 @@ export interface TestExports extends HostExports {
   brokenLaw(): number;
 }
 
-/** What build/gomalloc-shared.wasm exports beyond the malloc family. */
-export interface SharedMallocExports extends MallocExports {
-  gomalloc_thread_exit(): void;
-}
+/** Exports of build/gomalloc-shared.wasm. */
+export interface SharedMallocExports extends MallocExports, ThreadExitFunctions {}
 
 /** The collector of a shared heap: assembly/abi/collectorshared.ts. */
 export interface SharedCollectorExports extends CollectorExports {

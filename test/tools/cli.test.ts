@@ -263,8 +263,8 @@ describe("the address of a source map", () => {
     ["/etc/hostname", /no relative path/],
     ["%2Fetc/hostname", /no relative path/],
     ["http://localhost/app.map", /no relative path/],
-    ["../secret.map", /outside of the module's folder/],
-    ["way-out.map", /outside of the module's folder/],
+    ["../secret.map", /outside the module's folder/],
+    ["way-out.map", /outside the module's folder/],
     ["pipe.map", /no regular file/],
     [".", /no regular file/],
   ])("%s is not followed: a warning", async (url, why) => {

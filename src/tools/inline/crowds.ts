@@ -86,7 +86,9 @@ function callsIn(
   return calls;
 }
 
-/** How many calls of a function a caller may have for all such calls to be inlined, if that is to add at most `budget`. */
+/**
+ * How many calls of a function a caller may have for all such calls to be inlined, if that is to add at most `budget`.
+ */
 function mostCalls(callers: readonly (readonly CallSite[])[], budget: number): number {
   let most = MAX_CALLS;
   while (growth(callers, most) > budget) most--;

@@ -3,8 +3,8 @@
  * through pointers (pointers.ts); and which calls stay calls (crowds.ts). binaryen does it, told by a section of hints.
  */
 
+import { FAMILY } from "../../base/family.js";
 import { addCustomSection, concat, type Edited, editModule, encodeU32, vector } from "../../wasm/edit.js";
-import { FAMILY } from "../../wasm/family.js";
 import type { ImportInfo, ModuleInfo } from "../../wasm/parse.js";
 import { INLINED } from "../allocator.js";
 import { type Crowd, crowdRedirects, findCrowds } from "./crowds.js";

@@ -1,6 +1,7 @@
 /**
- * Calls of the family through pointers: cJSON's hooks, Lua's and QuickJS's allocator functions, `xmlMalloc`. No optimiser
- * sees through a table, so nothing of malloc is inlined there, and every call pays for the engine's checks of it.
+ * Calls of the family through pointers: cJSON's hooks, Lua's and QuickJS's allocator functions, `xmlMalloc`. No
+ * optimiser sees through a table, so nothing of malloc is inlined there, and every call pays for the engine's checks of
+ * it.
  *
  * For a type of function of which the table has few, one of them the family's, every call_indirect becomes a call of a
  * new function `pointer`, to be inlined, that takes the index as its last parameter:
@@ -8,8 +9,9 @@
  *     index == slot of malloc ? malloc(...) : call_indirect (...) index
  *
  * That does what the program did as long as no slot that a segment has filled is ever overwritten. Programs whose code
- * could do that, or whose table comes from outside, are left alone; a table that is exported counts as never overwritten,
- * as it does for emscripten. A call takes no more bytes than the call_indirect had, so nothing moves within the code.
+ * could do that, or whose table comes from outside, are left alone; a table that is exported counts as never
+ * overwritten, as it does for emscripten. A call takes no more bytes than the call_indirect had, so nothing moves
+ * within the code.
  *
  * Cost: one walk over the code.
  */
@@ -20,7 +22,10 @@ import { type FunctionType, functionName, type ModuleInfo } from "../../wasm/par
 import { growthBudget, INLINED_BYTES } from "./budget.js";
 import { hasRoom, type Redirect } from "./redirect.js";
 
-/** Functions of one type in the table. With more a call through a pointer is rarely one of the family, or of its callers. */
+/**
+ * Functions of one type in the table. With more a call through a pointer is rarely one of the family, or of its
+ * callers.
+ */
 const MAX_FUNCTIONS = 8;
 const MAX_FUNCTIONS_CALLERS = 5;
 /** Bytes of a body. Allocator functions that call the family have 10 to 120; what has more does other things beside. */
@@ -34,7 +39,7 @@ const BUDGET_PART = 10;
 
 const NONE: ReadonlySet<number> = new Set();
 
-/** Value types that can stand in any function type that is written anew here. */
+/** Value types that any function type written here may have. */
 const PLAIN = ["i32", "i64", "f32", "f64", "v128"];
 
 interface Target {

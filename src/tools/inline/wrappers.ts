@@ -1,9 +1,10 @@
 /**
  * Thin wrappers: short functions whose only call is that of one imported function of their own type, as a shim's
- * `malloc` is that calls gomalloc's and sets errno when it gives NULL. Inlining the allocator into such a function helps nobody unless the
- * function itself is inlined where it is called. Cost: a look at every body of at most MAX_SIZE bytes.
+ * `malloc` is that calls gomalloc's and sets errno when it gives NULL. Inlining the allocator into such a function
+ * helps nobody unless the function itself is inlined where it is called. Cost: a look at every body of at most MAX_SIZE
+ * bytes.
  */
-import { sameType } from "../../wasm/family.js";
+import { sameType } from "../../base/family.js";
 import { IGNORE, walkIfKnown } from "../../wasm/instructions.js";
 import type { ModuleInfo } from "../../wasm/parse.js";
 

@@ -246,7 +246,7 @@ const CELL = 256;
 export class StaticData {
   /** The memory that segments cover, in pieces of CELL bytes by number: any number of segments is looked up in O(1). */
   readonly #cells = new Map<number, Uint8Array>();
-  /** Some segments are passive or stand at addresses that are not known. */
+  /** Some segments are passive, or their addresses are unknown. */
   readonly partial: boolean;
   /** Address behind the last byte. */
   readonly end: number;

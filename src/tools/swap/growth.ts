@@ -87,7 +87,7 @@ function refuseSnapshot(program: Program, { state }: OldAllocator, breaks: Reado
   if (isEmmalloc(program, set)) {
     throw new ToolError(
       "unsure",
-      "the allocator is emmalloc, whose lists of free blocks stand in static data: swap cannot replace it",
+      "the allocator is emmalloc, whose lists of free blocks are in static data: swap cannot replace it",
       "Build the program against gomalloc's shim (native/gomalloc.c; Zig: native/zig/gomalloc.zig) and use gomalloc link, " +
         "or build it with dlmalloc (emscripten: no -sMALLOC=emmalloc).",
     );

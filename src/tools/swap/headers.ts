@@ -19,7 +19,9 @@ export function freesLikeDlmalloc(facts: FunctionFacts | undefined): boolean {
   return masks.has(SIZE) && (masks.has(1) || masks.has(FLAGS)) && masks.has(2);
 }
 
-/** Live functions outside of the allocator that read a header. `members`: functions that return blocks, or pass them on. */
+/**
+ * Live functions outside the allocator that read a header. `members`: functions that return blocks, or pass them on.
+ */
 export function findHeaderReaders(
   program: Program,
   allocator: ReadonlySet<number>,

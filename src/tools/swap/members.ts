@@ -42,7 +42,7 @@ const SPECIALISED =
   "Build the program against gomalloc's shim and use gomalloc link. Where an optimiser has left constant arguments out " +
   "of calloc, realloc or aligned_alloc, build with -O1 or with --no-wasm-opt (clang); where a function is a plain " +
   "member of the family, tell its role with the option family.";
-/** In turn, for a function that is in the way: no function passes the test of one before its own. */
+/** Tried in this order for a function that is in the way: no function passes the test of an earlier entry. */
 const GUESSES: readonly RoleName[] = [
   ...(["realloc", "calloc", "memalign", "posix_memalign", "malloc_usable_size", "malloc", "free"] as const),
 ];
@@ -55,7 +55,9 @@ const MOST_FREES = 16;
 const MOST_MALLOCS = 64;
 const MOST_MEMBERS = 256;
 
-/** `family`: roles told by the caller, each with an export's or function's name or a function index. Throws ToolError. */
+/**
+ * `family`: roles told by the caller, each with an export's or function's name or a function index. Throws ToolError.
+ */
 export function findAllocator(
   program: Program,
   family: Readonly<Partial<Record<RoleName, string | number>>>,
@@ -216,7 +218,7 @@ class Search {
     return this.program.fits(index, "free") && freesLikeDlmalloc(this.program.facts.get(index));
   }
 
-  /** What is outside of the allocator and must not be: users of its state and readers of its headers. */
+  /** What is outside the allocator and must not be: users of its state and readers of its headers. */
   #suspects(allocator: ReadonlySet<number>, members: ReadonlySet<number>, state: State): Set<number> {
     const suspects = new Set(findTrespassers(this.program, allocator, state).keys());
     for (const index of findHeaderReaders(this.program, allocator, members)) suspects.add(index);
@@ -244,7 +246,7 @@ class Search {
     return GUESSES.find((role) => this.#probe.isExactly(role, index, pair));
   }
 
-  /** () -> () that touches the state and no other constant address, and calls nobody outside of the allocator. */
+  /** () -> () that touches the state and no other constant address, and calls no function outside the allocator. */
   #isInitialiser(index: number, allocator: ReadonlySet<number>, state: State): boolean {
     const facts = this.program.facts.get(index);
     if (!this.program.fits(index, "initialiser") || facts === undefined || facts.callsIndirectly) return false;

@@ -376,7 +376,9 @@ const ALIGNED: Partial<Record<RoleName, (bench: Bench, size: number) => number>>
   },
 };
 
-/** The fewest bytes between a block's end, as asked for, and the next block, which is too large to lie anywhere else. */
+/**
+ * The fewest bytes between a block's end, as asked for, and the next block, which is too large to lie anywhere else.
+ */
 function leastSlack(bench: Bench, alloc: (bench: Bench, size: number) => number): number | undefined {
   let least = Infinity;
   for (let size = 100; size < 100 + 2 * GRANULE; size++) {

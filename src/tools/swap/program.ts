@@ -4,8 +4,9 @@
  * Reachable is what exports, the start function, tables and references lead to; the rest is dead code that the
  * optimiser will drop and that therefore neither helps nor hinders. Cost: one walk over the code.
  */
+
+import { sameType } from "../../base/family.js";
 import { ToolError } from "../../wasm/errors.js";
-import { sameType } from "../../wasm/family.js";
 import { UnknownInstruction } from "../../wasm/instructions.js";
 import type { FunctionType, ModuleInfo } from "../../wasm/parse.js";
 import { collectFacts, type FunctionFacts, referencedFunctions, StaticData } from "./facts.js";
@@ -15,7 +16,7 @@ import { ROLES } from "./roles.js";
 export class Program {
   readonly facts: ReadonlyMap<number, FunctionFacts>;
   readonly data: StaticData;
-  /** Functions that something outside of the code can call: exports, start, tables, references. */
+  /** Functions that can be called from outside the code: exports, start, tables, references. */
   readonly roots: ReadonlySet<number>;
   /** Functions that can ever run. */
   readonly live: ReadonlySet<number>;
@@ -100,7 +101,7 @@ export class Program {
     const inner = this.reachable(members);
     for (const index of inner)
       if (members.has(index) || this.isImport(index) || this.roots.has(index)) inner.delete(index);
-    // Who is called from outside is no internal, and neither is whom such a one calls.
+    // A function that is called from outside is not internal, nor is a function that such a one calls.
     const outside = [...inner].filter((index) => {
       for (const caller of this.callers.get(index) ?? []) if (!inner.has(caller) && !members.has(caller)) return true;
       return false;

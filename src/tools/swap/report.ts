@@ -67,7 +67,10 @@ const aSwapReport: Reader<SwapReport> = shaped<SwapReport>({
   warnings: listOf(aString),
 });
 
-/** The report in lines of text, without a line's end at the last. Throws ToolError "option" for what is no swap's report. */
+/**
+ * The report in lines of text, without a line's end at the last. Throws ToolError "option" for what is no swap's
+ * report.
+ */
 export function formatSwapReport(given: SwapReport): string {
   const report = readReport(aSwapReport, given, "swap");
   const { size, link } = report;

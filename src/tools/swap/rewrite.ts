@@ -5,9 +5,9 @@
  * dead afterwards and goes when the result is optimised. Cost: the module is read and written once by binaryen.
  */
 
+import { GOMALLOC } from "../../base/family.js";
 import { addExports, removeCustomSections } from "../../wasm/edit.js";
 import { ToolError } from "../../wasm/errors.js";
-import { GOMALLOC } from "../../wasm/family.js";
 import type { FunctionType } from "../../wasm/parse.js";
 import { type Binaryen, loadBinaryen } from "../binaryen.js";
 import type { Member } from "./members.js";

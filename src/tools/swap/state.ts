@@ -122,7 +122,7 @@ export function touchedWords(program: Program, index: number, { words, firsts, h
   return { certain, all };
 }
 
-/** Live functions outside of the allocator that touch its state, with the words. */
+/** Live functions outside the allocator that touch its state, with the words that they touch. */
 export function findTrespassers(program: Program, allocator: ReadonlySet<number>, state: State): Map<number, Touch> {
   const found = new Map<number, Touch>();
   for (const index of program.live) {

@@ -11,9 +11,9 @@
  * never changed. Cost: some seconds for a module of a megabyte, most of them in wasm-opt.
  */
 
+import { ENV } from "../../base/family.js";
 import { renameImports } from "../../wasm/edit.js";
 import { ToolError, whole } from "../../wasm/errors.js";
-import { ENV } from "../../wasm/family.js";
 import { type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "../../wasm/parse.js";
 import { acceptProgram } from "../accept.js";
 import { GROWTH_IMPORTS } from "../allocator.js";
