@@ -122,7 +122,7 @@ export function memstats(): u32 {
   return filled ? heap + HEAP_MEMSTATS : 0;
 }
 
-/** 0 when every invariant holds, else the number of a broken one (check/invariants.ts). */
+/** 0 when every invariant holds, else the number of a broken one (base/abinumbers.ts). */
 export function validate(): u32 {
   return validateHeap(false);
 }

@@ -1,7 +1,7 @@
 /**
  * The laws of a span and its groups as checks, made where they may break: at the end of each operation on a span. In the
  * test flavours only (CHECK); elsewhere they compile to nothing. A law that is broken traps, and brokenLaw tells its number
- * (check/invariants.ts has them all, and validate checks them for the whole heap).
+ * (base/abinumbers.ts has them all, and validate checks them for the whole heap).
  *
  * May be asked by whoever owns the span: its P, or a thread that has it in hand. Cost: O(groups).
  */

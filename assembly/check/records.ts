@@ -1,7 +1,7 @@
 /**
  * Records, checked before anything goes by them: each address lies in the memory, each number in its range. What walks the
  * heap after that neither leaves the memory nor goes on forever, whichever word was overwritten. validate and memstats both
- * begin here. Results are numbers of check/invariants.ts, 0 when all is well.
+ * begin here. Results are numbers of base/abinumbers.ts, 0 when all is well.
  *
  * Reads only. Lock: H in a shared heap. Cost: O(1) a record, but what says more.
  */

@@ -2,7 +2,7 @@
  * validate: the heap's invariants as code. Reads everything, changes nothing of it but a scratch word a row; O(heap's
  * records).
  *
- * A result other than 0 is the number of the first invariant found broken (check/invariants.ts); validateInfo has the
+ * A result other than 0 is the number of the first invariant found broken (base/abinumbers.ts); validateInfo has the
  * address it is about. Nothing that is checked is believed before: records are checked by check/records.ts where the walk
  * meets them, lists hold no more spans than are counted, and a list that nothing counts may not be a circle. So it ends,
  * without a trap, whichever word was overwritten. In a shared heap no other thread may be inside the allocator.
