@@ -2,15 +2,18 @@
  * free, the mirror of malloc: address -> page record -> group -> one bit.
  *
  *   1. The arena map and the page record give the span's base, its reciprocal and its groups.
- *   2. offset * reciprocal: the high half is the slot, and the low half is below the reciprocal only at a slot's start.
+ *   2. offset * reciprocal: the high half is the slot. The low half is below the reciprocal only at a slot's start.
  *   3. The slot's bit must be live; then it is set in `freed`.
- *   4. A group that was full comes back to its span, and the span to its mcentral; a span without a live slot goes to
- *      mcentral's empty ones or to the heap.
+ *   4. A group that was full returns to its span, and the span to its mcentral. A span without a live slot goes to the
+ *      empty spans of its mcentral or back to the heap.
  *
- * The inlined half does 1 to 3 for a group that neither is full nor becomes empty, or that the mcache holds. All else,
- * misuse too, is freeChecked: it starts again from the address, so that the fast half is a pure subset of it.
+ * The inlined half does 1 to 3 for a group that is not full and does not become empty, or that the mcache holds.
+ * Everything else, misuse included, is freeChecked. It starts again from the address, so the fast half is a pure subset
+ * of it.
  *
- * In a shared heap that is so for blocks of spans that the thread's P owns; those of others go to central/remote.ts.
+ * In a shared heap this holds for blocks of spans that the thread's P owns; the others go to central/remote.ts.
+ *
+ * Owner: the P; a remote free needs no lock. A large block needs H. Cost: O(1); O(groups) when a span becomes empty.
  */
 
 import {
@@ -53,7 +56,10 @@ import { pageRecord, spanOf } from "../heap/arena";
 import { addressOf, blockSize, groupAt, liveBits, remoteBits, spanAt, giveSlots } from "../central/mspan";
 import { misuse } from "./misuse";
 
-/** An address to its offset in the arena map (arena * 4), and in the arena to its record's (page * 16): shift and mask. */
+/**
+ * Shift and mask from an address to its offset in the arena map (arena * 4), and to its record in the arena (page *
+ * 16).
+ */
 @inline const ARENA_MAP_SHIFT: u32 = ARENA_SHIFT - 2;
 @inline const ARENA_MAP_MASK: u32 = (NUM_ARENAS - 1) << 2;
 @inline const RECORD_SHIFT: u32 = PAGE_SHIFT - PAGE_RECORD_SHIFT;
@@ -71,20 +77,21 @@ function recordAt(arena: u32, p: u32): PageRecord {
   return changetype<PageRecord>(<usize>(arena + ((p >> RECORD_SHIFT) & RECORD_MASK)));
 }
 
-/** What freeBy does with what is not the common case. */
+/** What freeBy does outside the common case. */
 @inline export const REPORT: i32 = 0; // frees it, or reports the misuse
-@inline export const TELL: i32 = 1; // frees it, or tells what is wrong
+@inline export const TELL: i32 = 1; // frees it, or returns what is wrong
 
 /**
- * Whether the thread's P owns the page, always true with one thread. If others have freed anything of this P's, that comes
- * first: what they write is an address above every record of a P, so that one comparison sees both.
+ * Whether the thread's P owns the page; always true with one thread. If other threads have freed slots of this P's
+ * spans, those are drained first: the note flags that they set are larger than any offset in a P's record, so one
+ * comparison tests both.
  */
 @inline
 function isOwn(r: PageRecord): bool {
   return SHARED ? ((r.row - local) | load<u32>(local, HEAP_P)) < P_RECORD_SIZE : true;
 }
 
-/** Whether another P owns the span of the page, or nobody. */
+/** Whether the span of the page is unowned or belongs to another P. */
 @inline
 function isOthers(r: PageRecord): bool {
   return SHARED && r.row - local >= P_RECORD_SIZE;
@@ -97,13 +104,13 @@ function groupOffset(product: u64): u32 {
 }
 
 /**
- * free of a block of at least `size` bytes; a literal 0 costs nothing. What is nested here is the common case, small enough
- * to be inlined. With TELL: MISUSE_NONE or what is wrong.
+ * free of a block of at least `size` bytes; a literal 0 for `size` compiles to nothing. The nested code here is the
+ * common case, small enough to be inlined. With TELL: MISUSE_NONE or what is wrong.
  */
 @inline
 export function freeBy(p: u32, size: u32, otherwise: i32): i32 {
   const h = heap;
-  // Before init there is no arena map; below the heap, and at null, the records are all zero or the arena is missing.
+  // Before init there is no arena map. Below the heap, and at null, the records are all zero or the arena is missing.
   if (h != 0) {
     const arena = arenaAt(h, p);
     if (arena != 0) {
@@ -115,7 +122,7 @@ export function freeBy(p: u32, size: u32, otherwise: i32): i32 {
         const freed = g.freed;
         const live = ~(g.allocCache | freed);
         const bit: u64 = (<u64>1) << (product >> 32);
-        // The store stands here twice, for an engine makes a value of a condition with an "or" in it and tests that.
+        // The store is duplicated on purpose: V8 materialises `a || b` as a value and tests it again.
         if ((live & bit) != 0) {
           if (live != bit) {
             g.freed = freed | bit;
@@ -136,8 +143,8 @@ export function freeBy(p: u32, size: u32, otherwise: i32): i32 {
 }
 
 /**
- * Bytes of the live slot that starts at `p`, as far as its group's words tell: 0 for what is none, for slots of a full
- * group that no mcache holds, and in a shared heap for other Ps' spans. Inlined.
+ * Bytes of the live slot that starts at `p`, according to its group's words. 0 if there is none, for slots of a full
+ * group that no mcache holds, and in a shared heap for spans of other Ps. Inlined.
  */
 @inline
 export function liveSlotSize(p: u32): u32 {
@@ -154,9 +161,9 @@ export function liveSlotSize(p: u32): u32 {
 }
 
 /**
- * Bytes of the slot that starts at `p`; 0 for what is no slot of a span, which large blocks are not either. Small enough
- * to be inlined, and a walk to the page record only: C programs ask it right after malloc, when the group has just been
- * written. The host flavours look at the group too, and give 0 for a slot that is free.
+ * Bytes of the slot that starts at `p`; 0 if no slot of a span starts there, which includes large blocks. Small enough
+ * to be inlined, and it reads only as far as the page record: C programs ask right after malloc, when the group has
+ * just been written. The host flavours also read the group, and return 0 for a free slot.
  */
 @inline
 export function smallBlockSize(p: u32): u32 {
@@ -177,13 +184,13 @@ export function smallBlockSize(p: u32): u32 {
   return rowAt(r.row).elemsize;
 }
 
-/** free as C has it: null is nothing, misuse is reported. */
+/** free as in C: null is ignored, misuse is reported. */
 export function free(ptr: u32): void {
   if (refusePinned(ptr)) return;
   freeBy(ptr, 0, REPORT);
 }
 
-/** free_sized beyond the common case. What is no live block is freeSlow's to report. */
+/** free_sized outside the common case. freeSlow reports what is not a live block. */
 export function freeSizedSlow(p: u32, size: u32): void {
   const n = usableSize(p);
   if (n != 0 && size > n) misuse(MISUSE_SIZE, p);
@@ -192,20 +199,20 @@ export function freeSizedSlow(p: u32, size: u32): void {
   if (n == 1) freeSizedSlow(n, n);
 }
 
-/** free beyond the common case. */
+/** free outside the common case. */
 export function freeSlow(p: u32): void {
   if (p == 0) return;
   const kind = freeChecked(p);
   if (kind == MISUSE_NONE) return;
   misuse(kind, p);
-  // Never true. A function that calls itself is not copied into its only caller; see mallocSlow.
+  // Never true. A function that calls itself is not inlined into its only caller; see mallocSlow.
   if (kind == -1) freeSlow(kind);
 }
 
-/** The span that checkPointer last looked into, of the block if it said MISUSE_NONE. */
+/** The span that checkPointer last read: that of the block if it returned MISUSE_NONE. */
 export let checkedSpan: MSpan = changetype<MSpan>(0);
 
-/** Whether `p` is the start of a live block: MISUSE_NONE, or what is wrong with it. Changes nothing but checkedSpan. */
+/** Whether `p` is the start of a live block: MISUSE_NONE, or what is wrong with it. Writes only checkedSpan. */
 export function checkPointer(p: u32): i32 {
   if (heap == 0) return MISUSE_FOREIGN;
   const arena = arenaOf(p >> ARENA_SHIFT);
@@ -234,14 +241,14 @@ export function checkPointer(p: u32): i32 {
   return liveBits(span, slot >> 6) & bit ? MISUSE_INTERIOR : MISUSE_DOUBLE_FREE;
 }
 
-/** Usable bytes of the live block at `p`, 0 when there is none (null, freed, foreign, interior). */
+/** Usable bytes of the live block at `p`; 0 if there is none (null, freed, foreign, interior). */
 export function usableSize(p: u32): u32 {
   // Never true, see mallocSlow.
   if (p == 1) return usableSize(p - 1);
   return checkPointer(p) == MISUSE_NONE ? blockSize(checkedSpan) : 0;
 }
 
-/** findObject: start of the live block that `p` lies in, its tail included; 0 when there is none. */
+/** findObject: start of the live block that contains `p`, its tail included; 0 if there is none. */
 export function findObject(p: u32): u32 {
   const span = spanOf(p);
   if (span == null) return 0;
@@ -253,7 +260,7 @@ export function findObject(p: u32): u32 {
   return live & ((<u64>1) << slot) ? span.startAddr + slot * row.elemsize : 0;
 }
 
-/** free in full: MISUSE_NONE when the block was freed, else what is wrong and nothing changed. */
+/** free in full: MISUSE_NONE if the block was freed. Otherwise what is wrong, and nothing has changed. */
 export function freeChecked(p: u32): i32 {
   if (heap == 0) return MISUSE_FOREIGN;
   if (hasRemote()) takeRemote();
@@ -286,7 +293,7 @@ function freeLarge(r: PageRecord, span: MSpan, p: u32): i32 {
   return MISUSE_NONE;
 }
 
-/** The same in a shared heap: what the collector has, inside of the gate. */
+/** The same in a shared heap. A collected block is freed inside the gate. */
 function freeLargeGated(r: PageRecord, span: MSpan, p: u32): i32 {
   if (local == 0 || !isCollectedSpan(span)) return freeLargeShared(r, p);
   enterSure();
@@ -296,8 +303,9 @@ function freeLargeGated(r: PageRecord, span: MSpan, p: u32): i32 {
 }
 
 /**
- * Free the large block at `p` of a shared heap, of which `r` was the record a moment ago: another thread may be freeing it too. A free waits
- * for nobody: when H is not to be had at once, or this thread has no P to hold it with, the next who has H frees the span.
+ * Free the large block at `p` of a shared heap. `r` was its page record a moment ago, but another thread may be freeing
+ * it too. A free never waits: if H is not free soon, or this thread has no P to hold it with, the next holder of H
+ * frees the span.
  */
 function freeLargeShared(r: PageRecord, p: u32): i32 {
   const held = local != 0 && lockSoon(0);
@@ -315,7 +323,7 @@ function freeLargeShared(r: PageRecord, p: u32): i32 {
   return found ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
 }
 
-/** Free a slot of a small span, which exists but need not be live. */
+/** Free a slot of a small span. The span exists, but the slot may not be live. */
 function freeSlot(r: PageRecord, span: MSpan, slot: u32): i32 {
   const i = slot >> 6;
   const group = r.groups + (i << GROUP_SHIFT);
@@ -323,9 +331,9 @@ function freeSlot(r: PageRecord, span: MSpan, slot: u32): i32 {
   const row = rowAt(r.row);
   const bit = (<u64>1) << slot;
   const cached = group == row.group;
-  // Those that others have freed are this P's to take over.
+  // Slots that other threads have freed are drained by this P.
   if ((remoteBits(span, i) & bit) != 0 || giveSlots(span, i, bit, cached) != 0) return MISUSE_DOUBLE_FREE;
-  // A group of the cached span waits for the mcache in partialMask; any other span is the mcentral's.
+  // A group of the cached span waits for the mcache in partialMask; any other span goes to the mcentral.
   checkGroup(span, i);
   if (!cached && row.span != addressOf(span)) release(span, ~(g.allocCache | g.freed) == 0);
   return MISUSE_NONE;

@@ -1,12 +1,14 @@
 /**
- * The first moments of a heap: where its record stands, its tables, its first pages.
+ * Bootstrap of a heap: where its record is, its tables, its first pages.
  *
  *   init(heapBase)   the heap owns [heapBase, end of memory) and what it grows
  *   no init          the first malloc takes memory that it grows itself, and nothing else
  *
- * The tables are computed here, not loaded: the module has no data segment, so that it can be merged into any other.
- * Cost: a few microseconds, 12 KiB of records and at least one page for spans. One thread, once. In a shared heap the
- * record stands at heapBase for all threads to find: the first to call init makes it, the others wait and attach.
+ * The tables are computed here, not loaded: the module has no data segment, so it can be merged into any other. In a
+ * shared heap the record is at heapBase, where all threads can find it: the first thread that calls init makes it, the
+ * others wait and attach.
+ *
+ * One thread, once. Cost: a few microseconds, 12 KiB of records and at least one page for spans.
  */
 
 import { MAX_PS } from "../base/abinumbers";
@@ -68,18 +70,21 @@ export function classPages(c: u32): u32 {
 }
 
 /**
- * No heap's record begins below. In a shared heap no row may lie in the first P_RECORD_SIZE bytes, where a thread without
- * a P would take it for its own (alloc/free.ts).
+ * No heap record begins below this address. In a shared heap no row may lie in the first P_RECORD_SIZE bytes, because a
+ * thread without a P would take such a row for its own (alloc/free.ts).
  */
 @inline const LOWEST: u32 = SHARED ? P_RECORD_SIZE : 16;
 
-/** Where the record of a heap from `base` on stands: in a shared heap at a cache line of its own. */
+/** Address of the record of a heap that begins at `base`: in a shared heap it is aligned to a cache line. */
 @inline
 function alignRecord(base: u32): u32 {
   return SHARED ? (base + 63) & ~63 : (base + 15) & ~15;
 }
 
-/** Where init said that the heap begins, 0: it said nothing. If that was refused the heap stands there later, or nowhere. */
+/**
+ * Where init said that the heap begins; 0: it did not say. If that was refused, the heap is later made there or
+ * nowhere.
+ */
 let wanted: u32 = 0;
 
 /** The lookup tables of mallocgc. */
@@ -87,7 +92,7 @@ function initClasses(): void {
   let c: u32 = 1;
   for (let i: u32 = 0; i <= SMALL_SIZE_MAX >> 3; i++) {
     if (i << 3 > classSize(c)) c++;
-    // AssemblyScript: the address of an object of no bytes is its header's end, and must lie in its slot.
+    // AssemblyScript: the address of an object of no bytes is the end of its header, and must lie inside its slot.
     store<u8>(here() + i, <u8>(ASC ? max<u32>(c, 2) : c), HEAP_CLASS8);
   }
   for (let i: u32 = 0; i <= (MAX_SMALL_SIZE - SMALL_SIZE_MAX) >> 7; i++) {
@@ -107,7 +112,7 @@ function initCollectedRows(): void {
   initClasses();
 }
 
-/** The lookup tables and the rows, out of the size classes. */
+/** The lookup tables and the rows, computed from the size classes. */
 export function initTables(): void {
   fillSizeClasses(here() + HEAP_CLASS_SIZE, here() + HEAP_CLASS_PAGES);
   for (let row: u32 = 0; row < NUM_ROWS; row++) rowAt(rowAddress(row)).group = dummyGroup();
@@ -120,9 +125,9 @@ export function initTables(): void {
 }
 
 /**
- * Make the heap. With `given` it owns all from heapBase to the end of memory, growing if that is too short for its
- * record; without, it grows a region of its own. It owns no more than maxBytes. False when that is too little or the
- * memory cannot grow; the next call tries again, at the same place if it was given one.
+ * Make the heap. With `given` it owns everything from heapBase to the end of memory, and grows it if that is too short
+ * for its record. Without, it grows a region of its own. It owns no more than maxBytes. False if that is too little or
+ * the memory cannot grow; the next call tries again, at the same place if one was given.
  */
 export function bootstrap(given: bool, heapBase: u32): bool {
   if (isMade) return true;
@@ -133,7 +138,7 @@ export function bootstrap(given: bool, heapBase: u32): bool {
   if (start > ADDRESS_END - (records + 2 * PAGE_SIZE + 64)) return false;
   start = alignRecord(start);
   const need = start + records + 2 * PAGE_SIZE;
-  // With maxBytes 0, for no limit, the difference wraps.
+  // maxBytes 0 means no limit: the difference wraps.
   const most = maxBytes - 1 < ADDRESS_END - start ? start + maxBytes : ADDRESS_END;
   if (need > most) return false;
   const zero = start >= end;
@@ -141,14 +146,14 @@ export function bootstrap(given: bool, heapBase: u32): bool {
     if (sysGrow((need - end + 0xffff) >> WASM_PAGE_SHIFT) == 0) return false;
     end = memoryEnd();
   }
-  // What a shared heap has from HEAP_LOCKS on reads as zero, or others are at work on it by now.
+  // In a shared heap everything from HEAP_LOCKS on already reads as zero, or other threads are using it by now.
   memory.fill(start, 0, SHARED ? HEAP_LOCKS : HEAP_RECORD_SIZE);
   setHeap(start);
   setLocal(start);
   const h = mheap();
   const region = firstRegion(start);
   end = min(end, most) & ~(PAGE_SIZE - 1);
-  // A few pages of a second arena would be fewer than its records take.
+  // A few pages of a second arena would be fewer than its records need.
   const over = end & ((1 << ARENA_SHIFT) - 1);
   if (over >> WASM_PAGE_SHIFT == 0 && end - over > region) end -= over;
   h.sys = end - start;
@@ -162,7 +167,7 @@ export function bootstrap(given: bool, heapBase: u32): bool {
   h.arenaLo = NUM_ARENAS - 1;
   initTables();
   addRegion(region, (end - region) & ~(PAGE_SIZE - 1), zero);
-  // With several threads, before any of them can ask.
+  // With several threads, before any of them can start a cycle.
   if (SHARED_GC) {
     gcState().ready = 1;
     initPacer(pacer());
@@ -175,8 +180,8 @@ export function bootstrap(given: bool, heapBase: u32): bool {
 @inline export const SETUP_DONE: u32 = 2;
 
 /**
- * init of a shared heap: make it, or attach to what stands at heapBase. The memory from there on reads as zero at first.
- * Without memory nothing happens: the next call tries again.
+ * init of a shared heap: make it, or attach to the heap at heapBase. The memory from there on must read as zero at
+ * first. Without memory nothing happens, and the next call tries again.
  */
 export function attachHeap(heapBase: u32): void {
   if (isMade || heapBase > ADDRESS_END - 2 * HEAP_RECORD_SIZE) return;
@@ -192,7 +197,7 @@ export function attachHeap(heapBase: u32): void {
       setHeap(start);
       return;
     }
-    // Neither a heap nor room for one.
+    // There is no heap and no room for one.
     if (seen != SETUP_BUSY) return;
     pause(setup, SETUP_BUSY);
   }

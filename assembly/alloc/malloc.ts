@@ -1,5 +1,5 @@
 /**
- * malloc: from a size to a block. Four steps down, each reached when the one above is dry:
+ * malloc: from a size to a block. Four levels, each reached when the one above has nothing:
  *
  *   1. the mcache: table -> row -> group -> lowest bit of allocCache        (this file, inlined)
  *      or the frees of the same group                                      (loadFreed, inlined)
@@ -7,8 +7,10 @@
  *   3. the mheap: pages for a new span, or for a large block               (allocSpan, allocLargeSpan)
  *   4. linear memory: memory.grow                                          (mheap.grow)
  *
- * Sizes: up to 1024 by one table of 8-byte steps, up to 32768 by one of 128-byte steps, beyond by pages. Zeroing is
- * delayed and exact: a group knows whether its slots may be dirty, fresh pages are known to be zero.
+ * Sizes: up to 1024 by a table of 8-byte steps, up to 32768 by a table of 128-byte steps, beyond that by pages. Zeroing
+ * is delayed and exact: a group knows whether its slots may be dirty, and fresh pages are known to be zero.
+ *
+ * Owner: the P; H below the mcentral. Cost: O(1) from the mcache; see alloc/mcache.ts for a refill.
  */
 
 import { MAX_SMALL_SIZE, PAGE_SHIFT, PAGE_SIZE, SHARED, SMALL_SIZE_MAX } from "../base/config";
@@ -31,29 +33,33 @@ import { allocLargeSpan } from "../central/newspan";
 import { getReady, isReady } from "./procs";
 import { freedSlots, isDirty, loadFreed, refill, reloadRow, takeSlot } from "./mcache";
 
-/** Below this, a clear or a copy by words beats the engine's call. Bytes. */
+/** Below this many bytes, clearing or copying by words is faster than calling the engine. */
 @inline const WORDS_MAX: u32 = 256;
 
 /**
- * Up to here a request's coarse class (central/coarse.ts) takes as few pages as the request. The class of 32 KiB may take
- * one more: when there is no memory for it, a block of as many pages as the request needs is tried.
+ * Up to this size a request's coarse class (central/coarse.ts) takes no more pages than the request. The class of 32
+ * KiB may take one more page: if there is no memory for it, a block of exactly as many pages as the request needs is
+ * tried.
  */
 @inline const COARSE_FITS: u32 = 2 * PAGE_SIZE;
 
-/** The table's row for a request of 1025..32768 bytes: its class's, a coarse one, or a fitted one that is wide enough. */
+/**
+ * Row address for a request of 1025..32768 bytes: of its own class, a coarse class, or a fitted class that is wide
+ * enough.
+ */
 function mediumRow(size: u32): u32 {
   let row = <u32>load<u8>(here() + ((size - SMALL_SIZE_MAX + 127) >> 7), HEAP_TABLE128);
   while (rowAt(rowAddress(row)).elemsize < size) row = central(row).wider;
   return rowAddress(row);
 }
 
-/** The same of 0..32768 bytes. */
+/** Row address for a request of 0..32768 bytes, from the tables. */
 @inline
 export function tableRow(size: u32): u32 {
   return size > SMALL_SIZE_MAX ? mediumRow(size) : load<u32>(here() + (((size + 7) >> 3) << 2), HEAP_TABLE8);
 }
 
-/** Row address of a request of 0..32768 bytes, whose class is opened if now is the time (central/coarse.ts). */
+/** Row address for a request of 0..32768 bytes; opens the request's class if it is due (central/coarse.ts). */
 @inline
 function slowRow(size: u32): u32 {
   const address = tableRow(size);
@@ -62,7 +68,7 @@ function slowRow(size: u32): u32 {
   return (g.allocCache | (g.freed & ~row.tail)) == 0 ? openRow(address, size) : address;
 }
 
-/** nextFree: a slot of the row for `size` bytes, refilling it; 0 when there is no memory. */
+/** nextFree: a slot of the row at `address` for `size` bytes, after a refill if needed; 0 if there is no memory. */
 export function nextFree(address: u32, size: u32): u32 {
   const row = rowAt(address);
   let g = changetype<Group>(<usize>row.group);
@@ -76,10 +82,10 @@ export function nextFree(address: u32, size: u32): u32 {
 }
 
 /**
- * malloc as C has it: a block of at least `size` bytes, contents undefined. 0 when there is no memory.
+ * malloc as in C: a block of at least `size` bytes, contents undefined. 0 if there is no memory.
  *
- * All but the last line is nextFreeFast for a request of 1..1024 bytes, to be inlined into callers. Of a window that is
- * used up the frees into the same group become the next: in a full heap it is that every few calls.
+ * Everything but the last line is nextFreeFast for a request of 1..1024 bytes, to be inlined into callers. When a
+ * window is used up, the frees into the same group become the next window: in a full heap this happens every few calls.
  */
 export function malloc(size: u32): u32 {
   const h = here();
@@ -99,23 +105,23 @@ export function malloc(size: u32): u32 {
   return mallocSlow(size);
 }
 
-/** malloc in full, for any size and any state of the heap. 0 when there is no memory. */
+/** malloc in full, for any size and any state of the heap. 0 if there is no memory. */
 export function mallocSlow(size: u32): u32 {
-  // It calls itself, so that no optimiser takes it for a function of one caller and copies it into malloc: the inlined
-  // half would pay for the registers of this one.
+  // It calls itself so that no optimiser sees a function with one caller and inlines it into malloc: the inlined half
+  // would then pay for this function's registers.
   if (here() == 0) return getReady() ? mallocSlow(size) : 0;
   const p = size <= MAX_SMALL_SIZE ? nextFree(slowRow(size), size) : 0;
   return p || size <= COARSE_FITS ? p : mallocLarge(size, 1, false, 1);
 }
 
-/** What others have freed of this P's and of nobody's spans: before memory grows. */
+/** Drain what other threads have freed in this P's spans and in unowned ones, before memory grows. */
 export function takeBack(): void {
   if (!SHARED) return;
   if (hasRemote()) takeRemote();
   if (pAt(heap).remote != 0) settleNobodys();
 }
 
-/** A block of its own pages, at a multiple of alignPages pages; with `zero` it reads as zero. 0: no memory. */
+/** A block with its own pages, at a multiple of alignPages pages; with `zero` it reads as zero. 0: no memory. */
 export function mallocLarge(size: u32, alignPages: u32, zero: bool, spanclass: u8): u32 {
   if (size > 0xffff0000) return 0;
   const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
@@ -152,7 +158,7 @@ export function copyWords(to: u32, from: u32, size: u32): void {
   }
 }
 
-/** A slot of the row with its first `size` bytes zero: cleared only if the group's slots may be dirty. */
+/** A slot of the row whose first `size` bytes are zero. It is cleared only if the group's slots may be dirty. */
 export function nextFreeZeroed(address: u32, size: u32): u32 {
   const p = nextFree(address, size);
   if (p == 0) return 0;
@@ -165,7 +171,7 @@ export function nextFreeZeroed(address: u32, size: u32): u32 {
   return p;
 }
 
-/** calloc: `size` zero bytes, 0 when there is no memory. */
+/** calloc: `size` zero bytes; 0 if there is no memory. */
 export function mallocZeroed(size: u32): u32 {
   if (!isReady()) return 0;
   const p = size <= MAX_SMALL_SIZE ? nextFreeZeroed(slowRow(size), size) : 0;

@@ -1,13 +1,14 @@
 /**
- * mcache: what a P allocates from without asking anybody. One row per span class (and fitted class), each with one
- * group: 64 slots of one span. This file is the slow half: what happens when allocCache is empty, and how all of it is
- * given back.
+ * mcache: what a P allocates from without synchronisation. It has one row per span class (and fitted class), and each
+ * row has one group: 64 slots of one span. This file is the slow half: what happens when allocCache is empty, and how
+ * everything is returned.
  *
- *   reload, inlined in malloc: the frees that came into the same group.
+ *   reload, inlined in malloc: the frees into the same group.
  *   refill, cheapest first: another group of the same span; a span of the mcentral; a new span.
  *
- * Law: the cached group's bit is clear in its span's partialMask, and its span is in no list. Owner: the P. Cost: O(1),
- * but for a new span.
+ * Law: the cached group's bit is clear in its span's partialMask, and the span is in no list.
+ *
+ * Owner: the P. Cost: O(1), except for a new span.
  */
 
 import { checkSpan } from "../central/laws";
@@ -24,22 +25,22 @@ import { uncacheSpan, evict } from "../central/release";
 import { giveBackAll } from "../central/reclaim";
 import { addressOf, groupAt, groupOf, validBits } from "../central/mspan";
 
-/** Take the lowest slot of `cache`, the row's window, which is not 0. */
+/** Take the lowest slot of `cache`, the row's window, which must not be 0. */
 @inline
 export function takeSlot(row: Row, g: Group, cache: u64): u32 {
   g.allocCache = cache & (cache - 1);
   return row.base + <u32>ctz(cache) * row.elemsize;
 }
 
-/** The slots that were freed while the row had the group. With the dummy both words are 0, as tail is. */
+/** The slots that were freed while the row had the group. With the dummy group both words are 0, and so is tail. */
 @inline
 export function freedSlots(row: Row, g: Group): u64 {
   return g.freed ^ row.tail;
 }
 
 /**
- * They, `back`, become its window, dirty ones. The caller has written allocCache, first: a thread that dies in between
- * leaves a slot free twice over, not lost.
+ * Make the freed slots `back` the row's window, as dirty slots. The caller must have written allocCache first: a thread
+ * that dies in between then leaves a slot free twice, not lost.
  */
 @inline
 export function loadFreed(row: Row, g: Group, back: u64): void {
@@ -49,7 +50,7 @@ export function loadFreed(row: Row, g: Group, back: u64): void {
   countTaken(here(), row, popcnt(back));
 }
 
-/** The same in one. False when nothing was freed. */
+/** freedSlots and loadFreed in one call. False if nothing was freed. */
 @inline
 export function reloadRow(row: Row, g: Group): bool {
   const back = freedSlots(row, g);
@@ -59,7 +60,7 @@ export function reloadRow(row: Row, g: Group): bool {
   return true;
 }
 
-/** Take over what others have freed, before a refill of a row. False: nothing, for this row. */
+/** Drain what other threads have freed, before a refill of a row. False: nothing was freed for this row. */
 @inline
 function takeFreed(row: Row, index: u32): bool {
   if (isCommon(index)) {
@@ -75,7 +76,8 @@ function takeFreed(row: Row, index: u32): bool {
 @inline
 function leaveFull(row: Row): void {
   const full = groupAt(row.group);
-  // First out of the row: in a shared heap others look, and a group in a row that looks full is one whose slots are all free.
+  // First remove it from the row: in a shared heap other threads read it, and a group in a row whose words look full is
+  // one whose slots are all free.
   if (SHARED) row.group = dummyGroup();
   full.freed = FULL;
 }
@@ -90,8 +92,8 @@ function leaveSpan(row: Row, index: u32, span: MSpan): void {
 }
 
 /**
- * The row's group has no slot, freed ones neither: load another. Returns the group, with at least one slot in
- * allocCache, or 0 when there is no memory; the row then holds the dummy, and the next call tries again.
+ * The row's group has no free slot, not even a freed one: load another group. Returns a group with at least one slot in
+ * allocCache. 0 if there is no memory: the row then holds the dummy group, and the next call tries again.
  */
 export function refill(address: u32): u32 {
   const row = rowAt(address);
@@ -100,7 +102,7 @@ export function refill(address: u32): u32 {
   let span = changetype<MSpan | null>(<usize>row.span);
   count(STAT_REFILLS);
   if (span != null) {
-    // Full: nobody's until a slot of it is freed, and so the span when it has no other group.
+    // Full: in no list until one of its slots is freed. The same holds for the span if it has no other group.
     leaveFull(row);
     if (span.partialMask) {
       count(STAT_SPAN_REFILLS);
@@ -112,7 +114,7 @@ export function refill(address: u32): u32 {
   if (span == null) {
     clearRow(row);
     span = cacheSpan(index);
-    // A finalizer may have come by and loaded a window of its own.
+    // A finalizer may have run and loaded a window of its own.
     if (FINALIZE) uncacheRow(address);
     if (span == null) return 0;
     row.span = addressOf(span);
@@ -143,13 +145,13 @@ export function isDirty(row: Row): bool {
   return row.dirty != 0;
 }
 
-/** Give the row's group and span back to the mcentral. */
+/** Return the row's group and span to the mcentral. */
 export function uncacheRow(address: u32): void {
   const span = evict(here(), rowAt(address));
   if (span != null) uncacheSpan(span);
 }
 
-/** releaseAll: all rows back to their mcentrals, retained empty spans and the page cache back to the heap. */
+/** releaseAll: return all rows to their mcentrals, and retained empty spans and the page cache to the heap. */
 export function releaseAll(): void {
   for (let row: u32 = 1; row < NUM_ROWS; row++) uncacheRow(rowAddress(row));
   giveBackAll();

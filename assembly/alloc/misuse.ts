@@ -1,9 +1,11 @@
 /**
- * What happens when a pointer is given back that cannot be given back.
+ * What happens when a pointer is freed that cannot be freed.
  *
- * Every such call is found before anything is written: the heap is as it was. The C entry points then trap through
- * gomalloc_misuse, an exported function, so that its name and its arguments stand in the trap's stack; or return, as
- * mallopt(M_MISUSE) says. The host API asks for the kind and throws.
+ * Every such call is detected before anything is written, so the heap stays as it was. The C entry points then trap
+ * through gomalloc_misuse, an exported function, so that its name and arguments appear in the trap's stack; or they
+ * return, as mallopt(M_MISUSE) says. The host API asks for the kind and throws.
+ *
+ * Any thread, no lock. Cost: none until a misuse.
  */
 
 import { MISUSE_TRAP } from "../base/abinumbers";
@@ -13,8 +15,8 @@ import { heap } from "../base/state";
 
 /** The hook: executes `unreachable`. `kind` 1..6, `ptr` the address in question. Exported; a breakpoint goes here. */
 export function gomalloc_misuse(kind: i32, ptr: u32): void {
-  // Never true. A function that calls itself keeps its own frame, and with it its name and arguments in the stack, unless
-  // an optimiser is told to inline everything below some size; --no-inline=*gomalloc_misuse* stops that one too.
+  // Never true. A function that calls itself keeps its own frame, and with it its name and arguments in the stack,
+  // unless an optimiser is told to inline everything below some size; --no-inline=*gomalloc_misuse* prevents that too.
   if (kind == -1) gomalloc_misuse(<i32>ptr, kind);
   unreachable();
 }

@@ -1,11 +1,12 @@
 /**
- * Pins: objects that the collector keeps because somebody outside says so, with a count each.
+ * Pins: objects that the collector keeps because something outside the heap needs them, with a count each.
  *
- * An open-addressing table of {address, count} in records of the heap, at most half full; a removed entry leaves a mark
- * (count 0) until the table is next made anew. Pinned objects are roots of the
- * collector (gc/roots.ts), and may not be freed by hand. In AssemblyScript static ones may be pinned too.
+ * An open-addressing table of {address, count} in records of the heap, at most half full. A removed entry leaves a mark
+ * (count 0) until the table is next rebuilt. Pinned objects are roots of the collector (gc/roots.ts), and may not be
+ * freed by hand. In AssemblyScript static objects may be pinned too.
  *
- * Owner: the P; G in a shared heap. Cost: O(1) expected; O(pins) when the table grows and for each look at the roots.
+ * Owner: the P. Lock: G in a shared heap. Cost: O(1) expected; O(pins) when the table grows and for each scan of the
+ * roots.
  */
 
 import { MISUSE_PINNED } from "../base/abinumbers";
@@ -25,7 +26,7 @@ function slotAt(table: u32, i: u32): u32 {
   return table + (i << 3);
 }
 
-/** Slot of `p` in a table, or the free one where it belongs. */
+/** Slot of `p` in a table, or the free slot where it belongs. */
 export function findSlot(table: u32, mask: u32, p: u32): u32 {
   let i = (p >> 3) * 0x9e3779b1;
   while (true) {
@@ -36,7 +37,7 @@ export function findSlot(table: u32, mask: u32, p: u32): u32 {
   }
 }
 
-/** A table of `slots` slots, all free; 0: no memory. Beyond the first it stands in pages of its own. */
+/** A table of `slots` slots, all free; 0: no memory. Every table but the first has its own pages. */
 function newTable(slots: u32): u32 {
   const bytes = slots << 3;
   if (slots == FIRST_PINS) {
@@ -56,19 +57,19 @@ function newTable(slots: u32): u32 {
 function grow(): bool {
   const g = gcState();
   const oldSlots = g.pins ? g.pinMask + 1 : 0;
-  // The first table stands in a record, and those are never given back: it is not made again.
+  // The first table is a record. Records are never returned, so it is not allocated again.
   let slots = FIRST_PINS;
   if (oldSlots != 0) slots = g.pinCount >= oldSlots >> 2 || oldSlots == FIRST_PINS ? oldSlots << 1 : oldSlots;
   const table = newTable(slots);
   if (table == 0) return false;
-  // For want of memory the old one may have moved.
+  // The allocation may have compacted records, and moved the old table.
   const old = g.pins;
   const mask = slots - 1;
   for (let i: u32 = 0; i < oldSlots; i++) {
     const entry = load<u64>(slotAt(old, i));
     if (entry >> 32) store<u64>(findSlot(table, mask, <u32>entry), entry);
   }
-  // Both at once: nobody may find the one without the other after a death.
+  // One store for both: after a death no thread may find one without the other.
   if (SHARED) store<u64>(changetype<usize>(g), (<u64>table) | ((<u64>mask) << 32), offsetof<GcState>("pins"));
   if (oldSlots > FIRST_PINS) {
     const npages = ((oldSlots << 3) + (1 << PAGE_SHIFT) - 1) >> PAGE_SHIFT;
@@ -80,7 +81,7 @@ function grow(): bool {
   return true;
 }
 
-/** Pin the object at `p` once more. How often it is pinned now; 0: no memory for it, or too often. */
+/** Pin the object at `p` once more. Returns its new count; 0: no memory for it, or the count is at its maximum. */
 export function pinObject(p: u32): u32 {
   const g = gcState();
   if ((g.pins == 0 || g.pinUsed >= (g.pinMask + 1) >> 1) && !grow()) return 0;
@@ -96,7 +97,7 @@ export function pinObject(p: u32): u32 {
   return n;
 }
 
-/** Undo one pinObject. Pins left, -1: there was none. */
+/** Undo one pinObject. Returns the pins left; -1: there was none. */
 export function unpinObject(p: u32): i32 {
   const g = gcState();
   if (g.pins == 0 || p == 0) return -1;
@@ -108,7 +109,7 @@ export function unpinObject(p: u32): i32 {
   return <i32>(n - 1);
 }
 
-/** Count the entries of the table anew: a thread has died that may have been changing it. Under G. */
+/** Recount the entries of the table, because a thread that may have been changing it has died. Under G. */
 export function recountPins(): void {
   const g = gcState();
   let used: u32 = 0;
@@ -129,8 +130,8 @@ export function pinsOf(p: u32): u32 {
 }
 
 /**
- * Whether the object that begins at `p` is pinned, so that nobody may free it by hand. Any address; O(1). In a shared heap a
- * thread that finds no P is not told.
+ * Whether the object that begins at `p` is pinned, so that it may not be freed by hand. Any address; O(1). In a shared
+ * heap a thread that gets no P always sees false.
  */
 export function isPinned(p: u32): bool {
   if (!HOST || heap == 0 || gcState().pinCount == 0) return false;
@@ -146,7 +147,7 @@ export function isPinned(p: u32): bool {
   return n != 0;
 }
 
-/** Report a free or a realloc of a pinned object. False: it is none. */
+/** Report a free or a realloc of a pinned object. False: it is not pinned. */
 export function refusePinned(p: u32): bool {
   if (!isPinned(p)) return false;
   misuse(MISUSE_PINNED, p);

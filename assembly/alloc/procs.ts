@@ -1,17 +1,19 @@
 /**
  * Ps: what a thread must hold to allocate. Shared heaps only; with one thread there is one P, the heap itself.
  *
- *   state word   state | token << 8, changed by compare-and-swap alone; token names the thread to the host, 0: unnamed
+ *   state word   state | token << 8, changed only by compare-and-swap; token names the thread to the host, 0: unnamed
  *
- *   UNUSED -> STARTING -> RUNNING <-> BLOCKED      made and taken by a thread; lent while it waits for something
+ *   UNUSED -> STARTING -> RUNNING <-> BLOCKED      made and acquired by a thread; lent while it waits for something
  *   RUNNING -> STOPPING                            the host asks for it back (src/shared/procs.ts)
- *   RUNNING, STOPPING -> IDLE -> RUNNING           given up with its caches, and taken again
+ *   RUNNING, STOPPING -> IDLE -> RUNNING           released with its caches, and acquired again
  *   IDLE -> STOPPING -> IDLE                       being flushed
  *   any -> DEAD -> IDLE                            being recovered
  *
- * A P's record is made once and stays. A thread takes an idle P, then makes one while fewer than `procs` exist, then takes
- * one whose thread has lent it. Cost: a walk of the state words; a new P takes pages of its own, so that no two share a
- * cache line.
+ * A P's record is made once and stays. A thread acquires an idle P; else it makes one while fewer than `procs` exist;
+ * else it acquires one whose thread has lent it.
+ *
+ * Owner: the thread whose token is in the state word. Cost: a walk of the state words; a new P takes its own pages, so
+ * that no two Ps share a cache line.
  */
 
 import {
@@ -35,7 +37,7 @@ import { moveChunk } from "../heap/persistent";
 import { allocRun } from "../central/reclaim";
 import { bootstrap, initTables } from "./init";
 
-/** The token by which this thread takes Ps, and by which it claims those of dead threads. */
+/** The token with which this thread acquires Ps, and claims those of dead threads. */
 let ownToken: u32 = 0;
 export function setToken(token: u32): void {
   ownToken = token & MAX_TOKEN;
@@ -57,7 +59,7 @@ export function changeState(id: u32, from: u32, to: u32): bool {
   return atomic.cmpxchg<u32>(stateAddress(id), from, to) == from;
 }
 
-/** Whether this thread can allocate; makes the heap or takes a P if that is all that lacks. */
+/** Whether this thread can allocate. Makes the heap or acquires a P if one of these is missing. */
 @inline
 export function isReady(): bool {
   return here() != 0 || getReady();
@@ -72,7 +74,7 @@ export function procs(): u32 {
   return heap ? atomic.load<u32>(heap, HEAP_PROCS) : 0;
 }
 
-/** Set it, 1..255. Ps that exist stay. */
+/** Set the most Ps that may be made, 1..255. Ps that exist stay. */
 export function setProcs(n: u32): void {
   if (heap != 0 && n != 0 && n <= MAX_PS) atomic.store<u32>(heap, n, HEAP_PROCS);
 }
@@ -89,7 +91,10 @@ export function currentP(): u32 {
   return local ? self : 0;
 }
 
-/** Take a P, or keep the one that this thread has; make one if fewer than `limit` exist. Its number; 0: there is none. */
+/**
+ * Acquire a P, or keep the one that this thread has; make one if fewer than `limit` exist. Its number; 0: there is
+ * none.
+ */
 export function takeP(limit: u32): u32 {
   if (heap == 0) return 0;
   if (local) return self;
@@ -122,16 +127,16 @@ function enter(id: u32): u32 {
 }
 
 /**
- * Work in the name of P `id`, which no thread runs and which this one has claimed: to flush or to recover it. Locks and gates
- * are taken with its number, and what is under way is noted in its record, or in the heap's while it has none. So this
- * thread needs no P of its own, and if it dies the P's next recovery finds everything.
+ * Work as P `id`, which no thread runs and which this thread has claimed, to flush or to recover it. Locks and gates
+ * are taken with its number, and progress is noted in its record, or in the heap's record while it has none. So this
+ * thread needs no P of its own, and if it dies, the P's next recovery finds everything.
  */
 export function workAs(id: u32): void {
   setSelf(id);
   setLocal(recordOf(id) ? recordOf(id) : heap);
 }
 
-/** The end of workAs: this thread is P `id` again, with its record, or has none. */
+/** End workAs: this thread is P `id` again, with its record, or has no P. */
 export function workAgainAs(id: u32, record: u32): void {
   setSelf(id);
   setLocal(record);
@@ -140,7 +145,8 @@ export function workAgainAs(id: u32, record: u32): void {
 /** The record of P `id`, published when it is complete. False: no memory, or no lock. */
 function makeP(id: u32): bool {
   if (!lock(0)) return false;
-  // Its pages come through the heap's own record, which has a page cache for nobody: emptied at once.
+  // Its pages are allocated through the heap's own record. No P owns that record's page cache, so it is flushed at
+  // once.
   setLocal(heap);
   const npages = (P_RECORD_SIZE + PAGE_SIZE - 1) >> PAGE_SHIFT;
   const page = allocRun(npages, false);
@@ -168,27 +174,27 @@ function leave(): void {
   setSelf(NO_P);
 }
 
-/** The token by which this thread takes Ps. */
+/** The token with which this thread acquires Ps. */
 export function token(): u32 {
   return ownToken;
 }
 
-/** Give this thread's P up, with what it caches. */
+/** Release this thread's P, with what it caches. */
 export function releaseP(): void {
-  // Inside of its gate it has to be this thread's.
+  // Inside its gate the P has to stay this thread's.
   if (local == 0 || isInside()) return;
   const id = self;
   leave();
   const word = stateOf(id);
   const state = word & 0xff;
-  // RUNNING or STOPPING with this thread's token; else somebody has taken it while it was lent.
+  // RUNNING or STOPPING with this thread's token; otherwise another thread acquired it while it was lent.
   if (word >> 8 != ownToken || (state != P_RUNNING && state != P_STOPPING && state != P_BLOCKED)) return;
   if (!changeState(id, word, P_IDLE)) changeState(id, P_STOPPING | (ownToken << 8), P_IDLE);
 }
 
 /**
- * This thread's P is in a state that only a recovery can make good, as after a trap in the middle of a call, with its locks
- * and its gate: it is nobody's, for the next that recovers anything.
+ * This thread's P is in a state that only a recovery can repair, with its locks and its gate, as after a trap in the
+ * middle of a call. It becomes unowned, for the next thread that recovers anything.
  */
 export function abandonP(): void {
   if (local == 0) return;
@@ -206,7 +212,7 @@ export function blockP(): bool {
   return changeState(self, P_RUNNING | (ownToken << 8), P_BLOCKED | (ownToken << 8));
 }
 
-/** Have it back: false if another has taken it, and this thread has none now. */
+/** Take the lent P back. False if another thread has acquired it: this thread has no P now. */
 export function unblockP(): bool {
   if (local == 0) return false;
   if (changeState(self, P_BLOCKED | (ownToken << 8), P_RUNNING | (ownToken << 8))) return true;

@@ -1,8 +1,9 @@
 /**
- * Blocks without an owner but their caller: heap.alloc of AssemblyScript programs.
+ * Blocks that only their caller owns: heap.alloc of AssemblyScript programs.
  *
- * They have rows of their own (central/rawrows.ts), which the collector does not look at: a block costs no header, no
- * clearing and no part of a cycle, and lives until it is freed. Beyond 32 KiB it has pages. All blocks are at multiples of 16.
+ * They have their own rows (central/rawrows.ts), which the collector does not look at: a block costs no header, no
+ * clearing and no part of a cycle, and lives until it is freed. Beyond 32 KiB it has its own pages. All blocks are at
+ * multiples of 16.
  *
  * Owner: the P. Cost: that of malloc and free.
  */
@@ -15,12 +16,12 @@ import { rawRow } from "../central/rawrows";
 import { findPages } from "../heap/pagealloc";
 import { mallocLarge, nextFree } from "./malloc";
 
-/** A block of at least `size` bytes at a multiple of 16, contents undefined; 0: no memory. The heap is there. */
+/** A block of at least `size` bytes at a multiple of 16, contents undefined; 0: no memory. The heap must exist. */
 export function rawAlloc(size: u32): u32 {
   if (size - 1 < MAX_SMALL_SIZE) return nextFree(rowAddress(rawRow(size)), size);
   if (size == 0) return rawAlloc(1);
   const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
-  // What a sweep still has to give is taken before the memory grows, not before that.
+  // Pages that a sweep can still free are used before memory grows, but not earlier.
   if (gcState().sweeping && findPages(npages) == 0) reclaimPages(npages);
   return mallocLarge(size, 1, false, 1);
 }

@@ -1,9 +1,12 @@
 /**
- * realloc and aligned_alloc: what needs the span of a block besides its address.
+ * realloc and aligned_alloc: the calls that need a block's span as well as its address.
  *
- * realloc stays in place while the block's slot fits and is not more than twice too large; a large block, and one that is
- * its span's only one, shrinks and grows over the pages behind it, into new memory too when it is the last one
- * (central/resize.ts). Otherwise it moves: a new block, a copy, a free. When there is no memory the old block stays as it was.
+ * realloc stays in place while the block's slot fits and is at most twice too large. A large block, or one that is the
+ * only block of its span, shrinks and grows over the pages behind it; the heap's last block also grows into new memory
+ * (central/resize.ts). Otherwise it moves: a new block, a copy, a free. If there is no memory the old block stays as it
+ * was.
+ *
+ * Owner: the P; H to resize a large block. Cost: O(1) in place, else a malloc, a copy and a free.
  */
 
 import { MISUSE_NONE } from "../base/abinumbers";
@@ -23,10 +26,10 @@ import { misuse } from "./misuse";
 import { isReady } from "./procs";
 import { rawAlloc } from "./raw";
 
-/** The least slot: nothing is gained by moving out of it. */
+/** The smallest slot: moving out of it gains nothing. */
 @inline const MIN_SLOT: u32 = 8;
 
-/** realloc as C has it, for what is not null. */
+/** realloc as in C, for a pointer that is not null. */
 export function reallocBlock(p: u32, size: u32): u32 {
   if (refusePinned(p)) return 0;
   const old = liveSlotSize(p);
@@ -56,8 +59,8 @@ function resizeLarge(span: MSpan, npages: u32): bool {
 }
 
 /**
- * Resize the live block at `p` to `size` bytes (0 counts as 1). Returns its address, or 0 when there is no memory.
- * The caller has just had `p` checked by checkPointer.
+ * Resize the live block at `p` to `size` bytes (0 counts as 1). Returns its address, or 0 if there is no memory. The
+ * caller must have passed `p` to checkPointer just before.
  */
 export function reallocChecked(p: u32, size: u32): u32 {
   const span = checkedSpan;
@@ -74,13 +77,15 @@ export function reallocChecked(p: u32, size: u32): u32 {
     return p;
   }
   const q = move(p, min(size, old), size);
-  // A shrink that found no memory to move to is still a success: the block is large enough.
+  // A shrink that found no memory to move to still succeeds: the block is large enough.
   return q == 0 && size <= old ? p : q;
 }
 
-/** The block's first `used` bytes in a new one of `size` bytes; 0, and nothing has changed, when there is no memory. */
+/**
+ * Copy the block's first `used` bytes to a new block of `size` bytes. 0, with nothing changed, if there is no memory.
+ */
 function move(p: u32, used: u32, size: u32): u32 {
-  // What is to grow on gets the lowest room that there is, not the one behind the spans where it was before.
+  // A block that keeps growing gets the lowest free room, not the room behind the spans where it was before.
   if (!SHARED && size > PAGE_SIZE >> 1 && isSmall()) giveBack();
   const q = ASC ? rawAlloc(size) : malloc(size);
   if (q == 0) return 0;
@@ -93,7 +98,8 @@ function move(p: u32, used: u32, size: u32): u32 {
 
 /**
  * A block of `size` bytes at a multiple of `align`, a power of two. A class whose size is a multiple of `align` has all
- * its slots there, up to a page; beyond, and beyond the classes, it takes pages of its own. 0 when there is no memory.
+ * its slots at such multiples, up to a page. Beyond a page, and beyond the classes, it takes its own pages. 0 if there
+ * is no memory.
  */
 export function mallocAligned(align: u32, size: u32): u32 {
   if (!isReady()) return 0;
