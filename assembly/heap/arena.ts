@@ -4,10 +4,10 @@
  *   address -> arenaMap[address >> 22] -> PageRecord[(address >> 13) & 511] -> groups - 32 = MSpan
  *
  * A small span has its record on each of its pages. A large span has one on its first page only: writing a hundred of
- * them would cost more than the whole allocation, and free needs the first alone. From inside, spanOf goes back to the
- * nearest set bit of inUse, which marks first pages.
+ * them would cost more than the whole allocation, and free needs only the first. For an address inside a large span,
+ * spanOf searches back to the nearest set bit of inUse, which marks first pages.
  *
- * Lock: H to write; reading is free for addresses of live blocks. Cost: O(1); from inside a large span O(pages / 64).
+ * Lock: H to write; addresses of live blocks are read without a lock. Cost: O(1); inside a large span O(pages / 64).
  */
 
 import { ARENA_SHIFT, PAGE_SHIFT, SHARED_GC } from "../base/config";
@@ -24,7 +24,10 @@ import { arenaOf, setArena, syncMemory } from "../base/state";
 
 @inline const PAGE_IN_ARENA: u32 = 511;
 
-/** Make the arena `index` known, all of its pages allocated to nobody. `record` is raw memory for it. */
+/**
+ * Register the arena `index`, with all of its pages marked allocated, so that none can be given out yet. `record` is
+ * raw memory for its record.
+ */
 export function arenaInit(index: u32, record: u32): void {
   syncMemory();
   memory.fill(record, 0, ARENA_RECORD_SIZE);
@@ -38,12 +41,12 @@ export function pageRecord(page: u32): PageRecord {
   return changetype<PageRecord>(<usize>(arenaOf(page >> 9) + ((page & PAGE_IN_ARENA) << PAGE_RECORD_SHIFT)));
 }
 
-/** pageRecord where a call costs less than the bytes of its code: what seldom runs. */
+/** pageRecord as a call, for code that seldom runs: there a call costs less than the code size. */
 export function recordAt(page: u32): PageRecord {
   return pageRecord(page);
 }
 
-/** No span begins or lies on a page any more. */
+/** No span begins or lies on the page any more. */
 @inline
 export function clearRecord(page: u32): void {
   const r = pageRecord(page);
@@ -74,7 +77,7 @@ export function inUseBits(page: u32): u64 {
   return arenaOf(page >> 9) ? load<u64>(inUseWord(page), ARENA_IN_USE) : 0;
 }
 
-/** The span in use that holds the byte at `p`, interior pages included; null when there is none. Any p. */
+/** The span in use that contains the byte at `p`, interior pages included; null if there is none. Any p. */
 export function spanOf(p: u32): MSpan | null {
   let page = p >> PAGE_SHIFT;
   const arena = arenaOf(p >> ARENA_SHIFT);
@@ -86,13 +89,13 @@ export function spanOf(p: u32): MSpan | null {
     while (bits == 0) {
       if (word == 0) return null;
       word--;
-      // A hole in the arenas ends the search: no span crosses memory of others.
+      // A hole between arenas ends the search: no span crosses memory that the heap does not own.
       if (arenaOf(word >> 3) == 0) return null;
       bits = inUseBits(word << 6);
     }
     page = (word << 6) + 63 - <u32>clz(bits);
     groups = pageRecord(page).groups;
-    // The span may be on its way out.
+    // Another thread may be freeing the span.
     if (SHARED_GC && groups == 0) return null;
   }
   const span = changetype<MSpan>(<usize>(groups - MSPAN_SIZE));

@@ -1,10 +1,11 @@
 /**
- * mheap: the heap's regions of pages: what memory.grow brings is entered here, with the records of its arenas.
+ * mheap: the heap's regions of pages. What memory.grow brings is entered here, with the records of its arenas.
  *
- * allspans is no array: the inUse bits of the arenas name the first page of every span in use, in address order
- * (nextSpanPage). What to try before memory grows is central/reclaim.ts's part.
+ * allspans is not an array: the inUse bits of the arenas mark the first page of every span in use, in address order
+ * (nextSpanPage). central/reclaim.ts decides what to try before memory grows.
  *
- * Invariant: pages of spans + of records + of page caches + free ones = grown pages.
+ * Invariant: pages of spans + of records + of page caches + free pages = grown pages.
+ *
  * Lock: H. Cost: O(log heap), and O(arenas) for a region.
  */
 
@@ -37,7 +38,7 @@ import {
 import { PAGE_MOVES, markPages, persistChunk, persistentAlloc, persistentLeft } from "./persistent";
 import { grownAt, growthReserve, memoryEnd, sysGrow } from "./sys";
 
-/** Records for the arenas first..last that have none, and the upper tables if the range needs them: bytes. */
+/** Bytes of the records for the arenas first..last that have none, and of the upper tables if the range needs them. */
 function recordsNeeded(first: u32, last: u32): u32 {
   const h = mheap();
   let bytes: u32 = 0;
@@ -49,8 +50,9 @@ function recordsNeeded(first: u32, last: u32): u32 {
 }
 
 /**
- * Pages for `bytes` of records, and for as many arenas again as there are and `more`, up to 8: a block that grows on and on
- * meets records seldom. Until then span records use the room. `more` is for who asks before the region is there.
+ * Pages for `bytes` of records, and for as many further arenas as there are now plus `more`, up to 8, so that a block
+ * that keeps growing seldom meets records. Until then span records use the room. Callers that ask before the region
+ * exists count its arenas in `more`.
  */
 function recordPages(bytes: u32, more: u32): u32 {
   const arenas = <u32>max(<i32>mheap().arenaHi - <i32>mheap().arenaLo + 1, 0) + more;
@@ -58,10 +60,10 @@ function recordPages(bytes: u32, more: u32): u32 {
 }
 
 /**
- * Take the region [base, base + bytes) over: records for its arenas, all its pages free. Records that do not fit the
- * persistent chunk come out of what is free, or else are cut from the region's start, where they part it from the free
- * pages before. base and bytes are multiples of 8 KiB, bytes > 0; the caller made sure that the region is longer than its
- * records.
+ * Add the region [base, base + bytes): records for its arenas, all its pages free. Records that do not fit the
+ * persistent chunk come out of free pages, or else are cut from the region's start, where they separate it from the
+ * free pages before it. base and bytes are multiples of 8 KiB, bytes > 0. The caller has made sure that the region is
+ * longer than its records.
  */
 export function addRegion(base: u32, bytes: u32, zero: bool): void {
   const h = mheap();
@@ -103,7 +105,7 @@ export function addRegion(base: u32, bytes: u32, zero: bool): void {
       persistChunk(cur, rest);
     }
   } else if (SHARED && (first < h.arenaLo || last > h.arenaHi)) {
-    // A thread has died after it made the arenas' records.
+    // A thread has died after it made the records of the arenas.
     coverArenas(min(h.arenaLo, first), max(h.arenaHi, last));
   }
   h.sysEnd = base + bytes;
@@ -111,8 +113,8 @@ export function addRegion(base: u32, bytes: u32, zero: bool): void {
 }
 
 /**
- * Grow the memory so that a run of `npages` free pages exists. The free pages at the heap's end count when the new
- * region continues them. False when the memory cannot grow that far.
+ * Grow the memory so that a run of `npages` free pages exists. The free pages at the heap's end count if the new region
+ * continues them. False if the memory cannot grow that far.
  */
 export function grow(npages: u32): bool {
   const h = mheap();
@@ -129,7 +131,8 @@ export function grow(npages: u32): bool {
   const last = end + min(need + (extra << 3) + WASM_PAGE_PAGES, room) * PAGE_SIZE - 1;
   const records = recordsNeeded(arenaIndex(end), arenaIndex(last));
   if (records > persistentLeft()) {
-    // Out of what is free, which may be the tail; or from the region's start, and then the tail does not count.
+    // The records come out of free pages, which may be the tail, or from the region's start: then the tail does not
+    // count.
     const pages = recordPages(records, 1);
     need = (findPages(pages) ? need : npages) + pages;
     if (need > room) return false;
@@ -149,7 +152,10 @@ function pagesToWasm(npages: u32): u32 {
   return (npages + WASM_PAGE_PAGES - 1) / WASM_PAGE_PAGES;
 }
 
-/** First fit in the tree; with `zero`, pages that are not known to be zero are cleared. Page index or 0. */
+/**
+ * First fit in the tree; with `zero`, pages that are not known to be zero are cleared. Page index; 0: there is no such
+ * run.
+ */
 export function allocTree(npages: u32, zero: bool): u32 {
   const page = findPages(npages);
   if (page == 0) return 0;
@@ -165,19 +171,22 @@ export function allocTree(npages: u32, zero: bool): u32 {
   return page;
 }
 
-/** These pages are records' from now on. A compaction can give back those that are not used, so there is work for it. */
+/** These pages hold records from now on. A compaction can free the unused ones, so it has something to do. */
 function recordsTaken(page: u32, npages: u32): void {
   markPages(page, npages, PAGE_MOVES);
   noteFreed(1);
 }
 
-/** Note that pages have come free, or that records have moved in: a compaction has `n` reasons more. */
+/** Note that pages have become free, or that records have been added: a compaction has `n` reasons more. */
 @inline
 export function noteFreed(n: u32): void {
   if (COMPACTS) mheap().freedPages += n;
 }
 
-/** A run of pages for the persistent chunk, which it is longer than; page 0 is none: false. */
+/**
+ * Make a run of pages the persistent chunk; the run is longer than the present chunk. False for page 0, which is no
+ * run.
+ */
 export function addRecords(page: u32, npages: u32): bool {
   if (page == 0) return false;
   // In this order, as in allocTable.
@@ -188,7 +197,7 @@ export function addRecords(page: u32, npages: u32): bool {
   return true;
 }
 
-/** Page index of the first span in use at or after page index `from`; 0 when there is none. The walk of allspans. */
+/** Page index of the first span in use at or after page index `from`; 0 if there is none. The walk of allspans. */
 export function nextSpanPage(from: u32): u32 {
   const h = mheap();
   const end = (h.arenaHi + 1) * ARENA_PAGES;

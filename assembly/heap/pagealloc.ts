@@ -1,16 +1,16 @@
 /**
  * The page allocator: which 8 KiB pages are free, in a bitmap per chunk under a radix tree of pallocSums.
  *
- * Policy: address-ordered first fit. Tree: level 2 has an entry per chunk (64 pages, stored with its arena), level 1 per
- * arena, level 0 per 32 MiB; each inner node has eight children. The walk starts at `rootLevel`: at the chunks up to 64
- * MiB of addresses, and then the levels above are not kept at all; at level 0 beyond.
+ * Policy: address-ordered first fit. Tree: level 2 has an entry per chunk (64 pages, stored with its arena), level 1
+ * per arena, level 0 per 32 MiB; each inner node has eight children. The walk starts at `rootLevel`. Up to 64 MiB of
+ * addresses that is the chunks, and the levels above are not maintained at all; beyond that it is level 0.
  *
  * Invariants (validate checks them): sum(level 2) = summarize(pallocBits); a parent is the merge of its children, from
- * rootLevel down; every page below searchPage is allocated; a scavenged page is free. A page that the heap was never given
- * reads as allocated. Page 0 is never given, so that page index 0 can mean "none".
+ * rootLevel down; every page below searchPage is allocated; a scavenged page is free. A page that was never given to
+ * the heap reads as allocated. Page 0 is never given, so page index 0 can mean "none".
  *
- * "Scavenged" means on wasm: never handed out since memory.grow brought it, so it reads as zero. It stands for Go's
- * zeroedBase too, exact to the page.
+ * "Scavenged" means on wasm: never allocated since memory.grow brought it, so it reads as zero. It also replaces Go's
+ * zeroedBase, exact to the page. The tree is that of Go's page allocator (mpagealloc.go).
  *
  * Lock: H. Cost: find O(entries at the root + levels * 8), take and free O(chunks touched + levels * 8).
  */
@@ -24,10 +24,13 @@ import { mergeSums, summarize, sumEnd, sumMax, sumStart } from "./pallocsum";
 /** Bytes of the table of levels 1 and 0. */
 @inline export const SUMS_SIZE: u32 = (NUM_ARENAS + L0_ENTRIES) << 3;
 @inline export const LEAF: u32 = 2;
-/** Up to so many arenas the chunks are the root: a walk along 128 of them is cheaper than the upkeep of what is above. */
+/**
+ * Up to this many arenas the chunks are the root: a walk along 128 of them is cheaper than maintaining the levels
+ * above.
+ */
 @inline const LEAF_ARENAS: u32 = 16;
 
-/** log2 of the pages that an entry of a level stands for: 6, 9, 12 from the leaves up. */
+/** log2 of the pages that an entry of a level covers: 6, 9, 12 from the leaves up. */
 @inline
 function logPages(level: u32): u32 {
   return CHUNK_PAGES_SHIFT + 3 * (LEAF - level);
@@ -39,7 +42,7 @@ function chunkWord(chunk: u32): usize {
   return arenaOf(chunk >> 3) + ((chunk & (ARENA_CHUNKS - 1)) << 3);
 }
 
-/** Address of a summary. Entries of one parent lie side by side. */
+/** Address of a summary. The entries of one parent are adjacent. */
 export function sumAddress(level: u32, index: u32): usize {
   if (level == LEAF) return chunkWord(index) + ARENA_SUMS;
   return mheap().sums + ((level ? index : NUM_ARENAS + index) << 3);
@@ -55,14 +58,14 @@ export function chunkScav(chunk: u32): u64 {
   return arenaOf(chunk >> 3) ? load<u64>(chunkWord(chunk), ARENA_SCAV) : 0;
 }
 
-/** What the summary of an entry must be: of a leaf by its bits, else by its children. */
+/** What the summary of an entry must be: for a leaf by its bits, else by its children. */
 export function expectedSum(level: u32, index: u32): u64 {
   if (level == LEAF) return summarize(chunkBits(index));
   if (level == 1 && arenaOf(index) == 0) return 0;
   return mergeSums(sumAddress(level + 1, index << 3), 8, 1 << logPages(level + 1));
 }
 
-/** The chunks first..last have changed: the summaries above them, from the lowest up. */
+/** The chunks first..last have changed: update the summaries above them, from the lowest level up. */
 function propagate(first: u32, last: u32): void {
   const root = mheap().rootLevel;
   for (let level = LEAF; level > root;) {
@@ -73,7 +76,7 @@ function propagate(first: u32, last: u32): void {
   }
 }
 
-/** Recompute all of the tree from the chunks' bits up. O(arenas). */
+/** Recompute the whole tree from the chunks' bits. O(arenas). */
 export function rebuildSums(): void {
   const h = mheap();
   for (let a = h.arenaLo; a <= h.arenaHi; a++) {
@@ -85,7 +88,7 @@ export function rebuildSums(): void {
   propagate(h.arenaLo << 3, h.arenaHi << 3);
 }
 
-/** The level at which find starts for the arenas lo..hi. */
+/** The level at which find starts if the heap covers the arenas lo..hi. */
 export function levelFor(lo: u32, hi: u32): u32 {
   return hi - lo < LEAF_ARENAS ? LEAF : 0;
 }
@@ -102,12 +105,12 @@ export function coverArenas(lo: u32, hi: u32): void {
   propagate(lo << 3, hi << 3);
 }
 
-/** What find learnt: no page below is free. */
+/** What the last find learnt: no page below this one is free. */
 let firstFree: u32 = 0;
 
 /**
- * Page index of the first run of `npages` free pages, 0 when there is none. Nothing is taken.
- * Leaves a lower bound of the first free page in `firstFree`.
+ * Page index of the first run of `npages` free pages; 0 if there is none. Nothing is allocated. Leaves a lower bound of
+ * the first free page in `firstFree`.
  */
 export function findPages(npages: u32): u32 {
   const h = mheap();
@@ -119,7 +122,7 @@ export function findPages(npages: u32): u32 {
   let refine = true;
   firstFree = searchPage;
   for (; log != CHUNK_PAGES_SHIFT; log -= 3) {
-    // Free pages right before entry j.
+    // Free pages directly before entry j.
     let size: u32 = 0;
     let first = (j = max(j, searchPage >> log));
     let at = sumAddress(level, j);
@@ -129,14 +132,14 @@ export function findPages(npages: u32): u32 {
       const joined = size + start;
       if (joined >= npages || sumMax(sum) >= npages) {
         if (refine) {
-          // The entries before `first` have no free page. If that is j, its children can say more.
+          // The entries before `first` have no free page. If `first` is j, the children of j can say more.
           firstFree = max(firstFree, first << log);
           refine = first == j;
         }
         if (joined >= npages) return (j << log) - size;
         break;
       }
-      // Entries without a free page so far: the first free page is beyond.
+      // Entries without a free page so far: the first free page is after them.
       if (refine && sum == 0 && first == j) first = j + 1;
       size = start == 1 << log ? joined : sumEnd(sum);
     }
@@ -146,7 +149,7 @@ export function findPages(npages: u32): u32 {
     j <<= 3;
     end = j + 8;
   }
-  // Chunks, without a branch that cannot be guessed. Of an arena that is missing none is free.
+  // Chunks, without an unpredictable branch. A missing arena has no free pages.
   let size: u32 = 0;
   for (j = max(j, searchPage >> CHUNK_PAGES_SHIFT); j < end; j++) {
     const sum = arenaOf(j >> 3) ? load<u64>(chunkWord(j), ARENA_SUMS) : 0;
@@ -190,14 +193,16 @@ export function takePages(page: u32, npages: u32): void {
   propagate(first, last);
 }
 
-/** After a run that findPages found was taken: nothing below its end may be free if it began at the first free page. */
+/**
+ * Call after a run that findPages found was taken: if it began at the first free page, nothing below its end is free.
+ */
 export function raiseSearch(page: u32, npages: u32): void {
   const h = mheap();
   if (firstFree >= page) firstFree = max(firstFree, page + npages);
   if (firstFree > h.searchPage) h.searchPage = firstFree;
 }
 
-/** First fit: page index of `npages` pages, now allocated, 0 when there is no such run. */
+/** First fit: page index of `npages` pages, now allocated; 0 if there is no such run. */
 export function allocPages(npages: u32): u32 {
   const page = findPages(npages);
   if (page == 0) {
@@ -209,7 +214,7 @@ export function allocPages(npages: u32): u32 {
   return page;
 }
 
-/** Mark [page, page + npages) free; `scav` tells that it reads as zero. The arenas exist. */
+/** Mark [page, page + npages) free; `scav` says that it reads as zero. The arenas exist. */
 function release(page: u32, npages: u32, scav: bool): void {
   const h = mheap();
   const first = page >> CHUNK_PAGES_SHIFT;
@@ -231,7 +236,10 @@ function release(page: u32, npages: u32, scav: bool): void {
   propagate(first, last);
 }
 
-/** Mark [page, page + npages) allocated in the bitmaps alone, whatever they were: rebuildSums is to follow. */
+/**
+ * Mark [page, page + npages) allocated in the bitmaps alone, whatever they were. The caller must call rebuildSums
+ * after.
+ */
 export function claimPages(page: u32, npages: u32): void {
   for (let i = page; i < page + npages; i++) {
     const w = chunkWord(i >> CHUNK_PAGES_SHIFT);
@@ -241,7 +249,7 @@ export function claimPages(page: u32, npages: u32): void {
   }
 }
 
-/** Mark a whole chunk allocated: what a page cache takes is its free pages. */
+/** Mark a whole chunk allocated: a page cache takes the free pages of it. */
 export function takeChunk(chunk: u32): void {
   const w = chunkWord(chunk);
   store<u64>(w, ~(<u64>0), ARENA_BITS);
@@ -250,7 +258,7 @@ export function takeChunk(chunk: u32): void {
   propagate(chunk, chunk);
 }
 
-/** Mark the pages of a chunk in the mask `free` free, those in `scav` as scavenged: what a page cache had left. */
+/** Mark the pages of a chunk in the mask `free` free, and those in `scav` scavenged: what a page cache had left. */
 export function returnPages(chunk: u32, free: u64, scav: u64): void {
   const h = mheap();
   const w = chunkWord(chunk);
@@ -263,18 +271,18 @@ export function returnPages(chunk: u32, free: u64, scav: u64): void {
   propagate(chunk, chunk);
 }
 
-/** Give back pages that were in use: free, and dirty. */
+/** Free pages that were in use: they are dirty. */
 export function freePages(page: u32, npages: u32): void {
   release(page, npages, false);
 }
 
-/** Give the heap new pages; `zero` when they come from memory.grow and read as zero. */
+/** Add new pages to the heap; `zero` if they come from memory.grow and read as zero. */
 export function growPages(page: u32, npages: u32, zero: bool): void {
   mheap().grownPages += npages;
   release(page, npages, zero);
 }
 
-/** Whether [page, page + npages) is free as a whole. */
+/** Whether all of [page, page + npages) is free. */
 export function pagesFree(page: u32, npages: u32): bool {
   let bit = page & (CHUNK_PAGES - 1);
   for (let c = page >> CHUNK_PAGES_SHIFT; npages > 0; c++) {
@@ -326,7 +334,7 @@ export function clearDirtyPages(page: u32, npages: u32): u32 {
   return cleared;
 }
 
-/** Count of free pages and of scavenged ones among them, over all arenas; for statistics and checks. O(chunks). */
+/** Count of free pages over all arenas, for statistics and checks. O(chunks). */
 export function countFreePages(): u32 {
   const h = mheap();
   let n: u32 = 0;

@@ -1,10 +1,12 @@
 /**
- * The page cache of a P: up to 64 free pages of one chunk, taken out of the page allocator at once.
+ * The page cache of a P: up to 64 free pages of one chunk, taken from the page allocator at once.
  *
  *   pcBase (page index, chunk aligned) | pcCache u64, 1 = free | pcScav u64, 1 = reads as zero
  *
- * Its pages are allocated for the page allocator. Owner: the P; no lock but H while it is filled or flushed.
- * Cost: one find-run on a word per allocation; a refill is one walk of the tree.
+ * The page allocator counts these pages as allocated. The idea is Go's pageCache.
+ *
+ * Owner: the P; H only while it is filled or flushed. Cost: one find-run on a word per allocation; a refill is one walk
+ * of the tree.
  */
 
 import { CHUNK_PAGES, CHUNK_PAGES_SHIFT } from "../base/config";
@@ -12,7 +14,7 @@ import { bitRange, findBitRange64 } from "../base/bits";
 import { mheap, mlocal, setMoving } from "../base/state";
 import { chunkBits, chunkScav, findPages, takeChunk, raiseSearch, returnPages } from "./pagealloc";
 
-/** Page index of `npages` pages (1..3) out of the cache, 0 when it holds no such run. Sets lastScav. */
+/** Page index of `npages` pages (1..3) from the cache; 0 if it has no such run. Sets lastScav. */
 export function pageCacheAlloc(npages: u32): u32 {
   const h = mlocal();
   const cache = h.pcCache;
@@ -27,7 +29,7 @@ export function pageCacheAlloc(npages: u32): u32 {
   return h.pcBase + i;
 }
 
-/** Take all free pages of the chunk with the first free page. The cache is empty. False when no page is free. */
+/** Take all free pages of the chunk that has the first free page. The cache must be empty. False if no page is free. */
 export function pageCacheRefill(): bool {
   const page = findPages(1);
   const m = mheap();
@@ -45,7 +47,7 @@ export function pageCacheRefill(): bool {
   return true;
 }
 
-/** Give all cached pages back. True if there were any. */
+/** Return all cached pages to the page allocator. True if there were any. */
 export function pageCacheFlush(): bool {
   const h = mlocal();
   if (h.pcCache == 0) return false;

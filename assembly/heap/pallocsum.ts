@@ -6,9 +6,11 @@
  *      |     end      |     max      |    start     |
  *      +--------------+--------------+--------------+
  *
- * start and end are the free pages at the low and the high end, max the longest free run, each at most 2^12: the pages of
- * an entry of the tree's uppermost level. 0 is "nothing free". Pure functions over values; any thread. Shape after Go's
- * radix-tree page allocator, whose fields have 21 bits and one more for a whole region of 2^21 free pages.
+ * start and end are the free pages at the low and the high end, max is the longest free run. Each is at most 2^12: the
+ * pages of an entry of the tree's uppermost level. 0 means that nothing is free. The shape is that of Go's radix-tree
+ * page allocator, whose fields have 21 bits and one more for a whole region of 2^21 free pages.
+ *
+ * Pure functions over values; any thread, no lock. Cost: O(1), or O(n) for a merge.
  */
 
 import { longestRun } from "../base/bits";
@@ -41,13 +43,13 @@ export function summarize(allocBits: u64): u64 {
   const start = <u32>ctz(allocBits);
   const end = <u32>clz(allocBits);
   const free = ~allocBits;
-  // Mostly the free pages are one run: then its length is their count.
+  // Usually the free pages are one run, whose length is their count.
   const run = free >> ctz(free);
   const max = (run & (run + 1)) == 0 ? <u32>popcnt(run) : longestRun(free);
   return packSum(start, max, end);
 }
 
-/** The greater of two counts, without a branch: which it is cannot be guessed. */
+/** The greater of two counts, without a branch: the branch would be unpredictable. */
 @inline
 function greater(a: i32, b: i32): i32 {
   const d = a - b;
@@ -55,8 +57,8 @@ function greater(a: i32, b: i32): i32 {
 }
 
 /**
- * Merge of `n` summaries at `sums`, each standing for `pages` pages, at most 2^9. O(n), without a branch in the loop:
- * which children are full, free or neither is as good as random, and each guess gone wrong costs more than the sums.
+ * Merge of `n` summaries at `sums`, each covering `pages` pages, at most 2^9. O(n), without a branch in the loop: which
+ * children are full, free or mixed is as good as random, and each misprediction costs more than the arithmetic.
  */
 export function mergeSums(sums: usize, n: u32, pages: u32): u64 {
   let start: i32 = 0;

@@ -1,9 +1,9 @@
 /**
  * The layer under the heap: linear memory, which only grows, in 64 KiB steps.
  *
- * Go's sys* states shrink to two on wasm: memory is not there, or it is Ready. There is no reserve, no unmap, no fault.
- * What memory.grow brings reads as zero. Other code may grow the same memory at any time: a new region begins where the
- * memory ended, which need not be where the heap's last one did.
+ * Go's sys* states shrink to two on wasm: memory does not exist, or it is Ready. There is no reserve, no unmap, no
+ * fault. What memory.grow brings reads as zero. Other code may grow the same memory at any time: a new region begins
+ * where the memory ended, which may be after the end of the heap's last region.
  *
  * Lock: H. Cost: memory.grow takes 1-2 microseconds; everything else is arithmetic.
  */
@@ -15,9 +15,9 @@ import { heap, mheap } from "../base/state";
 
 @inline const LAST_WASM_PAGE: u32 = ADDRESS_END >> WASM_PAGE_SHIFT;
 
-/** End of the memory as far as the heap may use it: at most ADDRESS_END. */
+/** End of the memory that the heap may use: at most ADDRESS_END. */
 export function memoryEnd(): u32 {
-  // The size that memory.size tells lags behind another thread's growth.
+  // memory.size lags behind another thread's growth.
   if (SHARED) return min(<u32>memory.grow(0), LAST_WASM_PAGE) << WASM_PAGE_SHIFT;
   return min(<u32>memory.size(), LAST_WASM_PAGE) << WASM_PAGE_SHIFT;
 }
@@ -26,9 +26,9 @@ export function memoryEnd(): u32 {
 export let grownAt: u32 = 0;
 
 /**
- * Grow the memory by at least `n` wasm pages for the heap, from the memoryEnd() of before on. Returns how many came, or 0
- * when the memory's maximum, the option maxBytes or the end of the address space forbid it. More than n come where a
- * merge has put a host's way to grow in memory.grow's place: Emscripten's adds a fifth of the memory.
+ * Grow the memory by at least `n` wasm pages for the heap, from the previous memoryEnd() on. Returns how many were
+ * added; 0 if the memory's maximum, the option maxBytes or the end of the address space forbid it. More than n are
+ * added if a merge has replaced memory.grow by a host's function: Emscripten's adds a fifth of the memory.
  */
 export function sysGrow(n: u32): u32 {
   const size = <u32>memory.size();
@@ -41,21 +41,21 @@ export function sysGrow(n: u32): u32 {
   const before = memory.grow(n);
   if (heap) count(before < 0 ? STAT_SYS_GROW_FAILURES : STAT_SYS_GROWS);
   if (before < 0) return 0;
-  // Another thread may have grown the memory for its own ends since it was asked for its size.
+  // Another thread may have grown the memory for its own use since memory.size was read.
   grownAt = SHARED ? <u32>before : size;
   return SHARED ? n : min(<u32>memory.size() - size, most);
 }
 
 /**
- * A growth adds this part of the heap. A collected heap will be as large as its goal anyway, and each growth is a pause: V8
- * takes some milliseconds for it when the memory is 100 MB and JavaScript has seen its buffer.
+ * A growth adds this fraction of the heap. A collected heap will reach its goal anyway, and each growth is a pause: V8
+ * takes some milliseconds for it when the memory is 100 MB and JavaScript has accessed its buffer.
  */
 @inline const RESERVE_SHIFT: u32 = ASC ? 4 : 7;
 
 /**
  * Wasm pages to add to a growth so that the next one comes later: 1/128 of the heap (1/16 in AssemblyScript's runtime),
- * bounded by the option reserve, and nothing at or above the soft limit. The bound keeps peak memory close to need: the
- * heap never doubles.
+ * at most the option reserve, and none at or above the soft limit. The bound keeps peak memory close to need: the heap
+ * never doubles.
  */
 export function growthReserve(n: u32): u32 {
   const sys = mheap().sys;
