@@ -1,7 +1,9 @@
 /**
- * Bit arithmetic over 64-bit words. Pure functions, no memory, no locks; any thread.
+ * Bit arithmetic over 64-bit words.
  *
  * Shift counts of wasm are modulo the width: `x << 64` is x. Each function here says what it does at 64.
+ *
+ * Pure functions, no memory, no locks; any thread. Cost: O(log) steps at most.
  */
 
 /** The low `n` bits set, 1 <= n <= 64. */
@@ -17,10 +19,11 @@ export function bitRange(from: u32, n: u32): u64 {
 }
 
 /**
- * Index of the first run of at least `n` consecutive ones in `c`, 1 <= n <= 64; 64 when there is none.
+ * Index of the first run of at least `n` consecutive ones in `c`, 1 <= n <= 64; 64 if there is none.
  *
- * Every run of ones is shortened at its upper end by n - 1 positions: AND with copies shifted right, the distance
- * doubling, because after a step of k all surviving runs stand for runs longer by k. O(log n).
+ * Every run of ones is shortened at its upper end by n - 1 positions: AND with copies shifted right, doubling the
+ * distance, because after a step of k every surviving run represents one that is longer by k. O(log n). The method is
+ * that of Go's findBitRange64.
  */
 export function findBitRange64(c: u64, n: u32): u32 {
   let left = n - 1;

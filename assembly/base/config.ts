@@ -1,14 +1,16 @@
 /**
  * Constants of the heap and the switches of its flavours.
  *
- * Sizes are bytes unless a name says pages. A "page" is the runtime's page of 8 KiB, a "wasm page" the unit of
- * memory.grow, 64 KiB. A "chunk" is 64 pages, so that one u64 is its allocation bitmap; an "arena" is 8 chunks,
- * so that one arena is one entry of level 2 of the summary tree.
+ * Sizes are bytes unless a name says pages. A "page" is the runtime's page of 8 KiB, a "wasm page" is the unit of
+ * memory.grow, 64 KiB. A "chunk" is 64 pages, so that one u64 is its allocation bitmap; an "arena" is 8 chunks, so that
+ * one arena is one entry of level 1 of the summary tree.
  *
  * Flavours are chosen at compile time by `--use NAME=1`:
- *   GOMALLOC_HOST   scan classes, the tiny allocator, the collector and statistics (every flavour but the plain malloc one)
+ *   GOMALLOC_HOST   scan classes, the tiny allocator, the collector and statistics (not in the plain malloc flavours)
  *   GOMALLOC_SHARED several threads
  * and by the compiler's own ASC_RUNTIME where these sources are the runtime of an AssemblyScript program (rt.ts).
+ *
+ * Constants only: no owner, no cost.
  */
 
 import { MAX_PS } from "./abinumbers";
@@ -34,54 +36,56 @@ import { MAX_PS } from "./abinumbers";
 /** Entries of the uppermost level of the summary tree: 32 MiB each. */
 @inline export const L0_ENTRIES: u32 = 128;
 
-/** The heap never manages memory from here up: base + size must not wrap (the last wasm page is given away). */
+/** The heap never manages memory from this address on: base + size must not wrap, so the last wasm page is not used. */
 @inline export const ADDRESS_END: u32 = 0xffff0000;
 
 /** Page runs below this many pages are served by the P's page cache. */
 @inline export const PAGE_CACHE_MAX: u32 = 4;
 
-/** Size classes, with class 0 for large objects. */
+/** Size classes, including class 0 for large objects. */
 @inline export const NUM_CLASSES: u32 = 68;
-/** Fitted classes: see central/fitted.ts. */
+/** Rows for fitted classes: see central/fitted.ts. */
 @inline export const NUM_FITTED: u32 = 16;
 
 /** True in the flavours with scan classes, tiny blocks and statistics. */
 @inline export const HOST: bool = isDefined(GOMALLOC_HOST);
 /** True in the flavours for several threads over one shared memory. */
 @inline export const SHARED: bool = isDefined(GOMALLOC_SHARED);
-/** True where this is the runtime of an AssemblyScript program: objects are the collector's, heap.alloc has rows of its own. */
+/**
+ * True where this is the runtime of an AssemblyScript program: objects are collected, and heap.alloc has its own rows.
+ */
 @inline export const ASC: bool = ASC_RUNTIME == 2;
-/** True where the program has a global function __finalize, to be called with each object that is freed. */
+/** True where the program has a global function __finalize, which is called with each object that is freed. */
 @inline export const FINALIZE: bool = ASC && isDefined(__finalize);
 /**
- * True where records move (central/compact.ts). With several threads one may die, or look at a record without a lock, while
+ * True where records move (central/compact.ts). With several threads, one may die or read a record without a lock while
  * another moves it; and a sweep that calls __finalize holds a record while the program allocates.
  */
 @inline export const COMPACTS: bool = !SHARED && !FINALIZE;
-/** True where the program imports the hooks of gc/rtrace.ts: all of them, or those that tell of collections. */
+/** True where the program imports the hooks of gc/rtrace.ts: all of them, or those that report collections. */
 @inline export const RTRACE: bool = ASC && isDefined(ASC_RTRACE);
 @inline export const PROFILE: bool = ASC && isDefined(ASC_PROFILE);
 /** True with the collector, and with scan and noscan classes as Go has them. */
 @inline export const GC: bool = ASC || HOST;
-/** True with the collector on a heap of several threads: gates, a marker's lock, mcentrals that all share. */
+/** True with the collector on a heap of several threads: gates, a marker's lock, mcentrals that all Ps share. */
 @inline export const SHARED_GC: bool = GC && SHARED;
 /** True where every cycle's marks are checked by a second marking if the program asks for it (gc/checkmark.ts). */
 @inline export const CHECKMARK: bool = HOST || (ASC && isDefined(GOMALLOC_CHECKMARK));
-/** True in the test flavours: laws are checked where they may break (central/laws.ts), and the order of locks. */
+/** True in the test flavours: laws are checked where they may break (central/laws.ts), and so is the order of locks. */
 @inline export const CHECK: bool = isDefined(GOMALLOC_TEST);
-/** For walks of all records, that of nobody (0) first: with one thread it is the only one. */
+/** For walks over all records, beginning with the unowned record 0: with one thread it is the only one. */
 @inline export const LAST_P: u32 = SHARED ? MAX_PS : 0;
 
-/*
- * Rows. A row is a line of the mcache and the mcentral behind it: a span class, or a fitted class.
+/**
+ * Rows. A row is an entry of the mcache and the mcentral behind it: a span class, or a fitted class.
  *   0..67     noscan, row = class (row 0: none, large objects have no row)
  *   68..83    fitted noscan classes
  *   84..151   scan, row = 84 + class            (GC)
  *   152       blocks of the tiny allocator      (HOST)
  *   153..220  noscan of mallocgc, row = 153 + class (HOST)
- * What malloc hands out is its caller's until it is freed: the collector has the rows from FIRST_GC_ROW on.
- * The runtime of AssemblyScript has other rows:
- *   0..40     blocks of heap.alloc, by sizes of their own (alloc/raw.ts)
+ * A block of malloc belongs to its caller until it is freed: the collector has the rows from FIRST_GC_ROW on. The
+ * runtime of AssemblyScript has other rows:
+ *   0..40     blocks of heap.alloc, with their own sizes (alloc/raw.ts)
  *   41..107   noscan, row = 40 + class
  *   109..175  scan, row = 108 + class
  */
@@ -89,7 +93,7 @@ import { MAX_PS } from "./abinumbers";
 /** Rows of heap.alloc: 1..RAW_ROWS. */
 @inline export const RAW_ROWS: u32 = 40;
 @inline export const ROW_SCAN: u32 = ASC ? RAW_ROWS + NUM_CLASSES : 84;
-/** Row of the tiny allocator's blocks; in the runtime of AssemblyScript, which has none, the number of no row. */
+/** Row of the tiny allocator's blocks. The runtime of AssemblyScript has none: there it is a number that no row has. */
 @inline export const ROW_TINY: u32 = ASC ? 255 : 152;
 /** Row of mallocgc's noscan objects of class 0. */
 @inline export const ROW_NOSCAN: u32 = ASC ? RAW_ROWS : HOST ? 153 : 0;

@@ -1,6 +1,8 @@
 /**
- * Event counters of the host flavours: u64 words in the heap's record, counted on slow paths only. The plain malloc
- * flavour compiles every call here to nothing.
+ * Event counters of the host flavours: u64 words in the record of a P (of the heap, with one thread), counted only on
+ * slow paths. The plain malloc flavours compile every call here to nothing.
+ *
+ * Owner: the P, so no lock; a thread without a P counts in the heap's record. Cost: one addition; O(Ps) to read one.
  */
 
 import { HOST, SHARED, LAST_P } from "./config";
@@ -36,7 +38,7 @@ export function count(stat: u32): void {
 @inline
 export function countBy(stat: u32, n: u64): void {
   if (HOST) {
-    // A thread without a P counts for nobody.
+    // A thread without a P counts in the heap's record.
     const record = SHARED && local == 0 ? heap : here();
     const at: usize = record + HEAP_STATS + (stat << 3);
     store<u64>(at, load<u64>(at) + n);
@@ -55,25 +57,25 @@ export function countTaken(record: u32, row: Row, n: i64): void {
   if (HOST) centralBehind(record, row).taken += n;
 }
 
-/** Slots in a row's window, as far as they are counted. */
+/** Slots in a row's window, in flavours that count them. */
 @inline
 function windowSlots(row: Row): u64 {
   return HOST ? popcnt(changetype<Group>(<usize>row.group).allocCache) : 0;
 }
 
-/** All of the row's window: it has just been loaded. */
+/** Count all of the row's window as taken: it has just been loaded. */
 @inline
 export function countLoaded(record: u32, row: Row): void {
   countTaken(record, row, windowSlots(row));
 }
 
-/** What is left of the row's window: it goes back. */
+/** Uncount what is left of the row's window: it is returned to the span. */
 @inline
 export function countReturned(record: u32, row: Row): void {
   countTaken(record, row, -windowSlots(row));
 }
 
-/** count for what needs no P: threads without one all count in one place. */
+/** count for events that need no P: threads without one share one counter, atomically. */
 export function countAnywhere(stat: u32): void {
   if (SHARED && HOST && local == 0) atomic.add<u64>(heap + HEAP_STATS + (stat << 3), 1);
   else count(stat);

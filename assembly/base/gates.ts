@@ -1,23 +1,23 @@
 /**
  * Gates: how the world is stopped. Shared heaps with the collector only.
  *
- * A thread passes its P's gate around every call that touches what the collector has: allocation, write barriers, roots,
- * frees of objects, sweeping. malloc and free know nothing of gates; a thread that is inside of them, or outside of wasm,
- * need not be waited for.
+ * A thread passes its P's gate around every call that touches collected objects or the collector's state: allocation,
+ * write barriers, roots, frees of objects, sweeping. malloc and free know nothing of gates; a thread that is inside
+ * malloc or free, or outside wasm, need not be waited for.
  *
  *   gate      a word in the form of a lock's (base/locks.ts), in the record of the P: 0, or the number of the P inside
  *   stopped   one word for all (SharedGc): the P that has stopped the world
  *
- *   enter     gate 0 -> self; then look at stopped: if it is another's, leave again and sleep there
- *   stop      stopped = self; then wait until each gate has been seen 0, but one's own
+ *   enter     gate 0 -> self; then read stopped: if it is another's, leave again and sleep there
+ *   stop      stopped = self; then wait until each gate but one's own has been seen 0
  *   start     stopped = 0, and wake all
  *
- * Both sides write and then read, atomically: either the one who enters sees `stopped`, or the one who stops sees the gate
- * taken. A P that is made meanwhile enters after its record is known, so it sees `stopped`. One word holds the stop, not
- * as many as there are Ps: a recovery has one word to look at, and the stop costs no write to the others' lines. To flush
- * what a P has shaded its gate is taken like a lock, for a moment: the ragged barrier.
+ * Both sides write and then read, atomically: either the thread that enters sees `stopped`, or the thread that stops
+ * the world sees the gate taken. A P that is made meanwhile enters after its record is published, so it sees `stopped`.
+ * One word holds the stop, not one per P: a recovery has one word to read, and a stop writes no line of other Ps. To
+ * flush what a P has shaded, its gate is taken like a lock, for a moment: Go's ragged barrier.
  *
- * Who has M may stop the world, nobody else. Cost: two atomic operations and a load a call.
+ * Law: only the holder of M may stop the world. Cost: two atomic operations and a load a call.
  */
 
 import { MAX_PS } from "./abinumbers";
@@ -28,17 +28,17 @@ import { sharedGc } from "./gcstate";
 import { lockPatience } from "./options";
 import { local, recordOf } from "./state";
 
-/** Naps of a recovery that waits for somebody to come out. */
+/** Naps of a recovery that waits for a thread to leave its gate. */
 @inline const HURRIED_NAPS: u32 = 50;
 /** Milliseconds of a nap: see pause. */
 @inline const NAP: u32 = 20;
 
-/** Calls of this thread inside of its gate: one may make use of another. */
+/** How many nested calls of this thread are inside its gate: a call inside may use another that passes the gate. */
 let depth: u32 = 0;
-/** The gate that this thread is inside of: its P's, or a dead P's that it recovers. */
+/** The gate that this thread is inside: its P's, or that of a dead P that it recovers. */
 let passed: u32 = 0;
 
-/** Bytes that this thread has marked and not yet told (gc/mark.ts). */
+/** Bytes that this thread has marked and not yet reported (gc/mark.ts). */
 export let markedBytes: u64 = 0;
 @inline
 export function addMarked(bytes: u64): void {
@@ -48,13 +48,13 @@ export function clearMarked(): void {
   markedBytes = 0;
 }
 
-/** Whether this thread is inside of its gate. */
+/** Whether this thread is inside its gate. */
 @inline
 export function isInside(): bool {
   return SHARED_GC && depth != 0;
 }
 
-/** Whether it is so for more than the call that asks: no cycle may begin or end by it then. */
+/** Whether it is inside for more than the calling function: then that function may neither begin nor end a cycle. */
 @inline
 export function isNested(): bool {
   return depth > 1;
@@ -70,13 +70,13 @@ function stoppedWord(): usize {
   return changetype<usize>(sharedGc());
 }
 
-/** Looks that stand for this thread's patience, 0: for ever. */
+/** Naps that make up this thread's patience; 0: forever. */
 function patience(): u32 {
   const naps = (lockPatience + NAP - 1) / NAP;
   return hurried && naps - 1 >= HURRIED_NAPS ? HURRIED_NAPS : naps;
 }
 
-/** Give a gate back that this thread has taken. */
+/** Release a gate that this thread has taken. */
 function open(at: u32): void {
   if (atomic.xchg<u32>(at, 0) & WAITERS) atomic.notify(at, 1);
 }
@@ -106,7 +106,7 @@ function enterSlow(): bool {
   const most = patience();
   let n: u32 = 0;
   while (true) {
-    // Either this thread has the gate, or somebody who flushes it, for a moment.
+    // Either this thread has the gate, or another thread flushes it, for a moment.
     if ((atomic.load<u32>(at) & ~WAITERS) != self && atomic.cmpxchg<u32>(at, 0, self) != 0 && !lockSlow(at))
       return false;
     const stopped = atomic.load<u32>(stoppedWord());
@@ -124,12 +124,14 @@ function enterSlow(): bool {
   }
 }
 
-/** enterGate for calls that cannot say no: when patience runs out they trap, and the P is to be abandoned (alloc/procs.ts). */
+/**
+ * enterGate for calls that cannot fail: when patience runs out they trap, and the P must be abandoned (alloc/procs.ts).
+ */
 export function enterSure(): void {
   if (!enterGate()) unreachable();
 }
 
-/** This thread is inside of no gate any more: its P was abandoned with it. */
+/** This thread is inside no gate any more: its P was abandoned with the gate. */
 export function forgetGate(): void {
   depth = 0;
   markedBytes = 0;
@@ -162,14 +164,14 @@ function awaitGate(record: u32): bool {
   return true;
 }
 
-/** Stop the world: nobody is inside of a gate when it returns, but perhaps this thread. False: it runs, for want of patience. */
+/** Stop the world: on return no other thread is inside a gate. False: patience ran out, and the world was restarted. */
 export function stopWorld(): bool {
   const done = haltWorld();
   if (!done) startWorld();
   return done;
 }
 
-/** stopWorld that leaves the world as it is when patience runs out: those who want in are kept out. */
+/** stopWorld that leaves the world half stopped when patience runs out: threads that want to enter are kept out. */
 export function haltWorld(): bool {
   atomic.store<u32>(stoppedWord(), self);
   for (let id: u32 = 0; id <= MAX_PS; id++) {
@@ -185,24 +187,24 @@ export function startWorld(): void {
   atomic.notify(stoppedWord(), -1);
 }
 
-/** The P that has stopped the world, 0: it runs. */
+/** The P that has stopped the world; 0: it runs. */
 export function stopper(): u32 {
   return atomic.load<u32>(stoppedWord());
 }
 
-/** Take a stop over from P `dead`, whose thread is gone: the world stays stopped. False: that P has not stopped it. */
+/** Take a stop over from P `dead`, whose thread has died: the world stays stopped. False: that P has not stopped it. */
 export function takeStop(dead: u32): bool {
   return atomic.cmpxchg<u32>(stoppedWord(), dead, self) == dead;
 }
 
-/** The stop is P `dead`'s again. */
+/** Undo takeStop: P `dead` has stopped the world again. */
 export function returnStop(dead: u32): void {
   atomic.store<u32>(stoppedWord(), dead);
 }
 
 /**
- * To recover P `dead`, whose thread has died inside of its gate: the gate is this thread's from now on, until leaveGate. So the
- * world cannot be stopped meanwhile, not even by who waits for that gate. False: it was not inside.
+ * To recover P `dead`, whose thread has died inside its gate: the gate is this thread's from now on, until leaveGate.
+ * So the world cannot be stopped meanwhile, not even by a thread that waits for that gate. False: it was not inside.
  */
 export function takeGate(dead: u32): bool {
   const record = recordOf(dead);
@@ -210,20 +212,23 @@ export function takeGate(dead: u32): bool {
   const at = gateOf(record);
   const word = atomic.load<u32>(at);
   if ((word & ~WAITERS) != dead) return false;
-  // Only the bit of those who wait can have been set meanwhile.
+  // Only the waiters' bit can have been set meanwhile.
   if (atomic.cmpxchg<u32>(at, word, self | WAITERS) != word) return takeGate(dead);
   depth = 1;
   passed = at;
   return true;
 }
 
-/** Undo takeGate: the dead one is inside again, for the next try. */
+/** Undo takeGate: the dead P is inside again, for the next attempt. */
 export function returnGate(dead: u32): void {
   depth = 0;
   atomic.store<u32>(passed, dead | WAITERS);
 }
 
-/** Open the gates that P `dead` has taken, its own or another's, but for the one that this thread is inside of. How many. */
+/**
+ * Open the gates that P `dead` has taken, its own or others', except the one that this thread is inside. Returns how
+ * many.
+ */
 export function openGatesOf(dead: u32): u32 {
   let n: u32 = 0;
   for (let id: u32 = 0; id <= MAX_PS; id++) {

@@ -1,14 +1,14 @@
 /**
- * Which rows hold what: objects of the collector, and objects with pointers. A row is given by its address.
+ * What a row holds: collected objects, or objects with pointers. Each function takes the row's address, not its index.
  *
- * Comparisons of addresses; any thread.
+ * Any thread, no lock. Cost: comparisons of addresses.
  */
 
 import { ASC, FIRST_GC_ROW, NUM_CLASSES, NUM_ROWS, ROW_SCAN, SHARED, SHARED_GC } from "./config";
 import { HEAP_ROWS, ROW_SHIFT } from "./layout";
 import { heap, here } from "./state";
 
-/** Whether a row, by its address, is one of objects with pointers. */
+/** Whether the row at an address holds objects with pointers. */
 @inline
 export function isScanRow(row: u32): bool {
   // Page records name the heap's rows.
@@ -17,22 +17,22 @@ export function isScanRow(row: u32): bool {
 }
 
 /**
- * Whether what is allocated from a row during the marking is black at once. AssemblyScript's library fills new arrays with
- * references that it copies out of old ones without __link: objects that have any are white there, like all others that
- * marking has not reached.
+ * Whether an object allocated from a row during the marking is black at once. AssemblyScript's library fills new arrays
+ * with references copied from old ones without __link: there, objects that have references are allocated white, like
+ * all others that marking has not reached.
  */
 @inline
 export function isBornBlack(row: u32): bool {
   return !ASC || !isScanRow(row);
 }
 
-/** Whether a row, by its address, is one that all Ps share: the heap's own, of the collector. */
+/** Whether the row at an address is shared by all Ps: one of the heap's own rows that the collector has. */
 @inline
 export function isCommonRow(row: u32): bool {
   return SHARED_GC && isCollectedRow(row);
 }
 
-/** Whether a row, by its address, is one of the collector's. */
+/** Whether the row at an address holds collected objects. */
 @inline
 export function isCollectedRow(row: u32): bool {
   if (SHARED) {

@@ -1,13 +1,13 @@
 /**
- * The collector's own fields, in the heap's record at HEAP_GC: what the layers below gc/ have to know of a cycle.
+ * The collector's own fields, in the heap's record at HEAP_GC: what the layers below gc/ must know of a cycle.
  *
  *   0..255    GcState
  *   256..767  the pacer's (base/pacer.ts)
  *   768..     SharedGc, in a shared heap
  *
- * Owner: the thread that works on the heap. In a shared one the words of GcState are written by whoever has M, while the
- * world is stopped where mutators look at them; those of the roots under G; counts of bytes by atomic additions. Read at
- * every refill of a collected row; no fast path looks here.
+ * Owner: the thread that works on the heap. In a shared heap the holder of M writes the words of GcState, and those
+ * that mutators read it writes while the world is stopped. The words of the roots are under G; counts of bytes are
+ * added atomically. Cost: read at every refill of a collected row; no fast path reads them.
  */
 
 import { setBits } from "./words";
@@ -26,36 +26,36 @@ export class GcState {
   phase: u32;
   /** 1: a cycle begins when the heap has grown to the trigger. */
   enabled: u32;
-  /** Work buffers: address past the last entry, 0 without a buffer; a spare one; all there are. */
+  /** Work buffers: address past the last entry, 0 without a buffer; a spare buffer; the number of all buffers. */
   top: u32;
   spare: u32;
   buffers: u32;
-  /** 1: a marked object could not be queued for want of memory. */
+  /** 1: a marked object could not be queued because there was no memory. */
   overflow: u32;
   /** Cycles begun. */
   cycles: u32;
-  /** Cycles begun because somebody asked. */
+  /** Cycles begun because the program or the host asked. */
   forced: u32;
-  /** 1 while there may be unswept spans; then the row of the next one. */
+  /** 1 while there may be unswept spans; and the row of the next one to sweep. */
   sweeping: u32;
   sweepRow: u32;
-  /** Large spans: swept ones, and those of before the last cycle's end. */
+  /** Large spans: the swept ones, and those not swept since the last cycle ended. */
   large: u32;
   largeUnswept: u32;
   /** Bytes of slots marked in this cycle. */
   bytesMarked: u64;
   /** Bytes allocated since the last assist was paid. */
   debt: u64;
-  /** Looks at the roots in this termination. */
+  /** Scans of the roots in this mark termination. */
   looks: u32;
   /** Steps that this cycle's marking took. */
   steps: u32;
-  /** Pins: open-addressing table of {address u32, count u32}, its slots less one, entries. */
+  /** Pins: open-addressing table of {address u32, count u32}, its slots less one, pinned objects, used entries. */
   pins: u32;
   pinMask: u32;
   pinCount: u32;
   pinUsed: u32;
-  /** Handles: table of u32, its slots, first free one, in use. */
+  /** Handles: table of u32, its slots, first free one, handles in use. */
   handles: u32;
   handleSlots: u32;
   handleFree: u32;
@@ -74,23 +74,23 @@ export class GcState {
   checkmark: u32;
   /** 1 once the pacer's record has been filled. */
   ready: u32;
-  /** Markings so far, and walks for what an overflow left: what AssemblyScript's static objects are marked with. */
+  /** Markings so far, plus walks after an overflow: the value that marks AssemblyScript's static objects. */
   passes: u32;
-  /** The first object that a check of the marks found in use and not marked; 0: none. The host resets it. */
+  /** The first object that a check of the marks found in use but not marked; 0: none. The host resets it. */
   checkFailedAt: u32;
-  /** Times that a work buffer could not be had. */
+  /** How often there was no memory for a work buffer. */
   overflows: u64;
-  /** The type that was made last: the head of the list of all. */
+  /** The type that was made last: the head of the list of all types. */
   lastType: u32;
 }
-/** Slots of the first table of pins, which is a record; longer ones have pages of their own. */
+/** Slots of the first table of pins, which is a record; longer tables have their own pages. */
 @inline export const FIRST_PINS: u32 = 64;
 @inline export const HEAP_PACER: u32 = HEAP_GC + 256;
 
-/** What several threads need of the collector besides. 64-aligned. */
+/** What the collector needs besides GcState in a shared heap. 64-aligned. */
 @unmanaged @final
 export class SharedGc {
-  /** The P that has stopped the world, 0: nobody; atomic, and in a line of its own, for every gate looks here. */
+  /** The P that has stopped the world, 0: none; atomic, and in its own cache line because every gate reads it. */
   stopped: u32;
   pad0: u32;
   pad1: u64;
@@ -100,7 +100,10 @@ export class SharedGc {
   pad5: u64;
   pad6: u64;
   pad7: u64;
-  /** Notes of what others have freed in collected spans (central/notes.ts): flags, and 64 bytes on the chunk bits; atomic. */
+  /**
+   * Notes of what other threads have freed in collected spans (central/notes.ts): flags, then from 64 bytes on the
+   * chunk bits; atomic.
+   */
   freed: u32;
   pad8: u32;
   pad9: u64;
@@ -118,28 +121,28 @@ export class SharedGc {
   chunks5: u64;
   chunks6: u64;
   chunks7: u64;
-  /** Changes whenever a marker might find something to do; markers sleep here. Atomic. */
+  /** Changes whenever there may be work for a marker; markers sleep on it. Atomic. */
   wake: u32;
-  /** Page index at which the sweep goes on; atomic. */
+  /** Page index at which the sweep continues; atomic. */
   cursor: u32;
-  /** 1 while a cycle is being begun: if its thread dies there are marks to be cleared. */
+  /** 1 while a cycle is being begun: if that thread dies, there are marks to clear. */
   starting: u32;
-  /** The heap's sweepgen when the cycle began: a different one says that the marking has ended for good. */
+  /** The heap's sweepgen when the cycle began: if it differs, the marking has ended for good. */
   markGen: u32;
-  /** What mutators have shaded: address past the last entry, in pages as those of gc/work.ts. G */
+  /** What mutators have shaded: address past the last entry, in pages like those of gc/work.ts. Lock: G. */
   inbox: u32;
   /** Cycles checked by a second marking, and cycles that could not be. */
   checked: u32;
   unchecked: u32;
-  /** Cycles that a death has broken off, and cycles that were carried on after one. */
+  /** Cycles that a death has ended early, and cycles that were continued after one. */
   abandoned: u32;
   carried: u32;
   /** Procs that run, for the pacer; 0: not known. */
   procs: u32;
-  /** Milliseconds: when the marking began, by the clock of whoever began it, 0: none; how long it took. */
+  /** Milliseconds: when the marking began, by the clock of the thread that began it, 0: none; how long it took. */
   began: f64;
   markTime: f64;
-  /** Milliseconds that the last two stops took, as the host has measured and told them. */
+  /** Milliseconds that the last two stops took, measured and reported by the host. */
   stopBegin: f64;
   stopEnd: f64;
 }
@@ -165,62 +168,62 @@ export function isCollecting(): bool {
   return GC && gcState().phase != PHASE_OFF;
 }
 
-/** Whether the spans of a row are the collector's. */
+/** Whether the row at an index holds collected objects. */
 @inline
 export function isCollected(row: u32): bool {
   return GC && row >= FIRST_GC_ROW;
 }
 
-/** Whether all Ps share the spans of a row: the collector's, in a shared heap (central/collected.ts). */
+/** Whether all Ps share the spans of the row at an index: collected rows, in a shared heap (central/collected.ts). */
 @inline
 export function isCommon(row: u32): bool {
   return SHARED && isCollected(row);
 }
 
-/** Whether the spans of a row stand in sweep sets (central/lists.ts): the collector's, with one thread. */
+/** Whether the spans of the row at an index are in sweep sets (central/lists.ts): collected rows, with one thread. */
 @inline
 export function hasSweepSets(row: u32): bool {
   return !SHARED && isCollected(row);
 }
 
-/** Whether a span is the collector's, small or large. */
+/** Whether a span, small or large, holds collected objects. */
 @inline
 export function isCollectedSpan(span: MSpan): bool {
   if (!GC) return false;
   return span.ngroups ? isCollected(span.row) : (span.flags & FLAG_FULL) != 0;
 }
 
-/** Address of the mark word of group `i` of a span; of a large span's with 0. */
+/** Address of the mark word of group `i` of a span; of a large span with i = 0. */
 @inline
 export function markWord(span: MSpan, i: u32): u32 {
   return <u32>changetype<usize>(span) - ((i + 1) << 3);
 }
 
-/** The same from the address of the span's group 0, as page records have it. */
+/** The same, given the address of the span's group 0, as page records have it. */
 @inline
 export function markWordAt(groups: u32, slot: u32): u32 {
   return groups - MSPAN_SIZE - 8 - ((slot >> 6) << 3);
 }
 
-/** What is free in a window that is loaded while marking goes on will be born marked. */
+/** Mark the free slots of a window that is loaded during the marking: what is allocated there is born marked. */
 @inline
 export function blacken(span: MSpan, i: u32, slots: u64): void {
   setBits<u64>(markWord(span, i), slots);
 }
 
-/** No slot of group `i` is marked. */
+/** Clear the marks of group `i`. */
 @inline
 export function clearMark(span: MSpan, i: u32): void {
   if (GC) store<u64>(markWord(span, i), 0);
 }
 
-/** The span is as swept as the heap. */
+/** Mark the span as swept: its sweepgen becomes the heap's. */
 @inline
 export function setSwept(span: MSpan): void {
   if (GC) span.sweepgen = mheap().sweepgen;
 }
 
-/** No slot of the span is marked. */
+/** Clear all marks of the span. */
 export function clearMarks(span: MSpan): void {
   for (let i: u32 = 0; i < max<u32>(span.ngroups, 1); i++) clearMark(span, i);
 }

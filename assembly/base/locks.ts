@@ -1,17 +1,18 @@
 /**
  * Locks: a word in shared memory, taken by compare-and-swap, with the holder's number in it.
  *
- *   word   0 free; else the number of the P that holds it, and bit 31 when somebody may sleep on it
+ *   word   0 free; else the number of the P that holds it, and bit 31 if a thread may be asleep on it
  *
- * The host takes the same words by Atomics (src/shared/lock.ts). Whoever waits spins a little, then sets bit 31 and sleeps
- * by memory.atomic.wait32; in a thread that must not sleep, a browser's main one, it goes on spinning. The release is an
- * exchange with 0, and a notify if bit 31 was set. A lock whose holder has died stays taken until check/recover.ts takes
- * it over; who runs out of patience meanwhile gets false, and `stuck` tells whom it waited for.
+ * The host takes the same words by Atomics (src/shared/lock.ts). A thread that waits spins a little, then sets bit 31
+ * and sleeps by memory.atomic.wait32; a thread that must not sleep, such as a browser's main thread, goes on spinning.
+ * The release is an exchange with 0, and a notify if bit 31 was set. A lock whose holder has died stays taken until
+ * check/recover.ts takes it over; a thread that runs out of patience meanwhile gets false, and `stuck` names the P that
+ * it waited for.
  *
- * Order: H, then the lock of one mcentral. H is never asked for under an mcentral's lock. With the collector: M (whoever
- * marks), then gates (base/gates.ts), then G (its tables), then H. M under a gate is only tried. The test flavours check it.
- * One line of 64 bytes each, so that two locks never share one. Cost: two atomic operations when nobody else wants it.
- * With one thread lock, lockSoon and unlock do nothing, and callers need not ask how many there are.
+ * Order: H, then the lock C of one mcentral. H is never requested under C. With the collector: M (the marker), then
+ * gates (base/gates.ts), then G (its tables), then H. Under a gate M is only tried. The test flavours check the order.
+ * Each lock has its own line of 64 bytes, so that two locks never share one. Cost: two atomic operations without
+ * contention. With one thread lock, lockSoon and unlock do nothing, so callers need not ask how many threads there are.
  */
 
 import { LOCK_ACQUIRED, LOCK_CONTENDED, LOCK_SHIFT, LOCK_WAITS, MAX_PS } from "./abinumbers";
@@ -21,23 +22,26 @@ import { canBlock, lockPatience } from "./options";
 import { heap } from "./state";
 
 @inline export const WAITERS: u32 = 0x80000000;
-/** Looks at the word before it sleeps. */
+/** Reads of the word before the thread sleeps. */
 @inline export const SPINS: u32 = 200;
-/** One sleep, milliseconds: then it looks at the holder again. */
+/** One sleep, milliseconds: then the holder is read again. */
 @inline const NAP: u32 = 20;
-/** Looks that stand for a nap in a thread that must not sleep. */
+/** Reads that replace a nap in a thread that must not sleep. */
 @inline const SPINS_PER_NAP: u32 = 1 << 20;
 
-/** In place of a P's number: this thread has none. */
+/** Used in place of a P's number by a thread that has none. */
 @inline export const NO_P: u32 = MAX_PS + 1;
 
-/** Number of the P that this thread holds or is about to hold: what it writes into a lock. Never 0, a free lock's word. */
+/**
+ * Number of the P that this thread holds or is about to hold: what it writes into a lock. Never 0, which is a free
+ * lock.
+ */
 export let self: u32 = NO_P;
 export function setSelf(id: u32): void {
   self = id;
 }
 
-/** Holder of the lock that this thread last gave up waiting for; 0: none. */
+/** Holder of the lock for which this thread last ran out of patience; 0: none. */
 export let stuck: u32 = 0;
 export function clearStuck(): void {
   stuck = 0;
@@ -46,14 +50,16 @@ export function setStuck(id: u32): void {
   stuck = id;
 }
 
-/** Set while this thread recovers another's P: locks are waited for a second at most, for their holders may be dead too. */
+/**
+ * Set while this thread recovers another's P: it waits for a lock at most a second, because the holder may be dead too.
+ */
 export let hurried: bool = false;
 export function setHurried(yes: bool): void {
   hurried = yes;
 }
 @inline const HURRIED_NAPS: u32 = 50;
 
-/** Locks held, for the check of the order: bit 0 is H, bit 1 an mcentral's, bit 2 is G, bit 3 M. */
+/** Locks held, for the check of the order: bit 0 is H, bit 1 an mcentral's, bit 2 is G, bit 3 is M. */
 let held: u32 = 0;
 
 function rank(i: u32): u32 {
@@ -61,18 +67,18 @@ function rank(i: u32): u32 {
   return i ? 2 : 1;
 }
 
-/** The locks that must not be held where one of this rank is asked for. */
+/** The locks that must not be held when one of this rank is requested. */
 function before(rank: u32): u32 {
   return rank == 2 ? 2 : rank == 1 ? 3 : rank == 4 ? 7 : 15;
 }
 
-/** Address of lock `i`: 0 is H, else the mcentral's of row `i`. */
+/** Address of lock `i`: 0 is H, else that of the mcentral of row `i`. */
 @inline
 export function lockAddress(i: u32): u32 {
   return heap + HEAP_LOCKS + (i << LOCK_SHIFT);
 }
 
-/** The holder's number in a lock's word, 0 when it is free. */
+/** The holder's number in a lock's word; 0 if it is free. */
 export function lockOwner(i: u32): u32 {
   return atomic.load<u32>(lockAddress(i)) & ~WAITERS;
 }
@@ -91,7 +97,7 @@ export function lock(i: u32): bool {
   return (atomic.cmpxchg<u32>(at, 0, self) == 0 || lockSlow(at)) && noteTaken(i, at);
 }
 
-/** lock that waits a second at most, whatever the patience: for who looks at a heap that may be damaged. */
+/** lock that waits at most a second, whatever the patience: for callers that look at a heap that may be damaged. */
 export function lockHurried(i: u32): bool {
   const before = hurried;
   hurried = true;
@@ -106,7 +112,7 @@ export function tryLock(i: u32): bool {
   return atomic.cmpxchg<u32>(at, 0, self) == 0 && noteTaken(i, at);
 }
 
-/** Take lock `i` if it comes free while this thread looks at it: for what can be left to another. */
+/** Take lock `i` if it becomes free during a short spin: for work that can be left to another thread. */
 export function lockSoon(i: u32): bool {
   if (!SHARED) return true;
   const at = lockAddress(i);
@@ -119,7 +125,7 @@ function noteTaken(i: u32, at: u32): bool {
   return true;
 }
 
-/** Look at the word of a lock for a while, and take it when it is free. */
+/** Read the word of a lock for a while, and take it if it is free. */
 function spin(at: u32): bool {
   for (let i: u32 = 0; i < SPINS; i++) {
     if (atomic.load<u32>(at) == 0 && atomic.cmpxchg<u32>(at, 0, self) == 0) {
@@ -131,8 +137,8 @@ function spin(at: u32): bool {
 }
 
 /**
- * Take lock `i` for what cannot be left half done: when patience runs out it traps, and the P is to be abandoned
- * (alloc/procs.ts). In a recovery false like lock.
+ * Take lock `i` for work that cannot be left half done: when patience runs out it traps, and the P must be abandoned
+ * (alloc/procs.ts). In a recovery it returns false instead, like lock.
  */
 export function lockSure(i: u32): bool {
   if (lock(i)) return true;
@@ -155,7 +161,7 @@ export function lockSlow(at: u32): bool {
   let word = atomic.load<u32>(at);
   while (true) {
     if (word == 0) {
-      // There may be others asleep: the word says so until the last of them has had the lock.
+      // Other threads may be asleep: the bit stays set until the last of them has had the lock.
       word = atomic.cmpxchg<u32>(at, 0, self | WAITERS);
       if (word == 0) break;
     }
@@ -180,8 +186,9 @@ export function lockSlow(at: u32): bool {
 }
 
 /**
- * Until the word may have changed, or a nap is over. Sleeping must be a call: the baseline compiler of Node 20's V8 loses
- * locals of a function that goes on after memory.atomic.wait32. A function that calls itself, here never, stays one.
+ * Wait until the word may have changed, or a nap is over. Sleeping must be a call: the baseline compiler of Node 20's
+ * V8 loses locals of a function that continues after memory.atomic.wait32. It calls itself, in a branch that is never
+ * taken, so that it is not inlined.
  */
 export function pause(at: u32, word: u32): void {
   if (at == 1) pause(at - 1, word);
@@ -192,7 +199,7 @@ export function pause(at: u32, word: u32): void {
   }
 }
 
-/** Give lock `i` back. */
+/** Release lock `i`. */
 export function unlock(i: u32): void {
   if (!SHARED) return;
   if (CHECK) {
@@ -203,13 +210,13 @@ export function unlock(i: u32): void {
   if (atomic.xchg<u32>(at, 0) & WAITERS) atomic.notify(at, 1);
 }
 
-/** Give lock `i`, which this thread has taken over, back to the dead. */
+/** Return lock `i`, which this thread has taken over, to the dead P. */
 export function handOver(i: u32, dead: u32): void {
   if (CHECK) held &= ~rank(i);
   atomic.store<u32>(lockAddress(i), dead | WAITERS);
 }
 
-/** Take lock `i` over from P `dead`, whose thread is gone. False when that P does not hold it. */
+/** Take lock `i` over from P `dead`, whose thread has died. False if that P does not hold it. */
 export function takeOver(i: u32, dead: u32): bool {
   const at = lockAddress(i);
   const word = atomic.load<u32>(at);

@@ -1,6 +1,8 @@
 /**
- * Options of the heap: globals of the instance, set by mallopt before or after init. No locks. In a shared heap each
- * thread has its own, and goes by them when it is the one that grows.
+ * Options of the heap: globals of the instance, set by mallopt before or after init.
+ *
+ * No locks. In a shared heap each thread has its own options: those of the thread that grows the memory apply. Cost:
+ * none.
  */
 
 import {
@@ -20,16 +22,16 @@ import { SHARED } from "./config";
 export let misuseMode: u32 = MISUSE_TRAP;
 /** Bytes that the heap may obtain, 0: no limit. */
 export let maxBytes: u32 = 0;
-/** Bytes from which on the heap keeps no reserve, 0: no limit. */
+/** Bytes at and above which the heap keeps no reserve, 0: no limit. */
 export let softLimit: u32 = 0;
-/** Bytes grown beyond the need, at most; see heap/sys.ts. */
+/** Most bytes that a growth adds beyond the need; see heap/sys.ts. */
 export let reserveBytes: u32 = 4194304;
 
-/** Shared heaps: milliseconds that a lock is waited for, 0: for ever; and whether waiting may be sleeping. */
+/** Shared heaps: milliseconds that a thread waits for a lock, 0: forever; and whether it may sleep meanwhile. */
 export let lockPatience: u32 = 0;
 export let canBlock: bool = true;
 
-/** Set one option. 1 when taken, 0 for an unknown parameter or a value out of range. */
+/** Set one option. 1 if accepted, 0 for an unknown parameter or a value out of range. */
 export function setOption(param: i32, value: u32): i32 {
   if (param == M_MISUSE) {
     if (value > MISUSE_RETURN) return 0;

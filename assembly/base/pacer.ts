@@ -1,67 +1,73 @@
 /**
  * Pacer: when a cycle begins, how much marking an allocation pays for, how fast the sweep must go.
  *
- * One record in linear memory and pure functions over it: it calls nothing, allocates nothing, knows no heap. The
- * collector counts in its fields (heapLive, heapScan, the work counters) and calls
+ * It is one record in linear memory and pure functions over it: it calls nothing, allocates nothing, and knows no heap.
+ * The collector counts in its fields (heapLive, heapScan, the work counters) and calls
  *
  *   commit -> (heapLive reaches trigger) -> startCycle -> revise ... -> endCycle -> resetLive -> commit
  *
- * and for n bytes allocated during a cycle, in this order: assistBytes -= n; while it is negative, mark assistWork bytes,
- * count them, revise, assistBytes += assistCredit; then heapLive += n and revise. Counted before its debt is paid, an
- * allocation near the goal would raise the ratio for itself, up to paying for all of the rest of the cycle.
+ * and for n bytes allocated during a cycle, in this order: assistBytes -= n; while that is negative, mark assistWork
+ * bytes, count them, revise, assistBytes += assistCredit; then heapLive += n and revise. If an allocation near the goal
+ * were counted before its debt is paid, it would raise the ratio for itself, up to paying for the whole rest of the
+ * cycle.
  *
- * Bytes are u64 and saturate, ratios f64: right from a heap of one wasm page to one of 4 GiB, and with goals that do
- * not exist (NONE). Every function is O(1): some tens of instructions, revise and commit three f64 divisions.
+ * Bytes are u64 and saturate, ratios are f64. They hold from a heap of one wasm page to one of 4 GiB, and with goals
+ * that do not exist (NONE). Every function is O(1): some tens of instructions; revise and commit do three f64
+ * divisions.
  *
- * Goal: heapMarked + (heapMarked + stacks + globals) * GOGC/100, at least heapMinimum, or what the memory limit leaves if
- * that is less. Trigger: the goal minus the runway, what the program will allocate while the marking goes on. Between the
- * two an allocation of n bytes owes n * assistWorkPerByte bytes of marking, so that both end at the same time.
- * Law: heapMarked <= minTrigger <= trigger <= maxTrigger <= goal, after each commit and noteMemory.
+ * Goal: heapMarked + (heapMarked + stacks + globals) * GOGC/100, at least heapMinimum, or what the memory limit leaves
+ * if that is less. Trigger: the goal minus the runway, which is what the program will allocate during the marking.
+ * Between the two an allocation of n bytes owes n * assistWorkPerByte bytes of marking, so that both end at the same
+ * time. Law: heapMarked <= minTrigger <= trigger <= maxTrigger <= goal, after each commit and noteMemory.
  *
- * Go's constants suit heaps of 4 MiB and more. Here they are fractions of the record's base of heapMinimum, which a
- * program with a small memory sets lower (setHeapMinimum); with Go's base of 4 MiB and GOGC >= 100 they are Go's.
+ * The algorithm is that of Go's pacer (mgcpacer.go). Go's constants suit heaps of 4 MiB and more. Here they are
+ * fractions of the record's base of heapMinimum, which a program with a small memory sets lower (setHeapMinimum); with
+ * Go's base of 4 MiB and GOGC >= 100 they equal Go's.
  *
- * The runway, with a clock (endCycle): consMark, the bytes allocated per byte scanned as both had the same processor
- * time, the highest of five cycles, says what is allocated while the marking has a quarter of the time.
+ * The runway, with a clock (endCycle): consMark is the bytes allocated per byte scanned if both had the same processor
+ * time, the highest of five cycles. It predicts what is allocated while the marking has a quarter of the time.
  *
- * The runway, without one (endCycleUntimed): on one thread whose only marking is done by assists, the bytes allocated
- * during a cycle tell nothing about speeds. They are what the assist ratio allowed, and the ratio came from the runway:
- * a measured one would repeat whatever stood there before. So it is chosen: runway = expected work / k, where k =
- * workRatio, bytes scanned per byte allocated. A larger k begins later, with less floating garbage (objects made
- * during the mark survive it), but an allocation waits longer. Bound, in force while the goal is GOGC's: a cycle begun
- * at its trigger asks at most max(k, 337/GOGC) bytes per byte allocated: either the runway fits, or the trigger stands
- * at minTrigger, from where 19/64 of the distance goal - heapMarked >= expected * GOGC/100 is left. One begun later,
- * by a large allocation, asks at most max(4k, 400/GOGC), because the goal moves away (see lateRoom). With GOGC 100 the
- * trigger's own bound is 3.37; the default of 4, the next round number, makes k the bound, and leaves at most a quarter
- * of the live heap as floating garbage. If more is found than expected the goal moves, keeping the ratio, to
- * (1 + GOGC/100) of itself at most.
+ * The runway, without a clock (endCycleUntimed): on one thread, where only assists mark, the bytes allocated during a
+ * cycle say nothing about speeds. They are what the assist ratio allowed, and the ratio came from the runway: a
+ * measured runway would only repeat its previous value. So it is chosen: runway = expected work / k, where k =
+ * workRatio, bytes scanned per byte allocated. A larger k begins later, with less floating garbage (objects made during
+ * the mark survive it), but an allocation waits longer.
+ *
+ * Bound, in force while the goal is GOGC's: a cycle begun at its trigger asks for at most max(k, 337/GOGC) bytes per
+ * byte allocated. Either the runway fits, or the trigger is minTrigger, where 19/64 of the distance goal - heapMarked
+ * >= expected * GOGC/100 is left. A cycle begun later, by a large allocation, asks for at most max(4k, 400/GOGC),
+ * because the goal moves away (see lateRoom). With GOGC 100 the trigger's own bound is 3.37. The default k of 4, the
+ * next round number, makes k the bound, and leaves at most a quarter of the live heap as floating garbage. If more is
+ * found than expected the goal moves so that the ratio is kept, to (1 + GOGC/100) of itself at most.
+ *
+ * Owner: the thread that works on the heap; in a shared heap see base/gcstate.ts.
  */
 
 @inline const MIB: u64 = 1 << 20;
 /** No goal, no limit, no cycle: larger than any sum of bytes. */
 @inline export const NONE: u64 = ~(<u64>0);
-/** What a fresh record says. */
+/** Values of a fresh record. */
 @inline export const DEFAULT_GC_PERCENT: i32 = 100;
 @inline export const DEFAULT_HEAP_MINIMUM: u64 = 4 << 20;
 @inline export const DEFAULT_WORK_RATIO: f64 = 4.0;
 
-/** Share of the processors that marks; the time an endCycle reports beyond it is the assists'. */
+/** Share of the processors that marks in the background; time that an endCycle reports beyond it is that of assists. */
 @inline export const BACKGROUND_UTILIZATION: f64 = 0.25;
-/** Of the way from heapMarked to the goal, in 64ths: nowhere earlier, nowhere later does a cycle begin. */
+/** In 64ths of the way from heapMarked to the goal: no cycle begins before MIN_TRIGGER or after MAX_TRIGGER. */
 @inline const MIN_TRIGGER: u64 = 45;
 @inline const MAX_TRIGGER: u64 = 61;
-/** Above this size of goal a cycle may begin as late as this many bytes before it. */
+/** For goals above this size a cycle may begin as late as this many bytes before the goal. */
 @inline const LATEST_TRIGGER: u64 = 4 << 20;
 /** An assist scans at least this many bytes: entering one costs something too. */
 @inline const ASSIST_CHUNK: u64 = 64 << 10;
-/** The least distances that the sweep and the assists are spread over. */
+/** The smallest distances over which the sweep and the assists are spread. */
 @inline const SWEEP_DISTANCE_MIN: u64 = 8192;
 @inline const REMAINING_WORK_MIN: f64 = 1000.0;
-/** Most bytes of credit for one assist: 1 TiB, so that sums of them do not wrap. */
+/** Most bytes of credit for one assist: 1 TiB, so that sums of credits do not wrap. */
 @inline const CREDIT_MAX: f64 = 1099511627776.0;
-/** Most that the least goal at GOGC 100 may be. */
+/** Largest value of the least goal at GOGC 100. */
 @inline const MAX_MINIMUM: u64 = 1 << 37;
-/** Percent that stands for GOGC=off in the hard goal. */
+/** Percent used for GOGC=off in the hard goal. */
 @inline const OFF_PERCENT: f64 = 100000.0;
 
 /**
@@ -77,17 +83,17 @@
  */
 @unmanaged @final
 export class Pacer {
-  /** Bytes marked by the last cycle and allocated since; never less than what is really allocated. C */
+  /** Bytes marked by the last cycle plus bytes allocated since; never less than what is really allocated. C */
   heapLive: u64;
-  /** A cycle is to begin when heapLive is here or above. */
+  /** A cycle is due when heapLive is at or above this. */
   trigger: u64;
-  /** The program's credit of allocation, bytes; below 0 it owes. For one mutator; others keep their own. C */
+  /** The program's allocation credit, bytes; below 0 it is in debt. For one mutator; others keep their own. C */
   assistBytes: i64;
   assistWorkPerByte: f64;
   assistBytesPerWork: f64;
-  /** Bytes scanned by background workers that no assist has taken; may be below 0 for a moment. C */
+  /** Bytes scanned by background workers that no assist has claimed; may be below 0 for a moment. C */
   bgScanCredit: i64;
-  /** Of heapLive the bytes that would have to be scanned: no noscan objects, no tails without pointers. C */
+  /** The bytes of heapLive that would have to be scanned: without noscan objects and tails without pointers. C */
   heapScan: u64;
   /** Bytes scanned in this cycle. C */
   heapScanWork: u64;
@@ -96,9 +102,9 @@ export class Pacer {
   /** Bytes of stacks in use now, and of globals that hold pointers. C */
   maxStackScan: u64;
   globalsScan: u64;
-  /** heapLive when the running cycle began; NONE outside of cycles. */
+  /** heapLive when the current cycle began; NONE outside cycles. */
   triggered: u64;
-  /** What heapLive is meant to reach at the cycle's end, as of the last commit, noteMemory or revise. */
+  /** What heapLive should be when the cycle ends, as of the last commit, noteMemory or revise. */
   goal: u64;
   minTrigger: u64;
   maxTrigger: u64;
@@ -109,17 +115,17 @@ export class Pacer {
   lastStackScan: u64;
   /** The goal by GOGC alone; NONE when that is off. */
   percentGoal: u64;
-  /** While the sweep goes on: heapLive at the commit and some bytes, before which no cycle begins; else 0. */
+  /** While the sweep goes on: heapLive at the commit plus sweepSlack, before which no cycle begins; else 0. */
   sweepTrigger: u64;
   /** The goal when the last cycle ended. */
   lastHeapGoal: u64;
-  /** See the file's head; and the values of the last four cycles, oldest first. */
+  /** See the header; and the values of the last four cycles, oldest first. */
   consMark: f64;
   lastConsMark0: f64;
   lastConsMark1: f64;
   lastConsMark2: f64;
   lastConsMark3: f64;
-  /** k of the runway without a clock. */
+  /** k, for the runway without a clock. */
   workRatio: f64;
   /** Bytes; NONE for no limit. */
   memoryLimit: u64;
@@ -132,12 +138,12 @@ export class Pacer {
   heapMinimum: u64;
   /** Pages to sweep per byte allocated; 0 when there is nothing to sweep. */
   sweepPagesPerByte: f64;
-  /** heapLive and pages swept when that ratio was made. */
+  /** heapLive and pages swept when that ratio was computed. */
   sweepLiveBasis: u64;
   sweepPagesBasis: u64;
-  /** Bytes of allocation that the next cycle leaves to an unfinished sweep at least. */
+  /** Least bytes of allocation that the next cycle leaves for an unfinished sweep. */
   sweepSlack: u64;
-  /** What the assist ratio was made of: bytes to scan and bytes to allocate until the goal. */
+  /** What the assist ratio was computed from: bytes to scan and bytes to allocate until the goal. */
   remainingWork: f64;
   remainingHeap: f64;
   /** -1: off. */
@@ -174,7 +180,7 @@ export function largestWork(p: Pacer): u64 {
   return p.heapScan + p.maxStackScan + p.globalsScan;
 }
 
-/** Fills the PACER_SIZE bytes of `p`: GOGC 100, no limit, a heap of nothing. Ready for use. */
+/** Fills the PACER_SIZE bytes of `p`: GOGC 100, no limit, an empty heap. Ready for use. */
 export function initPacer(p: Pacer): void {
   memory.fill(changetype<usize>(p), 0, PACER_SIZE);
   p.triggered = NONE;
@@ -186,23 +192,23 @@ export function initPacer(p: Pacer): void {
   commit(p, true, 0, 0, 0, 0, 0);
 }
 
-/** heapMinimum and what hangs on it, from baseMinimum and GOGC. */
+/** Computes heapMinimum and what depends on it, from baseMinimum and GOGC. */
 function scaleMinimum(p: Pacer): void {
   const base = p.baseMinimum;
   const percent = p.gcPercent < 0 ? 100 : <u64>p.gcPercent;
   p.heapMinimum = percentOf(base, percent);
-  // A quarter of the base. Below GOGC 100 it shrinks with the square, so that the slack of an unfinished sweep ends before
-  // the natural minTrigger even of the smallest distance that such a GOGC makes.
+  // A quarter of the base. Below GOGC 100 it shrinks with the square, so that the slack of an unfinished sweep ends
+  // before the natural minTrigger, even for the smallest distance that such a GOGC makes.
   const small = min<u64>(percent, 100);
   p.sweepSlack = max<u64>(min<u64>(MIB, ((base >> 2) * small * small) / 10000), leastRoom(p));
 }
 
-/** Least distance from the begin of a cycle to its goal, and least work of an assist: 64 KiB with Go's base. */
+/** Least distance from the start of a cycle to its goal, and least work of an assist: 64 KiB with Go's base. */
 function leastRoom(p: Pacer): u64 {
   return max<u64>(1024, min<u64>(ASSIST_CHUNK, p.baseMinimum >> 6));
 }
 
-/** Sets GOGC, any negative number for off; returns the old value, -1 for off. A commit has to follow. */
+/** Sets GOGC, any negative number for off; returns the old value, -1 for off. Call commit afterwards. */
 export function setGCPercent(p: Pacer, percent: i32): i32 {
   const old = p.gcPercent;
   p.gcPercent = max<i32>(percent, -1);
@@ -210,7 +216,7 @@ export function setGCPercent(p: Pacer, percent: i32): i32 {
   return old;
 }
 
-/** Sets the limit for mappedReady, bytes, NONE for none; returns the old one. A commit has to follow. */
+/** Sets the limit for mappedReady, bytes, NONE for no limit; returns the old one. Call commit afterwards. */
 export function setMemoryLimit(p: Pacer, bytes: u64): u64 {
   const old = p.memoryLimit;
   p.memoryLimit = bytes;
@@ -218,8 +224,8 @@ export function setMemoryLimit(p: Pacer, bytes: u64): u64 {
 }
 
 /**
- * Sets the least goal at GOGC 100, bytes, up to 2^37; it scales with GOGC. The default is 4 MiB; a program that is to
- * fit into a few wasm pages takes 64 KiB or so. Returns the old base. A commit has to follow.
+ * Sets the least goal at GOGC 100, bytes, up to 2^37; it scales with GOGC. The default is 4 MiB; a program that should
+ * fit into a few wasm pages sets 64 KiB or so. Returns the old base. Call commit afterwards.
  */
 export function setHeapMinimum(p: Pacer, bytes: u64): u64 {
   const old = p.baseMinimum;
@@ -229,8 +235,8 @@ export function setHeapMinimum(p: Pacer, bytes: u64): u64 {
 }
 
 /**
- * Sets k, bytes scanned per byte allocated, for cycles that end untimed; returns the old one. Sensible: 1 to 64. Not above
- * 0: nothing changes. In force from the next endCycleUntimed and commit on.
+ * Sets k, bytes scanned per byte allocated, for cycles that end untimed; returns the old one. Sensible values are 1 to
+ * 64; a value not above 0 changes nothing. In force from the next endCycleUntimed and commit on.
  */
 export function setWorkRatio(p: Pacer, k: f64): f64 {
   const old = p.workRatio;
@@ -249,7 +255,7 @@ function limitGoal(p: Pacer): u64 {
   const taken = nonHeap + overage;
   if (taken >= limit) return marked;
   let goal = limit - taken;
-  // The headroom is for what is allocated before anybody looks; an eighth where the limit is below 8 MiB.
+  // The headroom is for what is allocated before the next check; an eighth of the limit where that is below 8 MiB.
   const headroom = max<u64>((goal / 100) * 3, min<u64>(MIB, limit >> 3));
   goal = goal < headroom || goal - headroom < headroom ? headroom : goal - headroom;
   return max<u64>(goal, marked);
@@ -257,7 +263,7 @@ function limitGoal(p: Pacer): u64 {
 
 /**
  * Least distance from `triggered` to the goal. Untimed cycles that begin late, because a large allocation has jumped
- * over the trigger, get more of it: 1/4k of the work, up to a quarter of what GOGC allows at all.
+ * over the trigger, get more: 1/4k of the work, up to a quarter of what GOGC allows at all.
  */
 function lateRoom(p: Pacer): u64 {
   const least = leastRoom(p);
@@ -266,7 +272,7 @@ function lateRoom(p: Pacer): u64 {
   return max<u64>(least, min<u64>(fair, (p.percentGoal - p.heapMarked) >> 2));
 }
 
-/** The goal in force now; below percentGoal just when the memory limit makes it. */
+/** The goal in force now; it is below percentGoal exactly when the memory limit determines it. */
 function heapGoal(p: Pacer): u64 {
   const byLimit = limitGoal(p);
   let goal = p.percentGoal;
@@ -276,12 +282,12 @@ function heapGoal(p: Pacer): u64 {
   return goal;
 }
 
-/** goal, minTrigger, maxTrigger and trigger from the fields that they hang on. */
+/** Computes goal, minTrigger, maxTrigger and trigger from the fields that they depend on. */
 function retarget(p: Pacer): void {
   const goal = heapGoal(p);
   const marked = p.heapMarked;
   p.goal = goal;
-  // An unfinished sweep has no say when the memory limit makes the goal.
+  // An unfinished sweep has no influence when the memory limit determines the goal.
   const sweep = goal < p.percentGoal ? 0 : p.sweepTrigger;
   if (marked >= goal) {
     p.minTrigger = goal;
@@ -301,11 +307,12 @@ function retarget(p: Pacer): void {
 }
 
 /**
- * The memory in use has changed: for the memory limit, nothing without one. Bytes: mappedReady, all that the program
- * has of the machine, as the limit counts it; heapFree, of that the free heap pages; heapAlloc, live and dead objects.
+ * Call when the memory in use has changed; it matters only with a memory limit. Bytes: mappedReady is all memory that
+ * the program uses, as the limit counts it; heapFree is the free heap pages of that; heapAlloc is live and dead
+ * objects.
  *
- * A wasm memory does not shrink, so that a heap once beyond its limit would stay there for ever. Where free pages are
- * never given back pass heapFree = 0 and leave them out of mappedReady: what counts then is the memory in use.
+ * A wasm memory does not shrink, so a heap that was once beyond its limit would stay there forever. Where free pages
+ * are never returned to the system, pass heapFree = 0 and leave them out of mappedReady: then the memory in use counts.
  */
 export function noteMemory(p: Pacer, mappedReady: u64, heapFree: u64, heapAlloc: u64): void {
   p.mappedReady = mappedReady;
@@ -317,7 +324,7 @@ export function noteMemory(p: Pacer, mappedReady: u64, heapFree: u64, heapAlloc:
 }
 
 /**
- * Makes goal, runway, trigger and sweep ratio anew: after resetLive, after a change of GOGC, limit or minimum, and when
+ * Recomputes goal, runway, trigger and sweep ratio: after resetLive, after a change of GOGC, limit or minimum, and when
  * the sweep is done. Memory as in noteMemory; pagesInUse: of all spans; pagesSwept: since the cycle ended.
  */
 export function commit(
@@ -347,14 +354,14 @@ export function commit(
   if (p.triggered != NONE) revise(p);
 }
 
-/** The pages left to sweep, spread evenly over the bytes left to the trigger. */
+/** Spreads the pages left to sweep evenly over the bytes left to the trigger. */
 function paceSweep(p: Pacer, pagesInUse: u64, pagesSwept: u64): void {
   const live = p.heapLive;
   if (pagesInUse <= pagesSwept) {
     p.sweepPagesPerByte = 0;
     return;
   }
-  // Be done a little earlier: 1 MiB, a quarter of short ways.
+  // Finish a little earlier: 1 MiB, or a quarter of a short distance.
   let distance = p.trigger > live ? p.trigger - live : 0;
   distance -= min<u64>(MIB, distance >> 2);
   p.sweepLiveBasis = live;
@@ -363,8 +370,8 @@ function paceSweep(p: Pacer, pagesInUse: u64, pagesSwept: u64): void {
 }
 
 /**
- * Pages that have to be swept before `spanBytes` more are allocated, 0 for none; `callerPages` of them the caller makes up
- * for itself. If the sweep finds none left: sweepFinished.
+ * Pages that must be swept before `spanBytes` more are allocated, 0 for none. The caller is about to sweep
+ * `callerPages` pages anyway. If the sweep then finds no page left, call sweepFinished.
  */
 export function sweepDebt(p: Pacer, spanBytes: u64, callerPages: u64, pagesSwept: u64): u64 {
   const ratio = p.sweepPagesPerByte;
@@ -376,12 +383,15 @@ export function sweepDebt(p: Pacer, spanBytes: u64, callerPages: u64, pagesSwept
   return due > done ? due - done : 0;
 }
 
-/** No page is left to sweep. A commit should follow soon, so that the goal loses what it had for the sweep's sake. */
+/** No page is left to sweep. Call commit soon, so that the goal no longer leaves room for the sweep. */
 export function sweepFinished(p: Pacer): void {
   p.sweepPagesPerByte = 0;
 }
 
-/** Begins a cycle: work counters, credit and debt 0, triggered = heapLive, first assist ratio. */
+/**
+ * Begins a cycle: resets work counters, credit and debt to 0, sets triggered = heapLive, computes the first assist
+ * ratio.
+ */
 export function startCycle(p: Pacer): void {
   p.heapScanWork = 0;
   p.stackScanWork = 0;
@@ -392,7 +402,10 @@ export function startCycle(p: Pacer): void {
   revise(p);
 }
 
-/** The assist ratio anew: in a cycle, after changes of heapLive, heapScan or the work counters. Outside: nothing. */
+/**
+ * Recomputes the assist ratio: call in a cycle, after changes of heapLive, heapScan or the work counters. Outside a
+ * cycle it does nothing.
+ */
 export function revise(p: Pacer): void {
   const triggered = p.triggered;
   if (triggered == NONE) return;
@@ -403,9 +416,9 @@ export function revise(p: Pacer): void {
   p.goal = heapGoal(p);
   let goal = <f64>p.goal;
   if (<f64>done > expected) {
-    // More is alive than last time. Keep the pace: room for the most there can be, up to a hard goal.
+    // More is alive than last time. Keep the pace: make room for the most there can be, up to a hard goal.
     const percent = p.gcPercent < 0 ? OFF_PERCENT : <f64>p.gcPercent;
-    // The memory limit leaves no more room than it has left; and nobody marks but those who allocate.
+    // The memory limit leaves no more room than it has left; and only the threads that allocate mark.
     const hard = p.goal < p.percentGoal ? goal : goal * (1.0 + percent / 100.0);
     const start = <f64>triggered;
     const paced = expected > 0 ? start + ((goal - start) / expected) * most : hard;
@@ -413,7 +426,7 @@ export function revise(p: Pacer): void {
     expected = most;
   }
   if (<f64>live > goal) {
-    // Behind all the same: a tenth more, and let the ratio get as high as it has to.
+    // Still behind: extend the goal by a tenth, and let the ratio rise as high as it must.
     goal *= 1.1;
     expected = most;
   }
@@ -426,22 +439,23 @@ export function revise(p: Pacer): void {
 }
 
 /**
- * Bytes to scan for a debt of `bytes`: as many as make it worth while to begin, and no more than the ratio holds for. Count
- * what was scanned, revise, and take assistCredit for it; if that leaves a debt, once more.
+ * Bytes to scan for a debt of `bytes`: enough to be worth starting, and no more than the ratio is valid for. Count what
+ * was scanned, revise, and add assistCredit for it; if a debt is left, repeat.
  */
 export function assistWork(p: Pacer, bytes: u64): u64 {
   return max<u64>(leastRoom(p), toBytes(min<f64>(p.assistWorkPerByte * <f64>bytes, p.remainingWork)));
 }
 
 /**
- * Bytes of allocation that `work` bytes scanned have paid for, by the ratio made after them. At least 1, so that a debt
- * always ends; no more than there is up to the goal, or little work ahead of its time would be a licence to pass it.
+ * Bytes of allocation that `work` bytes scanned have paid for, by the ratio computed after them. At least 1, so that a
+ * debt always ends; at most the distance to the goal, because otherwise a little work done early would allow to pass
+ * it.
  */
 export function assistCredit(p: Pacer, work: u64): i64 {
   return 1 + <i64>min<f64>(min<f64>(p.assistBytesPerWork * <f64>work, p.remainingHeap), CREDIT_MAX);
 }
 
-/** Takes up to `work` bytes from the background workers' credit; returns how many. One thread. */
+/** Claims up to `work` bytes of the background workers' credit; returns how many. One thread. */
 export function takeCredit(p: Pacer, work: u64): u64 {
   const credit = p.bgScanCredit;
   if (credit <= 0) return 0;
@@ -452,8 +466,8 @@ export function takeCredit(p: Pacer, work: u64): u64 {
 
 /**
  * Ends the marking, with a clock. `duration`: wall time of the mark phase; `assistTime`: processor time of assists;
- * `idleTime`: of marking on processors that had nothing else to do; all in one unit, whichever. procs >= 1. With no
- * duration, or a clock too coarse to see one, it is endCycleUntimed.
+ * `idleTime`: processor time of marking on otherwise idle processors; all in the same unit, whichever. procs >= 1. With
+ * duration 0, or a clock too coarse to measure one, it does the same as endCycleUntimed.
  */
 export function endCycle(p: Pacer, assistTime: f64, idleTime: f64, duration: f64, procs: u32): void {
   const time = duration * <f64>procs;
@@ -477,7 +491,7 @@ export function endCycle(p: Pacer, assistTime: f64, idleTime: f64, duration: f64
   p.lastConsMark3 = now;
 }
 
-/** Ends the marking of a program without a clock: the runway will be expected work / workRatio. See the file's head. */
+/** Ends the marking of a program without a clock: the runway will be expected work / workRatio. See the header. */
 export function endCycleUntimed(p: Pacer): void {
   p.untimed = 1;
   p.lastHeapGoal = heapGoal(p);
@@ -485,8 +499,8 @@ export function endCycleUntimed(p: Pacer): void {
 }
 
 /**
- * After the marking: what is marked is what is live. `bytesMarked`: all marked objects, those allocated during the cycle
- * included. maxStackScan and globalsScan stay. A commit has to follow.
+ * Call after the marking: exactly what is marked is live. `bytesMarked`: all marked objects, including those allocated
+ * during the cycle. maxStackScan and globalsScan stay. Call commit afterwards.
  */
 export function resetLive(p: Pacer, bytesMarked: u64): void {
   p.heapMarked = bytesMarked;
@@ -498,8 +512,8 @@ export function resetLive(p: Pacer, bytesMarked: u64): void {
 }
 
 /**
- * Whether the record says what this file promises of it between two calls: settings in their ranges, the order of goal and
- * triggers, ratios that are numbers, and a cycle's begin just when `marking`.
+ * Whether the record satisfies what this file promises between two calls: settings in their ranges, the order of goal
+ * and triggers, ratios that are numbers, and `triggered` set exactly while `marking`.
  */
 export function isOrdered(p: Pacer, marking: bool): bool {
   return (
@@ -523,7 +537,7 @@ export function isOrdered(p: Pacer, marking: bool): bool {
   );
 }
 
-/** Whether a cycle is to begin. */
+/** Whether a cycle is due. */
 @inline
 export function shouldStart(p: Pacer): bool {
   return p.heapLive >= p.trigger && p.triggered == NONE;

@@ -1,9 +1,12 @@
 /**
- * The globals of an instance, and the accessors of the records that hang on them.
+ * The globals of an instance, and accessors of the records that they point to.
  *
- * A wasm global belongs to its instance: what must be seen by all threads lies in linear memory (base/layout.ts). The
- * first global here is where that begins; 0 sends malloc and free to their slow paths. In a shared heap the second one is
- * the record of the P that this thread runs: thread-local storage for nothing. With one thread the two are one.
+ * A wasm global belongs to its instance: what all threads must see is in linear memory (base/layout.ts). The first
+ * global here is the address where that begins; 0 sends malloc and free to their slow paths. In a shared heap the
+ * second global is the record of the P that this thread runs: thread-local storage at no cost. With one thread the two
+ * are the same record.
+ *
+ * Owner: the thread, for the globals; each accessor's record says who owns its fields. Cost: a load or an addition.
  */
 
 import {
@@ -23,8 +26,8 @@ import {
 import { ARENA_SHIFT, SHARED, HOST } from "./config";
 
 /**
- * Address of the heap's record; 0 before init. Where it is known beforehand and init runs before all else, `gomalloc link`
- * makes a constant of it, and of each test for 0 nothing: init itself therefore goes by isMade.
+ * Address of the heap's record; 0 before init. Where it is known beforehand and init runs first, `gomalloc link` makes
+ * it a constant and removes each test for 0. Therefore init itself tests isMade.
  */
 export let heap: u32 = 0;
 export let isMade: bool = false;
@@ -33,7 +36,7 @@ export function setHeap(record: u32): void {
   isMade = true;
 }
 
-/** Shared heaps: address of the record of this thread's P, 0 without one. */
+/** Shared heaps: address of the record of this thread's P; 0 without a P. */
 export let local: u32 = 0;
 export function setLocal(record: u32): void {
   if (SHARED) local = record;
@@ -50,7 +53,7 @@ export function mheap(): MHeap {
   return changetype<MHeap>(<usize>heap);
 }
 
-/** The fields of MHeap that are the P's. */
+/** The record of this thread's P as an MHeap: valid for the fields that belong to a P. */
 @inline
 export function mlocal(): MHeap {
   return changetype<MHeap>(<usize>here());
@@ -62,7 +65,7 @@ export function pAt(record: u32): PRecord {
   return changetype<PRecord>(<usize>(record + HEAP_P));
 }
 
-/** Address of the record of P `id`; the heap's own for nobody. */
+/** Address of the record of P `id`; for 0, unowned, the heap's own. */
 @inline
 export function recordOf(id: u32): u32 {
   return id ? load<u32>(heap + (id << 2), HEAP_P_RECORDS) : heap;
@@ -74,7 +77,7 @@ export function ownId(): u32 {
   return SHARED ? pAt(local).id : 0;
 }
 
-/** Row at its address. */
+/** The row at an address. */
 @inline
 export function rowAt(address: u32): Row {
   return changetype<Row>(<usize>address);
@@ -85,7 +88,7 @@ export function rowAddress(row: u32): u32 {
   return here() + HEAP_ROWS + (row << ROW_SHIFT);
 }
 
-/** Number of the row at an address. */
+/** Index of the row at an address. */
 @inline
 export function rowIndex(address: u32): u32 {
   return (address - here() - HEAP_ROWS) >> ROW_SHIFT;
@@ -96,7 +99,7 @@ export function central(row: u32): MCentral {
   return centralOf(here(), row);
 }
 
-/** The lists of a row in the record of a P, or the mcentral that all share in the heap's. */
+/** The lists of a row, by its index, in the record of a P; in the heap's record, the mcentral that all Ps share. */
 @inline
 export function centralOf(record: u32, row: u32): MCentral {
   return changetype<MCentral>(<usize>(record + HEAP_CENTRAL + row * MCENTRAL_SIZE));
@@ -107,15 +110,15 @@ export function dummyGroup(): u32 {
   return here() + HEAP_DUMMY;
 }
 
-/** Slot bytes of a row, from any thread. */
+/** Slot bytes of a row, by its index; from any thread. */
 @inline
 export function slotSize(row: u32): u32 {
   return rowAt(heap + HEAP_ROWS + (row << ROW_SHIFT)).elemsize;
 }
 
 /**
- * Shared heaps, under H: the pages [page, page + npages) are on their way from one state to another. If this thread dies
- * before clearMoving they become free pages (check/recover.ts).
+ * Shared heaps, under H: the pages [page, page + npages) are changing from one state to another. If this thread dies
+ * before clearMoving, they become free pages (check/recover.ts).
  */
 @inline
 export function setMoving(page: u32, npages: u32): void {
@@ -127,7 +130,7 @@ export function clearMoving(): void {
   if (SHARED) pAt(local).moving = 0;
 }
 
-/** Shared heaps: sysEnd when this thread last made sure of the memory's size. */
+/** Shared heaps: sysEnd when this thread last refreshed the memory's size. */
 let seenEnd: u32 = 0;
 
 function refreshMemory(): void {
@@ -136,8 +139,8 @@ function refreshMemory(): void {
 }
 
 /**
- * To be called before memory.fill and memory.copy in a shared heap: V8 checks these two against a size of the memory that
- * lags behind when another thread has grown it, and memory.grow(0) brings that up to date. Loads and stores need nothing.
+ * Call before memory.fill and memory.copy in a shared heap: V8 checks these two against a memory size that lags behind
+ * when another thread has grown the memory, and memory.grow(0) refreshes it. Loads and stores need nothing.
  */
 @inline
 export function syncMemory(): void {
@@ -150,7 +153,7 @@ export function clearRow(row: Row): void {
   clearRowOf(here(), row);
 }
 
-/** The same of the mcache in the record at `record`. */
+/** The same for the mcache in the record at `record`. */
 @inline
 export function clearRowOf(record: u32, row: Row): void {
   row.group = record + HEAP_DUMMY;
@@ -158,7 +161,7 @@ export function clearRowOf(record: u32, row: Row): void {
   row.tail = 0;
 }
 
-/** Address of the HeapArena of an arena index below 1024, 0 when the heap owns nothing in it. */
+/** Address of the HeapArena of an arena index below 1024; 0 if the heap owns nothing in it. */
 @inline
 export function arenaOf(index: u32): u32 {
   return load<u32>(heap + (index << 2), HEAP_ARENA_MAP);
@@ -174,7 +177,7 @@ export function arenaIndex(address: u32): u32 {
   return address >> ARENA_SHIFT;
 }
 
-/** Drop the tiny block of the P: the next tiny object opens a new one. */
+/** Drop the tiny block of the P, so that the next tiny object opens a new one. */
 export function dropTiny(): void {
   if (!HOST) return;
   const h = mlocal();

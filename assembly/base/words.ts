@@ -1,7 +1,7 @@
 /**
  * Words that the threads of a shared heap write without a lock: atomic there, plain with one thread.
  *
- * Any thread. Cost: one access.
+ * Any thread, no lock. Cost: one access.
  */
 
 import { SHARED } from "./config";
@@ -20,7 +20,7 @@ export function setBits<T>(at: usize, bits: T): void {
   else store<T>(at, load<T>(at) | bits);
 }
 
-/** Write a word that others read without a lock: after it they see all that was written before. */
+/** Write a word that other threads read without a lock: a thread that reads it sees everything written before it. */
 @inline
 export function publish<T>(at: usize, value: T, offset: usize = 0): void {
   if (SHARED) atomic.store<T>(at + offset, value);
