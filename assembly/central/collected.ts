@@ -1,21 +1,22 @@
 /**
- * The collector's spans in a shared heap.
+ * Collected spans in a shared heap.
  *
- * malloc's spans are a P's for as long as it lives; a collected span is one only while it is in the P's mcache, as in Go.
- * All others are nobody's: those with free slots stand in the mcentral of their row, full ones in no list. So the sweeper
- * needs no P to let go of anything, and when the marking ends there are as many spans to be taken away from a P as it has rows.
+ * A span of malloc belongs to its P as long as the P lives. A collected span belongs to a P only while it is in the P's
+ * mcache, as in Go. All others are unowned: those with free slots are listed in the mcentral of their row, full ones
+ * are in no list. So the sweeper needs no P to give anything up, and when the marking ends, a P has only as many spans
+ * to evict as it has rows.
  *
- *   owner != 0   in that P's mcache, or in the hands of its thread, which sweeps or frees it
- *   unswept      mspan.sweepgen is 2 behind the heap's; nobody's for sure. A cycle's end makes all spans so by one store
+ *   owner != 0   in that P's mcache, or held by its thread, which sweeps or frees it
+ *   unswept      mspan.sweepgen is 2 behind the heap's; always unowned. One store at a cycle's end makes all spans so
  *
- * Their page records name the heap's rows whoever the owner is, so that free's fast half, which knows no gates, takes none of
- * them for its own. A free by the owner, inside of its gate, sets the slot's bit in `freed`; any other sets one in the
- * group's remote word and makes a note for all who refill rows of the collector (central/notes.ts).
+ * Their page records name the heap's rows whoever the owner is, so that free's fast half, which knows no gates, takes
+ * none of them for its own. A free by the owner, inside its gate, sets the slot's bit in `freed`; any other free sets a
+ * bit in the group's remote word and makes a note for whoever next refills a collected row (central/notes.ts).
  *
- * Law: a span with remote bits is noted, or it has an owner, which takes the bits before it gives the span up, or a thread
+ * Law: a span with remote bits is noted, or has an owner that drains the bits before it gives the span up, or a thread
  * is about to make the note.
  *
- * Inside of the gate. Lock: C; H for a span that goes back. Cost: O(groups) a span.
+ * Callers are inside the gate. Lock: C; H for a span that is freed. Cost: O(groups) a span.
  */
 
 import { evict } from "./release";
@@ -36,18 +37,18 @@ import { SWEPT_FULL, sweepSlots, account } from "./sweep";
 import { isUnswept } from "./lists";
 import { freeSpan } from "./spans";
 
-/** Listed spans that one refill goes through, and spans that it sweeps before it takes a new one. */
+/** Most listed spans that one refill tries, and most spans that it sweeps before it makes a new one. */
 @inline const TAKE_BUDGET: u32 = 100;
 @inline const SWEEP_BUDGET: u32 = 16;
-/** sweepSome: all is swept. */
+/** Result of sweepSome: everything is swept. */
 @inline export const ALL_SWEPT: u32 = 0;
 
-/** What others have freed in the span of this P's row. False: nothing. */
+/** Drain what other threads have freed in the span of this P's row. False: nothing. */
 export function takeOwnRemote(row: Row): bool {
   return SHARED && row.span != 0 && takeRemoteBits(spanAt(row.span), row.group);
 }
 
-/** A span of the P at `record`, in no row any more, becomes nobody's. False: a recovery could not have the lock. */
+/** A span of the P at `record`, in no row any more, becomes unowned. False: a recovery could not take the lock. */
 export function giveCollected(record: u32, span: MSpan): bool {
   if (!SHARED) return false;
   const row = <u32>span.row;
@@ -58,13 +59,13 @@ export function giveCollected(record: u32, span: MSpan): bool {
   return true;
 }
 
-/** The row at index `row` of the P at `record` gives its span up. The world is stopped, or it is this thread's P. */
+/** Evict the span of the row at `index` of the P at `record`. The world is stopped, or it is this thread's P. */
 export function uncacheCollected(record: u32, index: u32): void {
   const span = evict(record, rowAt(record + HEAP_ROWS + (index << ROW_SHIFT)));
   if (span != null) giveCollected(record, span);
 }
 
-/** A span of `row` with free slots for the mcache, swept; null: a new one has to be made. */
+/** A swept span of `row` with free slots for the mcache; null: the caller has to make a new one. */
 export function cacheCollected(row: u32): MSpan | null {
   if (!SHARED) return null;
   let span = takeListed(row);
@@ -88,7 +89,7 @@ function takeListed(row: u32): MSpan | null {
   return null;
 }
 
-/** A swept span in this thread's hands goes where it belongs. */
+/** List a swept span that this thread holds, or free it. */
 function settleSwept(span: MSpan): void {
   if (isEmptyUncached(span) && lock(0)) {
     freeSpan(span);
@@ -96,7 +97,10 @@ function settleSwept(span: MSpan): void {
   } else giveCollected(local, span);
 }
 
-/** Sweep some span, of any row. Its pages; ALL_SWEPT: none was left, but perhaps in the hands of others inside their gates. */
+/**
+ * Sweep some span, of any row. Returns its pages. ALL_SWEPT: none was left, except what other threads inside their
+ * gates may still be sweeping.
+ */
 export function sweepSome(): u32 {
   const g = gcState();
   if (!g.sweeping) return ALL_SWEPT;
@@ -107,11 +111,12 @@ export function sweepSome(): u32 {
     if (page == 0) {
       g.sweeping = 0;
       if (atomic.load<u32>(at, offsetof<SharedGc>("cursor")) == from) return ALL_SWEPT;
-      // See sweepAgain.
+      // The cursor was reset meanwhile: see sweepAgain.
       g.sweeping = 1;
       continue;
     }
-    // Whoever moves the cursor has the span to himself, but for refills of its row, which sweep it too.
+    // The thread that moves the cursor has the span to itself, except for refills of the span's row, which sweep it
+    // too.
     if (atomic.cmpxchg<u32>(at, from, page + 1, offsetof<SharedGc>("cursor")) != from) continue;
     const groups = pageRecord(page).groups;
     const span = spanAt(groups - MSPAN_SIZE);
@@ -121,11 +126,11 @@ export function sweepSome(): u32 {
   }
 }
 
-/** Pages; 0: it was swept by another. */
+/** Sweep a small span. Returns its pages; 0: another thread swept it. */
 function sweepSmall(span: MSpan): u32 {
   const row = <u32>span.row;
   if (!isCollected(row) || !lockSure(row)) return 0;
-  // Under the lock of its row it is sure what it is.
+  // Under the lock of its row its state is certain.
   const mine = <u32>span.row == row && span.state == SPAN_IN_USE && span.owner == 0 && isUnswept(span);
   if (mine) {
     adopt(span);
@@ -139,7 +144,7 @@ function sweepSmall(span: MSpan): u32 {
   return npages;
 }
 
-/** The large span that begins at a page, under H. */
+/** Sweep the large span that begins at a page. Takes H. Returns its pages; 0: there was none to sweep. */
 function sweepLarge(span: MSpan, page: u32): u32 {
   if (!lockSure(0)) return 0;
   let npages: u32 = 0;
@@ -160,7 +165,7 @@ function sweepLarge(span: MSpan, page: u32): u32 {
   return npages;
 }
 
-/** Begin to sweep: the heap's sweepgen has gone up. */
+/** Start a sweep: the heap's sweepgen has gone up. */
 export function startSharedSweep(): void {
   const g = gcState();
   atomic.store<u32>(changetype<usize>(sharedGc()), 0, offsetof<SharedGc>("cursor"));
@@ -170,26 +175,28 @@ export function startSharedSweep(): void {
   g.sweeping = 1;
 }
 
-/** There may be unswept spans behind the cursor: a dead thread had them. */
+/** There may be unswept spans behind the cursor, because a thread that held them has died. */
 export function sweepAgain(): void {
   atomic.store<u32>(changetype<usize>(sharedGc()), 0, offsetof<SharedGc>("cursor"));
   gcState().sweeping = 1;
 }
 
-/** Free a slot of a collected span, whoever has it. False: it is free. A thread without a P may do it too. */
+/**
+ * Free a slot of a collected span, whoever owns it. False: it is already free. A thread without a P may call it too.
+ */
 export function freeCollected(span: MSpan, slot: u32): bool {
   if (!SHARED_GC) return false;
   if (local == 0 || <u32>span.owner != pAt(local).id) return freeRemote(span, slot);
   enterSure();
   let freed: bool;
-  // The collector may have taken it away in the meantime.
+  // The collector may have evicted it in the meantime.
   if (<u32>span.owner == pAt(local).id) freed = freeOwn(span, slot);
   else freed = freeRemote(span, slot);
   leaveGate();
   return freed;
 }
 
-/** Free a slot of the span that stands in this P's row. */
+/** Free a slot of the span in this P's row. */
 function freeOwn(span: MSpan, slot: u32): bool {
   const i = slot >> 6;
   const bit = (<u64>1) << slot;
@@ -198,7 +205,7 @@ function freeOwn(span: MSpan, slot: u32): bool {
   return (remoteBits(span, i) & bit) == 0 && giveSlots(span, i, bit, cached) == 0;
 }
 
-/** Take over what was freed in nobody's collected spans: they are listed, or go back to the heap when empty. */
+/** Drain what was freed in unowned collected spans: they are listed, or freed when empty. */
 export function settleCollected(): void {
   if (!SHARED_GC || !hasNotes(collectedNotes())) return;
   beginWalk(collectedNotes());
@@ -210,8 +217,8 @@ export function settleCollected(): void {
 }
 
 /**
- * The part of settleCollected for a page that was noted. What has an owner is left to the owner. False: a recovery could not
- * have the lock.
+ * The part of settleCollected for a page that was noted. A span with an owner is left to the owner. False: a recovery
+ * could not take the lock.
  */
 function settleCollectedOn(page: u32): bool {
   const groups = pageRecord(page).groups;
@@ -224,7 +231,7 @@ function settleCollectedOn(page: u32): bool {
   }
   if (!lockSure(row)) return false;
   let empty: bool = false;
-  // Under the lock of its row it is sure what it is.
+  // Under the lock of its row its state is certain.
   if (pageRecord(page).groups == groups && <u32>span.row == row && span.state == SPAN_IN_USE) {
     unnote(page);
     if (span.owner == 0) {
@@ -239,7 +246,7 @@ function settleCollectedOn(page: u32): bool {
   return true;
 }
 
-/** Let go of all collected spans that the P at `record` has in its mcache. The world is stopped. */
+/** Evict all collected spans of the P at `record`, from row `from` on. The world is stopped. */
 export function uncacheAll(record: u32, from: u32): void {
   for (let row = from; row < NUM_ROWS; row++) uncacheCollected(record, row);
 }

@@ -1,23 +1,24 @@
 /**
- * Compaction of records: they move out of the way of long runs, and pages of records on which none is in use go back to the
- * page allocator.
+ * Compaction of records: they move out of the way of long runs, and pages on which no record is in use are returned to
+ * the page allocator.
  *
- *   spans in use       the record with its front and meta table; page records, the row and the list that name it follow
- *   arenas, summaries  the arena map and the heap's record name them
- *   dead spans         leave their lists if their page goes
+ *   spans in use       the record with its front and meta table; page records, the row and its list are updated
+ *   arenas, summaries  named by the arena map and the heap's record
+ *   dead spans         are unlinked if their page is returned
  *   the collector's    a work buffer that is kept, tables of handles and pins
  *
- * Each moves to the lowest free pages if those are lower than where it lies. Then the pages with a record in use are marked,
- * and the other pages of records become free. What lies at the heap's start stays, as does what mheap.ts takes by
- * recordSpace.
+ * Each record moves to the lowest free pages if those are lower than its own. Then the pages with a record in use are
+ * marked, and the other pages of records become free. What is at the heap's start stays, as does what
+ * central/records.ts allocates by recordSpace.
  *
- * Only where COMPACTS. Nothing moves while the collector marks: it holds addresses of records when it asks for memory.
- * Everybody else who asks for memory looks up again the records that it knew before, or holds the one that it has taken for a
- * new span (holdRecord). The caller has given back all empty spans: they are in a list that is not looked at here.
+ * Only where COMPACTS. Nothing moves during the marking, because the collector holds addresses of records when it asks
+ * for memory. All other code that asks for memory looks its records up again afterwards, or holds the record that it
+ * has allocated for a new span (holdRecord). The caller has freed all empty spans: they are in a list that is not
+ * updated here.
  *
- * Owner: the thread. Cost: O(pages + spans + dead records) and the copies. It is paid by malloc_trim and releaseAll, before
- * memory is refused, and before memory grows by half a MiB or more for one block while half of the heap is free, if pages have been
- * freed since the last time.
+ * Owner: the thread. Cost: O(pages + spans + dead records) and the copies. It runs in malloc_trim and releaseAll,
+ * before memory is refused, and before memory grows by half a MiB or more for one block while half of the heap is free,
+ * if pages have been freed since the last time.
  */
 
 import { ARENA_PAGES, GC, PAGE_SHIFT, PAGE_SIZE, COMPACTS } from "../base/config";
@@ -51,23 +52,26 @@ import {
   recordBytes,
 } from "../heap/persistent";
 
-/** Where the next record goes: room on pages of records that were taken for it. */
+/** Where the next record goes: room on pages of records that were allocated for it. */
 let to: u32 = 0;
 let end: u32 = 0;
-/** What lies below stays. */
+/** What is below this address stays. */
 let first: u32 = 0;
-/** A span record that is no span's yet, and its groups; 0: there is none. */
+/** A span record that no span has yet, and its groups; 0: there is none. */
 let held: u32 = 0;
 let heldGroups: u32 = 0;
 
-/** The record at `record`, for a span of `ngroups` groups, is in somebody's hands until heldRecord tells where it is. */
+/**
+ * The caller keeps the address of the record at `record`, for a span of `ngroups` groups, until heldRecord returns its
+ * present address.
+ */
 export function holdRecord(record: u32, ngroups: u32): void {
   if (!COMPACTS) return;
   held = record;
   heldGroups = ngroups;
 }
 
-/** Where the record at `record` that was given to holdRecord is now. */
+/** Present address of the record at `record` that was given to holdRecord. */
 export function heldRecord(record: u32): u32 {
   if (!COMPACTS) return record;
   record = held;
@@ -75,7 +79,7 @@ export function heldRecord(record: u32): u32 {
   return record;
 }
 
-/** Move records down and give back the pages that have none in use. True if any page is free now that was not. */
+/** Move records down and free the pages without a record in use. True if that freed a page. */
 export function compact(): bool {
   if (!COMPACTS || isCollecting()) return false;
   const h = mheap();
@@ -89,7 +93,7 @@ export function compact(): bool {
   for (let a = h.arenaLo; a <= h.arenaHi; a++) {
     const from = arenaOf(a);
     if (from == 0) continue;
-    // The map before the marks: they may be in this record.
+    // Update the map before the marks, which may be in this record.
     const at = lower(from, ARENA_RECORD_SIZE);
     setArena(a, at);
     mark(at, ARENA_RECORD_SIZE);
@@ -117,7 +121,7 @@ export function compact(): bool {
   return lowerTables() || some;
 }
 
-/** Move the record of `size` bytes at `from` down if there is room, and mark its pages. Its address. */
+/** Move the record of `size` bytes at `from` down if there is room, and mark its pages. Returns its address. */
 function visit(from: u32, size: u32): u32 {
   const at = lower(from, size);
   mark(at, size);
@@ -130,13 +134,13 @@ function mark(at: u32, size: u32): void {
   for (let page = at >> PAGE_SHIFT; page << PAGE_SHIFT < at + size; page++) recordAt(page).base = 1;
 }
 
-/** Move the record of `size` bytes at `from` down if there is room below. Its address. */
+/** Move the record of `size` bytes at `from` down if there is room below. Returns its address. */
 function lower(from: u32, size: u32): u32 {
   if (from < first) return from;
   if (end - to < size) {
     const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
     const page = findPages(npages);
-    // 0, for none, is not lower.
+    // Page 0 means none, and must not count as lower.
     if (page - 1 >= from >> PAGE_SHIFT) return from;
     takePages(page, npages);
     mheap().metaPages += npages;
@@ -147,12 +151,15 @@ function lower(from: u32, size: u32): u32 {
   const at = to;
   if (at >= from) return from;
   memory.copy(at, from, size);
-  // The length of a meta table is the only one that is no multiple of 16.
+  // Only the length of a meta table is not a multiple of 16.
   to = at + (GC ? (size + 15) & ~15 : size);
   return at;
 }
 
-/** Visit the span record at `old`, which has `ngroups` groups, and its meta table or, if not `whole`, drop that. Its address. */
+/**
+ * Visit the span record at `old`, which has `ngroups` groups, and its meta table; if not `whole`, drop the meta table.
+ * Returns the record's address.
+ */
 function visitRecord(old: u32, ngroups: u32, whole: bool): u32 {
   const front = frontSize(ngroups);
   const at = visit(old - front, recordBytes(ngroups));
@@ -163,7 +170,7 @@ function visitRecord(old: u32, ngroups: u32, whole: bool): u32 {
   return at + front;
 }
 
-/** Visit the record of the span that begins at `page`, and let all that names it follow. */
+/** Visit the record of the span that begins at `page`, and update everything that names it. */
 function visitSpan(span: MSpan, page: u32): void {
   const old = addressOf(span);
   const at = visitRecord(old, recordGroups(span), span.ngroups != 0);
@@ -178,7 +185,7 @@ function visitSpan(span: MSpan, page: u32): void {
   relinkSpan(spanAt(at));
 }
 
-/** Those that name a span in a list. Empty spans are in none: they have been given back. */
+/** Update the list that contains a span. Empty spans are in none: they have been freed. */
 function relinkSpan(span: MSpan): void {
   const c = changetype<usize>(central(span.row));
   const flags = span.flags;
@@ -202,7 +209,7 @@ function relinkSpan(span: MSpan): void {
   if (flags & FLAG_LISTED) relink(span, c + offsetof<MCentral>("head"), c + offsetof<MCentral>("tail"));
 }
 
-/** The neighbours of a span in its list, or the words that name its ends, name it where it is now. */
+/** Make a span's neighbours in its list, or the words that name the list's ends, point to its present address. */
 function relink(span: MSpan, head: usize, tail: usize): void {
   const at = addressOf(span);
   if (span.prev) spanAt(span.prev).next = at;
@@ -211,17 +218,17 @@ function relink(span: MSpan, head: usize, tail: usize): void {
   else if (tail) store<u32>(tail, at);
 }
 
-/** Whether the pages of the bytes `from` and `last` stay, the ends of a dead record. */
+/** Whether the pages with the bytes `from` and `last`, the ends of a dead record, stay. */
 function isMarked(from: u32, last: u32): bool {
   return from < first || (recordAt(from >> PAGE_SHIFT).base & recordAt(last >> PAGE_SHIFT).base) != 0;
 }
 
-/** What is free on pages that go: dead span records, their meta tables, the chunk. */
+/** Drop what is free on pages that are returned: dead span records, their meta tables, the chunk. */
 function dropDead(): void {
   const h = mheap();
   const cur = h.persistCur;
   if (cur >= first) {
-    // The rest of its page stays the chunk's while a record there is in use.
+    // The rest of its page stays in the chunk while a record on that page is in use.
     const pageEnd = (cur + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
     const stays = cur != pageEnd && isMarked(cur, cur);
     h.persistCur = stays ? cur : 0;
@@ -229,7 +236,7 @@ function dropDead(): void {
   }
   for (let ngroups: u32 = 0; ngroups <= MAX_GROUPS; ngroups++) {
     const front = frontSize(ngroups);
-    // A link is the first word of a span record, and of its list's head.
+    // A link is the first word of a span record; the head of its list has the same form.
     let link = heap + HEAP_FREE_SPANS + (ngroups << 2);
     for (let at = load<u32>(link); at != 0; at = load<u32>(at)) {
       const from = at - front;
@@ -245,7 +252,7 @@ function dropDead(): void {
   }
 }
 
-/** The collector's pages to lower ones. True if any was moved. */
+/** Move the collector's pages to lower ones. True if any was moved. */
 function lowerTables(): bool {
   if (!GC) return false;
   const g = gcState();
@@ -260,7 +267,9 @@ function lowerTables(): bool {
   return true;
 }
 
-/** Where the table of `bytes` bytes at `from`, in pages of its own, stands after it has been moved to the lowest place. */
+/**
+ * Move the table of `bytes` bytes at `from`, which has its own pages, to the lowest free pages. Returns its address.
+ */
 function lowerTable(from: u32, bytes: u32): u32 {
   const npages = (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
   const page = from ? findPages(npages) : 0;

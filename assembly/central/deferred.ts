@@ -1,8 +1,8 @@
 /**
- * Large spans that were freed by a thread without H: they wait, marked by FLAG_DEFERRED and a note, for the next who has it.
- * Shared heaps only.
+ * Large spans that a thread without H has freed: they wait, marked by FLAG_DEFERRED and a note, for the next thread
+ * that holds H. Shared heaps only.
  *
- * Lock: H to free them. Cost: a note.
+ * Lock: H to free them; none to defer. Cost: a note.
  */
 
 import { PAGE_SHIFT, SHARED } from "../base/config";
@@ -18,14 +18,14 @@ export function isDeferred(span: MSpan): bool {
   return SHARED && (span.flags & FLAG_DEFERRED) != 0;
 }
 
-/** Leave a large span to the next who has H. From the flag on it may go. */
+/** Leave a large span to the next holder of H. Once the flag is set the span may be freed at any time. */
 export function defer(span: MSpan): void {
   const page = span.startAddr >> PAGE_SHIFT;
   span.flags |= FLAG_DEFERRED;
   note(deferredNotes(), page);
 }
 
-/** Free the large spans that wait for H, which this thread has. */
+/** Free the large spans that wait for H. The caller holds H. */
 export function freeDeferred(): void {
   if (!SHARED || !hasNotes(deferredNotes())) return;
   beginWalk(deferredNotes());
@@ -41,7 +41,7 @@ function freeDeferredOn(page: u32): void {
   freeSpan(span);
 }
 
-/** Whether whoever has H next finds a large span that waits. For validate. */
+/** Whether the next holder of H will find a large span that waits. For validate. */
 export function isDeferredNoted(span: MSpan): bool {
   if (!SHARED) return true;
   const page = span.startAddr >> PAGE_SHIFT;

@@ -1,17 +1,17 @@
 /**
  * Fitted classes: rows of our own beside Go's 68 classes, for programs that ask for one size over and over.
  *
- * A size class may be an eighth larger than the request: 4368-byte buffers live in slots of 4864. Fine for a mixture, but
- * a program that fills half its heap with them loses a tenth of it. So a noscan class that has grown large watches the
- * sizes that come by (the slow path sees one in a window's worth); when all of a run of them are clearly smaller than the
- * class, it gets a row whose slots have just that size, and the lookup tables send such requests there. Larger ones of
- * the class go on as before. At most NUM_FITTED rows per heap; a row is never taken back.
+ * A size class may be an eighth larger than the request: 4368-byte buffers live in slots of 4864. That is fine for a
+ * mixture, but a program that fills half its heap with them loses a tenth of it. So a noscan class that has grown large
+ * watches the requested sizes (the slow path sees one per window). When all of a series of them are clearly smaller
+ * than the class, a row is made with slots of exactly that size, and the lookup tables send such requests there. Larger
+ * requests of the class are served as before. There are at most NUM_FITTED such rows per heap; a row is never removed.
  *
  * The slot arithmetic holds for them as for the classes: the reciprocal is exact while span bytes * slot bytes <= 2^32.
  *
- * Not in shared heaps: a fitted row would have to mean the same to all Ps.
+ * Not in shared heaps, because a fitted row would have to mean the same to all Ps.
  *
- * Lock: H. Cost: some instructions per slow path; a new row walks the lookup tables, once.
+ * Lock: H. Cost: some instructions per slow path; a new row is a walk of the lookup tables, once.
  */
 
 import {
@@ -30,10 +30,10 @@ import { classSlot, initRow } from "./rows";
 
 /** A class is watched from this many pages on. */
 @inline const MIN_PAGES: u32 = 8;
-/** Requests that have to agree. */
+/** Requests in a row that have to agree. */
 @inline const MIN_SEEN: u32 = 16;
 
-/** Note a request of `size` bytes that row `row` has to refill for. */
+/** Note a request of `size` bytes for which the row at index `row` is refilled. */
 @inline
 export function noteSize(row: u32, size: u32): void {
   if (SHARED) return;
@@ -43,9 +43,9 @@ export function noteSize(row: u32, size: u32): void {
 }
 
 /**
- * Called when the class of row `row` needs another span: fit a row to what was seen, if that saves at least 1/16. What
- * has a narrower class of its own waits for that to be opened (coarse.ts).
- * The span at hand is still one of the class.
+ * Called when the class of the row at index `row` needs another span: make a row for the sizes seen, if that saves at
+ * least 1/16. Sizes that have a narrower class of their own wait until that is opened (central/coarse.ts). The present
+ * request still gets a span of the class.
  */
 export function maybeFit(row: u32): void {
   if (SHARED || ASC) return;
@@ -60,12 +60,12 @@ export function maybeFit(row: u32): void {
   mheap().nextFitted = fitted + 1;
   c.fittedRow = <u8>fitted;
   initRow(fitted, row, size, fittedPages(size), 1).wider = <u16>row;
-  // Requests of the class up to `size` go to the new row.
+  // Requests of the class up to `size` now go to the new row.
   for (let i: u32 = 1; i <= min(size, SMALL_SIZE_MAX) >> 3; i++) {
     const at = heap + (i << 2);
     if (load<u32>(at, HEAP_TABLE8) == rowAddress(row)) store<u32>(at, rowAddress(fitted), HEAP_TABLE8);
   }
-  // Above, a step of 128 bytes may reach beyond `size`; tableRow goes on to the wider row then.
+  // Above that, a step of 128 bytes may reach beyond `size`; then tableRow uses the wider row.
   for (let i: u32 = 0; i <= (MAX_SMALL_SIZE - SMALL_SIZE_MAX) >> 7; i++) {
     if (SMALL_SIZE_MAX + (i << 7) >= size + 128) break;
     if (<u32>load<u8>(heap + i, HEAP_TABLE128) == row) store<u8>(heap + i, <u8>fitted, HEAP_TABLE128);

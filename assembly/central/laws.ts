@@ -1,16 +1,16 @@
 /**
- * The laws of a span and its groups as checks, made where they may break: at the end of each operation on a span. In the
- * test flavours only (CHECK); elsewhere they compile to nothing. A law that is broken traps, and brokenLaw tells its number
+ * The laws of a span and its groups as checks, made where they may break: at the end of each operation on a span. Only
+ * in the test flavours (CHECK); elsewhere they compile to nothing. A broken law traps, and brokenLaw is its number
  * (base/abinumbers.ts has them all, and validate checks them for the whole heap).
  *
- * May be asked by whoever owns the span: its P, or a thread that has it in hand. Cost: O(groups).
+ * Called by the owner of the span: its P, or a thread that holds it. Cost: O(groups).
  */
 
 import { CHECK, GC, SHARED } from "../base/config";
 import { FLAG_EMPTY, FLAG_LISTED, FULL, MSpan, SPAN_IN_USE } from "../base/layout";
 import { groupOf, isEmpty, isFull, validBits } from "./mspan";
 
-/** The law that was found broken; 0: none. */
+/** The number of the law that was found broken; 0: none. */
 export let brokenLaw: u32 = 0;
 
 @inline const LAW_SPAN: u32 = 22;
@@ -27,7 +27,9 @@ function demand(yes: bool, law: u32): void {
   unreachable();
 }
 
-/** Group `i` of a span: its words say of each slot one thing, and partialMask says whether any is free. */
+/**
+ * Check group `i` of a span: its words give each slot exactly one state, and partialMask says whether any slot is free.
+ */
 export function checkGroup(span: MSpan, i: u32): void {
   if (!CHECK) return;
   const g = groupOf(span, i);
@@ -42,7 +44,7 @@ export function checkGroup(span: MSpan, i: u32): void {
   demand(!partial || (g.allocCache | (g.freed & valid)) != 0, LAW_PARTIAL);
 }
 
-/** A small span, and all of its groups. What it is listed as fits what it has. */
+/** Check a small span and all of its groups: the list that it is in fits its slots. */
 export function checkSpan(span: MSpan): void {
   if (!CHECK) return;
   const flags = span.flags & (FLAG_LISTED | FLAG_EMPTY);

@@ -1,11 +1,13 @@
 /**
- * Where the collector finds the spans of a row: besides mcentral's partial and empty ones it needs the full.
+ * The lists in which the collector finds the spans of a row: besides mcentral's partial and empty spans it needs the
+ * full ones.
  *
  *   partial (head..tail), full (fullHead..fullTail)   swept: sweepgen is the heap's
- *   unswept                                           of before the last cycle's end: sweepgen is 2 behind
+ *   unswept                                           from before the last cycle's end: sweepgen is 2 behind
  *
- * At a cycle's end the two swept lists become the unswept one, partial spans first, and the heap's sweepgen goes up by 2:
- * no span is touched. Large spans stand in lists of their own (GcState). Only rows that the collector has take part.
+ * At a cycle's end the two swept lists become the unswept one, partial spans first, and the heap's sweepgen goes up by
+ * 2: no span is touched. Large spans have their own lists (GcState). Only collected rows take part. The sets and
+ * sweepgen are Go's.
  *
  * Owner: the P. Cost: O(1).
  */
@@ -21,7 +23,7 @@ export function sweepSets(row: u32): SweepSets {
   return changetype<SweepSets>(changetype<usize>(central(row)) + offsetof<MCentral>());
 }
 
-/** Whether a span that no mcache holds has still to be swept. */
+/** Whether a span that no mcache holds still has to be swept. */
 @inline
 export function isUnswept(span: MSpan): bool {
   if (!GC) return false;
@@ -29,7 +31,7 @@ export function isUnswept(span: MSpan): bool {
   return isCollectedSpan(span);
 }
 
-/** A collected span has left the mcache without a free slot. */
+/** List a collected span that has left the mcache without a free slot. */
 export function pushFull(span: MSpan): void {
   const c = sweepSets(span.row);
   const at = addressOf(span);
@@ -42,7 +44,7 @@ export function pushFull(span: MSpan): void {
   span.flags |= FLAG_FULL;
 }
 
-/** A full span has regained a slot. */
+/** Unlink a full span, which has regained a slot. */
 export function unlinkFull(span: MSpan): void {
   const c = sweepSets(span.row);
   const next = span.next;
@@ -54,7 +56,7 @@ export function unlinkFull(span: MSpan): void {
   span.flags &= ~FLAG_FULL;
 }
 
-/** Take a span out of its row's unswept ones. */
+/** Unlink a span from the unswept spans of its row. */
 export function unlinkUnswept(span: MSpan): void {
   const next = span.next;
   const prev = span.prev;
@@ -64,7 +66,7 @@ export function unlinkUnswept(span: MSpan): void {
   span.flags &= ~(FLAG_FULL | FLAG_LISTED);
 }
 
-/** A large span of the collector's, new or swept: FLAG_FULL tells it from malloc's. */
+/** List a collected large span, new or swept: FLAG_FULL distinguishes it from a span of malloc. */
 export function pushLarge(span: MSpan): void {
   const g = gcState();
   span.prev = 0;
@@ -74,7 +76,7 @@ export function pushLarge(span: MSpan): void {
   span.flags |= FLAG_FULL;
 }
 
-/** Take a large span of the collector's out of its list. */
+/** Unlink a collected large span. */
 export function unlinkLarge(span: MSpan): void {
   const g = gcState();
   const next = span.next;
@@ -85,7 +87,7 @@ export function unlinkLarge(span: MSpan): void {
   if (next) spanAt(next).prev = prev;
 }
 
-/** A cycle has ended: everything is unswept. Nothing was before, and no mcache holds a collected span. */
+/** A cycle has ended: everything becomes unswept. Nothing was unswept before, and no mcache holds a collected span. */
 export function switchSets(): void {
   const g = gcState();
   mheap().sweepgen += 2;

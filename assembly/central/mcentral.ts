@@ -1,19 +1,19 @@
 /**
  * mcentral: the spans of one row that have free slots and that no mcache holds.
  *
- * A span in use is in exactly one place: cached (its group stands in the row), partial (FLAG_LISTED, in the list
- * head..tail), empty (FLAG_EMPTY, retained without a live slot), or full, which is no list: nothing looks for a full
- * span but a free of one of its slots, and that finds it by its address. The collector's rows do list them, and those
- * that are unswept (central/lists.ts).
+ * A span in use is in exactly one state: cached (a row has its group), partial (FLAG_LISTED, in the list head..tail),
+ * empty (FLAG_EMPTY, retained without a live slot), or full. Full spans are in no list: only a free of one of their
+ * slots needs them, and it finds them by address. Collected rows do list their full spans, and their unswept ones
+ * (central/lists.ts).
  *
  *   partial: first in, first out. A span that has just regained a slot waits while others are used up, and has more
  *   to give when its turn comes; last in, first out would reload windows of one slot over and over.
- *   empty: last in, first out, and only while little is retained; mheap.reclaim takes them all before memory grows.
+ *   empty: last in, first out, and only while little is retained; before memory grows they are all reclaimed.
  *
- * In a shared heap these lists are the P's own, of the spans that it owns, and no lock is needed; beside them stand the
- * mcentrals of nobody's spans, which all Ps share (central/owner.ts). The collector's rows go by central/collected.ts.
+ * In a shared heap these lists are the P's own, of the spans that it owns, and need no lock. Beside them are the
+ * mcentrals of unowned spans, which all Ps share (central/owner.ts). Collected rows use central/collected.ts.
  *
- * Lock: P; H for a new span and for one that goes back. Cost: O(1); a new span costs O(its groups + pages).
+ * Owner: the P. Lock: H for a new span and for one that is freed. Cost: O(1); a new span costs O(its groups + pages).
  */
 
 import {
@@ -41,13 +41,13 @@ import { addSpan } from "./spans";
 import { allocSpan } from "./newspan";
 import { groupOf, spanAt, validBits, clearRemote } from "./mspan";
 
-/** Spans of slots up to this many bytes grow with their class, up to 1/2^LONG_SHIFT of it. */
+/** Spans with slots up to this many bytes grow with their class, up to 1/2^LONG_SHIFT of it. */
 @inline const LONG_MAX_SIZE: u32 = 2048;
 @inline const LONG_SHIFT: u32 = 4;
-/** The shortest span's tail is at most 1/2^SHORT_WASTE_SHIFT of it, or memory grows rather for a longer one. */
+/** The tail of a shortest span is at most 1/2^SHORT_WASTE_SHIFT of it; otherwise memory grows for a longer one. */
 @inline const SHORT_WASTE_SHIFT: u32 = 2;
 
-/** A span of `row` with free slots for the mcache: partial, empty, or new. Null when there is no memory. */
+/** A span of `row` with free slots for the mcache: partial, empty, or new. Null if there is no memory. */
 export function cacheSpan(row: u32): MSpan | null {
   if (isCommon(row)) {
     const span = cacheCollected(row);
@@ -80,17 +80,17 @@ export function cacheSpan(row: u32): MSpan | null {
   return growSpan(row);
 }
 
-/** Pages of the shortest span: of one slot. */
+/** Pages of the shortest span, which has one slot. */
 @inline
 function shortest(elemsize: u32): u32 {
   return (elemsize + PAGE_SIZE - 1) >> PAGE_SHIFT;
 }
 
 /**
- * Pages of the next span. Go's length holds its tail waste down, and is where a class starts from, with two exceptions.
- * A class that is hardly used would pay for a span of several large slots with one live: until it has as many slots as
- * that in spans, it gets the shortest ones. A class with few slots in a span would refill its window all the time: as it
- * grows its spans do, up to a whole group of 64 slots, but to no more than 1/16 of the class.
+ * Pages of the next span. Go's length, which keeps tail waste low, is where a class starts, with two exceptions. A
+ * class that is hardly used would pay for a span of several large slots with one of them live: until it has as many
+ * slots as that in spans, it gets the shortest spans. A class with few slots in a span would refill its window all the
+ * time: its spans grow with it, up to a whole group of 64 slots, but to no more than 1/16 of the class.
  */
 function spanPages(c: MCentral, elemsize: u32): u32 {
   const full = <u32>c.npages;
@@ -105,8 +105,8 @@ function spanPages(c: MCentral, elemsize: u32): u32 {
 }
 
 /**
- * mcentral.grow: a new span, all of its groups full of free slots. Where free pages lie apart it is a shortest one before
- * memory grows, if that wastes little; and when there is no memory for more.
+ * mcentral.grow: a new span, all of its groups full of free slots. It is a shortest span if only short runs of pages
+ * are free and that wastes little, before memory grows; and if there is no memory for a longer one.
  */
 function growSpan(row: u32): MSpan | null {
   const c = isCommon(row) ? centralOf(heap, row) : central(row);
@@ -114,7 +114,7 @@ function growSpan(row: u32): MSpan | null {
   let npages = spanPages(c, elemsize);
   const short = shortest(elemsize);
   const fits = ((short << PAGE_SHIFT) % elemsize) << SHORT_WASTE_SHIFT <= short << PAGE_SHIFT;
-  // A tiny block is not freed by hand: its page records refuse every address.
+  // A tiny block is not freed by hand, so its page records refuse every address.
   const magic = row == ROW_TINY ? 0 : c.divMagic;
   if (!lock(0)) return null;
   let span = allocSpan(row, npages, magic, fits && npages > short ? short : 0);
@@ -140,17 +140,17 @@ function growSpan(row: u32): MSpan | null {
     clearMark(span, i);
     clearRemote(span, i);
   }
-  // From here on it is the P's.
+  // From here on the P owns it.
   clearMoving();
   unlock(0);
   return span;
 }
 
-/** One of nobody's spans of `row` for this P, with free slots; null when there is none. */
+/** An unowned span of `row` with free slots, which becomes this P's; null if there is none. */
 export function takeShared(row: u32): MSpan | null {
   if (!SHARED) return null;
   if (pAt(heap).remote != 0) settleNobodys();
-  // A look without the lock: whoever misses a span that comes this moment makes a new one.
+  // Read without the lock: a thread that misses a span that is listed at this moment makes a new one.
   if (centralOf(heap, row).head == 0 || !lock(row)) return null;
   const span = adoptFirst(row);
   unlock(row);

@@ -1,6 +1,8 @@
 /**
- * mspan: what can be said of a span from its record alone. The record and the groups behind it are drawn in
- * base/layout.ts. Pure reads, O(groups) at most; whoever owns the span may ask.
+ * mspan: what a span's record says without further lookups. The record and the groups behind it are drawn in
+ * base/layout.ts.
+ *
+ * Owner: whoever owns the span may read; the few writers say what they need. Cost: O(groups) at most.
  */
 
 import { PAGE_SHIFT, SHARED } from "../base/config";
@@ -29,7 +31,7 @@ export function metaWord(span: MSpan): u32 {
   return addressOf(span) - frontSize(span.ngroups);
 }
 
-/** Meta table of a small span (gc/typebits.ts), or the type of a large one; 0 when it has none. */
+/** Meta table of a small span (gc/typebits.ts), or the type of a large one; 0 if it has none. */
 @inline
 export function metaOf(span: MSpan): u32 {
   return load<u32>(metaWord(span));
@@ -41,13 +43,13 @@ export function groupOf(span: MSpan, i: u32): Group {
   return groupAt(addressOf(span) + MSPAN_SIZE + (i << GROUP_SHIFT));
 }
 
-/** Index of the group at an address in its span. */
+/** Index, in its span, of the group at an address. */
 @inline
 export function groupIndex(span: MSpan, group: u32): u32 {
   return (group - addressOf(span) - MSPAN_SIZE) >> GROUP_SHIFT;
 }
 
-/** The slots that group `i` has: all ones but in the last group. */
+/** The slots that group `i` has: all ones except in the last group. */
 @inline
 export function validBits(span: MSpan, i: u32): u64 {
   const slots = <u32>span.nelems - (i << 6);
@@ -55,8 +57,8 @@ export function validBits(span: MSpan, i: u32): u64 {
 }
 
 /**
- * Shared heaps: if all slots of group `i`, which no mcache holds, are in freed, make them its window. All ones would look
- * full to others, who then could not see that they free a slot twice.
+ * Shared heaps: if all slots of group `i`, which no mcache holds, are in freed, make them its window. With all ones it
+ * would look full to other threads, which then could not detect a double free.
  */
 @inline
 export function reopenFree(span: MSpan, i: u32): void {
@@ -69,15 +71,15 @@ export function reopenFree(span: MSpan, i: u32): void {
   span.dirtyMask = <u16>((<u32>span.dirtyMask) | (1 << i));
 }
 
-/** The record that a span's P has; the heap's with one thread, and for what is nobody's. */
+/** The record of a span's P; the heap's with one thread, and for unowned spans. */
 @inline
 export function ownerRecord(span: MSpan): u32 {
   return SHARED ? recordOf(span.owner) : heap;
 }
 
 /**
- * Slots `bits` of group `i` come back; `cached`: the mcache has the group. It brings a full group back to its span. Nothing
- * happens to those of them that were free already, which it returns.
+ * Free the slots `bits` of group `i`; `cached`: the mcache has the group. A group that was full returns to its span.
+ * Returns those of `bits` that were already free; nothing happens to them.
  */
 export function giveSlots(span: MSpan, i: u32, bits: u64, cached: bool): u64 {
   const g = groupOf(span, i);
@@ -100,38 +102,38 @@ function isCached(span: MSpan, group: u32): bool {
   return rowAt(ownerRecord(span) + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT)).group == group;
 }
 
-/** Whether group `i` is full and out of the mcache: then its words say nothing of its slots. */
+/** Whether group `i` is full and not in the mcache: then its words do not describe its slots. */
 export function isFull(span: MSpan, i: u32): bool {
   const group = addressOf(span) + MSPAN_SIZE + (i << GROUP_SHIFT);
   return (((<u32>span.partialMask) >> i) & 1) == 0 && !isCached(span, group);
 }
 
-/** Shared heaps: address of what others write of group `i`. */
+/** Shared heaps: address of the word that other threads write for group `i`. */
 @inline
 export function remoteOf(span: MSpan, i: u32): u32 {
   return addressOf(span) + MSPAN_SIZE + ((<u32>span.ngroups + i) << GROUP_SHIFT);
 }
 
-/** A new span's group `i` has none. */
+/** Clear the remote word of group `i` of a new span. */
 @inline
 export function clearRemote(span: MSpan, i: u32): void {
   if (SHARED) store<u64>(remoteOf(span, i), 0);
 }
 
-/** Slots of group `i` that other Ps have freed and the owner has not had back yet. */
+/** Slots of group `i` that other Ps have freed and the owner has not drained yet. */
 @inline
 export function remoteBits(span: MSpan, i: u32): u64 {
   return SHARED ? atomic.load<u64>(remoteOf(span, i)) : 0;
 }
 
-/** The live slots of group `i`; a slot that another P has freed is one until the owner takes it over. */
+/** The live slots of group `i`; a slot that another P has freed stays live until the owner drains it. */
 export function liveBits(span: MSpan, i: u32): u64 {
   if (isFull(span, i)) return validBits(span, i);
   const g = groupOf(span, i);
   return ~(g.allocCache | g.freed);
 }
 
-/** Slots of a small span that nobody has freed. */
+/** Count of the slots of a small span that are not freed. */
 export function usedSlots(span: MSpan): u32 {
   let n: u32 = 0;
   for (let i: u32 = 0; i < span.ngroups; i++) n += <u32>popcnt(liveBits(span, i) & ~remoteBits(span, i));
@@ -142,19 +144,19 @@ export function usedSlots(span: MSpan): u32 {
 export function isEmpty(span: MSpan): bool {
   for (let i: u32 = 0; i < span.ngroups; i++) {
     if (liveBits(span, i) != 0) return false;
-    // Nor does it go before a slot that was freed twice is counted.
+    // A span is not freed before a slot that was freed twice has been counted.
     if (remoteBits(span, i) != 0) return false;
   }
   return true;
 }
 
-/** Bytes that a block of the span has. */
+/** Bytes of a block in the span. */
 @inline
 export function blockSize(span: MSpan): u32 {
   return span.ngroups ? slotSize(span.row) : span.npages << PAGE_SHIFT;
 }
 
-/** isEmpty for a span that no mcache holds: a glance at partialMask answers most. */
+/** isEmpty for a span that no mcache holds: partialMask alone answers most cases. */
 export function isEmptyUncached(span: MSpan): bool {
   return <u32>span.partialMask == <u32>lowBits(span.ngroups) && isEmpty(span);
 }

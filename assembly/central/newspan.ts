@@ -17,7 +17,7 @@ import { initSpan, setLarge } from "./spans";
 import { allocRun } from "./reclaim";
 import { refillPersistent } from "./records";
 
-/** A span record from its list, the persistent chunk, or a fresh page for the chunk; 0 when there is no memory. */
+/** A span record from its list, the persistent chunk, or a fresh page for the chunk; 0 if there is no memory. */
 function spanRecord(ngroups: u32): u32 {
   const record = spanRecordAlloc(ngroups);
   if (record || !refillPersistent()) return record;
@@ -25,8 +25,8 @@ function spanRecord(ngroups: u32): u32 {
 }
 
 /**
- * A small span for `row`: record, pages, page records; groups are the caller's to set up. flags has NEEDZERO unless all
- * of its pages read as zero. Null when there is no memory, or with `short` as allocRun has it.
+ * A small span for `row`: record, pages, page records; the caller sets up the groups. flags has NEEDZERO unless all of
+ * its pages read as zero. Null if there is no memory, or if `short` makes allocRun return 0.
  */
 export function allocSpan(row: u32, npages: u32, divMagic: u32, short: u32): MSpan | null {
   const nelems = (npages << PAGE_SHIFT) / rowAt(rowAddress(row)).elemsize;
@@ -57,11 +57,12 @@ export function allocSpan(row: u32, npages: u32, divMagic: u32, short: u32): MSp
   return span;
 }
 
-/** Enter the row in a new span's page record, last. */
+/** Write the row into a new span's page record, last. */
 @inline
 function nameRow(r: PageRecord, row: u32): void {
   if (SHARED_GC && isCollected(row)) {
-    // All entered as nobody's: no free takes them for a P's own (central/collected.ts). Atomic, for a marker that looks here.
+    // All are entered as unowned, so that no free takes them for a P's own (central/collected.ts). Atomic, because a
+    // marker may read it.
     atomic.store<u32>(changetype<usize>(r), heap + HEAP_ROWS + (row << ROW_SHIFT), offsetof<PageRecord>("row"));
   } else {
     r.row = rowAddress(row);
@@ -70,7 +71,7 @@ function nameRow(r: PageRecord, row: u32): void {
 
 /**
  * A large span of `npages` pages, at a multiple of `alignPages` pages (a power of two). With `zero` it reads as zero.
- * Null when there is no memory.
+ * Null if there is no memory.
  */
 export function allocLargeSpan(npages: u32, alignPages: u32, zero: bool, spanclass: u8): MSpan | null {
   let record = spanRecord(0);
@@ -101,9 +102,9 @@ export function allocLargeSpan(npages: u32, alignPages: u32, zero: bool, spancla
 }
 
 /**
- * The meta table at a record's front (gc/typebits.ts), if there is one, says of all slots that any word may be a pointer. In
- * a shared heap a marker may look at a slot before its type is written, also for ever if the writer dies: what it finds
- * must not be the pointer bits that an earlier span of this record had there.
+ * Reset the meta table at a record's front (gc/typebits.ts), if there is one, so that any word of any slot may be a
+ * pointer. In a shared heap a marker may scan a slot before its type is written, or forever if the writer dies: it must
+ * not find the pointer bits of an earlier span with this record.
  */
 export function clearMeta(span: MSpan): void {
   const table = metaOf(span);

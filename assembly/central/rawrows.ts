@@ -1,6 +1,8 @@
 /**
- * Sizes of the rows of heap.alloc in AssemblyScript programs: multiples of 16 up to 128 bytes, then four to each doubling up to
- * 32 KiB, so that the row of a size is found by arithmetic, without a table.
+ * Sizes of the rows of heap.alloc in AssemblyScript programs: multiples of 16 up to 128 bytes, then four to each
+ * doubling up to 32 KiB, so that the row of a size is found by arithmetic, without a table.
+ *
+ * Pure functions; any thread. Cost: O(1).
  */
 
 import { RAW_ROWS } from "../base/config";
@@ -10,14 +12,14 @@ import { initRow } from "./rows";
 /** Rows of multiples of 16: up to 128 bytes. */
 @inline const STEPS: u32 = 8;
 
-/** Slot bytes of row `row`, 1..RAW_ROWS. */
+/** Slot bytes of the row at index `row`, 1..RAW_ROWS. */
 function rawSize(row: u32): u32 {
   if (row <= STEPS) return row << 4;
   const i = row - STEPS - 1;
   return (5 + (i & 3)) << (5 + (i >> 2));
 }
 
-/** Row of a block of 1..32768 bytes. */
+/** Index of the row for a block of 1..32768 bytes. */
 @inline
 export function rawRow(size: u32): u32 {
   const last = size - 1;

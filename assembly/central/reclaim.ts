@@ -1,8 +1,9 @@
 /**
- * A run of pages, whatever it takes, and the only place that decides to grow.
+ * A run of pages, by every means, and the only place that decides to grow.
  *
- * allocRun is the ladder of the page level: page cache of the P, tree, then what can be reclaimed (retained empty spans, the
- * page cache's rest, pages of records), then memory.grow. Records of the allocator's own come out of such runs too.
+ * allocRun tries, in this order: the P's page cache, the tree, then what can be reclaimed (retained empty spans, the
+ * rest of the page cache, pages of records), then memory.grow. The allocator's own records are allocated from such runs
+ * too.
  *
  * Lock: H. Cost: O(log heap) for a run; O(rows + spans freed) for a reclaim.
  */
@@ -22,13 +23,13 @@ import { freeSpan } from "./spans";
 import { freeDeferred } from "./deferred";
 
 /**
- * A run of `npages` pages, allocated; page index, 0 when there is no memory. Also when memory would have to grow and a
- * run of `short` pages is free: 0 if the caller has no use for that. lastScav tells how many of the pages read as zero;
- * with `zero` all of them do.
+ * A run of `npages` pages, allocated. Returns the page index; 0 if there is no memory, or if memory would have to grow
+ * while a run of `short` pages is free (`short` 0: the caller cannot use a shorter run). lastScav is how many of the
+ * pages read as zero; with `zero` all of them do.
  */
 export function allocRun(npages: u32, zero: bool, short: u32 = 0): u32 {
   const h = mlocal();
-  // What the page cache has may be dirty.
+  // Pages in the page cache may be dirty.
   if (npages < PAGE_CACHE_MAX && !zero) {
     let page = pageCacheAlloc(npages);
     if (page == 0 && h.pcCache == 0 && pageCacheRefill()) {
@@ -39,7 +40,8 @@ export function allocRun(npages: u32, zero: bool, short: u32 = 0): u32 {
     }
     if (page != 0) return page;
   } else if (h.retainedPages > (SHARED ? mheap().inUsePages >> RECLAIM_WORTH_SHIFT : 0)) {
-    // Long runs: empty spans all over the heap would part what could be whole. In a shared heap others wait for H.
+    // Long runs: empty spans all over the heap would split what could be one run. In a shared heap other threads wait
+    // for H.
     giveBack();
   }
   const page = allocTree(npages, zero);
@@ -47,9 +49,9 @@ export function allocRun(npages: u32, zero: bool, short: u32 = 0): u32 {
 }
 
 /**
- * A reclaim takes what may be wanted again at once. Before memory grows: only after as many pages for spans as the least
- * growth brings, and 1/64 of the heap's; or while the heap is small, where it costs little. In one of few pages it would
- * take one class's only span for the next, and back.
+ * A reclaim frees what may be wanted again at once. Before memory grows it is done only after spans have been given as
+ * many pages as the least growth brings, and 1/64 of the heap's; or while the heap is small, where it costs little. In
+ * a tiny heap it would free the only span of one class for the next class, and back.
  */
 @inline const RECLAIM_TINY_PAGES: u32 = 48;
 
@@ -59,23 +61,23 @@ export function allocRun(npages: u32, zero: bool, short: u32 = 0): u32 {
 
 @inline const RECLAIM_SHIFT: u32 = 6;
 
-/** In a shared heap, before a long run: when they are an eighth of what is in use. */
+/** In a shared heap, before a long run: reclaim if retained pages are at least an eighth of the pages in use. */
 @inline const RECLAIM_WORTH_SHIFT: u32 = 3;
 
-/** Whether the heap is small, but not tiny: 384 KiB to 4 MiB in spans. */
+/** Whether the heap is small but not tiny: 384 KiB to 4 MiB in spans. */
 export function isSmall(): bool {
   return mheap().inUsePages - RECLAIM_TINY_PAGES < RECLAIM_SMALL_PAGES - RECLAIM_TINY_PAGES;
 }
 
-/** Whether it is time for a reclaim, before memory grows. */
+/** Whether a reclaim is due before memory grows. */
 @inline
 function isDue(): bool {
   return isSmall() || mlocal().sinceReclaim >= RECLAIM_MIN_PAGES + (mheap().inUsePages >> RECLAIM_SHIFT);
 }
 
 /**
- * After the tree had no such run: have back the page cache's rest, and empty spans unless that was just done, then grow.
- * From the soft limit on they are had back each time.
+ * No free run: flush the page cache, reclaim empty spans (unless just done), then grow. At or above the soft limit
+ * reclaim every time.
  */
 function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
   const h = mheap();
@@ -90,35 +92,38 @@ function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
     if (page) return page;
   }
   if (short != 0 && findPages(short) != 0) return 0;
-  // Again when more came than was asked for, and its records parted it from the free pages that were counted in.
+  // Repeat if more memory came than was asked for, and its records separated it from the free pages that were counted
+  // in.
   while (grow(npages)) {
     const page = allocTree(npages, zero);
     if (page) return page;
   }
-  // The last resort, however short ago it was tried.
+  // The last resort, however recently it was tried.
   return giveBackAll() ? allocTree(npages, zero) : 0;
 }
 
 /**
- * Pages of a run that is worth a compaction before memory grows, if as many have been freed since the last one and half of
- * the heap is free. In a fuller one records would move into holes that the next long run is to have.
+ * A run of at least this many pages is worth a compaction before memory grows, if as many have been freed since the
+ * last one and half of the heap is free. In a fuller heap records would move into holes that the next long run needs.
  */
 @inline const LONG_RUN: u32 = 64;
 
-/** Whether a compaction is to be tried before memory grows for `npages` pages. */
+/** Whether to try a compaction before memory grows for `npages` pages. */
 @inline
 function isCompactionDue(npages: u32): bool {
   const h = mheap();
   return COMPACTS && npages >= LONG_RUN && h.freedPages >= npages && h.inUsePages << 1 <= h.grownPages;
 }
 
-/** giveBack, and the pages of records that can be had by compaction. True if that was any page. */
+/** giveBack, then free the pages of records that a compaction empties. True if that freed any page. */
 export function giveBackAll(): bool {
   const some = giveBack();
   return compact() || some;
 }
 
-/** All that is held without a live slot back to the tree: spans and the page cache's rest. True if that was any page. */
+/**
+ * Free everything that is held without a live slot: spans and the rest of the page cache. True if that freed any page.
+ */
 export function giveBack(): bool {
   mlocal().sinceReclaim = 0;
   freeDeferred();
@@ -129,7 +134,7 @@ export function giveBack(): bool {
 /** Free the spans of the mcache that have no live slot; pages freed. O(rows). */
 function reclaimCached(): u32 {
   let pages: u32 = 0;
-  // Those of the collector's are touched inside of the gate only.
+  // Collected rows are touched only inside the gate.
   for (let row: u32 = 1; row < NUM_ROWS && !isCommon(row); row++) {
     const r = rowAt(rowAddress(row));
     if (r.span == 0) continue;

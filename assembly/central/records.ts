@@ -16,8 +16,8 @@ import { allocRun } from "./reclaim";
 @inline const MAX_RECORD_PAGES: u32 = 16;
 
 /**
- * `size` bytes (at most a page) for a record that is never given back, 16-aligned; 0 when there is no memory. Where records
- * move these lie apart from the others.
+ * `size` bytes (at most a page) for a record that is never freed, 16-aligned; 0 if there is no memory. Where records
+ * move, these are kept apart from the others.
  */
 export function recordSpace(size: u32): u32 {
   if (!COMPACTS) return movingSpace(size);
@@ -34,14 +34,14 @@ export function recordSpace(size: u32): u32 {
   return at;
 }
 
-/** `size` bytes (at most a page) for a meta table, which goes with its span's record; 0 when there is no memory. */
+/** `size` bytes (at most a page) for a meta table, which moves with its span's record; 0 if there is no memory. */
 function movingSpace(size: u32): u32 {
   const at = persistentAlloc(size);
   if (at || !refillPersistent()) return at;
   return persistentAlloc(size);
 }
 
-/** recordSpace, or with `moves` movingSpace, for who does not hold H. */
+/** recordSpace, or with `moves` movingSpace, for callers that do not hold H. */
 export function newRecord(size: u32, moves: bool): u32 {
   if (!lock(0)) return 0;
   const at = moves ? movingSpace(size) : recordSpace(size);
@@ -49,11 +49,11 @@ export function newRecord(size: u32, moves: bool): u32 {
   return at;
 }
 
-/** `npages` pages for a table of the collector's: page index, 0 when there is no memory. Without H. */
+/** `npages` pages for a table of the collector: page index, 0 if there is no memory. The caller does not hold H. */
 export function allocTable(npages: u32): u32 {
   if (!lock(0)) return 0;
   const page = allocRun(npages, false);
-  // First they stop moving: a death in between loses them, the other way round they would count twice.
+  // First they stop moving: a death in between then loses them; in the other order they would be counted twice.
   clearMoving();
   if (page) {
     mheap().metaPages += npages;
@@ -63,7 +63,7 @@ export function allocTable(npages: u32): u32 {
   return page;
 }
 
-/** The way back. Who cannot have H loses the pages. */
+/** Free the pages of a table. If H is not available the pages are lost. */
 export function freeTable(page: u32, npages: u32): void {
   if (!lock(0)) return;
   mheap().metaPages -= npages;
@@ -73,8 +73,8 @@ export function freeTable(page: u32, npages: u32): void {
 }
 
 /**
- * Fresh pages for the persistent chunk: in clusters of 1/128 of the heap, up to 16. Single pages of records all over the
- * heap would part long runs while a span of each is in use.
+ * Fresh pages for the persistent chunk: in clusters of 1/128 of the heap, up to 16. Single pages of records all over
+ * the heap would split long runs while a span of each is in use.
  */
 export function refillPersistent(): bool {
   let npages = min(max(mheap().inUsePages >> 7, 1), MAX_RECORD_PAGES);

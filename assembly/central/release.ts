@@ -1,8 +1,8 @@
 /**
- * What becomes of a span that leaves the mcache, or that regains a slot outside of it: listed as partial, retained without a
- * live slot, or free pages again.
+ * What happens to a span that leaves the mcache, or that regains a slot outside it: it is listed as partial, retained
+ * without a live slot, or freed.
  *
- * Lock: P; H for a span that goes back. Cost: O(groups).
+ * Owner: the P. Lock: H for a span that is freed. Cost: O(groups).
  */
 
 import { checkSpan } from "./laws";
@@ -16,18 +16,19 @@ import { addressOf, isEmptyUncached, spanAt, groupAt, groupIndex, reopenFree } f
 import { pushFull, unlinkFull, pushPartial, unlinkPartial } from "./lists";
 import { freeSpan } from "./spans";
 
-/** Pages of empty spans that are retained whatever the heap's size; in a shared heap by each P, for the way costs H. */
+/** Pages of empty spans that are always retained; in a shared heap by each P, because freeing one costs H. */
 @inline const RETAIN_MIN_PAGES: u32 = SHARED ? 64 : 16;
 
 /**
- * And beyond: with one thread a quarter of the heap, for who frees all and begins again; they are had back before memory
- * grows. In a shared heap an eighth of the P's own pages, for no other P can have them back.
+ * And beyond that: with one thread a quarter of the heap, for programs that free everything and begin again; they are
+ * reclaimed before memory grows. In a shared heap an eighth of the P's own pages, because no other P can reclaim them.
  */
 @inline const RETAIN_SHIFT: u32 = SHARED ? 3 : 2;
 
 /**
- * Take the group and the span out of a row of the mcache in the record at `record`: the span, in no list; null if the row had
- * none. A full group must not be the row's when it is marked: in a row, all ones mean that all slots are free.
+ * Take the group and the span out of a row of the mcache in the record at `record`. Returns the span, in no list; null
+ * if the row had none. A full group must leave the row before it is marked full: in a row, all ones mean that all slots
+ * are free.
  */
 export function evict(record: u32, row: Row): MSpan | null {
   if (row.span == 0) return null;
@@ -45,7 +46,7 @@ export function evict(record: u32, row: Row): MSpan | null {
   return span;
 }
 
-/** uncacheSpan: a span that leaves the mcache, its group's bit in partialMask set if it has free slots. */
+/** uncacheSpan: for a span that leaves the mcache, its group's bit in partialMask set if the group has free slots. */
 export function uncacheSpan(span: MSpan): void {
   if (span.partialMask == 0) {
     if (hasSweepSets(span.row)) pushFull(span);
@@ -56,13 +57,13 @@ export function uncacheSpan(span: MSpan): void {
   else pushPartial(c, span);
 }
 
-/** A span without a live slot, in no list: kept for its row while little is kept, else back to the heap. */
+/** A span without a live slot, in no list: retain it for its row while little is retained, else free it. */
 export function retainOrFree(c: MCentral, span: MSpan): void {
   if (isCollected(span.row)) clearMarks(span);
   const h = mlocal();
   const retained = h.retainedPages + span.npages;
   const pages = SHARED ? pAt(local).ownedPages : h.grownPages;
-  // Who cannot have the lock keeps the span.
+  // If the lock is not available the span is retained.
   if (retained <= RETAIN_MIN_PAGES + (pages >> RETAIN_SHIFT) || !lockSoon(0)) {
     h.retainedPages = retained;
     span.next = c.empty;
@@ -74,7 +75,7 @@ export function retainOrFree(c: MCentral, span: MSpan): void {
   }
 }
 
-/** A span outside of the mcache has regained a slot; `maybeEmpty` when a group of it has no live slot any more. */
+/** A span outside the mcache has regained a slot; `maybeEmpty`: one of its groups has no live slot any more. */
 export function release(span: MSpan, maybeEmpty: bool): void {
   const c = central(span.row);
   if (hasSweepSets(span.row) && span.flags & FLAG_FULL) unlinkFull(span);

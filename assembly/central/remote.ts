@@ -1,20 +1,20 @@
 /**
  * Remote free: a block freed by a thread whose P does not own its span.
  *
- *   free   sets the slot's bit in a word beside the group by one atomic OR; no lock. The first bit of a group also makes a
- *          note of the span for its owner (central/notes.ts).
- *   owner  walks its notes at the next refill or free of its own, and takes over each word's bits: the slots become freed
- *          ones of its own, then the bits are cleared.
+ *   free   sets the slot's bit in a word beside the group by one atomic OR; no lock. The first bit of a group also
+ *          makes a note of the span for its owner (central/notes.ts).
+ *   owner  walks its notes at its next refill or slow free, and drains each word: the slots become freed slots of its
+ *          own, then the bits are cleared.
  *
- * A span may change hands while a free is under way: its former owner finds the note and passes it on (the notes in the
- * heap's own record are for nobody's spans). So an idle P can have some of others, until it is taken or flushed.
+ * A span may change owner while a free is in progress: its former owner finds the note and passes it on (the notes in
+ * the heap's own record are for unowned spans). So an idle P can have undrained slots, until it is acquired or flushed.
  *
- * A slot is live until it has been taken over, so no span goes before that.
+ * Law: a slot is live until it has been drained, so no span is freed before that.
  *
- * A double free is seen at once if the slot is free, or its bit is set; the owner looks at its notes before it frees. If
- * the owner and another free a block in the same moment, it is seen when the bits are taken (lateDoubleFrees).
+ * A double free is detected at once if the slot is free or its bit is set; the owner drains its notes before it frees.
+ * If the owner and another thread free a block at the same moment, it is detected by the drain (lateDoubleFrees).
  *
- * Lock: none, but H and C for nobody's spans. Cost: one atomic operation; for the first slot of a group, a note.
+ * Lock: none, except H and C for unowned spans. Cost: one atomic operation; for the first slot of a group, a note.
  */
 
 import { PAGE_SHIFT, SHARED } from "../base/config";
@@ -29,7 +29,7 @@ import { adopt, listShared } from "./owner";
 import { release } from "./release";
 import { freeSpan } from "./spans";
 
-/** Whether slot `bit` of the group, whose span is another's, is live as far as one can see from here. */
+/** Whether slot `bit` of a group in another owner's span is live, as far as this thread can see. */
 @inline
 function looksLive(g: Group, bit: u64): bool {
   const at = changetype<usize>(g);
@@ -37,13 +37,13 @@ function looksLive(g: Group, bit: u64): bool {
   return freed == FULL || ((atomic.load<u64>(at) | freed) & bit) == 0;
 }
 
-/** Free a slot of a span that another P owns, or nobody. False: it is free already. */
+/** Free a slot of a span that is unowned or belongs to another P. False: it is already free. */
 export function freeRemote(span: MSpan, slot: u32): bool {
   if (!SHARED) return false;
   const i = slot >> 6;
   const bit: u64 = (<u64>1) << slot;
   if (!looksLive(groupOf(span, i), bit)) return false;
-  // From the OR on the span may go, with all that is said of it.
+  // From the OR on, the span and everything in its record may be freed.
   const page = span.startAddr >> PAGE_SHIFT;
   const row = <u32>span.row;
   const owner = <u32>span.owner;
@@ -57,7 +57,10 @@ export function freeRemote(span: MSpan, slot: u32): bool {
   return true;
 }
 
-/** Take over what others have freed in a span of this P's, or under C in nobody's; `cached`: the group in the mcache. */
+/**
+ * Drain what other threads have freed in a span of this P, or under C in an unowned one; `cached`: the group in the
+ * mcache.
+ */
 export function takeRemoteBits(span: MSpan, cached: u32): bool {
   const p = pAt(local);
   let some = false;
@@ -67,9 +70,9 @@ export function takeRemoteBits(span: MSpan, cached: u32): bool {
     p.groupsTaken += 1;
     some = true;
     do {
-      // Given before they are cleared: a thread that dies in between loses none. See forgetGiven.
+      // Freed before the bits are cleared: a thread that dies in between loses none. See forgetGiven.
       p.lateDoubleFrees += popcnt(giveSlots(span, i, bits, <u32>changetype<usize>(groupOf(span, i)) == cached));
-      // No note is made of those that have come in the meantime.
+      // Bits that have been set meanwhile have no note of their own, so they are drained too.
       bits = atomic.and<u64>(remoteOf(span, i), ~bits) & ~bits;
     } while (bits != 0);
   }
@@ -77,8 +80,8 @@ export function takeRemoteBits(span: MSpan, cached: u32): bool {
 }
 
 /**
- * Who was taking over what others have freed in group `i`, with the slots `free` by now, has died: it does not have to be
- * done twice. How many slots that were.
+ * A thread that was draining group `i`, of which the slots `free` are free by now, has died: clear the bits of slots
+ * that it has already freed. Returns how many.
  */
 export function forgetGiven(span: MSpan, i: u32, free: u64): u32 {
   const given = remoteBits(span, i) & free;
@@ -86,13 +89,13 @@ export function forgetGiven(span: MSpan, i: u32, free: u64): u32 {
   return <u32>popcnt(given);
 }
 
-/** Whether others have freed slots of this P, if the thread has one. A look only. */
+/** Whether other threads have freed slots of this P, if the thread has one. Only a look. */
 @inline
 export function hasRemote(): bool {
   return SHARED && local != 0 && hasNotes(notesAt(local));
 }
 
-/** The owner takes over what others have freed. */
+/** Drain what other threads have freed in this P's spans. */
 export function takeRemote(): void {
   if (!SHARED) return;
   beginWalk(notesAt(local));
@@ -112,15 +115,15 @@ function takeOn(page: u32): void {
   if (takeRemoteBits(span, row.group) && row.span != addressOf(span)) release(span, true);
 }
 
-/** Take over what was freed in nobody's spans: they are listed in their mcentrals, or go back to the heap when empty. */
+/** Drain what was freed in unowned spans: they are listed in their mcentrals, or freed when empty. */
 export function settleNobodys(): void {
   settle(heap);
 }
 
-/** The same for the notes in the record at `record`, whose spans are nobody's by now. */
+/** The same for the notes in the record at `record`, whose spans are unowned by now. */
 export function settle(record: u32): void {
   const notes = notesAt(record);
-  // H comes before C, and an empty span goes back to the heap.
+  // H comes before C, and an empty span is freed under H.
   if (!hasNotes(notes) || !lock(0)) return;
   beginWalk(notes);
   for (let page = nextNoted(); page != 0; page = nextNoted()) {
@@ -131,7 +134,7 @@ export function settle(record: u32): void {
   unlock(0);
 }
 
-/** The part of settle for a page that was noted. Under H. False: the lock of its row was not to be had. */
+/** The part of settle for a page that was noted. Under H. False: the lock of its row was not available. */
 function settleOn(page: u32): bool {
   const groups = pageRecord(page).groups;
   const span = spanAt(groups - MSPAN_SIZE);

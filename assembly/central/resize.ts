@@ -1,13 +1,13 @@
 /**
- * Spans that become longer or shorter where they stand: what realloc tries before it moves a block.
+ * Spans that become longer or shorter in place: what realloc tries before it moves a block.
  *
- * A large span lets go of pages at its end, or takes the free ones behind it. A small span of one slot, as those of most
- * classes from 8 KiB up are, is as good as a large one and becomes one as it grows: a buffer that is doubled again and
- * again is not copied, and leaves no trail of holes that are too short for what it becomes. Where pages behind are not
- * free, and no live block has the first of them, empty spans and the page cache's rest are had back: what has just stood
- * next to this one is often among them. The last block of the heap grows into new memory, unless there is a hole for it.
+ * A large span frees pages at its end, or takes the free ones behind it. A small span of one slot, like those of most
+ * classes from 8 KiB up, can be treated as a large one and becomes one as it grows: a buffer that is doubled again and
+ * again is not copied, and leaves no trail of holes that are too short for what it becomes. If the pages behind are not
+ * free, and no live block has the first of them, empty spans and the page cache are reclaimed: a span that was just
+ * beside this one is often among them. The last block of the heap grows into new memory, unless there is a hole for it.
  *
- * Lock: H. Cost: O(log heap), O(rows) when the pages behind are not free at once.
+ * Lock: H. Cost: O(log heap); O(rows) if the pages behind are not already free.
  */
 
 import { PAGE_SHIFT, SHARED } from "../base/config";
@@ -23,23 +23,23 @@ import { addressOf, isEmpty } from "./mspan";
 import { findPages, freePages, freePagesBefore, pagesFree, takePages } from "../heap/pagealloc";
 import { memoryEnd } from "../heap/sys";
 
-/** Whether the page belongs to a span with a live slot: then nothing that is had back makes it free. */
+/** Whether the page belongs to a span with a live slot: then no reclaim makes it free. */
 function isLiveAt(page: u32): bool {
   const span = spanOf(page << PAGE_SHIFT);
   return span != null && (span.ngroups == 0 || !isEmpty(span));
 }
 
 /**
- * Make a large span `npages` pages long where it stands: give pages at its end back, or take the free ones behind it,
- * growing the memory when it is the last block and no run of npages is free. False when others are in the way, there is
- * such a run, or there is no memory; then nothing of it has changed.
+ * Make a large span `npages` pages long in place: free pages at its end, or take the free ones behind it. Memory grows
+ * if it is the last block and no run of npages is free. False, with the span unchanged, if other spans are in the way,
+ * there is such a run, or there is no memory.
  */
 export function resizeLargeSpan(span: MSpan, npages: u32): bool {
   const h = mheap();
   const old = span.npages;
   const end = (span.startAddr >> PAGE_SHIFT) + old;
   if (npages < old) {
-    // The span lets go of them before they are free.
+    // The span gives them up before they are free.
     setMoving(end - (old - npages), old - npages);
     span.npages = npages;
     freePages(end - (old - npages), old - npages);
@@ -50,10 +50,10 @@ export function resizeLargeSpan(span: MSpan, npages: u32): bool {
     if (!pagesFree(end, more)) {
       if (!isLiveAt(end)) giveBack();
       if (!pagesFree(end, more)) {
-        // At the end of memory the block can go on into a new region.
+        // At the end of memory the block can continue into a new region.
         const last = h.sysEnd >> PAGE_SHIFT;
         if (memoryEnd() != h.sysEnd || freePagesBefore(last) != last - end) return false;
-        // Rather a hole elsewhere than more memory.
+        // A hole elsewhere is better than more memory.
         if (findPages(npages)) return false;
         if (!grow(more) || !pagesFree(end, more)) return false;
       }
@@ -68,9 +68,9 @@ export function resizeLargeSpan(span: MSpan, npages: u32): bool {
 }
 
 /**
- * Make a small span of one slot, which is live, a large one of `npages` pages, more than it has, where it stands. False,
- * and nothing has changed, when it has more slots, or what is behind it is not to be had. In a shared heap, where others
- * may look at its records in the same moment, never.
+ * Make a small span of one slot, which is live, a large span of `npages` pages, more than it has, in place. False, with
+ * nothing changed, if it has more slots or the pages behind it are not available. Always false in a shared heap, where
+ * other threads may read its records at the same moment.
  */
 export function widenSpan(span: MSpan, npages: u32): bool {
   const old = span.npages;

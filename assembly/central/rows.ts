@@ -1,5 +1,5 @@
 /**
- * What a row and the mcentral behind it are told once: the size of their slots and what follows from it.
+ * What a row and the mcentral behind it are given once: the size of their slots and what follows from it.
  *
  * Lock: H. Cost: a division.
  */
@@ -14,7 +14,10 @@ export function reciprocal(size: u32): u32 {
   return 0xffffffff / size + 1;
 }
 
-/** Slots of `size` bytes in spans of at most `npages` pages. The rest of both records is as it was: zero at first. */
+/**
+ * Set up the row at index `row` for slots of `size` bytes in spans of at most `npages` pages. All other fields of both
+ * records stay as they were: zero at first.
+ */
 export function initRow(row: u32, sizeclass: u32, size: u32, npages: u32, noscan: u32): MCentral {
   rowAt(rowAddress(row)).elemsize = size;
   const c = central(row);

@@ -1,8 +1,10 @@
 /**
- * Spans as the page records, the inUse bits and the counts know them: what makes pages a span, and what makes them free again.
+ * Spans as the page records, the inUse bits and the counts know them: what makes pages a span, and what makes them free
+ * again.
  *
- * Law: every page of a small span has its record, a large span its first page. Lock: H, or the span's owner where it says so.
- * Cost: 16 bytes of stores per page of a small span.
+ * Law: every page of a small span has its record; only the first page of a large span has one.
+ *
+ * Lock: H, or the span's owner where a function says so. Cost: 16 bytes of stores per page of a small span.
  */
 
 import { noteFreed } from "../heap/mheap";
@@ -34,7 +36,7 @@ export function initSpan(span: MSpan, page: u32, npages: u32, row: u32): void {
   mlocal().sinceReclaim += npages;
 }
 
-/** The span at `page` is a large one. */
+/** Make the span at `page` a large one. */
 export function setLarge(span: MSpan, page: u32, spanclass: u8): void {
   span.row = 0;
   span.ngroups = 0;
@@ -46,14 +48,17 @@ export function setLarge(span: MSpan, page: u32, spanclass: u8): void {
   r.row = 0;
 }
 
-/** A span of `npages` pages that is to go: its page records, and its part in its row's counts. */
+/** Undo what names a span of `npages` pages that is to be freed: its page records, and its part in its row's counts. */
 export function unsetSpan(span: MSpan, page: u32, npages: u32): void {
   const records: u32 = span.ngroups == 0 ? 1 : npages;
   for (let i: u32 = 0; i < records; i++) clearRecord(page + i);
   if (span.row) dropSpan(ownerRecord(span), span, npages);
 }
 
-/** Give a span's pages back to the tree and its record to the list. No live slot, in no list, cached nowhere. */
+/**
+ * Return a span's pages to the tree and its record to the list. It has no live slot, is in no list, and no row holds
+ * it.
+ */
 export function freeSpan(span: MSpan): void {
   const page = span.startAddr >> PAGE_SHIFT;
   const npages = span.npages;
@@ -69,7 +74,7 @@ export function freeSpan(span: MSpan): void {
   clearMoving();
 }
 
-/** A small span of `npages` pages is no longer one of those that the record at `record` counts: under C if it is the heap's. */
+/** The record at `record` no longer counts a small span of `npages` pages. Under C if it is the heap's record. */
 export function dropSpan(record: u32, span: MSpan, npages: u32): void {
   const c = centralOf(record, span.row);
   c.nspans -= 1;
@@ -77,7 +82,7 @@ export function dropSpan(record: u32, span: MSpan, npages: u32): void {
   countOwned(record, span, -npages);
 }
 
-/** The other way round. */
+/** The record at `record` counts a small span from now on. */
 export function addSpan(record: u32, span: MSpan): void {
   const c = centralOf(record, span.row);
   c.nspans += 1;
@@ -86,8 +91,8 @@ export function addSpan(record: u32, span: MSpan): void {
 }
 
 /**
- * `npages` pages more are the P's at `record`. Those of spans that all Ps share, which it has for a moment only, are not
- * counted; in the heap's own record the sum means nothing.
+ * The P at `record` owns `npages` more pages. Spans that all Ps share are not counted, because a P has them only for a
+ * moment; in the heap's own record the sum means nothing.
  */
 @inline
 function countOwned(record: u32, span: MSpan, npages: u32): void {

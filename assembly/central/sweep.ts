@@ -1,12 +1,13 @@
 /**
- * Sweeping: the mark bits of a span become what is live of it.
+ * Sweeping: the mark bits of a span determine what is live in it.
  *
  *   live' = live & marked        in one pass over its groups, and the mark words are zero again
  *
  * A span is swept before anything else is done to it: by the refill that wants its slots, by a free into it, by the
- * allocation that pays for pages to come, by the host in its spare time. What is full goes to the full spans of its row,
- * what has free slots to the partial ones, and a span without a live slot goes mcentral's way for these. A slot that was
- * free before stays free though it is marked: windows that are loaded during the marking are marked whole.
+ * allocation that pays for pages to come, by the host in its spare time. Full spans go to the full spans of their row,
+ * spans with free slots to the partial ones, and spans without a live slot are retained or freed as in mcentral. A slot
+ * that was free before stays free even if it is marked: windows that are loaded during the marking are marked as a
+ * whole.
  *
  * Owner: the P. Cost: O(groups) a span.
  */
@@ -23,27 +24,28 @@ import { isUnswept, pushFull, pushLarge, sweepSets, unlinkLarge, unlinkUnswept, 
 import { retainOrFree } from "./release";
 import { freeSpan } from "./spans";
 
-/** What a swept span has. */
+/** What a swept span contains. */
 @inline export const SWEPT_EMPTY: u32 = 0;
 @inline export const SWEPT_PARTIAL: u32 = 1;
 @inline export const SWEPT_FULL: u32 = 2;
-/** A finalizer has collected, and the span is swept, or gone: it is where it belongs. */
+/** A finalizer has collected: the span is already swept and listed, or freed. */
 @inline const SWEPT_ELSEWHERE: u32 = 3;
 
-/** Unswept spans that one refill goes through before it takes a new one: Go's bound of what it may cost. */
+/** Most unswept spans that one refill tries before it makes a new one: Go's bound on its cost. */
 @inline const SPAN_BUDGET: u32 = 100;
 
 /**
- * AssemblyScript: the shadow stack pointer at which the program's __finalize was called, plus 1; 0: it does not run. If it
- * aborts nobody resets this: it counts no more when the stack is shorter, after so many refills, and for __collect.
+ * AssemblyScript: the shadow stack pointer at which the program's __finalize was called, plus 1; 0: it is not running.
+ * If it aborts, nothing resets this: it no longer counts when the stack is shorter, after PATIENCE refills, and for
+ * __collect.
  */
 let finalizing: u32 = 0;
 let patience: u32 = 0;
 @inline const PATIENCE: u32 = 100;
 
 /**
- * Whether a refill comes out of a finalizer: it takes a new span then and leaves the sweep alone, so that finalizers do not
- * nest without end.
+ * Whether a refill comes from a finalizer: then it takes a new span and does not sweep, so that finalizers do not nest
+ * without end.
  */
 export function isFinalizing(): bool {
   if (!FINALIZE || finalizing == 0) return false;
@@ -55,13 +57,13 @@ export function isFinalizing(): bool {
   return true;
 }
 
-/** Somebody asks for a whole cycle: it is done, out of a finalizer too. */
+/** The program asks for a whole cycle: it is done, even if a finalizer asks. */
 @inline
 export function leaveFinalizer(): void {
   finalizing = 0;
 }
 
-/** Tell the program that the object in the slot at `slot` is gone. Its bytes are as they were. */
+/** Tell the program that the object in the slot at `slot` is dead. Its bytes are unchanged. */
 export function finalize(slot: u32): void {
   if (FINALIZE) {
     const outer = finalizing;
@@ -73,9 +75,9 @@ export function finalize(slot: u32): void {
 }
 
 /**
- * Finalize the dead of a small span that is unswept and in its list. Each is free before its finalizer runs, which is called
- * once even if it aborts. A finalizer that collects may have swept the span itself, and worse: so that is looked at each time.
- * False: the span is not unswept any more, or gone.
+ * Finalize the dead objects of a small span that is unswept and in its list. Each is freed before its finalizer runs,
+ * so that this is called once even if it aborts. A finalizer that collects may have swept the span itself, or freed it,
+ * so that is checked each time. False: the span is not unswept any more, or was freed.
  */
 function finalizeDead(span: MSpan): bool {
   if (!FINALIZE) return true;
@@ -95,7 +97,7 @@ function finalizeDead(span: MSpan): bool {
   return span.state == SPAN_IN_USE && isUnswept(span);
 }
 
-/** Sweep a small span that is unswept, and take it out of that list: it is in none then. */
+/** Unlink a small unswept span and sweep it: it is in no list then. */
 function sweepUnlisted(span: MSpan): u32 {
   if (!finalizeDead(span)) return SWEPT_ELSEWHERE;
   unlinkUnswept(span);
@@ -103,9 +105,9 @@ function sweepUnlisted(span: MSpan): u32 {
 }
 
 /**
- * Sweep an unswept small span in this thread's hands: what is left of it. If a thread of a shared heap dies in between, what
- * was done can be done again: marks are cleared when sweepgen says that they are not needed, and a group's words never say
- * less than is live. A group of which all slots are kept has the words of a full one.
+ * Sweep an unswept small span that this thread holds. Returns what it contains. If a thread of a shared heap dies in
+ * between, the work can be repeated: marks are cleared only after sweepgen says that they are not needed, and a group's
+ * words never say that a live slot is free. A group of which all slots are kept has the words of a full one.
  */
 export function sweepSlots(span: MSpan): u32 {
   const was = <u32>span.partialMask;
@@ -137,7 +139,7 @@ export function sweepSlots(span: MSpan): u32 {
   return partial ? SWEPT_PARTIAL : SWEPT_FULL;
 }
 
-/** `pages` pages have been swept, and `dead` objects of `bytes` bytes were found there. */
+/** Count `pages` swept pages, and `dead` objects of `bytes` bytes that were found there. */
 export function account(pages: u32, dead: u32, bytes: u64): void {
   const g = changetype<usize>(gcState());
   addWord<u32>(g, pages, offsetof<GcState>("pagesSwept"));
@@ -145,12 +147,14 @@ export function account(pages: u32, dead: u32, bytes: u64): void {
   addWord<u64>(g, bytes, offsetof<GcState>("freedBytes"));
 }
 
-/** A slot of a span is about to be freed by hand: sweep it first if that is due. False: the span is empty, or gone. */
+/**
+ * A slot of a span is about to be freed by hand: sweep the span first if due. False: the span is empty, or was freed.
+ */
 export function sweepBefore(span: MSpan): bool {
   return SHARED || !isUnswept(span) || sweepSpan(span) != SWEPT_EMPTY;
 }
 
-/** Sweep an unswept span and put it where it belongs. What is left of it; SWEPT_EMPTY: it may be gone. */
+/** Sweep an unswept span and list it, retain it or free it. Returns what it contains; SWEPT_EMPTY: it may be freed. */
 export function sweepSpan(span: MSpan): u32 {
   if (span.ngroups == 0) return sweepLarge(span);
   const state = sweepUnlisted(span);
@@ -171,7 +175,7 @@ function sweepLarge(span: MSpan): u32 {
   }
   account(span.npages, 1, (<u64>span.npages) << PAGE_SHIFT);
   count(STAT_LARGE_FREES);
-  // In no list any more: nobody finds it while its finalizer runs. If that aborts, its pages are lost.
+  // It is in no list any more: nothing finds it while its finalizer runs. If that aborts, its pages are lost.
   finalize(span.startAddr);
   freeSpan(span);
   return SWEPT_EMPTY;
@@ -191,7 +195,7 @@ export function takeUnswept(row: u32): MSpan | null {
   return null;
 }
 
-/** Sweep some span. Its pages; 0: all spans are swept. */
+/** Sweep some span. Returns its pages; 0: all spans are swept. */
 export function sweepOne(): u32 {
   const g = gcState();
   if (!g.sweeping) return 0;
@@ -209,7 +213,7 @@ export function sweepOne(): u32 {
   return npages;
 }
 
-/** Begin to sweep: the sets have been switched. */
+/** Start a sweep: the sets have been switched. */
 export function startSweep(): void {
   const g = gcState();
   g.sweeping = 1;
@@ -219,7 +223,10 @@ export function startSweep(): void {
   g.freedBytes = 0;
 }
 
-/** Page reclaimer: sweep until `npages` pages have come free, or all spans are swept. For a request that long. */
+/**
+ * Page reclaimer, as in Go: sweep until `npages` pages have become free, or all spans are swept. For a request that
+ * long.
+ */
 export function reclaimPages(npages: u32): void {
   const h = mheap();
   const before = h.inUsePages;
@@ -227,7 +234,7 @@ export function reclaimPages(npages: u32): void {
   while (before - min(h.inUsePages, before) < npages && sweepOne() != 0) {}
 }
 
-/** Sweep all that is left. */
+/** Sweep everything that is left. */
 export function finishSweep(): void {
   while (sweepOne()) {}
 }

@@ -1,6 +1,6 @@
 /**
- * A span whose P was at work on it when its thread died, or whose P is being emptied: its groups' words made to say what is
- * free, out of all lists and rows. In a shared heap.
+ * Repair of a span whose thread died while its P worked on it, or whose P is being flushed: its groups' words are made
+ * to say what is free, and it leaves all lists and rows. Shared heaps only.
  *
  * Lock: H, or the world is stopped. Cost: O(groups) a span.
  */
@@ -23,7 +23,10 @@ export function spanOnPage(page: u32): MSpan {
   return changetype<MSpan>(<usize>(pageRecord(page).groups - MSPAN_SIZE));
 }
 
-/** Make the words of a span's groups say what is free, whatever its P was doing with it; out of all lists and rows. */
+/**
+ * Make the words of a span's groups say what is free, whatever its P was doing with it, and take it out of all lists
+ * and rows.
+ */
 export function tidySpan(span: MSpan, record: u32): void {
   const row = rowAt(record + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT));
   const cached: u32 = row.span == addressOf(span) ? row.group : 0;
@@ -33,12 +36,12 @@ export function tidySpan(span: MSpan, record: u32): void {
     const valid = validBits(span, i);
     const mine = <u32>changetype<usize>(g) == cached;
     const known = mine || ((<u32>span.partialMask) >> i) & 1;
-    // A full group, or one with a single slot whose first free was under way.
+    // A full group, or one with a single slot whose first free was in progress.
     const full = !known && g.allocCache == 0 && g.freed == FULL;
     const back = full ? 0 : g.freed & valid;
     const free = (g.allocCache & valid) | back;
     if (mine) countReturned(record, row);
-    // A full group must not be the row's when it is marked: in a row, all ones mean all free.
+    // A full group must leave the row before it is marked full: in a row, all ones mean that all slots are free.
     if (free == 0 && mine) clearRowOf(record, row);
     g.allocCache = free;
     g.freed = free ? ~valid : FULL;
@@ -53,8 +56,8 @@ export function tidySpan(span: MSpan, record: u32): void {
 }
 
 /**
- * The mcaches of all Ps were being emptied when the thread that did it died: spans that have left their row are nobody's now,
- * and a row that was half empty is. With the world stopped.
+ * The thread that was emptying the mcaches of all Ps has died: spans that have left their row become unowned, and a row
+ * that was half empty is emptied. The world is stopped.
  */
 export function emptyOrphans(): void {
   for (let id: u32 = 1; id <= MAX_PS; id++) {
