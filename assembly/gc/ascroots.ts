@@ -1,25 +1,28 @@
 /**
- * Roots that only AssemblyScript programs have, and what of them is scanned a second time when a cycle ends.
+ * Roots that only AssemblyScript programs have, and which of them are scanned a second time when a cycle ends.
  *
- *   static objects   below __heap_base in the compiler's own layout; the heap has no mark bits for them
+ *   static objects   below __heap_base, in the compiler's own layout; the heap has no mark bits for them
  *   shadow stack     from __stack_pointer up to __heap_base
- *   sort buffers     where Array#sort keeps elements that its array has lost for a while
+ *   sort buffers     where Array#sort keeps elements that are temporarily not in the array
  *
- * A static object's header has two words that nothing else uses: at -16 the number of the last pass that has seen it, at
- * -12 the next one of the list of all that were ever seen.
+ * A static object's header has two words that nothing else uses. At -16: the number of the last pass that saw the
+ * object. At -12: the next object in the list of all static objects ever seen.
  *
- * Three kinds of stores have no barrier: a host stores references into what it has pinned, and into static objects; and
- * Array#sort moves elements about while its comparator allocates. Such an object may have been scanned before the store.
- * So each look at the end of a cycle makes these objects white or queues them again: the pinned ones, the static ones
- * unless they are arrays whose elements have moved to the heap, and the arrays on the shadow stack. Of the latter the short
- * ones, which are sorted in place; all of them while a sort has a buffer.
+ * Three kinds of stores have no barrier. A host stores references into pinned objects and into static objects, and
+ * Array#sort moves elements while its comparator allocates. Such an object may have been scanned before the store.
+ * Therefore each look at the roots at the end of a cycle makes these objects white or queues them again:
  *
- * A sort buffer is known by what util/sort of the standard library does: __alloc of two tables of runs, of which the first
- * is then filled with ones, and right behind it __alloc of a word for each element. It is scanned conservatively, for it may
- * be one of numbers.
+ *   - the pinned objects
+ *   - the static objects, except arrays whose elements have moved to the heap
+ *   - the arrays on the shadow stack: the short ones, which are sorted in place, and all of them while a sort has a
+ *     buffer
  *
- * Owner: the one thread. Cost of a look: O(stack + pins + bytes of the objects named above), nothing that grows with the
- * heap. There are at most MAX_LOOKS in a cycle, as a rule one.
+ * A sort buffer is recognised by what util/sort of the standard library does. It calls __alloc for two tables of runs
+ * and fills the first with ones. Its next call of __alloc has one word for each element. The buffer is scanned
+ * conservatively, because it may hold numbers.
+ *
+ * Owner: the one thread. Cost of a look: O(stack + pins + bytes of the objects named above); it does not grow with the
+ * heap. A cycle has at most MAX_LOOKS looks, usually one.
  */
 
 import { FLAG_FULL, MSpan } from "../base/layout";
@@ -45,11 +48,11 @@ import { hasLittle, isLittleObject, visitLittle } from "./littleblocks";
 @inline const STATIC_HEADER: u32 = 20;
 
 /**
- * What the compiler writes at -16 of the arrays that template literals are put together in: nobody is to look there, for
- * between two uses they hold what is dead. Passes are counted from there on.
+ * The compiler writes this at -16 of the arrays that assemble template literals. They are not scanned, because between
+ * two uses they hold dead references. Passes are counted from this number.
  */
 @inline export const TRANSPARENT: u32 = 3;
-/** End of the list of static objects, and in no list. */
+/** End of the list of static objects; and the link of an object in no list. */
 @inline const LAST: u32 = 1;
 @inline const UNLISTED: u32 = 0;
 let statics: u32 = LAST;
@@ -58,11 +61,14 @@ let statics: u32 = LAST;
 @inline const SORT_IN_PLACE: u32 = 48;
 /** Bytes behind a sort buffer, for its link. */
 @inline const SORT_LINK: u32 = 8;
-/** What an unused run is in the tables of runs. */
+/** An unused entry in the tables of runs. */
 @inline const NO_RUN: u32 = 0xffffffff;
-/** The buffer of the sort that began last: its address, and above it its size. It is linked to that of the sort before. */
+/**
+ * The buffer of the latest sort: its address, with its size in the upper half. It links to the buffer of the sort
+ * before.
+ */
 let sorts: u64 = 0;
-/** The block that __alloc gave out last, 0 when it was freed, and its size. */
+/** The block that __alloc returned last, 0 after it was freed, and its size. */
 let lastBlock: u32 = 0;
 let lastSize: u32 = 0;
 
@@ -73,19 +79,19 @@ function sizeOf(p: u32): u32 {
 
 // Marking
 
-/** Mark the object at `p`, a static one too, and queue it if it has not been seen. */
+/** Mark the object at `p`, which may be static, and queue it unless it was seen before. */
 export function visit(p: u32): void {
   if (p >= <u32>__heap_base) shade(p);
   else visitStatic(p);
 }
 
-/** visit in whichever heap the program has. */
+/** visit, in the kind of heap that the program has. */
 function visitRoot(p: u32): void {
   if (hasLittle()) visitLittle(p);
   else visit(p);
 }
 
-/** A static object is queued before it counts as seen: what finds no room in the queue is reached by the next pass. */
+/** A static object is queued before it counts as seen. If the queue has no room the next pass reaches it again. */
 function visitStatic(p: u32): void {
   if (isPointerFree(load<u32>(p - 8))) return;
   const g = gcState();
@@ -102,7 +108,7 @@ function visitStatic(p: u32): void {
   g.overflow |= before;
 }
 
-/** Shade the shadow stack and what sorts keep in their buffers. */
+/** Shade the shadow stack and the elements in sort buffers. */
 export function shadeStack(): void {
   for (let at = <u32>__stack_pointer; at < <u32>__heap_base; at += 4) {
     const p = load<u32>(at);
@@ -116,7 +122,7 @@ export function shadeStack(): void {
   }
 }
 
-/** Whether a word that may be anything is the address of an object. */
+/** Whether an arbitrary word is the address of an object. */
 function isReference(p: u32): bool {
   if (p == 0 || (p & 7) != 0) return false;
   if (p < <u32>__heap_base) return isStatic(p);
@@ -129,7 +135,7 @@ function isReference(p: u32): bool {
   return offset % size == 0 && isLive(span, offset / size);
 }
 
-/** Whether the compiler has laid out an object at `p`, by its header. */
+/** Whether the compiler laid out an object at `p`, judged by its header. */
 function isStatic(p: u32): bool {
   if ((p & 15) != 0 || p < STATIC_HEADER || p > <u32>__data_end || load<u32>(p - 8) >= load<u32>(__rtti_base))
     return false;
@@ -141,9 +147,9 @@ function slotSize(span: MSpan): u32 {
   return rowAt(rowAddress(span.row)).elemsize;
 }
 
-// Looking again
+// Scanning again
 
-/** Make the object at `p` white if it holds references, or a static one not seen. The caller visits it again. */
+/** Make the object at `p` white if it holds references; a static one becomes unseen. The caller visits it again. */
 export function unmark(p: u32): void {
   if (p < <u32>__heap_base) {
     if (!isPointerFree(load<u32>(p - 8)) && load<u32>(p - 16) != TRANSPARENT) store<u32>(p - 16, 0);
@@ -166,7 +172,7 @@ export function unmark(p: u32): void {
   gcState().bytesMarked -= size;
 }
 
-/** Bytes of the references in the array at `p`; 0: it is no array of references. */
+/** Bytes of the references in the array at `p`; 0 if it is not an array of references. */
 function arrayBytes(p: u32): u32 {
   const info = typeinfo(load<u32>(p - 8));
   if ((info & VALUE_MANAGED) == 0) return 0;
@@ -175,8 +181,8 @@ function arrayBytes(p: u32): u32 {
 }
 
 /**
- * A look at the roots begins: what may hold references that no barrier has seen is to be scanned once more. It is white
- * until the roots are shaded, or queued. Bytes that this is about.
+ * Start a look at the roots: prepare everything that may hold references which no barrier saw for another scan. Heap
+ * objects become white until the roots are shaded; static objects are queued. Returns the bytes of these objects.
  */
 export function unmarkRoots(): u64 {
   let bytes: u64 = 0;
@@ -204,7 +210,10 @@ export function unmarkRoots(): u64 {
   return bytes;
 }
 
-/** The pins of the object at `p` are gone while marking goes on: what its owner has stored there meanwhile is to be seen. */
+/**
+ * The object at `p` lost its last pin during marking. Scan it again, because its owner may have stored into it without
+ * a barrier.
+ */
 export function unpinned(p: u32): void {
   unmark(p);
   visit(p);
@@ -212,7 +221,7 @@ export function unpinned(p: u32): void {
 
 // Sorts
 
-/** Bytes that a block of `size` bytes has to be longer, when __alloc is asked for it: some if it is a sort's buffer. */
+/** Extra bytes that __alloc must add to a block of `size` bytes: room for the link if it is a sort buffer, else 0. */
 export function sortExtra(size: u32): u32 {
   if (size <= SORT_IN_PLACE << 2 || (size & 3) != 0 || lastBlock == 0) return 0;
   const runs: u32 = 33 - <u32>clz(size >> 2);
@@ -221,7 +230,7 @@ export function sortExtra(size: u32): u32 {
   return SORT_LINK;
 }
 
-/** __alloc has made a block of `size` bytes and `extra`, which sortExtra has said. */
+/** __alloc allocated a block of `size` bytes plus the `extra` that sortExtra returned. */
 export function blockTaken(p: u32, size: u32, extra: u32): void {
   lastBlock = p;
   lastSize = size;
@@ -238,7 +247,7 @@ export function blockGiven(p: u32): void {
   else if (sorts) unlinkSort(p);
 }
 
-/** Sorts end in the reverse order, but for one whose comparator was aborted. */
+/** Sorts end in reverse order, unless a comparator aborted. */
 function unlinkSort(p: u32): void {
   for (let sort = sorts; sort != 0; sort = load<u64>(linkOf(sort))) {
     const next = load<u64>(linkOf(sort));
@@ -246,7 +255,7 @@ function unlinkSort(p: u32): void {
   }
 }
 
-/** Where a sort buffer's link is: the address and the size of the buffer before it. */
+/** Where a sort buffer keeps the address and the size of the buffer before it. */
 @inline
 function linkOf(sort: u64): u32 {
   return <u32>sort + <u32>(sort >> 32);

@@ -1,13 +1,13 @@
 /**
- * Write barriers: what keeps a mark right while the program goes on.
+ * Write barriers: they keep marking correct while the program runs.
  *
- *   hybrid      of the host API: the value that a store overwrites is shaded, and the one that it writes, both before
- *   insertion   of AssemblyScript, whose __link comes after the store: the child is shaded
+ *   hybrid      of the host API: before a store, both the overwritten value and the new one are shaded (as in Go)
+ *   insertion   of AssemblyScript: __link comes after the store and shades the child
  *
- * With the insertion barrier a reference can leave an unscanned place for a local or a global unseen: termination looks at
- * these again. With the hybrid one it cannot.
+ * With the insertion barrier a reference can move unseen from an unscanned object to a local or a global; therefore
+ * termination scans locals and globals again. With the hybrid barrier this cannot happen.
  *
- * Owner: the P. Cost: outside of a cycle a load and a test.
+ * Owner: the P. Cost outside a cycle: one load and one test.
  */
 
 import { PHASE_MARK, gcState } from "../base/gcstate";
@@ -21,7 +21,7 @@ function shadeWord(at: u32): void {
   if (value) shade(value);
 }
 
-/** Store the pointer `value`, 0 too, at `slot`, a word of an object or of a registered range. */
+/** Store the pointer `value`, which may be 0, at `slot`: a word of an object or of a registered range. */
 export function writePointer(slot: u32, value: u32): void {
   if (gcState().phase == PHASE_MARK) {
     shadeWord(slot);
@@ -30,7 +30,10 @@ export function writePointer(slot: u32, value: u32): void {
   store<u32>(slot, value);
 }
 
-/** The barrier of `bytes` bytes at `to`, elements of `type`, that are about to become those at `from`; 0: to be cleared. */
+/**
+ * The barrier for `bytes` bytes at `to`, elements of `type`, before they are overwritten with those at `from`; `from`
+ * 0: before they are cleared.
+ */
 function bulkBarrier(type: u32, to: u32, from: u32, bytes: u32): void {
   if (gcState().phase != PHASE_MARK) return;
   for (let at = nextPointer(type, 0, bytes); at < bytes; at = nextPointer(type, at + 4, bytes)) {
@@ -39,7 +42,7 @@ function bulkBarrier(type: u32, to: u32, from: u32, bytes: u32): void {
   }
 }
 
-/** Go's typedmemmove: copy `bytes` bytes, whole elements of `type`; the two may overlap. */
+/** Go's typedmemmove: copy `bytes` bytes, whole elements of `type`. The two areas may overlap. */
 export function typedMove(type: u32, to: u32, from: u32, bytes: u32): void {
   bulkBarrier(type, to, from, bytes);
   syncMemory();

@@ -1,9 +1,10 @@
 /**
- * The bitmap of a checkmark pass (gc/checkmark.ts), one bit for 8 bytes of the arenas in use, and what shade does in a pass.
+ * The bitmap of a checkmark pass (gc/checkmark.ts), one bit for 8 bytes of the arenas in use, and what shade does
+ * during the pass.
  *
- * Each object that is reached must be marked already, and in AssemblyScript it must be live. If not, there the program
- * aborts, and in the test flavours it traps. In the host flavours the object is marked now, so that it lives on, and noted
- * for the host.
+ * Each object that is reached must be marked already, and in AssemblyScript it must be live. Otherwise an
+ * AssemblyScript program aborts, and the test flavours trap. The host flavours mark the object now, so that it
+ * survives, and record it for the host.
  *
  * Owner: the thread that marks, with the world stopped. Cost: 1/64 of the arenas with objects, during the pass.
  */
@@ -25,10 +26,10 @@ export let checking: bool = false;
 
 /** Table of the arenas' bitmaps. */
 let table: u32 = 0;
-/** No memory for a bitmap or the queue: the check is given up. */
+/** There was no memory for a bitmap or the queue: the check is abandoned. */
 let failed: bool = false;
 
-/** Begin a pass: from now on shade checks. False: no memory for it. */
+/** Begin a pass: from now on shade only checks. False: no memory for the table. */
 export function beginCheck(): bool {
   table = allocTable(1) << PAGE_SHIFT;
   if (table == 0) return false;
@@ -39,7 +40,7 @@ export function beginCheck(): bool {
   return true;
 }
 
-/** The end of the pass. False: memory was short, and not all has been looked at. */
+/** End the pass. False: memory ran out, and some objects were not checked. */
 export function endCheck(): bool {
   checking = false;
   for (let arena: u32 = 0; arena < NUM_ARENAS; arena++) {
@@ -54,7 +55,7 @@ export function endCheck(): bool {
   return whole;
 }
 
-/** Address of the bitmap of an arena, made at first need; 0: no memory. */
+/** Address of an arena's bitmap, allocated on first use; 0: no memory. */
 function mapOf(arena: u32): u32 {
   const at = table + (arena << 2);
   let map = load<u32>(at);
@@ -67,7 +68,7 @@ function mapOf(arena: u32): u32 {
   return map;
 }
 
-/** shade while checking. */
+/** The body of shade during a pass. */
 export function checkShade(p: u32): void {
   const span = spanOf(p);
   if (span == null || failed) return;
@@ -80,7 +81,7 @@ export function checkShade(p: u32): void {
     slot = (p - base) / size;
     if (slot >= <u32>span.nelems) return;
     base += slot * size;
-    // A word that is not known to be a pointer may point to what is free.
+    // A conservatively scanned word may point to a free slot.
     if (((liveBits(span, slot >> 6) >> slot) & 1) == 0) {
       if (ASC) fail(base);
       return;

@@ -1,11 +1,13 @@
 /**
- * Checkmark: a second marking after the first, with the world stopped, that must find nothing new.
+ * Checkmark: marks a second time, with the world stopped, and must find nothing new. Go's checkmark mode is the model.
  *
- * At the end of a cycle everything is marked again, from the roots, in a bitmap of its own (gc/checkbits.ts). An object that
- * is reached and not marked would be swept though it is in use, because some store went past the write barrier.
+ * At the end of a cycle everything is marked again from the roots, in a separate bitmap (gc/checkbits.ts). An object
+ * that is reached but not marked would be swept while in use: some store bypassed the write barrier.
  *
- * In the host flavours, and in AssemblyScript programs that are compiled with GOMALLOC_CHECKMARK. Without memory for the
- * bitmap the cycle goes unchecked, which `unchecked` counts. Cost: the cycle's again.
+ * It exists in the host flavours, and in AssemblyScript programs compiled with GOMALLOC_CHECKMARK. Without memory for
+ * the bitmap the cycle is not checked, and `unchecked` counts it.
+ *
+ * Owner: the thread that marks. Cost: that of the cycle once more.
  */
 
 import { SHARED } from "../base/config";
@@ -14,11 +16,11 @@ import { beginCheck, endCheck } from "./checkbits";
 import { drain } from "./drain";
 import { shadeRoots } from "./roots";
 
-/** Cycles checked, and cycles that could not be. */
+/** Number of cycles checked, and of cycles that could not be checked. */
 export let checked: u32 = 0;
 export let unchecked: u32 = 0;
 
-/** Check the marks of the cycle that ends. Its queue is empty. */
+/** Check the marks of the cycle that is ending. Its queue is empty. */
 export function checkMarks(): void {
   let whole = beginCheck();
   if (whole) {

@@ -1,17 +1,18 @@
 /**
- * The collector's cycle on one thread: it begins, is paid for by allocation or stepped by the host, ends, and is swept.
+ * The collector's cycle on one thread. Allocation pays for it, or the host steps it. Go's cycle is the model.
  *
- *   off   heapLive reaches the trigger (base/pacer.ts), or somebody asks: what is unswept is swept, what the mcache holds
- *         will be born black (but see isBornBlack), the roots are shaded                                  -> mark
- *   mark  assists at refills and steps of the host drain the queue. When it is empty the roots are looked at again; what
- *         that brings is drained on the spot while it is little, else left to further steps, a few times
- *         at most. Then the mcache gives its spans back, the swept sets become the unswept one            -> off
- *   and sweeping goes on behind it: by refills for themselves, by allocation in proportion, by the host.
+ *   off    A cycle begins when heapLive reaches the trigger (base/pacer.ts) or on request. Unswept spans are swept, the
+ *          slots in the mcache's windows become black (see isBornBlack for exceptions), and the roots are shaded.
+ *   mark   Assists at refills and steps of the host drain the queue. When it is empty the roots are scanned again. What
+ *          this finds is drained at once if it is little, else left to further steps; after MAX_LOOKS such looks all of
+ *          it is drained at once. Then the mcache returns its spans, and the swept sets become the unswept ones.
+ *   off    Sweeping continues in the background: refills sweep for themselves, allocation sweeps in proportion, and the
+ *          host may step it.
  *
- * The thread that steps is the one that runs the program, so that a step is a stopped world; there is nobody to wait for.
+ * The thread that steps also runs the program. Each step therefore stops the world, and there is nobody to wait for.
  *
- * Lock: none with one thread. Cost: a step costs its budget and at most one object more; begin and end cost the roots and
- * the rows of the mcache.
+ * Lock: none, one thread. Cost: a step costs its budget plus at most one object; begin and end cost the roots and the
+ * mcache's rows.
  */
 
 import { ASC, CHECKMARK, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
@@ -46,26 +47,29 @@ import { freeBuffers, isWorkEmpty, reserveBuffer } from "./work";
 import { drain, rescanMarked } from "./drain";
 
 @inline export const ALL: u64 = ~(<u64>0);
-/** Looks at the roots after which the rest is drained whatever it is. */
+/** Number of looks at the roots after which the rest is drained at once, however much it is. */
 @inline export const MAX_LOOKS: u32 = 8;
-/** Bytes that one look may drain on the spot. */
+/** Bytes that one look may drain at once. */
 @inline const LOOK_BUDGET: u64 = 128 << 10;
-/** An assist is at most this long, bytes scanned, or a quarter of the debt: a large allocation pays in instalments. */
+/**
+ * Upper bound of an assist in bytes scanned, or a quarter of the debt if that is more: a large allocation pays in
+ * parts.
+ */
 @inline const ASSIST_MAX: u64 = 256 << 10;
 /**
- * Thrashing: per byte allocated since the last cycle the next one may scan 16 bytes, and 4 where it is the memory limit that
- * asks for it. So a program that does not fit into its limit goes beyond it by a quarter of what it has to scan, rather
- * than spend all its time here: Go's limiter by the clock, for a program without one.
+ * Limits thrashing. For each byte allocated since the last cycle the next cycle may scan 16 bytes, or 4 if the memory
+ * limit triggers it. A program that does not fit its limit then exceeds it by a quarter of its scannable bytes instead
+ * of spending all its time here. Go limits this by the clock; this works without a clock.
  */
 @inline const THRASH_SHIFT: u64 = 4;
 @inline const LIMIT_THRASH_SHIFT: u64 = 2;
 
-/** Bytes of pages in spans and records: what a memory that never shrinks cannot count by its size. */
+/** Bytes of the pages in spans and records: wasm memory never shrinks, so its size does not tell this. */
 function memoryInUse(): u64 {
   return (<u64>(mheap().inUsePages + mheap().metaPages)) << PAGE_SHIFT;
 }
 
-/** Goal and trigger anew, after a change of what they hang on. */
+/** Recompute goal and trigger after a change of their inputs. */
 export function repace(): void {
   const p = pacer();
   const g = gcState();
@@ -73,7 +77,7 @@ export function repace(): void {
   commit(p, g.sweeping == 0, used, 0, min(p.heapLive, used), mheap().inUsePages, g.pagesSwept);
 }
 
-/** Fill the pacer's record, once a heap. A cycle begins by itself in the runtime of AssemblyScript, elsewhere when told. */
+/** Fill the pacer's record, once per heap. Cycles start automatically in AssemblyScript, elsewhere when enabled. */
 export function readyGC(): void {
   const g = gcState();
   if (g.ready) return;
@@ -84,7 +88,7 @@ export function readyGC(): void {
   if (!SHARED) reserveBuffer();
 }
 
-/** The fields of a new cycle. */
+/** Reset the fields for a new cycle. */
 export function countCycle(forced: bool): void {
   const g = gcState();
   g.cycles += 1;
@@ -97,7 +101,7 @@ export function countCycle(forced: bool): void {
   startCycle(pacer());
 }
 
-/** What the mcache at `record` hands out from now on is born black, as a rule. */
+/** Mark the slots that the windows of the mcache at `record` still have, in rows that are born black. */
 export function blackenRows(record: u32): void {
   for (let row: u32 = FIRST_GC_ROW; row < NUM_ROWS; row++) {
     const address = record + HEAP_ROWS + (row << ROW_SHIFT);
@@ -110,7 +114,7 @@ export function blackenRows(record: u32): void {
   }
 }
 
-/** The cycle ends: what the windows of the mcache at `record` have left was marked in advance. */
+/** At the end of a cycle: uncount the slots that the mcache at `record` marked in advance and did not hand out. */
 export function forgetUnborn(record: u32): void {
   for (let row: u32 = FIRST_GC_ROW; row < NUM_ROWS; row++) {
     const address = record + HEAP_ROWS + (row << ROW_SHIFT);
@@ -120,7 +124,7 @@ export function forgetUnborn(record: u32): void {
   }
 }
 
-/** Begin a cycle. What is unswept is swept first. */
+/** Begin a cycle. Unswept spans are swept first. */
 export function startGC(forced: bool): void {
   const g = gcState();
   readyGC();
@@ -128,13 +132,13 @@ export function startGC(forced: bool): void {
   finishSweep();
   countCycle(forced);
   g.phase = PHASE_MARK;
-  // A tiny block is held by whoever holds a piece of it, and filled up no more.
+  // A tiny block lives as long as somebody holds a piece of it. No more pieces are taken from this one.
   dropTiny();
   blackenRows(heap);
   pacer().globalsScanWork += shadeRoots();
 }
 
-/** Mark for about `budget` bytes; ends the cycle when there is nothing left. Bytes scanned. No cycle: 0. */
+/** Mark for about `budget` bytes; end the cycle when nothing is left. Returns the bytes scanned, 0 without a cycle. */
 export function stepGC(budget: u64): u64 {
   const g = gcState();
   if (g.phase != PHASE_MARK) return 0;
@@ -146,18 +150,20 @@ export function stepGC(budget: u64): u64 {
   return work;
 }
 
-/** The queue is empty: look at the roots again, and end the cycle if nothing new is behind them. Bytes scanned. */
+/**
+ * The queue is empty: scan the roots again, and end the cycle if they lead to nothing new. Returns the bytes scanned.
+ */
 function terminate(): u64 {
   const g = gcState();
   const p = pacer();
   let work: u64 = 0;
-  // What is only scanned again does not count for the budget.
+  // Objects that are only scanned again do not count against the budget.
   const budget: u64 = LOOK_BUDGET + (ASC ? unmarkRoots() : 0);
   shadeRoots();
   g.looks += 1;
   while (!isWorkEmpty() || g.overflow != 0) {
     if (g.overflow) {
-      // Static objects that were not queued are reached again, too, from the roots or by way of others.
+      // Static objects that were not queued are reached again too, from the roots or through other objects.
       g.passes += 1;
       work += rescanMarked();
       shadeRoots();
@@ -188,12 +194,12 @@ function endMark(): void {
   repace();
 }
 
-/** Mark to the end of the running cycle. */
+/** Mark until the running cycle ends. */
 export function finishMark(): void {
   while (gcState().phase == PHASE_MARK) stepGC(ALL);
 }
 
-/** A whole cycle: what nothing points to now is free when it returns. */
+/** Run a whole cycle: everything unreachable now is free when it returns. */
 export function collect(): void {
   leaveFinalizer();
   finishMark();
@@ -208,7 +214,7 @@ function sweepDone(): void {
   repace();
 }
 
-/** Sweep up to `pages` pages; how many. 0: there was nothing left. */
+/** Sweep up to `pages` pages. Returns how many were swept; 0: nothing was left. */
 export function sweepPages(pages: u32): u32 {
   let n: u32 = 0;
   while (n < pages) {
@@ -222,7 +228,10 @@ export function sweepPages(pages: u32): u32 {
   return n;
 }
 
-/** Before an allocation of `bytes` bytes that the mcache cannot serve: pay for the last ones, and see whether it is time. */
+/**
+ * Called before an allocation of `bytes` bytes that the mcache cannot serve: pay for earlier allocations, and begin a
+ * cycle if one is due.
+ */
 export function gcPoll(bytes: u32): void {
   const g = gcState();
   const p = pacer();
@@ -244,13 +253,13 @@ export function gcPoll(bytes: u32): void {
   traceYield(<usize>p.heapLive);
 }
 
-/** Whether the trigger is reached, by a program that does not thrash. */
+/** Whether the trigger is reached and the program does not thrash. */
 export function isDue(p: Pacer): bool {
   if (gcState().enabled == 0 || !shouldStart(p)) return false;
   return p.heapLive - p.heapMarked >= p.lastHeapScan >> (p.goal < p.percentGoal ? LIMIT_THRASH_SHIFT : THRASH_SHIFT);
 }
 
-/** Bytes that an assist is to scan for what is owed; 0: nothing is. */
+/** Bytes that an assist must scan to pay the debt; 0: there is no debt. */
 export function assistBudget(p: Pacer): u64 {
   const used = memoryInUse();
   noteMemory(p, used, 0, min(p.heapLive, used));
@@ -263,7 +272,7 @@ export function assistBudget(p: Pacer): u64 {
 
 function assist(p: Pacer): void {
   const done = stepGC(assistBudget(p));
-  // What it is worth is said by what is left now.
+  // The exchange rate follows from the work that is left now.
   revise(p);
   p.assistBytes += assistCredit(p, done);
 }

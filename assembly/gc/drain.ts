@@ -1,8 +1,8 @@
 /**
- * Drain: takes the queue of grey objects, last in first out, scans each, and so shades what it points to. And the walk of all
- * marked objects that is due when the queue had no room.
+ * Drain: takes grey objects from the queue, last in first out, scans each, and so shades what it points to. Also the
+ * walk over all marked objects, needed after the queue had no room.
  *
- * Owner: the thread that marks. Work is counted in bytes scanned.
+ * Owner: the thread that marks. Cost: O(bytes scanned), which is also how the work is counted.
  */
 
 import { SHARED } from "../base/config";
@@ -17,7 +17,7 @@ import { scanObject } from "./scan";
 import { takeInbox } from "./inbox";
 import { popWork } from "./work";
 
-/** Scan queued objects until about `budget` bytes are done or none is left. The bytes. */
+/** Scan queued objects until about `budget` bytes are done or none is left. Returns the bytes scanned. */
 export function drain(budget: u64): u64 {
   let work: u64 = 0;
   while (work < budget) {
@@ -32,8 +32,8 @@ export function drain(budget: u64): u64 {
 }
 
 /**
- * After an overflow: scan every marked object again, for some of them were not queued. Bytes scanned. The heap is walked
- * in address order; a flag that is set anew tells that it has to be walked again.
+ * After an overflow: scan every marked object again, because some were not queued. The heap is walked in address order;
+ * if `overflow` is set again meanwhile, another walk is needed. Returns the bytes scanned.
  */
 export function rescanMarked(): u64 {
   const g = gcState();
@@ -42,7 +42,7 @@ export function rescanMarked(): u64 {
   for (let page = nextSpanPage(1); page != 0;) {
     const groups = pageRecord(page).groups;
     if (SHARED && groups == 0) {
-      // It has gone this moment.
+      // The span was freed in the meantime.
       page = nextSpanPage(page + 1);
       continue;
     }
@@ -56,7 +56,7 @@ export function rescanMarked(): u64 {
       }
       work += drain(~(<u64>0));
     }
-    // Only now: a work buffer may have been made of empty spans, also of the next one.
+    // Only read now: a work buffer may have been made from empty spans, including the next one.
     page = nextSpanPage(end);
   }
   return work;

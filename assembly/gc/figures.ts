@@ -1,6 +1,8 @@
 /**
- * The collector's figures, by number: one table for all ABIs. Byte counts are estimates between
- * cycles. Any thread; O(1).
+ * The collector's figures, by the numbers in base/abinumbers.ts: one table for all ABIs. Byte counts are estimates
+ * between cycles.
+ *
+ * Owner: none; any thread may read. Cost: O(1).
  */
 
 import {
@@ -50,7 +52,7 @@ import { gcState, sharedGc, pacer } from "../base/gcstate";
 import { mheap } from "../base/state";
 import { checked, unchecked } from "./checkmark";
 
-/** Figure `i` of a heap that is there; 0 for a number that has none. */
+/** Figure `i` of an existing heap; 0 for an unknown number. */
 export function gcFigure(i: u32): f64 {
   const g = gcState();
   const p = pacer();

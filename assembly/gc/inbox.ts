@@ -1,14 +1,16 @@
 /**
- * What mutators shade: its way to whoever marks. Shared heaps only.
+ * How objects shaded by mutators reach the marker. Shared heaps only; Go's wbBuf is the model.
  *
- *   P's buffer   127 addresses in the record of the P, inside of its gate
- *   inbox        pages of addresses as those of gc/work.ts, for all, under G
+ *   P's buffer   127 addresses in the P's record, written inside its gate
+ *   inbox        pages of addresses, like those of gc/work.ts, shared by all, under G
  *
- * A full buffer goes to the inbox. The marker takes the inbox when its own queue is empty, and then each P's buffer, with the
- * P's gate held for a moment. Without memory for a page the addresses are forgotten and `overflow` says so: the objects are
- * marked, and mark.ts looks for such.
+ * A full buffer goes to the inbox. When its own queue is empty the marker takes the inbox, then each P's buffer, for
+ * which it briefly holds the P's gate. Without memory for a page the addresses are dropped and `overflow` is set: the
+ * objects are marked, and gc/drain.ts walks all marked objects to find them.
  *
- * A thread that dies may have marked an object and not queued it; recovery says `overflow` then. Cost: a store and an add.
+ * A thread that dies may have marked an object without queueing it; its recovery then sets `overflow`.
+ *
+ * Cost: a store and an add.
  */
 
 import { MAX_PS } from "../base/abinumbers";
@@ -21,7 +23,7 @@ import { local, recordOf } from "../base/state";
 import { allocTable } from "../central/records";
 import { HEADER, MASK, freeBuffer, pushWork } from "./work";
 
-/** Queue an object that this thread, which does not mark, has just shaded. */
+/** Queue an object that this thread has just shaded. The thread is not the marker. */
 export function pushShaded(p: u32): void {
   const at = local + P_SHADED;
   let n = load<u32>(at);
@@ -33,7 +35,7 @@ export function pushShaded(p: u32): void {
   store<u32>(at, n + 1);
 }
 
-/** The buffer of a P to the inbox; its thread is inside of the gate. */
+/** Move the buffer of a P to the inbox. The P's thread is inside its gate. */
 function post(record: u32): void {
   const at = record + P_SHADED;
   const n = load<u32>(at);
@@ -59,21 +61,21 @@ function post(record: u32): void {
   store<u32>(at, 0);
 }
 
-/** Some marked object is in no queue. */
+/** Note that some marked object is in no queue. */
 export function forget(): void {
   const g = gcState();
   if (g.overflow == 0) g.overflows += 1;
   g.overflow = 1;
 }
 
-/** The marker's queue is empty: what is in the inbox becomes its queue. False: nothing was, or G is not to be had. */
+/** With the marker's queue empty: make the inbox its queue. False: the inbox was empty, or G could not be taken. */
 export function takeInbox(): bool {
   const s = sharedGc();
   if (s.inbox == 0 || !lock(LOCK_GC)) return false;
   const g = gcState();
   const top = s.inbox;
   const old = g.top;
-  // If the thread dies in between they are in neither place, which a recovery makes good: the marked are looked through.
+  // A thread that dies between these stores leaves them in neither place. Recovery then walks all marked objects.
   s.inbox = 0;
   g.top = top;
   unlock(LOCK_GC);
@@ -81,7 +83,7 @@ export function takeInbox(): bool {
   return true;
 }
 
-/** The buffer of the P at `record` into the marker's queue. Its thread is not inside of its gate. */
+/** Move the buffer of the P at `record` into the marker's queue. No thread is inside that P's gate. */
 export function takeShaded(record: u32): void {
   const at = record + P_SHADED;
   const n = load<u32>(at);
@@ -89,7 +91,7 @@ export function takeShaded(record: u32): void {
   store<u32>(at, 0);
 }
 
-/** takeShaded of all Ps. The world is stopped. */
+/** takeShaded for all Ps. The world is stopped. */
 export function takeAllShaded(): void {
   for (let id: u32 = 0; id <= MAX_PS; id++) {
     const record = recordOf(id);
@@ -97,12 +99,12 @@ export function takeAllShaded(): void {
   }
 }
 
-/** The ragged barrier: takeShaded of all Ps, one after the other. False: some gate was not to be had. */
+/** The ragged barrier: takeShaded for all Ps, one after the other. False: some gate could not be taken. */
 export function takeShadedRagged(inside: bool): bool {
   let all = true;
   for (let id: u32 = 0; id <= MAX_PS; id++) {
     const record = recordOf(id);
-    // A look without the gate: nobody is made to wait for nothing.
+    // Checked without the gate first, so that no thread waits for an empty buffer.
     if (record == 0 || load<u32>(record + P_SHADED) == 0) continue;
     if (inside && record == local) takeShaded(record);
     else if (holdGate(record)) {
@@ -113,7 +115,7 @@ export function takeShadedRagged(inside: bool): bool {
   return all;
 }
 
-/** Nothing is queued any more: the cycle is abandoned. Under M, the world is stopped. */
+/** Empty all queues because the cycle is abandoned. Under M, with the world stopped. */
 export function dropQueues(): void {
   const g = gcState();
   const s = sharedGc();
@@ -131,7 +133,7 @@ export function dropQueues(): void {
 
 function freeChain(top: u32): void {
   while (top) {
-    // At a page's end it is the next one's start.
+    // At a page's end the address is the start of the next page.
     const page = (top - 1) & ~MASK;
     const prev = load<u32>(page);
     freeBuffer(page);

@@ -1,17 +1,18 @@
 /**
- * The little heap of an AssemblyScript program: for a memory that is too small for pages and records, and for programs
- * that are compiled with ASC_RTRACE or --lowMemoryLimit. Blocks side by side, in the layout of the compiler's own runtimes:
+ * The little heap of an AssemblyScript program: for a memory too small for pages and records, and for programs compiled
+ * with ASC_RTRACE or --lowMemoryLimit. Blocks lie side by side, in the layout of the compiler's own runtimes:
  *
- *   0 bytes behind this word u32, a multiple of 16 less 4, and FREE or RAW | 4 a block of heap.alloc, or an object's header:
+ *   0 bytes behind this word u32, a multiple of 16 less 4, and FREE or RAW | 4 a block of heap.alloc, or an object:
  *   4 link u32 | 8 pins u32 | 12 rtId u32 | 16 rtSize u32 | 20 the object
  *
- * Objects and blocks are at multiples of 16. A search takes the first free block that is long enough and joins free neighbours
- * on its way. A collection stops the program: it marks what is reached from the roots along
- * a list through the links, whose lowest bit says marked, and frees the other objects. It is due when the objects have grown
- * by GOGC percent since the last one, and when a search fails. Static objects have the same header; the list unmarks them.
+ * Objects and blocks are at multiples of 16. A search takes the first free block that is long enough, and joins free
+ * neighbours on its way. A collection stops the program. It marks everything reachable from the roots, along a list
+ * through the links whose lowest bit says marked, and frees the other objects. It is due when the objects have grown by
+ * GOGC percent since the last one, and when a search fails. Static objects have the same header and are unmarked by way
+ * of the list.
  *
- * With ASC_RTRACE the compiler's hooks are called as its runtimes call them. A store into what no block covers would be
- * reported as a stray one: those few are made by memory.copy, which is not watched.
+ * With ASC_RTRACE the compiler's hooks are called as its own runtimes call them. Rtrace would report a store outside
+ * any block as stray. Those few are made by memory.copy, which it does not watch.
  *
  * Owner: the one thread. Cost: a search O(blocks); a collection O(blocks + references).
  */
@@ -37,41 +38,44 @@ import {
   visitLittle,
 } from "./littleblocks";
 
-/** Whether the program's heap is a little one whatever its memory. */
+/** Whether the program has a little heap whatever its memory size. */
 @inline const LITTLE_ONLY: bool = RTRACE || ASC_LOW_MEMORY_LIMIT != 0;
-/** Memories up to this many wasm pages that cannot grow have a little heap. */
+/** A memory of up to this many wasm pages that cannot grow has a little heap. */
 @inline const LITTLE_PAGES: u32 = 4;
 /** Longest block. */
 @inline const MAX_BYTES: u32 = (1 << 30) - 4;
-/** An object's header's part of a block. */
+/** Bytes of an object's header inside its block. */
 @inline const HEADER: u32 = 16;
 /** No collection begins below this many bytes of objects. */
 @inline const LEAST: u32 = 4096;
 
-/** No block below is free: where a search begins. */
+/** No block below this address is free: a search begins here. */
 let cursor: u32 = 0;
-/** Bytes of the objects' blocks, and how many begin a collection. */
+/** Bytes of the objects' blocks, and the number of bytes at which a collection begins. */
 let live: u32 = 0;
 let due: u32 = 0;
 let percent: i32 = 100;
-/** Blocks that are dead and not yet finalized, by their links. */
+/** List of dead blocks that are not finalized yet, through their links. */
 let dead: u32 = 0;
-/** Pinned static objects: blocks {next, object, pins}. */
+/** List of pinned static objects: blocks {next, object, pins}. */
 let pinned: u32 = 0;
-/** 1 once it was seen that the memory is not a little one. */
+/** True once the memory was found to be too large for a little heap. */
 let large: bool = false;
 
-/** Bytes that the object at `p` may have where it stands: of a static one too. */
+/** Bytes that the object at `p`, which may be static, can grow to in place. */
 @inline
 export function roomLittle(p: u32): u32 {
   return bytesOf(p - OBJECT) - HEADER;
 }
 
-/** Whether the heap is a little one. Decided once, when the program first asks for memory; `gogc` is what GOMALLOC_GOGC says. */
+/**
+ * Whether the heap is a little one. Decided once, when the program first asks for memory. `gogc` is the value of
+ * GOMALLOC_GOGC.
+ */
 export function isLittle(gogc: i32): bool {
   if (first != 0) return true;
   if (large) return false;
-  // A page that can be had belongs to the heap, which would soon ask for it.
+  // If memory can grow by a page, the paged heap is used; it needs the page soon anyway.
   if (!LITTLE_ONLY && (<u32>memory.size() > LITTLE_PAGES || memory.grow(1) >= 0)) {
     large = true;
     return false;
@@ -93,12 +97,12 @@ function startLittle(): void {
   due = max<u32>(LEAST, (end - first) >> 1);
 }
 
-/** End of the memory, less its last page if that is the last of all: addresses do not wrap. */
+/** End of the memory. The last page of a full 4 GiB memory is left out, so that addresses do not wrap. */
 function memoryEnd(): u32 {
   return min(<u32>memory.size(), 0xffff) << WASM_PAGE_SHIFT;
 }
 
-/** Write a block's first word, which no block need cover. */
+/** Write a block's first word, which may lie outside all blocks. */
 function put(at: u32, value: u32): void {
   if (RTRACE) {
     const scratch = memory.data(4);
@@ -109,7 +113,10 @@ function put(at: u32, value: u32): void {
   }
 }
 
-/** The first free block of at least `bytes` bytes, cut to size; free neighbours are joined on the way. 0: none. */
+/**
+ * Find the first free block of at least `bytes` bytes and cut it to size. Joins free neighbours on the way. Returns 0
+ * if there is none.
+ */
 function search(bytes: u32): u32 {
   let lowest: u32 = 0;
   for (let b = cursor; b < end; b = after(b)) {
@@ -137,7 +144,7 @@ function search(bytes: u32): u32 {
   return 0;
 }
 
-/** A block with room for `bytes` bytes; 0: no memory. `raw`: RAW or 0. */
+/** Allocate a block with room for `bytes` bytes. `raw`: RAW or 0. Returns 0 without memory. */
 function take(bytes: u32, raw: u32): u32 {
   if (bytes > MAX_BYTES) return 0;
   bytes = max<u32>(12, ((bytes + 19) & ~15) - 4);
@@ -152,13 +159,15 @@ function take(bytes: u32, raw: u32): u32 {
   return b;
 }
 
-/** More memory at the end, where it may be had: twice what there is, or what it takes. */
+/**
+ * Grow the memory at the end, where this is allowed: to twice its size, or by what is needed. False: it did not grow.
+ */
 function growLittle(bytes: u32): bool {
   if (!RTRACE || ASC_LOW_MEMORY_LIMIT) return false;
   const before = memoryEnd();
   const pages = (bytes + 0x1ffff) >> WASM_PAGE_SHIFT;
   if (memory.grow(max<u32>(<u32>memory.size(), pages)) < 0 && memory.grow(pages) < 0) return false;
-  // What others have grown meanwhile stays theirs.
+  // Memory that others have grown in the meantime stays theirs.
   if (before != end + 4) put(end, (before - end - 8) | RAW);
   const block = before - 4;
   setBlocks(first, memoryEnd() - 4);
@@ -197,12 +206,12 @@ export function allocLittle(size: u32): u32 {
   return b + 4;
 }
 
-/** Whether a block of heap.alloc may be at `p`. */
+/** Whether `p` may be a block of heap.alloc. */
 export function isLittleBlock(p: u32): bool {
   return (p & 15) == 0 && p - 4 >= first && p < end && (load<u32>(p - 4) & FLAGS) == RAW;
 }
 
-/** heap.realloc of a block that is one; 0: no memory, and it is as it was. */
+/** heap.realloc of a valid block. 0: no memory, and the block is unchanged. */
 export function reallocLittle(p: u32, size: u32): u32 {
   const old = bytesOf(p - 4);
   if (size <= old) return p;
@@ -214,18 +223,18 @@ export function reallocLittle(p: u32, size: u32): u32 {
   return to;
 }
 
-/** heap.free of a block that is one. */
+/** heap.free of a valid block. */
 export function freeLittle(p: u32): void {
   release(p - 4);
 }
 
-/** The entry of a pinned static object: where its address stands, 0: none. */
+/** The list entry of the pinned static object `p`; 0: it is not pinned. */
 function staticPin(p: u32): u32 {
   for (let at = pinned; at != 0; at = load<u32>(at)) if (load<u32>(at, 4) == p) return at;
   return 0;
 }
 
-/** Pin an object once more. False: no memory, for a static one. */
+/** Pin an object once more. False: no memory for the entry of a static object. */
 export function pinLittle(p: u32): bool {
   if (p >= <u32>__heap_base) {
     store<u32>(p - 12, load<u32>(p - 12) + 1);
@@ -233,7 +242,7 @@ export function pinLittle(p: u32): bool {
   }
   let at = staticPin(p);
   if (at == 0) {
-    // Of the runtime's own, which no hook hears of.
+    // The runtime's own block: no hook is called for it.
     const b = take(12, RAW);
     if (b == 0) return false;
     at = b + 4;
@@ -246,7 +255,7 @@ export function pinLittle(p: u32): bool {
   return true;
 }
 
-/** Undo one pinLittle. False: there was none. */
+/** Undo one pinLittle. False: the object was not pinned. */
 export function unpinLittle(p: u32): bool {
   if (p >= <u32>__heap_base) {
     const pins = load<u32>(p - 12);
@@ -281,7 +290,10 @@ function mark(): void {
   drainLittle();
 }
 
-/** Finalize and free what the last sweep has found dead. Each is nobody's before that, for the case that its finalizer aborts. */
+/**
+ * Finalize and free the objects that the last sweep found dead. Each is taken off the list and marked RAW first, in
+ * case its finalizer aborts.
+ */
 function bury(): void {
   while (dead != 0) {
     const b = dead;
@@ -312,12 +324,12 @@ function sweep(): void {
   }
 }
 
-/** A whole collection; out of a finalizer only if somebody asks for it, `forced`. */
+/** Run a whole collection. Inside a finalizer only an explicit request, `forced`, runs one. */
 export function collectLittle(forced: bool): void {
   if (!forced && isFinalizing()) return;
   leaveFinalizer();
   if (!forced) traceInterrupt(live);
-  // Of a finalizer that has aborted.
+  // Objects left over when a finalizer aborted.
   bury();
   mark();
   sweep();

@@ -1,29 +1,29 @@
 /**
- * The blocks of the little heap (gc/little.ts, which draws them), and the list of those that a collection has marked.
+ * The blocks of the little heap (gc/little.ts draws them), and the list of blocks that a collection has marked.
  *
- * Owner: the one thread. Cost of isLittleObject: O(blocks).
+ * Owner: the one thread. Cost: O(1); isLittleObject and drainLittle O(blocks).
  */
 
 import { traceVisit } from "./rtrace";
 import { isPointerFree } from "./asctypes";
 
-/** An object's address less its block's. */
+/** Distance from a block's address to its object's address. */
 @inline export const OBJECT: u32 = 20;
-/** Flags of a block: free; of heap.alloc, or nobody's. */
+/** Flags of a block. FREE: it is free. RAW: it comes from heap.alloc, or belongs to nobody. */
 @inline export const FREE: u32 = 1;
 @inline export const RAW: u32 = 2;
 @inline export const FLAGS: u32 = 3;
-/** In an object's link: it is marked. */
+/** Flag in an object's link: it is marked. */
 @inline const MARKED: u32 = 1;
 
-/** The first block; 0: there is no little heap. And where the last one ends. */
+/** Address of the first block, 0: there is no little heap; and the end of the last block. */
 export let first: u32 = 0;
 export let end: u32 = 0;
-/** The list of what is marked and holds references: first and last object. */
+/** The list of marked objects that hold references: the first and the last. */
 let head: u32 = 0;
 let tail: u32 = 0;
 
-/** The blocks lie from `from` to `to`. */
+/** Set the area of the blocks to [from, to). */
 export function setBlocks(from: u32, to: u32): void {
   first = from;
   end = to;
@@ -50,13 +50,16 @@ export function isMarkedLittle(p: u32): bool {
   return (load<u32>(p - 16) & MARKED) != 0;
 }
 
-/** Begin to mark: nothing is. */
+/** Begin marking with an empty list. */
 export function beginMarks(): void {
   head = 0;
   tail = 0;
 }
 
-/** Visit what the marked objects refer to until nothing new is found. Then the static ones are unmarked; others are by the sweep. */
+/**
+ * Visit the references of marked objects until nothing new is found. Then unmark the static objects; the sweep unmarks
+ * the others.
+ */
 export function drainLittle(): void {
   for (let p = head; p != 0; p = load<u32>(p - 16) & ~MARKED) __visit_members(p, 0);
   for (let p = head; p != 0;) {
@@ -66,7 +69,7 @@ export function drainLittle(): void {
   }
 }
 
-/** A reference that marking has come upon. */
+/** Mark the object at `p`, a reference that marking found. */
 export function visitLittle(p: u32): void {
   if (!traceVisit(p - OBJECT)) return;
   if (isMarkedLittle(p)) return;
@@ -80,7 +83,7 @@ export function visitLittle(p: u32): void {
   tail = p;
 }
 
-/** Whether a word that may be anything is the address of an object that is not marked yet. */
+/** Whether an arbitrary word is the address of an object that is not marked yet. */
 export function isLittleObject(p: u32): bool {
   const block = p - OBJECT;
   if ((p & 15) != 0 || block < first || block >= end) return false;

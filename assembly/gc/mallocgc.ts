@@ -1,19 +1,19 @@
 /**
- * mallocgc: Go's entry for objects that the collector has, with the tiny allocator in front.
+ * mallocgc: Go's entry for collected objects, with the tiny allocator in front.
  *
  *   size 0                 the address zerobase, shared by all of them
  *   noscan, size < 16      a piece of the P's tiny block, or a new block
  *   size <= 32768          a slot of the scan or noscan row of Go's class (no 16-byte rule: 17..24 use the class of 24)
  *   beyond                 pages
  *
- * Objects with pointers are always zeroed; others when asked. A tiny block is 16 bytes in a row of its own, because its
- * pieces cannot be freed by hand: it lives until all of them are dead, which only a collector can know.
+ * Objects with pointers are always zeroed, others on request. A tiny block has 16 bytes and a row of its own, because
+ * its pieces cannot be freed by hand: it lives until all its pieces are dead, which only a collector can know.
  *
- * The slow path is where a program meets the collector: before a window is loaded gcPoll lets the allocation pay for the
- * marking or the sweep that goes on, or begins a cycle. A window that is loaded during the marking is marked whole, so
- * that the fast path knows nothing of cycles. When there is no memory a whole cycle is run before that is said.
+ * The slow path is where a program meets the collector. Before a window is loaded, gcPoll makes the allocation pay for
+ * the marking or sweeping in progress, or begins a cycle. A window loaded during marking is marked whole; therefore the
+ * fast path knows nothing of cycles. When memory runs out, a whole cycle is run before the allocation fails.
  *
- * In a shared heap all of it is inside of the P's gate, and the cycle is that of gc/sharedcycle.ts.
+ * In a shared heap all of this happens inside the P's gate, and the cycle is that of gc/sharedcycle.ts.
  *
  * Owner: the P. Cost: a tiny hit is an add and a compare.
  */
@@ -59,7 +59,7 @@ export function classOfSize(size: u32): u32 {
   return load<u8>(heap + ((size - SMALL_SIZE_MAX + 127) >> 7), HEAP_CLASS128);
 }
 
-/** A noscan object of 1..15 bytes; `size` decides its alignment within the block. 0: no memory. */
+/** A noscan object of 1..15 bytes; `size` determines its alignment within the block. 0: no memory. */
 function mallocTiny(size: u32): u32 {
   const h = mlocal();
   let off = h.tinyOffset;
@@ -86,7 +86,7 @@ function mallocTiny(size: u32): u32 {
   return p;
 }
 
-/** A window has been loaded: its bytes count as live from here on, and during a cycle its slots are black. */
+/** After a window is loaded: count its bytes as live, and during a cycle make its slots black. */
 function windowLoaded(address: u32): void {
   const row = rowAt(address);
   const p = pacer();
@@ -107,11 +107,11 @@ function windowLoaded(address: u32): void {
 function blackenWindow(row: Row, slots: u64, bytes: u64): void {
   const span = spanAt(row.span);
   blacken(span, groupIndex(span, row.group), slots);
-  // At once: who ends the cycle takes away what the window has left.
+  // Add at once: the end of the cycle subtracts what is left of the window.
   addWord<u64>(changetype<usize>(gcState()), bytes, offsetof<GcState>("bytesMarked"));
 }
 
-/** nextFree with the collector: a slot of the row at `address`; 0 when there is no memory, not after a cycle either. */
+/** nextFree with the collector: a slot of the row at `address`; 0: no memory, even after a cycle. */
 export function nextFreeGC(address: u32): u32 {
   const row = rowAt(address);
   if (groupAt(row.group).allocCache == 0 && !loadWindow(address)) return 0;
@@ -119,11 +119,11 @@ export function nextFreeGC(address: u32): u32 {
   return takeSlot(row, g, g.allocCache);
 }
 
-/** A window with a slot for the row. False: no memory. */
+/** Load a window that has a free slot for the row. False: no memory. */
 function loadWindow(address: u32): bool {
   const row = rowAt(address);
   if (reloadRow(row, groupAt(row.group))) {
-    // Freed by hand and allocated again: nothing more is live than before.
+    // The slots were freed by hand and are allocated again: the live bytes do not grow.
     const slots = groupAt(row.group).allocCache;
     if (isMarking() && isBornBlack(address)) blackenWindow(row, slots, popcnt(slots) * <u64>row.elemsize);
     return true;
@@ -161,7 +161,7 @@ export function nextFreeGCZeroed(address: u32, size: u32): u32 {
   return p;
 }
 
-/** A large object of the collector's. `meta`: its type, 0 for any words or none. 0: no memory. */
+/** A large collected object. `meta`: its type, or 0: conservatively scanned, or noscan. 0: no memory. */
 export function mallocgcLarge(size: u32, scan: bool, zero: bool, meta: u32): u32 {
   if (size > 0xffff0000) return 0;
   const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
@@ -197,7 +197,7 @@ function largeShared(size: u32, npages: u32, scan: bool, zero: bool, meta: u32):
   const black = isMarking();
   store<u64>(markWord(span, 0), black ? 1 : 0);
   store<u32>(metaWord(span), meta);
-  // From here on it is the collector's.
+  // From here on it is a collected object.
   span.flags |= FLAG_FULL;
   const bytes = (<u64>span.npages) << PAGE_SHIFT;
   if (black) addMarked(bytes);
@@ -205,7 +205,7 @@ function largeShared(size: u32, npages: u32, scan: bool, zero: bool, meta: u32):
   return p;
 }
 
-/** `bytes` more of a large object are live. */
+/** A large object of `bytes` bytes was allocated: count it. */
 export function liveGrows(bytes: u64, scan: bool): void {
   const p = pacer();
   p.heapLive += bytes;
@@ -215,8 +215,8 @@ export function liveGrows(bytes: u64, scan: bool): void {
 
 /**
  * An object of `size` bytes. `scan`: it holds pointers, and is zeroed whatever `needzero` says. Aligned to 8 bytes, to
- * 16 where Go's class is a multiple of 16; a tiny object to what its size divides by. 0: no memory. Any word of
- * a scan object may be a pointer; newObject knows better.
+ * 16 where Go's class is a multiple of 16; a tiny object to the alignment its size suggests. 0: no memory. A scan
+ * object is scanned conservatively; newObject takes a type.
  */
 export function mallocgc(size: u32, scan: bool, needzero: bool): u32 {
   if (!isReady()) return 0;
@@ -229,8 +229,8 @@ export function mallocgc(size: u32, scan: bool, needzero: bool): u32 {
 }
 
 /**
- * A zeroed object of `size` bytes, 1 and up, with pointers: an array of `type`, a record of newType; 0: any word may be a
- * pointer. 0: no memory.
+ * A zeroed object of `size` bytes, 1 and up, with pointers. `type`: the object is an array of this type from newType;
+ * 0: it is scanned conservatively. 0: no memory.
  */
 export function newObject(type: u32, size: u32): u32 {
   if (!isReady()) return 0;
@@ -240,7 +240,7 @@ export function newObject(type: u32, size: u32): u32 {
   const p = nextFreeGCZeroed(address, classSize(c));
   if (p == 0) return 0;
   const meta = needMeta(p);
-  // Without its type it would not be scanned: it is given back as if it had not been.
+  // Without a meta table the object would not be scanned: free it as if it had never been allocated.
   if (meta == 0) {
     freeChecked(p);
     return 0;

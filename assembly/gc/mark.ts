@@ -1,19 +1,19 @@
 /**
- * Marking: white objects become grey (marked and queued), grey ones black (scanned).
+ * Marking: white objects become grey (marked and queued), grey ones become black (scanned).
  *
- *   shade   address -> page record -> mark word: the bit is set, and the object queued if it has pointers
- *   drain   takes the queue, last in first out, and shades what the objects point to
+ *   shade   address -> page record -> mark word: sets the bit, and queues the object if it has pointers
+ *   drain   takes objects from the queue, last in first out, and shades what they point to (gc/drain.ts)
  *
- * Mark bits stand before the span's record (base/layout.ts), one word for a group's 64 slots, so that marking writes to no
- * object and reads none without pointers. What malloc handed out is not looked at: it is its caller's. Any address may be
- * shaded in the host flavours, and what lies in no object of the collector's is passed over; the runtime of AssemblyScript
- * is only asked about objects, which there begin 8 bytes into their slots (abi/asc.ts).
+ * Mark bits lie before the span's record (base/layout.ts), one word for the 64 slots of a group. Therefore marking
+ * writes to no object, and reads only objects with pointers. Blocks from malloc are ignored: they belong to their
+ * callers. In the host flavours any address may be shaded; an address outside all collected objects is ignored.
+ * AssemblyScript only shades objects, which begin 8 bytes into their slots there (abi/asc.ts).
  *
- * In a shared heap mutators shade too: a mark is an atomic OR, and who does not mark queues by gc/inbox.ts. A page record may
- * be changing while it is read, of a span that comes or goes: what is read then is a pointer to nothing that lives, and the
- * worst that comes of it is a mark too many.
+ * In a shared heap mutators shade too: a mark is an atomic OR, and threads other than the marker queue by gc/inbox.ts.
+ * A page record may change while it is read, when its span is allocated or freed. Then the address points to no live
+ * object, and the worst result is a superfluous mark.
  *
- * Owner: the thread that marks. Cost of shade: four cache lines at worst. Drain counts its work in bytes scanned.
+ * Owner: the thread that marks. Cost of shade: four cache lines at worst.
  */
 
 import { ARENA_PAGES, ARENA_SHIFT, ASC, CHECKMARK, PAGE_SHIFT, SHARED } from "../base/config";
@@ -31,7 +31,7 @@ import { checkShade, checking } from "./checkbits";
 
 @inline const RECORD_MASK: u32 = (ARENA_PAGES - 1) << PAGE_RECORD_SHIFT;
 
-/** Queue a marked object, in a shared heap: `p` is its start. */
+/** Queue a marked object in a shared heap. `p` is its start. */
 @inline
 function queue(p: u32): void {
   if (marker) pushWork(p);
@@ -59,7 +59,7 @@ export function shade(p: u32): void {
   if (!isCollectedRow(r.row)) return;
   const slot = <u32>((<u64>(p - r.base) * <u64>magic) >> 32);
   const groups = r.groups;
-  // Whoever may ask about anything may ask about what is no slot, or is free: a stale word, a word that is no pointer.
+  // The address may be in a free slot or in no slot: a stale word, or a word that is not a pointer.
   if (!ASC && !isLive(spanAt(groups - MSPAN_SIZE), slot)) return;
   const w = markWordAt(groups, slot);
   const bits = load<u64>(w);
@@ -76,7 +76,7 @@ export function shade(p: u32): void {
 /** shade in a shared heap: each word of the page record is read once. */
 @inline
 function shadeSmall(r: PageRecord, magic: u32, p: u32): void {
-  // The row was written last, when the span's record was complete: see allocSpan.
+  // The row was written last, after the span's record was complete: see allocSpan in central/newspan.ts.
   const row = atomic.load<u32>(changetype<usize>(r), offsetof<PageRecord>("row"));
   const groups = r.groups;
   const base = r.base;

@@ -1,7 +1,7 @@
 /**
- * Mark bits: one word for a group's 64 slots, before the span's record (base/layout.ts).
+ * Mark bits: one word for the 64 slots of a group, before the span's record (base/layout.ts).
  *
- * In a shared heap mutators mark too: a mark is an atomic OR.
+ * Owner: the thread that marks. In a shared heap mutators mark too, so a mark is an atomic OR. Cost: O(1).
  */
 
 import { MSpan } from "../base/layout";
@@ -10,19 +10,19 @@ import { rowAt, rowAddress } from "../base/state";
 import { spanOf } from "../heap/arena";
 import { liveBits } from "../central/mspan";
 
-/** Set a bit of a mark word. False: it is set. */
+/** Set a bit of a mark word. False: it was set already. */
 @inline
 export function setMark(w: u32, bit: u64): bool {
   return (load<u64>(w) & bit) == 0 && (atomic.or<u64>(w, bit) & bit) == 0;
 }
 
-/** Whether a slot of a small span is one, and live. */
+/** Whether a slot number exists in a small span, and the slot is live. */
 @inline
 export function isLive(span: MSpan, slot: u32): bool {
   return slot < <u32>span.nelems && ((liveBits(span, slot >> 6) >> slot) & 1) != 0;
 }
 
-/** Whether the object that begins at `p` is marked; any address in the host flavours. */
+/** Whether the object that begins at `p` is marked. The host flavours allow any address. */
 export function isMarked(p: u32): bool {
   const span = spanOf(p);
   if (span == null) return false;

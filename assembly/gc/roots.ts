@@ -3,18 +3,18 @@
  *
  *   pins       objects that somebody outside holds by address (alloc/pins.ts)
  *   handles    objects that somebody outside holds by number
- *   ranges     memory of the program's that it has registered: words, each a pointer or not
- *   stacks     ranges of which the part from [word] on is in use, the word being where the program keeps its stack pointer
- *   AssemblyScript's globals by its visitors, and what gc/ascroots.ts tells of
+ *   ranges     registered memory of the program: each word may be a pointer
+ *   stacks     ranges in use only from [word] on; the program keeps its stack pointer in that word
+ *   globals    of AssemblyScript, through its visitors, and the roots in gc/ascroots.ts
  *
- * Stores into handles and pins shade, stores into ranges, stacks and globals do not: termination looks at those again.
+ * Stores into handles and pins shade. Stores into ranges, stacks and globals do not, so termination scans those again.
  *
- * Handles: a table of words, 0..slots - 1. A used one is an object's address; a free one is the next free one's number
- * times 2 plus 1, and no object's address is odd. Number 0 is never given out.
+ * Handles: a table of words, 0..slots - 1. A used one is an object's address. A free one is the number of the next free
+ * one, times 2 plus 1; no object's address is odd. Number 0 is never used.
  *
- * Owner: the P. In a shared heap all is under G, but shadeRoots, for which the world is stopped; who shades under G has
- * shaded the same object before, so that it is not queued there.
- * Cost: O(roots).
+ * Owner: the P. In a shared heap everything here is under G, except shadeRoots, which needs the world stopped. Callers
+ * that shade under G have shaded the same object before they took it, so that nothing is queued under G. Cost:
+ * O(roots).
  */
 
 import { ASC, PAGE_SHIFT } from "../base/config";
@@ -30,7 +30,7 @@ export class RootRange {
   next: u32;
   start: u32;
   end: u32;
-  /** Not 0: address of a word with the lowest address in use, between start and end. */
+  /** Not 0: address of a word that holds the lowest address in use, between start and end. */
   pointer: u32;
 }
 @inline export const RANGE_SIZE: u32 = 16;
@@ -40,7 +40,7 @@ export function rangeAt(address: u32): RootRange {
   return changetype<RootRange>(<usize>address);
 }
 
-/** Shade all roots. Bytes looked at, of those that are not globals or stacks of AssemblyScript. */
+/** Shade all roots. Returns the bytes scanned, without the globals and stacks of AssemblyScript. */
 export function shadeRoots(): u64 {
   shadePins();
   if (ASC) {
@@ -66,11 +66,11 @@ export function shadeRoots(): u64 {
   return work;
 }
 
-/** Register [start, end), multiples of 4, as roots; `pointer` as in RootRange. False: no memory. */
+/** Register [start, end), multiples of 4, as roots. `pointer`: see RootRange. False: no memory. */
 export function addRange(start: u32, end: u32, pointer: u32): bool {
   const g = gcState();
   let at = g.ranges;
-  // A removed one serves again.
+  // Reuse the record of a removed range.
   while (at != 0 && rangeAt(at).end != 0) at = rangeAt(at).next;
   if (at == 0) {
     at = newRecord(RANGE_SIZE, false);
@@ -80,13 +80,13 @@ export function addRange(start: u32, end: u32, pointer: u32): bool {
   }
   const r = rangeAt(at);
   r.start = start;
-  // From here on it is one, also for a look without the lock.
+  // From this store on the record is a valid range, also for readers without the lock.
   r.end = end;
   r.pointer = pointer;
   return true;
 }
 
-/** Undo addRange of the range that begins at `start`. False: there is none. */
+/** Remove the range that begins at `start`. False: there is none. */
 export function removeRange(start: u32): bool {
   for (let at = gcState().ranges; at != 0; at = rangeAt(at).next) {
     const r = rangeAt(at);
@@ -99,7 +99,9 @@ export function removeRange(start: u32): bool {
   return false;
 }
 
-/** Whether all of [start, end) lies in one registered range. Needs no lock: records of ranges stay. O(ranges). */
+/**
+ * Whether all of [start, end) lies in one registered range. Needs no lock, because records of ranges stay. O(ranges).
+ */
 export function isInRange(start: u32, end: u32): bool {
   for (let at = gcState().ranges; at != 0; at = rangeAt(at).next) {
     if (start >= rangeAt(at).start && end <= rangeAt(at).end) return true;
@@ -107,7 +109,7 @@ export function isInRange(start: u32, end: u32): bool {
   return false;
 }
 
-/** A table twice as long. False: no memory. */
+/** Move the handles to a table twice as long. False: no memory. */
 function growHandles(): bool {
   const g = gcState();
   const oldPages = (g.handleSlots << 2) >> PAGE_SHIFT;
@@ -127,14 +129,14 @@ function growHandles(): bool {
   }
   if (g.handleSlots == 0) store<u32>(table, 1);
   const old = g.handles;
-  // Both at once: nobody may find the one without the other after a death.
+  // One store for both, so that after a death neither is found without the other.
   store<u64>(changetype<usize>(g), (<u64>table) | ((<u64>slots) << 32), offsetof<GcState>("handles"));
   g.handleFree = free;
   if (oldPages) freeTable(old >> PAGE_SHIFT, oldPages);
   return true;
 }
 
-/** A handle for the object at `p`, which may be 0. Its number, 1 and up; 0: no memory. */
+/** Make a handle for the object at `p`, which may be 0. Returns its number, 1 and up; 0: no memory. */
 export function newHandle(p: u32): u32 {
   const g = gcState();
   if (g.handleFree == 0 && !growHandles()) return 0;
@@ -147,18 +149,21 @@ export function newHandle(p: u32): u32 {
   return i;
 }
 
-/** Whether a number is a handle in use. */
+/** Whether `i` is a handle in use. */
 export function isHandle(i: u32): bool {
   const g = gcState();
   return i - 1 < g.handleSlots - 1 && g.handleSlots != 0 && (load<u32>(g.handles + (i << 2)) & 1) == 0;
 }
 
-/** The object of a handle in use. */
+/** The object that the handle `i`, in use, holds. */
 export function handleValue(i: u32): u32 {
   return load<u32>(gcState().handles + (i << 2));
 }
 
-/** Let a handle in use hold another object. What it held is shaded too: it may be on its way to somewhere else. */
+/**
+ * Make the handle `i`, in use, hold the object at `p`. The old object is shaded too, because its reference may be on
+ * its way to somewhere else.
+ */
 export function setHandle(i: u32, p: u32): void {
   const at = gcState().handles + (i << 2);
   if (isMarking()) {
@@ -169,7 +174,10 @@ export function setHandle(i: u32, p: u32): void {
   store<u32>(at, p);
 }
 
-/** Make the list of free handles and the count of the others anew: a thread has died that may have been changing them. Under G. */
+/**
+ * Rebuild the list of free handles and recount the used ones, after the death of a thread that may have been changing
+ * them. Under G.
+ */
 export function recountHandles(): void {
   const g = gcState();
   let free: u32 = 0;
@@ -186,19 +194,19 @@ export function recountHandles(): void {
   g.handleCount = used;
 }
 
-/** Give a handle in use back. */
+/** Free the handle `i`, in use. */
 export function freeHandle(i: u32): void {
   const g = gcState();
   const at = g.handles + (i << 2);
   const old = load<u32>(at);
-  // The caller may put it elsewhere yet, without a barrier: into a local of its own.
+  // The caller may still move the reference, without a barrier, into one of its locals.
   if (old != 0 && isMarking()) shade(old);
   store<u32>(at, (g.handleFree << 1) | 1);
   g.handleFree = i;
   g.handleCount -= 1;
 }
 
-/** Shade all that is pinned. */
+/** Shade all pinned objects. */
 export function shadePins(): void {
   const n = pinSlots();
   for (let i: u32 = 0; i < n; i++) {

@@ -1,6 +1,8 @@
 /**
- * The hooks that a program imports when it is compiled with ASC_RTRACE or ASC_PROFILE: those of AssemblyScript's own
- * runtimes, from the module rtrace. Blocks are addresses of their first word, 20 bytes before an object.
+ * The hooks that a program imports when compiled with ASC_RTRACE or ASC_PROFILE: those of AssemblyScript's own
+ * runtimes, from the module rtrace. A block is given by the address of its first word, 20 bytes before an object.
+ *
+ * Owner: the one thread. Cost: none without these flags.
  */
 
 import { PROFILE, RTRACE } from "../base/config";
@@ -13,10 +15,10 @@ export declare function onalloc(block: usize): void;
 export declare function onmove(from: usize, to: usize): void;
 @external("rtrace", "onfree")
 export declare function onfree(block: usize): void;
-/** Whether the block is one that may be visited. */
+/** Whether the block may be visited. */
 @external("rtrace", "onvisit")
 export declare function onvisit(block: usize): bool;
-/** After a cycle that was asked for; before and after a step of an automatic one. `total`: bytes in use. */
+/** After a requested cycle; before and after a step of an automatic one. `total`: bytes in use. */
 @external("rtrace", "oncollect")
 export declare function oncollect(total: usize): void;
 @external("rtrace", "oninterrupt")
@@ -24,9 +26,7 @@ export declare function oninterrupt(total: usize): void;
 @external("rtrace", "onyield")
 export declare function onyield(total: usize): void;
 
-/*
- * The same where the program imports them, else nothing.
- */
+/* The same hooks; they do nothing in programs that do not import them. */
 @inline
 export function traceInit(heapBase: usize): void {
   if (RTRACE) oninit(heapBase);

@@ -1,12 +1,13 @@
 /**
- * Scanning: from a grey object to what it points to. The two kinds of programs know their pointers differently:
+ * Scanning: from a grey object to what it points to. The two kinds of programs find pointers differently:
  *
- *   host flavours     by the bits or the type that gc/typebits.ts keeps; large objects in pieces of 128 KiB
+ *   host flavours     by the bits or the type that gc/typebits.ts keeps; large objects in pieces of 128 KiB (Go's
+ *                     oblets)
  *   AssemblyScript    by the compiler's visitors: __visit_members calls __visit for each reference
  *
- * A piece of a large object is queued like an object; its address is not the object's start. The visitors cannot stop
- * half-way, and a program may shift an array's elements between two steps without a barrier, so that there an object is
- * scanned whole.
+ * A piece of a large object is queued like an object; its address is not the object's start. In AssemblyScript an
+ * object is always scanned whole: the visitors cannot stop half-way, and between two steps a program may shift an
+ * array's elements without a barrier.
  *
  * Owner: the thread that marks. Cost: O(size).
  */
@@ -25,16 +26,16 @@ import { isLive } from "./markbits";
 /** Bytes of a piece. */
 @inline const OBLET: u32 = 128 << 10;
 
-/** AssemblyScript: references visited so far; what a visitor has done is known by it alone. */
+/** AssemblyScript: number of references visited so far; the only measure of a visitor's work. */
 let visited: u32 = 0;
 
-/** A reference was visited. */
+/** Count a visited reference. */
 @inline
 export function countVisit(): void {
   visited++;
 }
 
-/** Shade what the queued object or piece at `p` points to. Bytes scanned, at least 8. */
+/** Shade what the queued object or piece at `p` points to. Returns the bytes scanned, at least 8. */
 export function scanObject(p: u32): u64 {
   if (ASC) {
     const before = visited;
@@ -44,7 +45,7 @@ export function scanObject(p: u32): u64 {
   const r = pageRecord(p >> PAGE_SHIFT);
   if (r.divMagic == 0) return scanLarge(p);
   if (SHARED) return scanSmall(p);
-  // It may have been freed by hand since it was queued, and its page be another span's by now.
+  // The object may have been freed by hand since it was queued, and its page may belong to another span by now.
   const span = spanAt(r.groups - MSPAN_SIZE);
   const slot = <u32>((<u64>(p - r.base) * <u64>r.divMagic) >> 32);
   const meta = metaOf(span);
@@ -63,8 +64,8 @@ export function scanObject(p: u32): u64 {
 }
 
 /**
- * scanObject for a small object of a shared heap. It may have been freed since it was queued, and another may stand there,
- * or none: any word that is read may be shaded, but only a type that is one may be followed.
+ * scanObject for a small object in a shared heap. It may have been freed since it was queued, and its slot may be free
+ * or hold another object. Any word that is read may be shaded, but a type may only be followed if it is a type.
  */
 function scanSmall(p: u32): u64 {
   const r = pageRecord(p >> PAGE_SHIFT);
@@ -86,13 +87,14 @@ function scanSmall(p: u32): u64 {
     return size;
   }
   const type = load<u32>(meta + (slot << 2));
-  // The span may have gone meanwhile, and its table be another's, with bits in it. While it stands there, it holds types.
+  // The span may have been freed meanwhile, and its table may be another span's, with bits in it. While the span is
+  // still this one, the table holds types.
   if (atomic.load<u32>(changetype<usize>(r), offsetof<PageRecord>("row")) != row || r.groups != groups) return 8;
   scanRange(p, type, 0, size);
   return size;
 }
 
-/** Shade what the bytes [from, end) of the object at `base` point to; `type` 0: any word may be a pointer. */
+/** Shade what the bytes [from, end) of the object at `base` point to. `type` 0: any word may be a pointer. */
 export function scanRange(base: u32, type: u32, from: u32, end: u32): void {
   if (type == 0) {
     for (let at = from; at < end; at += 4) {
@@ -107,7 +109,7 @@ export function scanRange(base: u32, type: u32, from: u32, end: u32): void {
   }
 }
 
-/** The large object at `p`, whose other pieces are queued, or one of these pieces. */
+/** Scan a large object at `p` and queue its other pieces, or scan one of these pieces. */
 function scanLarge(p: u32): u64 {
   const span = spanOf(p);
   if (span == null || span.ngroups != 0 || (span.flags & FLAG_FULL) == 0 || (span.spanclass & 1) != 0) return 8;

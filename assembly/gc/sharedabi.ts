@@ -1,6 +1,8 @@
 /**
- * Allocation from the collector's rows of a shared heap, as its callers see it: inside of the gate, and again after a whole
- * cycle when there is no memory, unless the caller is inside of the gate for more than this call.
+ * Allocation from the collected rows of a shared heap for its callers: runs inside the gate. If memory runs out, it
+ * runs a whole cycle and tries again, unless the caller was inside the gate before this call.
+ *
+ * Owner: the P. Cost: that of mallocgc, plus the gate.
  */
 
 import { enterGate, isInside, leaveGate } from "../base/gates";
@@ -16,7 +18,10 @@ function allocate(type: u32, size: u32, scan: bool, zero: bool): u32 {
   return p;
 }
 
-/** An object of `size` bytes: of `type` if that is not 0, else as mallocgc has it. 0: no memory, or a lock was not to be had. */
+/**
+ * An object of `size` bytes: an array of `type`, or, if that is 0, as mallocgc makes it. 0: no memory, or a lock could
+ * not be taken.
+ */
 export function allocateShared(type: u32, size: u32, scan: bool, zero: bool): u32 {
   const p = allocate(type, size, scan, zero);
   if (p != 0 || !isReady() || isInside() || gcState().enabled == 0 || !collectShared()) return p;

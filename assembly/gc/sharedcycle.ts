@@ -1,27 +1,28 @@
 /**
- * The collector's cycle on a shared heap: marking by one thread at a time, beside the others.
+ * The collector's cycle on a shared heap: one thread at a time marks, the others keep running.
  *
- *   begin   all that is unswept is swept; the world stops: what the mcaches hold becomes black, the roots are shaded   -> mark
- *   mark    whoever has M takes the queue and the inbox, step by step: a worker that does nothing else, or a thread that
- *           allocates and owes marking. The others go on; what they load from an mcentral is black, what their barriers shade
- *           comes by gc/inbox.ts
- *   end     queue and inbox are empty: the ragged barrier brings what the Ps have shaded. Nothing: the world stops, the roots
- *           are looked at once more (ranges have no barrier), and if little comes of it, it is drained on the spot. Then the
- *           mcaches give up what they have, and sweepgen goes up: all spans are unswept                             -> off
- *   sweep   by refills for themselves, by allocation in proportion, by the marker when it is done
+ *   begin   All unswept spans are swept. The world stops: the slots in the mcaches' windows become black, and the roots
+ *           are shaded.
+ *   mark    The thread that has M takes the queue and the inbox, step by step: a dedicated worker, or an allocating
+ *           thread that owes marking. The others keep running. Slots that they load from an mcentral are black; what
+ *           their barriers shade arrives through gc/inbox.ts.
+ *   end     Queue and inbox are empty: the ragged barrier collects what the Ps have shaded. If that is nothing, the
+ *           world stops and the roots are scanned once more (ranges have no barrier). What this finds is drained at
+ *           once if it is little. Then the mcaches return their spans and sweepgen goes up: all spans are unswept.
+ *   sweep   Refills sweep for themselves, allocation sweeps in proportion, and the marker sweeps when it is done.
  *
- * The world is never stopped when a call returns. A thread may die anywhere:
+ * No call returns with the world stopped. A thread may die anywhere:
  *
- *   while it begins     `starting` says so, and the phase is off: the marks are cleared, nothing has happened
- *   while it marks      what it had taken out of the queue is unknown: `overflow`, and the marked objects are looked through
- *   while it ends       sweepgen has gone up since markGen, and the end is done again; or it has not, and marking goes on
- *   inside of a gate    as while it marks, for an object may be marked and not queued
- *   while it sweeps     its spans are nobody's again (check/recover.ts), and the sweep starts anew
+ *   while it begins     `starting` is set and the phase is off: the marks are cleared, as if nothing had happened
+ *   while it marks      what it took from the queue is unknown: `overflow` is set, and all marked objects are walked
+ *   while it ends       if sweepgen has moved on from markGen the end is repeated, else marking continues
+ *   inside a gate       as while it marks, because an object may be marked and not queued
+ *   while it sweeps     its spans become unowned again (check/recover.ts), and the sweep starts anew
  *
- * Pacing: heapLive, heapScan and the debt are sums over all threads, changed by atomic additions. A marker's work is credit
- * for all. Who owes while another marks goes on: it cannot help.
+ * Pacing: heapLive, heapScan and the debt are sums over all threads, changed by atomic additions. A marker's work is
+ * credit for all. A thread that owes marking while another marks keeps running: it cannot help.
  *
- * Lock: M; the world is stopped by who has it. Cost: begin and end stop the world for the roots and the mcaches.
+ * Lock: M; its holder stops the world. Cost: begin and end stop the world for the roots and the mcaches.
  */
 
 import { BUSY, DONE, MAX_PS, MORE } from "../base/abinumbers";
@@ -87,14 +88,17 @@ import { recountTypes } from "./typebits";
 import { freeBuffers, isWorkEmpty } from "./work";
 import { drain, rescanMarked } from "./drain";
 
-/** Bytes that are drained on the spot while the world is stopped. */
+/** Bytes that may be drained at once while the world is stopped. */
 @inline const LOOK_BUDGET: u64 = 64 << 10;
-/** Spans swept with the gate taken once. */
+/** Spans swept per entry into the gate. */
 @inline const SWEEP_BATCH: u32 = 16;
 
 // M
 
-/** Take M, waiting for whoever marks; inside of a gate it is only tried. False: patience ran out, or another marks. */
+/**
+ * Take M and wait for the thread that marks; inside a gate only try. False: timed out, or, inside a gate, another
+ * marks.
+ */
 export function takeMarker(): bool {
   if (!(isInside() ? tryLock(LOCK_MARK) : lock(LOCK_MARK))) return false;
   setMarker(true);
@@ -107,14 +111,14 @@ export function leaveMarker(): void {
   unlock(LOCK_MARK);
 }
 
-/** What this thread has marked since it last told. */
+/** Add what this thread has marked since the last call to bytesMarked. */
 export function tellMarked(): void {
   if (markedBytes == 0) return;
   atomic.add<u64>(changetype<usize>(gcState()), markedBytes, offsetof<GcState>("bytesMarked"));
   clearMarked();
 }
 
-/** Somebody may have something to do: wake the markers. */
+/** Wake the markers, because there may be work. */
 export function wakeMarkers(): void {
   const at = changetype<usize>(sharedGc()) + offsetof<SharedGc>("wake");
   atomic.add<u32>(at, 1);
@@ -123,14 +127,16 @@ export function wakeMarkers(): void {
 
 // Begin
 
-/** Begin a cycle. Under M. `now`: milliseconds of a clock, 0 without. False: one runs, or the world could not be stopped. */
+/**
+ * Begin a cycle. Under M. `now`: milliseconds of a clock, 0: none. False: one runs, or the world could not be stopped.
+ */
 export function beginShared(forced: bool, now: f64): bool {
   const g = gcState();
   readyGC();
   if (g.phase != PHASE_OFF) return false;
   finishSharedSweep();
   if (!stopWorld()) return false;
-  // What others were about to sweep is swept by now, but for what a dead thread has left.
+  // All spans that others were sweeping are swept by now, except those that a dead thread left.
   while (sweepSome()) {}
   const s = sharedGc();
   s.starting = 1;
@@ -154,7 +160,7 @@ export function beginShared(forced: bool, now: f64): bool {
 
 // Mark
 
-/** Mark for about `budget` bytes; bytes scanned. Under M. */
+/** Mark for about `budget` bytes. Returns the bytes scanned. Under M. */
 export function markShared(budget: u64): u64 {
   const g = gcState();
   if (g.phase != PHASE_MARK) return 0;
@@ -173,7 +179,8 @@ function nothingQueued(): bool {
 }
 
 /**
- * End the cycle if nothing is left to be marked. Under M. DONE; MORE: there is work; BUSY: the world could not be stopped.
+ * End the cycle if nothing is left to mark. Under M. DONE: the cycle has ended; MORE: there is work; BUSY: the world
+ * could not be stopped.
  */
 export function endShared(now: f64): i32 {
   const g = gcState();
@@ -219,21 +226,24 @@ function endMark(now: f64): void {
   const p = pacer();
   if (s.markTime > 0) endCycle(p, 0, 0, s.markTime, max(s.procs, 1));
   else endCycleUntimed(p);
-  // From this store on the marking is over, whoever dies.
+  // From this store on marking is over, whichever thread dies.
   mheap().sweepgen += 2;
   finishSwitch();
 }
 
 function finishSwitch(): void {
   const bytes = gcState().bytesMarked;
-  // It may be less than nothing when a thread that had marked something has died.
+  // It is negative if a thread died after marking and before it added what it had marked.
   resetLive(pacer(), <i64>bytes < 0 ? 0 : bytes);
   startSharedSweep();
   gcState().phase = PHASE_OFF;
   repace();
 }
 
-/** A whole cycle, begun now, and swept. Outside of the gate. False: a lock was not to be had, or the world not to be stopped. */
+/**
+ * Begin a whole cycle, run it, and sweep. Called outside the gate. False: a lock could not be taken, or the world not
+ * stopped.
+ */
 export function collectShared(): bool {
   if (isInside() || !takeMarker()) return false;
   const done = runCycle() && beginShared(true, 0) && runCycle();
@@ -243,7 +253,7 @@ export function collectShared(): bool {
   return true;
 }
 
-/** Mark the running cycle to its end, if there is one. Under M. */
+/** Mark the running cycle, if any, to its end. Under M. False: the world could not be stopped. */
 function runCycle(): bool {
   while (gcState().phase == PHASE_MARK) {
     markShared(ALL);
@@ -252,7 +262,9 @@ function runCycle(): bool {
   return true;
 }
 
-/** Mark the running cycle to its end. */
+/**
+ * Mark the running cycle to its end. False: called inside a gate, a lock could not be taken, or the world not stopped.
+ */
 export function finishMarkShared(): bool {
   if (isInside() || !takeMarker()) return false;
   const done = runCycle();
@@ -262,7 +274,7 @@ export function finishMarkShared(): bool {
 
 // Sweep
 
-/** Sweep up to `pages` pages; how many. Takes the gate for some spans at a time. */
+/** Sweep up to `pages` pages. Returns how many were swept. Enters the gate for a few spans at a time. */
 export function sweepShared(pages: u32): u32 {
   let n: u32 = 0;
   let last: u32 = 1;
@@ -282,7 +294,7 @@ export function finishSharedSweep(): void {
   while (sweepShared(~0)) {}
 }
 
-/** The pacer is told, once, by the first to see it. Inside of the gate. */
+/** Tell the pacer, once, that all is swept; the first thread to see it does this. Inside the gate. */
 function sweepDone(): void {
   const p = pacer();
   if (p.sweepPagesPerByte == 0 || gcState().sweeping != 0 || !lock(LOCK_GC)) return;
@@ -291,7 +303,7 @@ function sweepDone(): void {
   unlock(LOCK_GC);
 }
 
-/** Sweep until `npages` pages have come free, or all spans are swept: for a request that long. Inside of the gate. */
+/** Sweep until `npages` pages are free, or all spans are swept: for a request of that length. Inside the gate. */
 export function reclaimShared(npages: u32): void {
   if (gcState().sweeping == 0) return;
   const h = mheap();
@@ -301,7 +313,7 @@ export function reclaimShared(npages: u32): void {
 
 // Allocation
 
-/** `bytes` more are live. */
+/** `bytes` more are live: count them. */
 export function sharedGrows(bytes: u64, scan: bool): void {
   const p = changetype<usize>(pacer());
   atomic.add<u64>(p, bytes, offsetof<Pacer>("heapLive"));
@@ -310,10 +322,10 @@ export function sharedGrows(bytes: u64, scan: bool): void {
 }
 
 /**
- * Before an allocation of `bytes` bytes that the mcache cannot serve, inside of the gate: pay for the last ones, and see
- * whether it is time for a cycle. Markers are woken at the trigger; if none comes the thread begins one itself half-way to
- * the goal. A caller that stays inside of the gate holds addresses which only its being inside keeps good: it begins no cycle,
- * and ends none.
+ * Called inside the gate before an allocation of `bytes` bytes that the mcache cannot serve: pay for earlier
+ * allocations, and see whether a cycle is due. Markers are woken at the trigger. If none begins the cycle, this thread
+ * does so half-way to the goal. A caller nested in an outer gate holds addresses that stay valid only while it is
+ * inside: it neither begins nor ends a cycle.
  */
 export function pollShared(bytes: u32): void {
   tellMarked();
@@ -344,7 +356,7 @@ export function pollShared(bytes: u32): void {
   leaveMarker();
 }
 
-/** For who is about to stay inside of the gate, where it begins and ends nothing: what is due is done before. */
+/** Called before a thread stays inside the gate, where it can neither begin nor end a cycle: does now what is due. */
 export function pollOutside(): void {
   const g = gcState();
   const p = pacer();
@@ -363,12 +375,12 @@ function assist(p: Pacer): void {
 
 // Death
 
-/** The P that is recovered has died inside of its gate. */
+/** Whether the P being recovered died inside its gate. */
 let diedInside: bool = false;
 
 /**
- * Before anything of P `dead`, whose thread is gone, is touched: be inside of its gate in its place, or of one's own, or have
- * the world stopped in its place. False: the one who has stopped the world does not let anybody in.
+ * Must precede any change to P `dead`, whose thread is gone. Enters the gate in its place or this thread's own gate, or
+ * takes over the stopped world from it. False: another thread has stopped the world and lets nobody in.
  */
 export function enterRecovery(dead: u32): bool {
   takeStop(dead);
@@ -376,7 +388,7 @@ export function enterRecovery(dead: u32): bool {
   return diedInside || enterGate();
 }
 
-/** The other end. Not `done`: all is left to another try. */
+/** Undo enterRecovery. `done` false: leave everything for another try. */
 export function leaveRecovery(dead: u32, done: bool): void {
   if (!done && stopper() == self) returnStop(dead);
   if (diedInside && !done) returnGate(dead);
@@ -384,8 +396,9 @@ export function leaveRecovery(dead: u32, done: bool): void {
 }
 
 /**
- * The thread of P `dead` is gone; its locks but M and G are free again, its spans nobody's. True: the collector is in order.
- * False: the world could not be stopped, so another is inside of its gate who may be dead too. After enterRecovery.
+ * Recover the collector after the death of the thread of P `dead`. Called after enterRecovery. The P's locks except M
+ * and G are free again, and its spans are unowned. True: the collector is in order. False: the world could not be
+ * stopped; another thread is inside its gate and may be dead too.
  */
 export function recoverGC(dead: u32): bool {
   if (takeOver(LOCK_GC, dead)) {
@@ -417,7 +430,9 @@ export function recoverGC(dead: u32): bool {
   return true;
 }
 
-/** No cycle runs: what is swept has no marks, and what the dead thread was about to sweep is found again. */
+/**
+ * With no cycle running: clear the marks of swept spans, and find the spans again that the dead thread was to sweep.
+ */
 function resweep(): void {
   for (let page = nextSpanPage(1); page != 0; page = nextSpanPage(page + 1)) {
     const span = collectedAt(page);
@@ -426,7 +441,7 @@ function resweep(): void {
   sweepAgain();
 }
 
-/** The collected span that begins on a page in use. Null: another's, or it has gone this moment. */
+/** The collected span that begins on a page in use. Null: it is no collected span, or was freed in the meantime. */
 function collectedAt(page: u32): MSpan | null {
   const groups = pageRecord(page).groups;
   if (groups == 0) return null;
@@ -434,7 +449,7 @@ function collectedAt(page: u32): MSpan | null {
   return isCollectedSpan(span) ? span : null;
 }
 
-/** A cycle had begun by half. */
+/** Undo a cycle whose begin was interrupted by a death. */
 function abandon(): void {
   for (let page = nextSpanPage(1); page != 0; page = nextSpanPage(page + 1)) {
     const span = collectedAt(page);
@@ -447,7 +462,7 @@ function abandon(): void {
   repace();
 }
 
-/** A cycle was being marked or ended. */
+/** Continue a cycle whose marking or end was interrupted by a death. */
 function carryOn(): void {
   sharedGc().carried += 1;
   sharedGc().starting = 0;

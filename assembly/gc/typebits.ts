@@ -1,20 +1,23 @@
 /**
- * Which words of an object are pointers: types, and what the heap keeps of them.
+ * Which words of an object are pointers: types, and what the heap stores about them.
  *
- *   type     0 size u32 | 4 ptrBytes u32, a prefix with all pointers | 8 previous type | 12 tag | 16 one bit per word of ptrBytes
+ *   type     0 size u32 | 4 ptrBytes u32, a prefix with all pointers | 8 previous type | 12 tag
+ *            16 one bit per word of ptrBytes
  *
  *   slots up to 128 bytes   a bit per word of the span, 1 a pointer             in the span's meta table
  *   slots up to 32 KiB      a word per slot: its type, 0 any word may be one    in the span's meta table
  *   large                   the span's type                                    in the meta word itself
  *
- * An object is an array of its type as far as its slot goes. What its request did not use is zero, and zero points nowhere.
- * Go keeps the bits in the tail of the span and the type in a header of 8 bytes before the object. Here both are out of
- * band, like all metadata: a slot of 4096 bytes holds an object of 4096 bytes, an object begins where its slot begins, and
- * an object that writes past its end spoils no bits. Price: 256 bytes for each group of 64 slots, 4 bytes or less a slot.
+ * An object is an array of its type, as far as its slot goes. Words beyond its requested size are zero, and zero points
+ * nowhere. Go keeps the bits in the tail of the span, and the type in a header of 8 bytes before the object. Here both
+ * are out of band, like all metadata. A slot of 4096 bytes therefore holds an object of 4096 bytes, an object begins
+ * where its slot begins, and a write past an object's end corrupts no bits. Price: 256 bytes for each group of 64
+ * slots, 4 bytes or less a slot.
  *
- * A meta table stays with its span's record (heap/persistent.ts). In a shared heap it is
- * cleared for each span that gets the record: see clearMeta there.
- * Owner: the P that owns the span. Cost: O(1) a small object.
+ * A meta table stays with its span's record (heap/persistent.ts). In a shared heap it is cleared for each span that
+ * gets the record: see clearMeta in central/newspan.ts.
+ *
+ * Owner: the P that owns the span. Cost: O(1) for a small object.
  */
 
 import { MAX_TYPE_SIZE, TYPE_TAG } from "../base/abinumbers";
@@ -28,7 +31,7 @@ import { metaOf, metaWord } from "../central/mspan";
 import { metaBytes } from "../heap/persistent";
 import { newRecord } from "../central/records";
 
-/** Largest slot whose pointer bits are kept word by word. */
+/** Largest slot that has a pointer bit for each word. */
 @inline export const BITS_MAX_SIZE: u32 = 128;
 
 @unmanaged @final
@@ -37,9 +40,9 @@ export class GcType {
   size: u32;
   /** Bytes up to the end of the last pointer; 0: none at all. */
   ptrBytes: u32;
-  /** The type that was made before it; 0: it is the first. */
+  /** The type made before this one; 0: this is the first. */
   previous: u32;
-  /** See tagOf. */
+  /** Checks the record: see tagOf. */
   tag: u32;
 }
 /** Bytes of a type before its mask. */
@@ -55,12 +58,12 @@ function isLayout(size: u32, ptrBytes: u32): bool {
   return size - 4 <= MAX_TYPE_SIZE - 4 && ((size | ptrBytes) & 3) == 0 && ptrBytes <= size;
 }
 
-/** Bytes of a type's record whose pointers lie in the first `ptrBytes` bytes. */
+/** Bytes of the record of a type whose pointers lie in the first `ptrBytes` bytes. */
 export function typeBytes(ptrBytes: u32): u32 {
   return TYPE_SIZE + (((ptrBytes + 127) >> 7) << 2);
 }
 
-/** What tells a type's address from any other number, and its record from one that was overwritten. */
+/** A check word: distinguishes a type's address from other numbers, and its record from an overwritten one. */
 function tagOf(at: u32): u32 {
   const t = typeAt(at);
   return at ^ TYPE_TAG ^ t.size ^ t.ptrBytes;
@@ -72,15 +75,16 @@ export function isType(at: u32): bool {
   return t.tag == tagOf(at) && isLayout(t.size, t.ptrBytes);
 }
 
-/** Bits of 32 words of a type, from word `word` on, a multiple of 32. */
+/** Pointer bits of 32 words of a type, from word `word` on, a multiple of 32. */
 @inline
 function maskWord(type: u32, word: u32): u32 {
   return load<u32>(type + (word >> 3), TYPE_SIZE);
 }
 
 /**
- * A new type of `size` bytes, 4..131072 and a multiple of 4, whose pointers lie in the first `ptrBytes` bytes. Its mask,
- * at the address + 16, is zero and the caller's to fill. 0: bad size, or no memory. Types are never freed.
+ * Make a type of `size` bytes, 4..131072 and a multiple of 4, whose pointers lie in the first `ptrBytes` bytes. The
+ * caller fills its mask, which begins at the address + 16 and is zero. 0: bad size, or no memory. Types are never
+ * freed.
  */
 export function newType(size: u32, ptrBytes: u32): u32 {
   if (!isLayout(size, ptrBytes)) return 0;
@@ -99,14 +103,14 @@ export function newType(size: u32, ptrBytes: u32): u32 {
   return at;
 }
 
-/** Count the types anew: a thread has died that may have been making one. Under G. */
+/** Recount the types, after the death of a thread that may have been making one. Under G. */
 export function recountTypes(): void {
   let n: u32 = 0;
   for (let at = gcState().lastType; at != 0; at = typeAt(at).previous) n++;
   gcState().types = n;
 }
 
-/** The meta table of the span that a slot at `p` is in, made at first need; 0 when there is no memory. */
+/** The meta table of the span that holds the slot at `p`, allocated on first use. 0: no memory. */
 export function needMeta(p: u32): u32 {
   const r = pageRecord(p >> PAGE_SHIFT);
   let span = changetype<MSpan>(<usize>(r.groups - MSPAN_SIZE));
@@ -115,12 +119,12 @@ export function needMeta(p: u32): u32 {
   const bytes = metaBytes(span.ngroups);
   meta = newRecord(bytes, true);
   if (meta == 0) return 0;
-  // For want of memory its record may have moved.
+  // The span's record may have moved while memory was sought.
   span = changetype<MSpan>(<usize>(pageRecord(p >> PAGE_SHIFT).groups - MSPAN_SIZE));
-  // A slot without an object may be looked at: any word of it may be a pointer then.
+  // A slot without an object may be scanned: then any word of it may be a pointer.
   syncMemory();
   memory.fill(meta, 0, bytes);
-  // For a marker that finds its way here by chance: zeros first.
+  // Publish after the zeros: a marker may come here through a stale address.
   publish<u32>(metaWord(span), meta);
   return meta;
 }
@@ -139,7 +143,7 @@ export function readBits(meta: u32, o: u32, words: u32): u32 {
   return <u32>((load<u64>(meta + ((o >> 5) << 2)) >> (<u64>(o & 31))) & (~(<u64>0) >> (<u64>(64 - words))));
 }
 
-/** The bits of the first `words` words, at most 32, of an array of `type` of `bytes` bytes. */
+/** Pointer bits of the first `words` words, at most 32, of an array of `type` that has `bytes` bytes. */
 function tileBits(type: u32, bytes: u32, words: u32): u32 {
   const t = typeAt(type);
   if (t.ptrBytes == 0) return 0;
@@ -149,7 +153,7 @@ function tileBits(type: u32, bytes: u32, words: u32): u32 {
   return bits;
 }
 
-/** Note the pointers of a new small object of `bytes` bytes in a slot; `type` 0: any word may be one. */
+/** Record the pointers of a new small object of `bytes` bytes in its slot. `type` 0: any word may be a pointer. */
 export function setSlotType(meta: u32, base: u32, p: u32, elemsize: u32, slot: u32, type: u32, bytes: u32): void {
   if (elemsize > BITS_MAX_SIZE) {
     store<u32>(meta + (slot << 2), type);
@@ -159,7 +163,7 @@ export function setSlotType(meta: u32, base: u32, p: u32, elemsize: u32, slot: u
   writeBits(meta, (p - base) >> 2, words, type ? tileBits(type, bytes, words) : ~(<u32>0) >> (32 - words));
 }
 
-/** First pointer word of an array of `type` at or after byte `from`, below `end`; `end` when there is none. */
+/** First pointer word of an array of `type` at or after byte `from` and below `end`; `end` if there is none. */
 export function nextPointer(type: u32, from: u32, end: u32): u32 {
   const t = typeAt(type);
   if (t.ptrBytes == 0) return end;

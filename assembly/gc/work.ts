@@ -1,14 +1,15 @@
 /**
- * Work buffers: the grey objects, as a stack of addresses in pages of their own.
+ * Work buffers: the grey objects, as a stack of addresses in separate pages.
  *
  *   page   0 previous page u32 | 8 entries u32[2046]
- *   top    address past the last entry; at a page's end it is the next page's start, which says full
+ *   top    address behind the last entry; at a page's end it is the next page's start, which means full
  *
- * Last in, first out. A page that runs empty is kept as the spare, so that a stack which goes up and down at its edge asks
- * the heap for nothing. When there is no memory for another page the object stays marked and unqueued, and `overflow`
- * tells: mark.ts then looks through all marked objects for such. So a full heap can still be collected.
+ * Last in, first out. A page that becomes empty is kept as the spare, so that a stack that moves back and forth across
+ * a page boundary does not call the heap. Without memory for another page the object stays marked and unqueued, and
+ * `overflow` is set: gc/drain.ts then walks all marked objects. So even a full heap can be collected. Go's workbufs are
+ * the model.
  *
- * Owner: the thread that marks, which in a shared heap has M. Cost: a store and an add. Lock: H for a page.
+ * Owner: the thread that marks, which in a shared heap has M. Lock: H for a page. Cost: a store and an add.
  */
 
 import { PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
@@ -18,7 +19,7 @@ import { allocTable, freeTable } from "../central/records";
 @inline export const HEADER: u32 = 8;
 @inline export const MASK: u32 = PAGE_SIZE - 1;
 
-/** Queue an object that has just been marked. */
+/** Queue an object that was just marked. */
 @inline
 export function pushWork(p: u32): void {
   const g = gcState();
@@ -31,7 +32,7 @@ export function pushWork(p: u32): void {
   g.top = top + 4;
 }
 
-/** The object queued last; 0: none. */
+/** Remove and return the object queued last; 0: the queue is empty. */
 @inline
 export function popWork(): u32 {
   const g = gcState();
@@ -42,13 +43,13 @@ export function popWork(): u32 {
   return load<u32>(top - 4);
 }
 
-/** Whether no object is queued. */
+/** Whether the queue is empty. */
 export function isWorkEmpty(): bool {
   const top = gcState().top;
   return top == 0 || ((top & MASK) == HEADER && load<u32>(top - HEADER) == 0);
 }
 
-/** A first page while there is memory, for a cycle that begins when there is none. */
+/** Allocate a first page while there is memory, for a cycle that begins when there is none. */
 export function reserveBuffer(): void {
   const g = gcState();
   if (g.spare != 0 || g.top != 0) return;
@@ -57,7 +58,7 @@ export function reserveBuffer(): void {
   if (at) g.spare = at - HEADER;
 }
 
-/** The full page at whose end `top` is gets a successor: where its first entry goes, 0 when there is no memory. */
+/** Add a page after the full one that ends at `top`. Returns where its first entry goes; 0: no memory. */
 function nextBuffer(top: u32): u32 {
   const g = gcState();
   let page = g.spare;
@@ -76,13 +77,15 @@ function nextBuffer(top: u32): u32 {
   return page + HEADER;
 }
 
-/** The page in which `top` stands is empty: the end of the one before, 0 when it is the first; then nothing changes. */
+/**
+ * The page of `top` is empty: return to the end of the page before. Returns 0, and changes nothing, if it is the first.
+ */
 function lastBuffer(top: u32): u32 {
   const g = gcState();
   const page = top - HEADER;
   const prev = load<u32>(page);
   if (prev == 0) return 0;
-  // If the thread dies nobody may find a page that is free.
+  // First, so that after a death of this thread nobody finds a page that is free.
   if (SHARED) g.top = prev + PAGE_SIZE;
   if (g.spare) freeBuffer(page);
   else g.spare = page;
@@ -95,8 +98,8 @@ export function freeBuffer(page: u32): void {
 }
 
 /**
- * The cycle ends, nothing is queued: all but one page go back. That one is there when the next cycle begins because memory
- * is out; without any, each object would cost a walk of the heap.
+ * At the end of a cycle, with an empty queue: free all pages but one. The next cycle may begin because memory has run
+ * out, and needs this page: without any page, each object would cost a walk of the heap.
  */
 export function freeBuffers(): void {
   const g = gcState();
