@@ -1,17 +1,20 @@
 /**
- * The runtime of an AssemblyScript program: what the compiler and the standard library call (`--runtime .../gomalloc/rt`).
+ * The runtime of an AssemblyScript program: what the compiler and the standard library call (`--runtime
+ * .../gomalloc/rt`).
  *
  *   slot   0 rtId u32 | 4 rtSize u32 | 8 the object        its address is the slot's + 8
  *
- * No other header: mark bits, sizes and lists are out of band. All objects are the collector's, in scan or noscan rows by
- * what their class says; references are found by the compiler's visitors, roots are its globals, its shadow stack and
- * pins. Static objects lie below __heap_base in the compiler's own layout: see gc/ascroots.ts.
+ * There is no other header: mark bits, sizes and lists are out of band. All objects are collected objects; their class
+ * determines whether they are in scan or noscan rows. The compiler's visitors find references. Roots are its globals,
+ * its shadow stack and pins. Static objects lie below __heap_base in the compiler's own layout: see gc/ascroots.ts.
  *
- * The heap begins at __heap_base at the first allocation and grows by need. Out of memory is an abort with that message,
- * after a cycle was run for it, and leaves the heap as it was.
+ * The heap begins at __heap_base at the first allocation and grows as needed. When memory runs out, a cycle is run
+ * first; if that does not help, the program aborts with that message and the heap is unchanged.
  *
- * Constants of --use: GOMALLOC_GOGC (percent), GOMALLOC_GC_OFF (cycles only when asked for), GOMALLOC_MEMORY_LIMIT
- * (bytes), GOMALLOC_HEAP_MINIMUM (bytes, the least goal), GOMALLOC_CHECKMARK (check each cycle's marks). One thread.
+ * Constants of --use: GOMALLOC_GOGC (percent), GOMALLOC_GC_OFF (cycles only on request), GOMALLOC_MEMORY_LIMIT (bytes),
+ * GOMALLOC_HEAP_MINIMUM (bytes, the least goal), GOMALLOC_CHECKMARK (check each cycle's marks).
+ *
+ * Owner: the one thread. Cost: __new is a slot of the mcache in the common case.
  */
 
 import { MAX_RESERVE, MISUSE_NONE, M_RESERVE } from "../base/abinumbers";
@@ -61,18 +64,18 @@ import { blockSize, groupAt, spanAt } from "../central/mspan";
 import { resizeLargeSpan } from "../central/resize";
 
 @inline const HEADER: u32 = 8;
-/** Largest object: sizes beyond would wrap. */
+/** Largest object: larger sizes would overflow. */
 @inline const MAX_SIZE: u32 = 0xfffe0000;
-// Lazy, as the compiler's own messages are: the program's static data comes first, at --memoryBase.
+// Lazy, like the compiler's own messages: the program's static data comes first, at --memoryBase.
 @lazy @inline const NO_BLOCK: string =
   "heap.free or heap.realloc of what is no block of heap.alloc, or is free already";
-/** Clearing by words up to here beats the test whether it is needed. Bytes. */
+/** Up to this many bytes, clearing word by word is cheaper than testing whether it is needed. */
 @inline const CLEAR_ALWAYS: u32 = 64;
 
-/** A copy that is no longer than this is made in an object of __new's fast half, which is cleared whole. Bytes. */
+/** Copies of up to this many bytes go into an object from __new's fast half, which clears it whole. */
 @inline const CLEAR_ANYWAY: u32 = 256;
 
-/** The compiler's runtimes begin a cycle at so many percent of what is live. */
+/** Percent of the live bytes at which the compiler's runtimes begin a cycle. */
 @inline const IDLE_GOGC: i32 = isDefined(ASC_GC_IDLEFACTOR)
   ? ASC_GC_IDLEFACTOR > 100
     ? ASC_GC_IDLEFACTOR - 100
@@ -80,10 +83,10 @@ import { resizeLargeSpan } from "../central/resize";
   : 100;
 @inline const GOGC: i32 = isDefined(GOMALLOC_GC_OFF) ? -1 : isDefined(GOMALLOC_GOGC) ? GOMALLOC_GOGC : IDLE_GOGC;
 @inline const LIMIT: u32 = isDefined(GOMALLOC_MEMORY_LIMIT) ? GOMALLOC_MEMORY_LIMIT : 0;
-/** Go's 4 MiB would be most of a small program's memory. */
+/** Least goal in bytes. Go's 4 MiB would be most of a small program's memory. */
 @inline const MINIMUM: u32 = isDefined(GOMALLOC_HEAP_MINIMUM) ? GOMALLOC_HEAP_MINIMUM : 512 << 10;
 
-/** The heap, at the first allocation. */
+/** Set up the heap, at the first allocation. False: no memory. */
 function start(): bool {
   if (heap != 0) return true;
   if (isLittle(GOGC)) return false;
@@ -125,7 +128,7 @@ export function __new(size: usize, id: i32): usize {
   return newSlow(<u32>size, id, 0);
 }
 
-/** __new but for its fast half. The first `keep` bytes are left to the caller to write. */
+/** The slow half of __new. The caller writes the first `keep` bytes itself. */
 function newSlow(size: u32, id: u32, keep: u32): u32 {
   if (isLittle(GOGC)) {
     const p = newLittle(size, id);
@@ -139,7 +142,7 @@ function newSlow(size: u32, id: u32, keep: u32): u32 {
   return p + HEADER;
 }
 
-/** A slot or pages with `size` bytes behind its header, zero from byte `keep` on; 0: no memory. */
+/** A slot or pages with room for `size` bytes behind the header, zero from byte `keep` on; 0: no memory. */
 function allocate(size: u32, noscan: bool, keep: u32): u32 {
   if (size > MAX_SIZE || !start()) return 0;
   const all = size + HEADER;
@@ -166,8 +169,9 @@ function allocate(size: u32, noscan: bool, keep: u32): u32 {
 }
 
 /**
- * The memory is full, after a cycle: the address of a row of longer slots that has one, 0 for none. In a small memory there
- * are not pages enough for spans of all classes. An object without references may stand among those with.
+ * Memory is full, even after a cycle: find a row of longer slots that has a free one. Returns its address, 0: none. A
+ * small memory does not have enough pages for spans of all classes. An object without references may get a slot of a
+ * scan row.
  */
 function rowBeyond(row: u32, noscan: bool): u32 {
   for (let r = row + 1; r < NUM_ROWS; r++) {
@@ -183,7 +187,7 @@ function rowBeyond(row: u32, noscan: bool): u32 {
   return 0;
 }
 
-/** The object at `ptr` with `size` bytes, in place if it fits there; what is new of it is zero. */
+/** Resize the object at `ptr` to `size` bytes, in place if it fits. The added bytes are zero. */
 @global @unsafe
 export function __renew(ptr: usize, size: usize): usize {
   const old = load<u32>(ptr - HEADER, 4);
@@ -197,7 +201,7 @@ export function __renew(ptr: usize, size: usize): usize {
   } else if (size <= MAX_SIZE) {
     const groups = pageRecord(at >> PAGE_SHIFT).groups;
     if (groups != 0) {
-      // Bytes of the object that may be dirty.
+      // Bytes of the object that may be nonzero.
       let used = blockSize(spanAt(groups - MSPAN_SIZE)) - HEADER;
       if (size > used) used = growLarge(groups, <u32>size);
       if (used) {
@@ -215,7 +219,10 @@ export function __renew(ptr: usize, size: usize): usize {
   return fresh;
 }
 
-/** Take the pages behind a large object, for `size` bytes: how many of them may be dirty. 0: they are not to be had. */
+/**
+ * Extend a large object with the pages behind it, to hold `size` bytes. Returns how many of the object's bytes may be
+ * nonzero; 0: the pages are not available.
+ */
 function growLarge(groups: u32, size: u32): u32 {
   const span = spanAt(groups - MSPAN_SIZE);
   if (span.ngroups != 0) return 0;
@@ -226,17 +233,17 @@ function growLarge(groups: u32, size: u32): u32 {
   return mheap().lastScav == npages - old ? (old << PAGE_SHIFT) - HEADER : size;
 }
 
-/** After a store of `child` into `parent`: the insertion barrier. */
+/** The insertion barrier, called after a store of `child` into `parent`. */
 @global @unsafe
 export function __link(parent: usize, child: usize, expectMultiple: bool): void {
   if (child != 0 && heap != 0 && gcState().phase == PHASE_MARK) visit(<u32>child);
 }
 
-/** A reference that marking has come upon. */
+/** Visit a reference that marking found. */
 @global @unsafe
 export function __visit(ptr: usize, cookie: i32): void {
   if (ptr == 0) return;
-  // No large heap: it is a little one.
+  // Without a large heap this is a little one.
   if (heap == 0) {
     visitLittle(<u32>ptr);
     return;
@@ -245,7 +252,7 @@ export function __visit(ptr: usize, cookie: i32): void {
   visit(<u32>ptr);
 }
 
-/** Keep an object whatever points to it; each pin wants its __unpin. */
+/** Keep an object alive, whatever points to it. Each pin needs its own __unpin. */
 @global @unsafe
 export function __pin(ptr: usize): usize {
   if (ptr == 0) return 0;
@@ -266,11 +273,11 @@ export function __unpin(ptr: usize): void {
     return;
   }
   if (heap == 0 || unpinObject(<u32>ptr) < 0) throw new Error("Object is not pinned");
-  // It may be in a local yet: marking that has begun keeps it.
+  // A local may still hold it: if marking has begun, keep it for this cycle.
   if (gcState().phase == PHASE_MARK) unpinned(<u32>ptr);
 }
 
-/** heap.alloc: a block at a multiple of 16 that is its caller's until __free, contents undefined. */
+/** heap.alloc: a block at a multiple of 16. The caller owns it until __free. Its contents are undefined. */
 @global @unsafe
 export function __alloc(size: usize): usize {
   if (isLittle(GOGC)) {
@@ -295,11 +302,11 @@ export function __alloc(size: usize): usize {
   throw new Error("out of memory");
 }
 
-/** heap.realloc: the block at `ptr`, or where it had to move to. */
+/** heap.realloc: resize the block at `ptr`. Returns its address, which may be new. */
 @global @unsafe
 export function __realloc(ptr: usize, size: usize): usize {
   if (ptr < __heap_base) {
-    // A static one, which stays where it is.
+    // A static block stays in place: copy it.
     const moved = __alloc(size);
     memory.copy(moved, ptr, min<usize>(size, load<u32>(ptr - 4) & ~3));
     return moved;
@@ -323,7 +330,7 @@ export function __realloc(ptr: usize, size: usize): usize {
   return p;
 }
 
-/** heap.free. Null and static ones are left alone. */
+/** heap.free. Null and static blocks are ignored. */
 @global @unsafe
 export function __free(ptr: usize): void {
   if (ptr < __heap_base) return;
@@ -336,7 +343,7 @@ export function __free(ptr: usize): void {
   }
 }
 
-/** A whole cycle. What nothing points to is free when it returns. */
+/** Run a whole cycle: everything unreachable is free when it returns. */
 @global @unsafe
 export function __collect(): void {
   if (hasLittle()) {
@@ -347,7 +354,7 @@ export function __collect(): void {
   }
 }
 
-/** Set GOGC, percent, negative: cycles only when asked for or the limit demands it. The old value, -1 for off. */
+/** Set GOGC in percent; negative: cycles only on request or for the memory limit. Returns the old value, -1 for off. */
 @global
 export function __setGCPercent(percent: i32): i32 {
   if (!start()) return GOGC;
@@ -356,7 +363,7 @@ export function __setGCPercent(percent: i32): i32 {
   return old;
 }
 
-/** Set the limit of memory in use that the collector is to keep to, bytes, 0: none. The old one. */
+/** Set the collector's limit of the memory in use, in bytes; 0: none. Returns the old limit. */
 @global
 export function __setMemoryLimit(bytes: u32): u32 {
   if (!start()) return 0;
@@ -366,8 +373,8 @@ export function __setMemoryLimit(bytes: u32): u32 {
 }
 
 /**
- * Mark for about `budget` bytes of objects, beginning a cycle if none runs: for a host with time to spare. Bytes marked;
- * 0 when the cycle has ended.
+ * Mark about `budget` bytes of objects, and begin a cycle if none runs: for a host with idle time. Returns the bytes
+ * marked; 0: the cycle has ended.
  */
 @global
 export function __gcStep(budget: u32): u32 {
@@ -377,9 +384,11 @@ export function __gcStep(budget: u32): u32 {
   return gcState().phase == PHASE_MARK ? max<u32>(<u32>work, 1) : 0;
 }
 
-/** Figures: 0 cycles begun, 1 forced ones, 2 phase (1: marking), 3 heap live, 4 marked by the last cycle, 5 goal, 6 trigger
- * (bytes, estimates between cycles), 7 pages in use of 8 KiB, 8 pages of records, 9 pins, 10 bytes that the last sweep has
- * freed, 11 steps of the last marking, 12 times that the mark queue found no memory. */
+/**
+ * Figures: 0 cycles begun, 1 forced ones, 2 phase (1: marking), 3 heap live, 4 marked by the last cycle, 5 goal, 6
+ * trigger (bytes, estimates between cycles), 7 pages in use of 8 KiB, 8 pages of records, 9 pins, 10 bytes freed by the
+ * last sweep, 11 steps of the last marking, 12 times that the mark queue found no memory.
+ */
 @global
 export function __gcStat(i: u32): f64 {
   if (heap == 0) return 0;

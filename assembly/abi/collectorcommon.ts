@@ -1,14 +1,14 @@
 /**
- * The functions of the collector's ABI whose work is the same in a heap of one thread (collector.ts) and in a shared one
- * (collectorshared.ts). Those two export all of these, and add the steps of a cycle, which differ.
+ * The functions of the collector's ABI that work alike in a one-thread heap (collector.ts) and in a shared one
+ * (collectorshared.ts). Those two files export all of these, and add the steps of a cycle, which differ.
  *
- * Addresses and sizes are u32; what may exceed 2^32 is an f64, exact up to 2^53. Where an address of an object is asked
- * for, 0 is allowed only where that is said; other addresses are ignored where that is said.
+ * Addresses and sizes are u32; values that may exceed 2^32 are f64, exact up to 2^53. Where a function takes the
+ * address of an object, it allows 0 or ignores other addresses only where it says so.
  *
- * In a shared heap a call runs inside the gate of the thread's P (base/gates.ts), and holds G where it touches the tables
- * of handles, pins, ranges and types. Any thread may call. A call that runs out of patience (M_LOCK_WAIT) returns what it
- * returns for "no memory" or "none", and lastStuck tells whom it waited for; one that cannot be left half done traps. In a
- * heap of one thread gate and lock compile to nothing. What costs more than O(1) says so.
+ * In a shared heap a call runs inside the gate of the thread's P (base/gates.ts), and takes G for the tables of
+ * handles, pins, ranges and types. Any thread may call. A call that times out (M_LOCK_WAIT) returns the same as for "no
+ * memory" or "none", and lastStuck tells which thread it waited for; a call that cannot be left half done traps. In a
+ * one-thread heap gate and lock compile to nothing. Functions that cost more than O(1) say so.
  */
 
 import {
@@ -51,7 +51,7 @@ import { spanOf } from "../heap/arena";
 
 // How the two flavours differ
 
-/** Whether there is a heap, made if it is missing, and a P for this thread; in a heap of one thread its pacer has begun. */
+/** Set up the heap, a P for this thread, and, in a one-thread heap, the pacer. False: no memory. */
 @inline
 function ready(): bool {
   if (!isReady()) return false;
@@ -59,13 +59,13 @@ function ready(): bool {
   return true;
 }
 
-/** Whether settings can be read and written: that takes no P. */
+/** Whether settings can be read and written. This needs no P. */
 @inline
 function hasSettings(): bool {
   return SHARED ? heap != 0 : ready();
 }
 
-/** Ready, and inside the gate until leaveGate. Traps when patience runs out. */
+/** Get ready and enter the gate until leaveGate. Traps on timeout. False: no memory. */
 @inline
 function enter(): bool {
   if (!ready()) return false;
@@ -73,7 +73,7 @@ function enter(): bool {
   return true;
 }
 
-/** Inside the gate for a store, which has no way to say no. */
+/** Enter the gate for a store, which cannot report failure. */
 @inline
 function enterStore(): void {
   if (!SHARED) return;
@@ -91,7 +91,9 @@ function unlockTables(): void {
   if (SHARED) unlock(LOCK_GC);
 }
 
-/** Ready, inside the gate, with G. False: there is no memory, or patience ran out and lastStuck tells for whom. */
+/**
+ * Get ready, enter the gate and take G. False: no memory, or a timeout; then lastStuck tells which thread has the lock.
+ */
 function enterTables(): bool {
   if (!ready() || !enterGate()) return false;
   if (lockTables()) return true;
@@ -107,8 +109,9 @@ function leaveTables(): void {
 // Types and objects
 
 /**
- * A type of `size` bytes, 4..131072 and a multiple of 4, whose pointers lie in the first `ptrBytes` bytes. The caller sets
- * its mask, one bit per word from the address + 16 on, before its first object is made. 0: out of range, or no memory.
+ * Make a type of `size` bytes, 4..131072 and a multiple of 4, whose pointers lie in the first `ptrBytes` bytes. The
+ * caller sets its mask, one bit per word from the address + 16 on, before it makes the first object. 0: out of range,
+ * or no memory.
  */
 export function newType(size: u32, ptrBytes: u32): u32 {
   if (!enterTables()) return 0;
@@ -117,7 +120,7 @@ export function newType(size: u32, ptrBytes: u32): u32 {
   return type;
 }
 
-/** A zeroed array of `n` elements of `type`, n >= 1. 0: no memory, or an array that does not fit. */
+/** A zeroed array of `n` elements of `type`, n >= 1. 0: no memory, or the array is too large. */
 export function newObject(type: u32, n: u32): u32 {
   if (!ready()) return 0;
   const bytes = <u64>typeAt(type).size * <u64>n;
@@ -125,7 +128,7 @@ export function newObject(type: u32, n: u32): u32 {
   return SHARED ? allocateShared(type, <u32>bytes, true, true) : allocate(type, <u32>bytes);
 }
 
-/** 1 when `p` is the start of a live object of the collector's, 0 for anything else. */
+/** 1 if `p` is the start of a live collected object, else 0. */
 export function isObject(p: u32): i32 {
   if (heap == 0 || checkPointer(p) != MISUSE_NONE) return 0;
   const span = checkedSpan;
@@ -133,21 +136,21 @@ export function isObject(p: u32): i32 {
 }
 
 /**
- * Start of the live object of the collector's that `p` points to or into, of a tiny one its block; 0: there is none, or
- * the last cycle has found it dead.
+ * Start of the live collected object that `p` points to or into; for a tiny object, of its block. 0: there is none, or
+ * the last cycle found it dead.
  */
 export function objectOf(p: u32): u32 {
   return SHARED ? notDead(p) : sweptObject(p);
 }
 
-/** objectOf of one thread: sweeps the span first. */
+/** objectOf for one thread: sweeps the span first. */
 function sweptObject(p: u32): u32 {
   const span = heap ? spanOf(p) : null;
   if (span == null || !isCollectedSpan(span)) return 0;
   return isUnswept(span) && sweepSpan(span) == SWEPT_EMPTY ? 0 : findObject(p);
 }
 
-/** objectOf of several threads: another may be sweeping the span, so the mark decides. */
+/** objectOf for several threads: another thread may be sweeping the span, so the mark decides. */
 function notDead(p: u32): u32 {
   if (!isReady()) return 0;
   enterSure();
@@ -155,33 +158,38 @@ function notDead(p: u32): u32 {
   const span = spanOf(p);
   if (span != null && isCollectedSpan(span)) {
     base = findObject(p);
-    // If the mark is gone, a sweep has looked at it meanwhile and left the object alive or not: ask again.
+    // If the mark is gone, a sweep has meanwhile decided whether the object lives: ask again.
     if (base != 0 && isUnswept(span) && !isMarked(base)) base = isUnswept(span) ? 0 : findObject(p);
   }
   leaveGate();
   return base;
 }
 
-/** Free an object of the collector's by hand: 0, or the kind of misuse, and then nothing has changed. Null is 0. */
+/**
+ * Free a collected object by hand. 0, or the kind of misuse; then nothing has changed. Null is allowed and returns 0.
+ */
 export function freeObject(p: u32): i32 {
   if (p == 0) return MISUSE_NONE;
   return isPinned(p) ? MISUSE_PINNED : freeChecked(p);
 }
 
-// Roots. What is stored there is shaded before G is taken: nothing may be queued under G.
+// Roots. Objects stored there are shaded before G is taken, because nothing may be queued under G.
 
 @inline
 function shadeObject(p: u32): void {
   if (p != 0 && isMarking()) shade(p);
 }
 
-/** What a handle keeps for `p`: no odd word, because those are free handles. Inside the gate. */
+/** The word that a handle keeps for `p`. It is never odd, because odd words are free handles. Inside the gate. */
 @inline
 function wordOf(p: u32): u32 {
   return p & 1 ? objectOf(p) : p;
 }
 
-/** A handle for the object at `p` or 0; at an odd address, for the block it is in. Its number, 1 and up; 0: no memory. */
+/**
+ * Make a handle for the object at `p` or for 0; for an odd address, for the block around it. Returns its number, 1 and
+ * up; 0: no memory.
+ */
 export function handleNew(ptr: u32): u32 {
   if (!enter()) return 0;
   const p = wordOf(ptr);
@@ -195,7 +203,7 @@ export function handleNew(ptr: u32): u32 {
   return i;
 }
 
-/** The object of a handle, 0 for none; NO_HANDLE for what is no handle; 0 when patience runs out. */
+/** The object of a handle, 0 for none. NO_HANDLE: `i` is not a handle. 0 also on timeout. */
 export function handleGet(i: u32): u32 {
   if (heap == 0 || !enterTables()) return 0;
   const p = isHandle(i) ? handleValue(i) : NO_HANDLE;
@@ -203,7 +211,7 @@ export function handleGet(i: u32): u32 {
   return p;
 }
 
-/** Let a handle hold another object or 0, or with `drop` give it back. 1; 0: it is no handle. */
+/** Make a handle hold another object or 0, or, with `drop`, free it. 1: done; 0: `i` is not a handle. */
 function changeHandle(i: u32, ptr: u32, drop: bool): i32 {
   if (heap == 0 || !enter()) return 0;
   const p = wordOf(ptr);
@@ -221,7 +229,7 @@ function changeHandle(i: u32, ptr: u32, drop: bool): i32 {
     const old = handleValue(i);
     if (!SHARED || old == shaded || !isMarking()) break;
     unlockTables();
-    // Another thread may set the same handle meanwhile: then once more.
+    // Another thread may have set the same handle meanwhile: try again.
     shade(old);
     shaded = old;
   }
@@ -231,17 +239,19 @@ function changeHandle(i: u32, ptr: u32, drop: bool): i32 {
   return 1;
 }
 
-/** Let a handle hold another object or 0. 1; 0: it is no handle. */
+/** Make a handle hold another object or 0. 1: done; 0: `i` is not a handle. */
 export function handleSet(i: u32, p: u32): i32 {
   return changeHandle(i, p, false);
 }
 
-/** Give a handle back. 1; 0: it is none. */
+/** Free a handle. 1: done; 0: `i` is not a handle. */
 export function handleFree(i: u32): i32 {
   return changeHandle(i, 0, true);
 }
 
-/** Pin the object at `p`, interior addresses too, once more. Pins now; 0: it is no object of the collector's, or no memory. */
+/**
+ * Pin the object at or around `p` once more. Returns its number of pins; 0: it is not a collected object, or no memory.
+ */
 export function pin(p: u32): u32 {
   const base = objectOf(p);
   if (base == 0 || !enter()) return 0;
@@ -255,7 +265,7 @@ export function pin(p: u32): u32 {
   return n;
 }
 
-/** Undo one pin. Pins left, -1: it was not pinned. */
+/** Undo one pin. Returns the pins left; -1: it was not pinned. */
 export function unpin(p: u32): i32 {
   const base = objectOf(p);
   if (base == 0 || !enter()) return -1;
@@ -269,7 +279,7 @@ export function unpin(p: u32): i32 {
   return n;
 }
 
-/** How often the object at `p` is pinned. */
+/** Number of pins of the object at `p`. */
 export function pins(p: u32): u32 {
   const base = objectOf(p);
   if (base == 0 || !enterTables()) return 0;
@@ -279,11 +289,12 @@ export function pins(p: u32): u32 {
 }
 
 /**
- * Register the words of [start, start + bytes) as roots; both multiples of 4. With `pointer`, the address of a word with
- * the lowest address in use, only those from there on: a stack that grows down. 1; 0: no memory.
+ * Register the words of [start, start + bytes) as roots; both multiples of 4. `pointer`, if not 0, is the address of a
+ * word that holds the lowest address in use: only words from there on are roots. This is for a stack that grows down.
+ * 1: done; 0: no memory.
  *
- * A shared heap looks at them with the world stopped. Whoever stores there without the barrier does so between gcEnter
- * and gcLeave, or keeps every object reachable some other way until the next of these.
+ * A shared heap scans them with the world stopped. A thread that stores there without the barrier must do so between
+ * gcEnter and gcLeave, or keep every such object reachable some other way until its next pair of these.
  */
 export function addRoots(start: u32, bytes: u32, pointer: u32): i32 {
   if (bytes == 0 || !enterTables()) return 0;
@@ -292,7 +303,7 @@ export function addRoots(start: u32, bytes: u32, pointer: u32): i32 {
   return done ? 1 : 0;
 }
 
-/** Undo addRoots of the range that begins at `start`. 1; 0: there is none. */
+/** Remove the range that begins at `start`. 1: done; 0: there is none. */
 export function removeRoots(start: u32): i32 {
   if (heap == 0 || !enterTables()) return 0;
   const done = removeRange(start & ~3);
@@ -300,28 +311,28 @@ export function removeRoots(start: u32): i32 {
   return done ? 1 : 0;
 }
 
-/** 1 when the `bytes` bytes from `start` on lie in one registered range. Takes no lock and waits for nobody. */
+/** 1 if the `bytes` bytes from `start` on lie in one registered range. Takes no lock and never waits. */
 export function isRegistered(start: u32, bytes: u32): i32 {
   return heap != 0 && start + bytes >= start && isInRange(start, start + bytes) ? 1 : 0;
 }
 
 // Stores
 
-/** Store the pointer `value`, 0 too, into an object or a registered range: with the write barrier. */
+/** Store the pointer `value`, which may be 0, into an object or a registered range, with the write barrier. */
 export function writePointer(slot: u32, value: u32): void {
   enterStore();
   writeSlot(slot, value);
   leaveGate();
 }
 
-/** Copy `n` elements of `type`, which may overlap: with the write barrier. */
+/** Copy `n` elements of `type`, with the write barrier. The two areas may overlap. */
 export function typedMove(type: u32, to: u32, from: u32, n: u32): void {
   enterStore();
   moveTyped(type, to, from, typeAt(type).size * n);
   leaveGate();
 }
 
-/** Clear `n` elements of `type`: with the write barrier. */
+/** Clear `n` elements of `type`, with the write barrier. */
 export function typedClear(type: u32, to: u32, n: u32): void {
   enterStore();
   clearTyped(type, to, typeAt(type).size * n);
@@ -330,12 +341,12 @@ export function typedClear(type: u32, to: u32, n: u32): void {
 
 // Settings and figures
 
-/** 1: cycles begin by themselves, when the heap has grown to the trigger. */
+/** 1: cycles begin automatically when the heap has grown to the trigger. 0: they do not. */
 export function setCollecting(on: i32): void {
   if (hasSettings()) gcState().enabled = on != 0 ? 1 : 0;
 }
 
-/** GOGC, percent, negative for off. The old value, -1 for off. */
+/** Set GOGC in percent, negative for off. Returns the old value, -1 for off. */
 export function setGCPercent(percent: i32): i32 {
   if (!enterTables()) return 100;
   const old = pacerPercent(pacer(), percent);
@@ -344,7 +355,7 @@ export function setGCPercent(percent: i32): i32 {
   return old;
 }
 
-/** Limit of the memory in use that cycles keep to, bytes; infinite for none. The old one. */
+/** Set the limit of the memory in use that cycles aim for, in bytes; infinite: none. Returns the old limit. */
 export function setMemoryLimit(bytes: f64): f64 {
   if (!enterTables()) return Infinity;
   const old = pacerLimit(pacer(), bytes >= 9007199254740992.0 ? ~(<u64>0) : <u64>bytes);
@@ -353,7 +364,7 @@ export function setMemoryLimit(bytes: f64): f64 {
   return old == ~(<u64>0) ? Infinity : <f64>old;
 }
 
-/** Least goal at GOGC 100, bytes. The old one. */
+/** Set the least goal at GOGC 100, in bytes. Returns the old one. */
 export function setHeapMinimum(bytes: f64): f64 {
   if (!enterTables()) return 0;
   const old = pacerMinimum(pacer(), <u64>bytes);
@@ -362,14 +373,14 @@ export function setHeapMinimum(bytes: f64): f64 {
   return <f64>old;
 }
 
-/** 1: check every cycle's marks by a second marking. Either way the object that a check has noted is forgotten. */
+/** 1: check the marks of every cycle by a second marking. Any value clears the object that a check has recorded. */
 export function setCheckmark(on: i32): void {
   if (!hasSettings()) return;
   gcState().checkmark = on != 0 ? 1 : 0;
   gcState().checkFailedAt = 0;
 }
 
-/** 0: no cycle; 1: marking; 2, in a shared heap: it is being ended. */
+/** 0: no cycle; 1: marking; 2, in a shared heap: ending. */
 export function gcPhase(): u32 {
   return heap ? gcState().phase : 0;
 }
@@ -383,7 +394,7 @@ export function gcDue(): u32 {
   return g.phase ? at | 8 | u32(p.assistBytes < 0) : at | ((<u32>shouldStart(p)) << 1);
 }
 
-/** 1 when the object at `p` was marked by the running cycle. */
+/** 1 if the running cycle has marked the object at `p`. */
 export function marked(p: u32): i32 {
   return heap != 0 && isMarked(p) ? 1 : 0;
 }

@@ -1,7 +1,9 @@
 /**
- * The collector of a shared heap, as the TypeScript host sees it: the ABI of collectorcommon.ts, the gate, and the steps of
- * a cycle for whoever marks (src/shared/collector.ts). Any thread may call; a call that finds the world stopped waits until
- * it runs again.
+ * The collector of a shared heap for the TypeScript host: the ABI of collectorcommon.ts, the gate, and the steps of a
+ * cycle for the marker (src/shared/collector.ts).
+ *
+ * Any thread may call. A call waits while the world is stopped. Lock: the gate, and M for steps. Cost: stated at each
+ * function, else O(1).
  */
 
 import { BUSY } from "../base/abinumbers";
@@ -24,10 +26,10 @@ import {
 } from "../gc/sharedcycle";
 
 /**
- * Stay inside the gate until gcLeave: from here to there addresses in variables are good, because no cycle begins or ends
- * meanwhile, not by this thread either; what it owes is paid before. Other calls of the collector may come between, and
- * further pairs of these; waiting for another thread may not. 1; 0: no P, or the world is stopped for longer than patience
- * lasts.
+ * Stay inside the gate until gcLeave. Until then addresses in variables stay valid, because no cycle begins or ends,
+ * not even by this thread; it pays what it owes first. Other calls of the collector are allowed in between, and further
+ * pairs of these; waiting for another thread is not. 1: inside; 0: no P, or the world was stopped for longer than the
+ * time limit.
  */
 export function gcEnter(): i32 {
   if (!isReady()) return 0;
@@ -40,12 +42,13 @@ export function gcLeave(): void {
   if (isInside()) leaveGate();
 }
 
-// The steps of a cycle. Any thread that has a P may do any of them; one at a time does. The world runs when they return.
+// The steps of a cycle. Any thread with a P may do any of them, one thread at a time. They return with the world
+// running.
 
 /**
- * Begin a cycle. What is unswept is swept first, so gcSweep before makes the call short, which is then the first stop.
- * `now`: milliseconds of a clock that all threads share, 0: none. 1; 0: one is running; -1: another thread cannot be
- * waited for.
+ * Begin a cycle. Unswept spans are swept first; call gcSweep before to keep this call, the first stop, short. `now`:
+ * milliseconds of a clock that all threads share, 0: none. 1: begun; 0: one is running; -1: timed out waiting for
+ * another thread.
  */
 export function gcBegin(forced: i32, now: f64): i32 {
   if (!isReady() || isInside() || !takeMarker()) return BUSY;
@@ -55,7 +58,9 @@ export function gcBegin(forced: i32, now: f64): i32 {
   return begun ? 1 : running ? 0 : BUSY;
 }
 
-/** Mark for about `budget` bytes. Bytes scanned; 0: nothing is queued, gcEnd is next; -1: another marks. */
+/**
+ * Mark for about `budget` bytes. Returns the bytes scanned; 0: nothing is queued, call gcEnd next; -1: another marks.
+ */
 export function gcMark(budget: f64): f64 {
   if (!isReady() || !takeMarker()) return BUSY;
   const work = <f64>markShared(<u64>budget);
@@ -63,7 +68,7 @@ export function gcMark(budget: f64): f64 {
   return work;
 }
 
-/** End the marking if nothing is left: 1, and no cycle is running; 0: there is more; -1: as gcBegin. */
+/** End the marking if nothing is left. 1: no cycle is running; 0: there is more to mark; -1: as gcBegin. */
 export function gcEnd(now: f64): i32 {
   if (!isReady() || isInside() || !takeMarker()) return BUSY;
   const done = endShared(now);
@@ -71,27 +76,30 @@ export function gcEnd(now: f64): i32 {
   return done;
 }
 
-/** Sweep up to `pages` pages of 8 KiB. How many; 0: all is swept. */
+/** Sweep up to `pages` pages of 8 KiB. Returns how many were swept; 0: all are swept. */
 export function gcSweep(pages: u32): u32 {
   return isReady() ? sweepShared(pages) : 0;
 }
 
-/** A whole cycle, begun now and swept. 1; 0: another thread cannot be waited for. O(heap). */
+/** Begin and run a whole cycle, and sweep. 1: done; 0: timed out waiting for another thread. O(heap). */
 export function gc(): i32 {
   return isReady() && collectShared() ? 1 : 0;
 }
 
-/** Mark the running cycle to its end. 1; 0 as gc. */
+/** Mark until the running cycle ends. 1, or 0 as gc. */
 export function gcFinish(): i32 {
   return isReady() && finishMarkShared() ? 1 : 0;
 }
 
-/** Address of the word that changes when there may be work for a marker, and at which it is notified. */
+/** Address of the word that changes, and is notified, when there may be work for a marker. */
 export function gcWakeAddress(): u32 {
   return heap ? <u32>(changetype<usize>(sharedGc()) + offsetof<SharedGc>("wake")) : 0;
 }
 
-/** Tell what the two stops of the last cycle took, milliseconds, and the processors that there are. Negative: as it was. */
+/**
+ * Report the milliseconds that the two stops of the last cycle took, and the number of processors. Negative: keep the
+ * old value.
+ */
 export function gcTimes(begin: f64, end: f64, procs: u32): void {
   if (heap == 0) return;
   const s = sharedGc();

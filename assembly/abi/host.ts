@@ -1,5 +1,8 @@
 /**
- * The host ABI: the C ABI, and what the TypeScript host needs besides. Addresses are u32. One thread at a time.
+ * The host ABI: the C ABI, and the functions that only the TypeScript host needs. Addresses are u32.
+ *
+ * Owner: the thread's P; one thread at a time per instance. Cost: stated at each function, else that of the call it
+ * wraps.
  */
 
 import { MISUSE_FOREIGN, MISUSE_NONE, MISUSE_PINNED } from "../base/abinumbers";
@@ -31,13 +34,13 @@ export { brokenAt as validateInfo } from "../check/invariants";
 
 let lastKind: i32 = MISUSE_NONE;
 
-/** Go's mallocgc: `scan` 1 for objects with pointers (always zeroed), `needzero` 1 to have others zeroed. 0: no memory. */
+/** Go's mallocgc. `scan` 1: an object with pointers, always zeroed. `needzero` 1: zero the others too. 0: no memory. */
 export function mallocgc(size: u32, scan: i32, needzero: i32): u32 {
   if (!SHARED_GC) return mallocgcImpl(size, scan != 0, needzero != 0);
   return allocateShared(0, size, scan != 0, needzero != 0);
 }
 
-/** free that tells: 0, or the kind of misuse, and then nothing has changed. Null is 0. */
+/** free that reports: 0, or the kind of misuse; then nothing has changed. Null is allowed and returns 0. */
 export function tryFree(ptr: u32): i32 {
   if (ptr == 0) return MISUSE_NONE;
   const kind = isPinned(ptr) ? MISUSE_PINNED : freeBy(ptr, 0, TELL);
@@ -46,9 +49,9 @@ export function tryFree(ptr: u32): i32 {
 }
 
 /**
- * realloc that tells: 0 means no memory, or the misuse that lastMisuse names. The old block is as it was. What it makes of
- * an object of the collector's is another one; if it has pointers, any word of the new one may be one. In a shared heap it
- * takes malloc's blocks only.
+ * realloc that reports: 0 means no memory, or a misuse that lastMisuse names. The old block is then unchanged. For a
+ * collected object it allocates a new one, which is scanned conservatively if it has pointers. In a shared heap it
+ * accepts only malloc's blocks.
  */
 export function tryRealloc(ptr: u32, size: u32): u32 {
   if (ptr == 0) return malloc(size);
@@ -68,51 +71,51 @@ export function tryRealloc(ptr: u32, size: u32): u32 {
   return reallocChecked(ptr, size);
 }
 
-/** The object at `p`, just checked, with another size: always elsewhere, for its pointers are known up to its old one. */
+/** Resize the object at `p`, just checked. It always moves, because its type only covers its old size. */
 function reallocObject(p: u32, size: u32): u32 {
   const used = min(size, blockSize(checkedSpan));
-  // Now: the span's record may move while memory is looked for, for the pin too.
+  // Read now: the span's record may move while memory is sought, also for the pin.
   const scan = (checkedSpan.spanclass & 1) == 0;
-  // The allocation may run a cycle, and nobody else need hold the object.
+  // The allocation may run a cycle, and there may be no other root for the object.
   if (pinObject(p) == 0) return 0;
-  // A slot of its own: a piece of a tiny block could not be freed by hand.
+  // A slot of its own, because a piece of a tiny block could not be freed by hand.
   const q = mallocgcImpl(max<u32>(size, TINY_SIZE), scan, true);
   unpinObject(p);
   if (q == 0) return 0;
   memory.copy(q, p, used);
-  // The new object is black, and the old one goes: while marking goes on nobody else would look at what it points to.
+  // The new object is black and the old one is freed. During marking nobody else would scan what it points to.
   if (scan && isMarking()) scanRange(q, 0, 0, used & ~3);
   freeChecked(p);
   return q;
 }
 
-/** Kind of misuse of the last tryRealloc that returned 0; 0 if it was out of memory. Asking resets it. */
+/** Kind of misuse of the last tryRealloc that returned 0; 0: it was out of memory. The call resets it. */
 export function lastMisuse(): i32 {
   const kind = lastKind;
   lastKind = MISUSE_NONE;
   return kind;
 }
 
-/** Address of the last byte that the heap has, 0 without a heap. */
+/** Address of the heap's last byte, 0 without a heap. */
 export function heapLast(): u32 {
   return heap ? mheap().sysEnd - 1 : 0;
 }
 
-/** Address of the mspan in use that holds `ptr`, 0 when there is none. */
+/** Address of the mspan in use that holds `ptr`; 0: none. */
 export function spanOf(ptr: u32): u32 {
   return heap ? <u32>changetype<usize>(lookup(ptr)) : 0;
 }
 
-/** Start of the live block that `ptr` points into, 0 when there is none. A tiny block counts as one. */
+/** Start of the live block that `ptr` points into; 0: none. A tiny block counts as one. */
 export function objectBase(ptr: u32): u32 {
   if (heap == 0) return 0;
   return findObject(ptr);
 }
 
 /**
- * Fill the MemStats record (check/memstats.ts) and return its address; 0 without a heap and memory for one, and when a
- * record is so damaged that there are no figures: then validate tells which. In a shared heap it needs no P; it waits for
- * the heap lock, but a second at most: 0 then, and lastStuck names the holder.
+ * Fill the MemStats record (check/memstats.ts) and return its address. 0: no heap and no memory for one, or a record is
+ * so damaged that there are no figures; then validate tells which. In a shared heap it needs no P. It waits at most a
+ * second for the heap lock; then it returns 0, and lastStuck names the holder. O(spans).
  */
 export function memstats(): u32 {
   if (SHARED ? heap == 0 : !isReady()) return 0;
@@ -127,12 +130,12 @@ export function validate(): u32 {
   return validateHeap(false);
 }
 
-/** validate, reading every free slot that is said to be zero too. */
+/** validate that also reads every free slot and page recorded as zero. O(heap). */
 export function validateDeep(): u32 {
   return validateHeap(true);
 }
 
-/** All spans of the mcache back to their mcentrals, retained empty spans and the page cache back to the page heap. */
+/** Return the mcache's spans to their mcentrals, and retained empty spans and the page cache to the page heap. */
 export function releaseAll(): void {
   if (heap == 0) return;
   if (SHARED) {
@@ -143,7 +146,7 @@ export function releaseAll(): void {
   releaseRows();
 }
 
-/** Retained empty spans back to the page heap; the number of pages. */
+/** Return retained empty spans to the page heap. Returns the number of pages. */
 export function reclaim(): u32 {
   if (heap == 0 || !isReady() || !lock(0)) return 0;
   const pages = reclaimSpans();

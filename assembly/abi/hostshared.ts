@@ -1,6 +1,8 @@
 /**
- * The host ABI of a shared heap: that of host.ts, and what the host's Ps and locks need (src/shared/). Each thread calls
- * its own instance.
+ * The host ABI of a shared heap: that of host.ts, and access to Ps and locks (src/shared/). Each thread calls its own
+ * instance.
+ *
+ * Owner: any thread. Cost: O(1), a new P O(its record).
  */
 
 import {
@@ -25,13 +27,13 @@ export { abandonP, blockP, currentP, numPs, procs, releaseP, setProcs, setToken,
 export { flushP, recoverP } from "../check/recover";
 export { gomalloc_thread_exit } from "./shared";
 
-/** Take a P for the thread `token`, 0..0xffffff. Its number, 1..255; 0: all are taken, or there is no memory. */
+/** Take a P for the thread `token`, 0..0xffffff. Returns its number, 1..255; 0: all are taken, or no memory. */
 export function acquireP(token: u32): u32 {
   setToken(token);
   return takeP(limit());
 }
 
-/** acquireP for a thread that has waited in vain: it makes a P though as many exist as the limit allows. */
+/** acquireP for a thread that has waited in vain: makes a P even beyond the limit. */
 export function acquireBeyond(token: u32): u32 {
   setToken(token);
   return takeP(MAX_PS);
@@ -42,12 +44,12 @@ export function stateAddress(id: u32): u32 {
   return heap ? addressOfState(id) : 0;
 }
 
-/** Address of a word for the host: whether somebody has this heap. */
+/** Address of a word for the host: whether somebody has claimed this heap. */
 export function claimAddress(): u32 {
   return heap ? heap + HEAP_CLAIM : 0;
 }
 
-/** Address of lock `i`: 0 the heap's, else the mcentral's of row i, and at last the collector's two. */
+/** Address of lock `i`: 0 the heap's, then those of the mcentrals by row, last the collector's two. */
 export function lockAddress(i: u32): u32 {
   return heap != 0 && i < NUM_LOCKS ? addressOfLock(i) : 0;
 }
@@ -56,7 +58,7 @@ export function lockCount(): u32 {
   return NUM_LOCKS;
 }
 
-/** Holder of the lock that this thread last gave up on; asking forgets it. */
+/** Holder of the lock that this thread last gave up on. The call resets it. */
 export function lastStuck(): u32 {
   const id = stuck;
   clearStuck();

@@ -1,8 +1,10 @@
 /**
- * The C ABI: the malloc family as libc has it, over one heap per instance.
+ * The C ABI: the malloc family as in libc, over one heap per instance.
  *
- * Addresses and sizes are u32. Blocks are 16-aligned from 16 bytes up and 8-aligned below. Out of memory is NULL, and
- * nothing is lost by it. One thread at a time.
+ * Addresses and sizes are u32. Blocks are 16-aligned from 16 bytes up and 8-aligned below. Out of memory returns NULL
+ * and changes nothing.
+ *
+ * Owner: one thread at a time per instance. Cost: that of alloc/, which this file calls.
  */
 
 import { EINVAL, ENOMEM } from "../base/abinumbers";
@@ -21,41 +23,41 @@ import { giveBackAll } from "../central/reclaim";
 export { gomalloc_misuse } from "../alloc/misuse";
 
 /**
- * Give the heap [heapBase, end of memory); nothing below heapBase is touched, ever. Call it before the first malloc and
- * once: a second call does nothing. When memory cannot grow enough for the heap's records, nothing is set up and the
- * first malloc tries on memory of its own.
+ * Give the heap [heapBase, end of memory); nothing below heapBase is ever touched. Call it once, before the first
+ * malloc; a second call does nothing. If memory cannot grow enough for the heap's records, nothing is set up, and the
+ * first malloc tries again on memory that it grows itself.
  */
 export function init(heapBase: u32): void {
   if (SHARED) attachHeap(heapBase);
   else bootstrap(true, heapBase);
 }
 
-/** Set an option, see base/options.ts for parameters and values; before or after init. 1 when it was taken, else 0. */
+/** Set an option (base/options.ts has parameters and values), before or after init. 1: accepted, else 0. */
 export function mallopt(param: i32, value: u32): i32 {
   return setOption(param, value);
 }
 
-/** A block of at least `size` bytes, contents undefined; malloc(0) is a block too. NULL: no memory. */
+/** A block of at least `size` bytes with undefined contents; malloc(0) returns a block too. NULL: no memory. */
 export { malloc };
 
-/** Give a block back. NULL is nothing. A pointer that is not a live block's start is a misuse. */
+/** Free a block. NULL is ignored. A pointer that is not the start of a live block is a misuse. */
 export { free };
 
-/** C23: free a block of which the caller knows that `size` bytes were asked for. More than the block has is a misuse. */
+/** C23: free a block of which the caller knows that it asked for `size` bytes. More than the block has is a misuse. */
 export function free_sized(ptr: u32, size: u32): void {
   if (refusePinned(ptr)) return;
   freeBy(ptr, size, REPORT);
 }
 
-/** `count` elements of `size` bytes, all zero; NULL when there is no memory or the product exceeds 2^32 - 1. */
+/** `count` elements of `size` bytes, all zero. NULL: no memory, or the product exceeds 2^32 - 1. */
 export function calloc(count: u32, size: u32): u32 {
   const bytes = <u64>count * <u64>size;
   return bytes >> 32 ? 0 : mallocZeroed(<u32>bytes);
 }
 
 /**
- * Resize a block, keeping its contents up to the lesser size. realloc(NULL, n) is malloc(n), realloc(p, 0) shrinks the
- * block to the least. NULL: no memory, or misuse; the old block is as it was.
+ * Resize a block and keep its contents up to the smaller size. realloc(NULL, n) is malloc(n); realloc(p, 0) shrinks the
+ * block to the smallest size. NULL: no memory, or misuse; the old block is unchanged.
  */
 export function realloc(ptr: u32, size: u32): u32 {
   return ptr ? reallocBlock(ptr, size) : malloc(size);
@@ -66,7 +68,7 @@ function isPowerOfTwo(n: u32): bool {
   return n != 0 && (n & (n - 1)) == 0;
 }
 
-/** A block at a multiple of `align`, a power of two; NULL for another alignment or when there is no memory. */
+/** A block at a multiple of `align`, a power of two. NULL: another alignment, or no memory. */
 export function aligned_alloc(align: u32, size: u32): u32 {
   return isPowerOfTwo(align) ? mallocAligned(align, size) : 0;
 }
@@ -75,8 +77,8 @@ export function aligned_alloc(align: u32, size: u32): u32 {
 export { aligned_alloc as memalign };
 
 /**
- * Store an aligned block at *out: 0; EINVAL (22) unless align is a power of two and a multiple of 4; ENOMEM (12). An
- * address outside of the memory traps before a block is taken.
+ * Store an aligned block at *out. Returns 0; EINVAL (22) unless align is a power of two and a multiple of 4; ENOMEM
+ * (12). An address outside the memory traps before a block is allocated.
  */
 export function posix_memalign(out: u32, align: u32, size: u32): i32 {
   if (!isPowerOfTwo(align) || align < 4) return EINVAL;
@@ -88,8 +90,8 @@ export function posix_memalign(out: u32, align: u32, size: u32): i32 {
 }
 
 /**
- * Bytes that the live block at `ptr` has, at least what was asked for; 0 for NULL. Of what is no live block it gives 0 or,
- * in the malloc flavour, the bytes of the free slot that starts there: whether it is live is for free to say.
+ * Bytes of the live block at `ptr`, at least the requested size; 0 for NULL. For anything else it returns 0 or, in the
+ * malloc flavour, the bytes of the free slot that starts there: only free checks whether a block is live.
  */
 export function malloc_usable_size(ptr: u32): u32 {
   const n = smallBlockSize(ptr);
@@ -97,8 +99,8 @@ export function malloc_usable_size(ptr: u32): u32 {
 }
 
 /**
- * glibc's name: empty spans that are held for the next allocation go back to the page heap, for blocks of any size. 1
- * when there were any, else 0. Memory itself never shrinks on wasm; `pad` is not used.
+ * glibc's name: return retained empty spans to the page heap, so that blocks of any size can use them. 1: there were
+ * any, else 0. Memory itself never shrinks on wasm; `pad` is ignored.
  */
 export function malloc_trim(_pad: u32): i32 {
   if (heap == 0 || !isReady()) return 0;

@@ -1,8 +1,11 @@
 /**
- * The C ABI of a shared heap: that of libc.ts, over one heap for all threads, each an instance over the same memory.
+ * The C ABI of a shared heap: that of libc.ts, over one heap for all threads. Each thread has an instance over the same
+ * memory.
  *
- * init is to be called in every instance, with the same address. A thread takes a P by itself at its first call that
+ * Call init in every instance, with the same address. A thread takes a P automatically at its first call that
  * allocates; free needs none.
+ *
+ * Owner: any thread. Cost: that of libc.ts.
  */
 
 export * from "./libc";
@@ -12,8 +15,8 @@ import { local } from "../base/state";
 import { giveOwn } from "../check/recover";
 
 /**
- * The calling thread allocates no more, or not for a while: what its P caches goes back for all threads to use, and the P
- * is for the next one. A later call of the family takes a P again. O(spans).
+ * The calling thread will not allocate again, or not soon: releases what its P caches, and the P, to all threads. A
+ * later call of the family takes a P again. O(spans).
  */
 export function gomalloc_thread_exit(): void {
   if (local) giveOwn();

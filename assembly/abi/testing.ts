@@ -1,8 +1,11 @@
 /**
- * The one door of the tests to the internals: the host ABI, and below it the pieces that unit tests drive by hand.
+ * The tests' only access to the internals: the host ABI, and below it the pieces that unit tests drive directly.
  *
- * The page-allocator playground stands on an instance of its own: pagesInit makes a heap whose own pages are all taken,
- * so that the test's ranges are the only free ones. Nothing of them is memory; the page allocator never touches pages.
+ * Tests of the page allocator use an instance of their own. pagesInit makes a heap whose own pages are all taken, so
+ * that the test's ranges are the only free ones. They need no memory behind them, because the page allocator never
+ * touches pages.
+ *
+ * Owner: the test. Cost: irrelevant; no release module has it.
  */
 
 export * from "./host";
@@ -34,7 +37,7 @@ import {
 import { pageCacheAlloc, pageCacheFlush, pageCacheRefill } from "../heap/pagecache";
 import { mergeSums as mergeSumsImpl } from "../heap/pallocsum";
 
-/** The law that a check in the heap's operations has found broken (central/laws.ts), 0: none. */
+/** The broken law that a check in the heap's operations found (central/laws.ts); 0: none. */
 export function brokenLaw(): u32 {
   return foundBroken;
 }
@@ -43,7 +46,7 @@ let space: u32 = 0;
 let spaceEnd: u32 = 0;
 let scratchAt: u32 = 0;
 
-/** Raw memory for records, by memory.grow, apart from the heap. */
+/** Raw memory for records, from memory.grow, outside the heap. */
 function rawRecord(size: u32): u32 {
   size = (size + 15) & ~15;
   if (spaceEnd - space < size) {
@@ -56,7 +59,7 @@ function rawRecord(size: u32): u32 {
   return at;
 }
 
-/** A heap without a free page: whatever it was given is taken by nobody. Any error traps. */
+/** Make a heap without a free page: all its pages are taken. Any error traps. */
 export function pagesInit(): void {
   if (!bootstrap(false, 0)) unreachable();
   scratchAt = recordSpace(1024);
@@ -98,7 +101,7 @@ export function pagesAlloc(npages: u32): u32 {
   return allocPages(npages) << PAGE_SHIFT;
 }
 
-/** Scavenged pages in the last allocation. */
+/** Number of scavenged pages in the last allocation. */
 export function pagesAllocScav(): u32 {
   return mheap().lastScav;
 }
@@ -129,7 +132,7 @@ export function pagesSearchAddr(): u32 {
   return page >= 0x80000 ? 0xffffffff : page << PAGE_SHIFT;
 }
 
-/** Set a chunk's bits as they are; pagesRebuild makes the rest fit. */
+/** Set a chunk's bits directly; pagesRebuild updates the rest. */
 export function pagesSetState(chunk: u32, allocBits: u64, scavBits: u64): void {
   const at = arenaOf(chunk >> 3) + ((chunk & 7) << 3);
   store<u64>(at, allocBits, ARENA_BITS);

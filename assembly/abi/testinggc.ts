@@ -1,4 +1,4 @@
-/** The door of the tests to a heap with the collector: that of testing.ts, and the collector's ABI. */
+/** The tests' access to a heap with the collector: that of testing.ts, and the collector's ABI. */
 
 export * from "./testing";
 export * from "./collector";

@@ -1,4 +1,4 @@
-/** The door of the tests to a shared heap: the shared host ABI, and the internals of testing.ts. */
+/** The tests' access to a shared heap: the shared host ABI, and the internals of testing.ts. */
 
 export * from "./testing";
 export * from "./hostshared";

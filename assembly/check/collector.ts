@@ -1,8 +1,8 @@
 /**
- * validate's part for the collector: its state, its lists of large spans, its buffers and tables of roots, its types, the
- * pacer's order. Figures hold no law. After all spans have been checked.
+ * validate's part for the collector: its state, its lists of large spans, its buffers and tables of roots, its types,
+ * and the order of the pacer's values. Plain statistics are not checked. Runs after all spans have been checked.
  *
- * In a shared heap buffers are counted by several threads at once, and their number is a figure.
+ * In a shared heap several threads count buffers at once, so there the number of buffers is only a statistic.
  *
  * Reads only. Lock: H, and G in a shared heap. Cost: O(tables).
  */
@@ -44,7 +44,7 @@ import { spanAt } from "../central/mspan";
 import { bad } from "./invariants";
 import { areRecordPages, isSpan, lies } from "./records";
 
-/** Whether a table of the collector's may stand at [at, at + size). */
+/** Whether a table of the collector may lie at [at, at + size). */
 function isTable(at: u32, size: u32, align: u32): bool {
   return lies(at, size, align) && areRecordPages(at, at + size);
 }
@@ -55,13 +55,16 @@ function checkState(): u32 {
   if (g.phase > PHASE_TERMINATION || g.sweepRow > NUM_ROWS || g.forced > g.cycles) return bad(BAD_GC_STATE, at);
   if ((g.enabled | g.overflow | g.sweeping | g.checkmark | g.ready) > 1) return bad(BAD_GC_STATE, at);
   if (g.ready == 0 && (g.cycles | g.types | g.handles | g.pins) != 0) return bad(BAD_GC_STATE, at);
-  // Each cycle that has ended has put the generation up by two.
+  // Each finished cycle has raised the generation by two.
   const ended = g.cycles - (g.phase == PHASE_OFF ? 0 : 1);
   if (!SHARED && mheap().sweepgen != ended << 1) return bad(BAD_GC_STATE, mheap().sweepgen);
   return SHARED_GC ? checkSharedState() : 0;
 }
 
-/** What several threads need besides. A cycle that a dead thread was beginning or ending is left to its recovery. */
+/**
+ * Further checks for several threads. A cycle that a dead thread was beginning or ending is not checked: its recovery
+ * repairs it.
+ */
 function checkSharedState(): u32 {
   const g = gcState();
   const s = sharedGc();
@@ -70,7 +73,7 @@ function checkSharedState(): u32 {
   if (s.starting != 0 && (s.starting != 1 || lockOwner(LOCK_MARK) == 0)) return bad(BAD_GC_STATE, at);
   if (g.phase == PHASE_MARK && s.markGen != mheap().sweepgen) return bad(BAD_GC_STATE, at);
   if (g.sweeping == 0) return 0;
-  // What the sweep has gone past is swept, but for what waits for H.
+  // Spans behind the sweep's cursor are swept, except those that wait for H.
   for (let page = nextSpanPage(1); page != 0 && page < s.cursor; page = nextSpanPage(page + 1)) {
     const span = spanAt(pageRecord(page).groups - MSPAN_SIZE);
     if (isCollectedSpan(span) && isUnswept(span) && (span.flags & FLAG_DEFERRED) == 0) return bad(BAD_GC_STATE, at);
@@ -78,7 +81,7 @@ function checkSharedState(): u32 {
   return 0;
 }
 
-/** Spans in a list of large ones; -1 when it is broken. More than `most` are a circle. */
+/** Number of spans in a list of large ones; -1: it is broken. More than `most` means a circle. */
 function countLarge(head: u32, unswept: bool, most: i32): i32 {
   let n = 0;
   let prev: u32 = 0;
@@ -92,7 +95,7 @@ function countLarge(head: u32, unswept: bool, most: i32): i32 {
   return n;
 }
 
-/** Each collected large span, of which there are `n`, is in one of the two lists. */
+/** Check that each of the `n` collected large spans is in one of the two lists. */
 function checkLarge(n: i32): u32 {
   const g = gcState();
   const swept = countLarge(g.large, false, n);
@@ -101,10 +104,10 @@ function checkLarge(n: i32): u32 {
   return unswept < 0 || swept + unswept != n ? bad(BAD_GC_LARGE, g.largeUnswept) : 0;
 }
 
-/** Pages of the stack of addresses that ends at `top`; -1 when it is broken. More than `most` are a circle. */
+/** Number of pages of the stack of addresses that ends at `top`; -1: it is broken. More than `most` means a circle. */
 function countBuffers(top: u32, most: i32): i32 {
   if (top == 0) return 0;
-  // At a page's end `top` is the next one's start.
+  // At a page's end `top` is the start of the next page.
   let page = (top - 4) & ~(PAGE_SIZE - 1);
   if ((top & 3) != 0 || page == 0 || top - page < HEADER) return -1;
   let n = 0;
@@ -140,7 +143,7 @@ function checkPins(): u32 {
     if (load<u32>(at, 4)) pinned++;
     if (load<u32>(at) == 0 && load<u32>(at, 4) != 0) return bad(BAD_PINS, at);
   }
-  // Without a free slot a search would not end.
+  // Without a free slot a search would never end.
   if (used != g.pinUsed || pinned != g.pinCount || used >= slots) return bad(BAD_PINS, table);
   for (let i: u32 = 0; i < slots; i++) {
     const at = table + (i << 3);
@@ -160,7 +163,7 @@ function checkHandles(): u32 {
   let used: u32 = 0;
   for (let i: u32 = 1; i < slots; i++) used += 1 - (load<u32>(table + (i << 2)) & 1);
   if (used != g.handleCount) return bad(BAD_HANDLES, table);
-  // The free ones are a chain that has each of them.
+  // All free handles are in one chain.
   let free: u32 = 0;
   for (let i = g.handleFree; i != 0;) {
     const next = i < slots ? load<u32>(table + (i << 2)) : 0;
@@ -170,14 +173,14 @@ function checkHandles(): u32 {
   return free + used == slots - 1 ? 0 : bad(BAD_HANDLES, g.handleFree);
 }
 
-/** The list of ranges is no circle: `slow` goes half as fast, and would be met. */
+/** Check that the list of ranges has no circle: `slow` moves at half speed and would be met in one. */
 function checkRanges(): u32 {
   let slow = gcState().ranges;
   let n: u32 = 0;
   for (let at = gcState().ranges; at != 0; at = rangeAt(at).next) {
     if (!isTable(at, RANGE_SIZE, 16)) return bad(BAD_ROOTS, at);
     const r = rangeAt(at);
-    // A record without an end is free, and its start says nothing.
+    // A record without an end is free; its start means nothing.
     if (r.end == 0 ? r.pointer != 0 : r.start > r.end || ((r.start | r.end) & 3) != 0) return bad(BAD_ROOTS, at);
     if (n != 0 && at == slow) return bad(BAD_ROOTS, at);
     if (n & 1) slow = rangeAt(slow).next;
@@ -186,7 +189,7 @@ function checkRanges(): u32 {
   return 0;
 }
 
-/** The types are a list, and each is as newType makes them. */
+/** Check the list of types, and that each type is one that newType can make. */
 function checkTypes(): u32 {
   const g = gcState();
   let n: u32 = 0;
@@ -195,20 +198,23 @@ function checkTypes(): u32 {
     const words = typeAt(at).ptrBytes >> 2;
     const end = at + typeBytes(typeAt(at).ptrBytes);
     if (!isTable(at, end - at, 16)) return bad(BAD_TYPE, at);
-    // No bit lies behind the pointers.
+    // No bit is set beyond the pointers.
     if ((words & 31) != 0 && load<u32>(end - 4) >> (words & 31) != 0) return bad(BAD_TYPE, at);
   }
   return n == g.types ? 0 : bad(BAD_TYPE, g.types);
 }
 
-/** The pacer's order. In a shared heap a cycle that a dead thread was beginning or ending is left to its recovery. */
+/**
+ * Check the order of the pacer's values. A cycle of a shared heap that a dead thread was beginning or ending is not
+ * checked: its recovery repairs it.
+ */
 function checkPacer(): u32 {
   const g = gcState();
   const between = SHARED_GC && (g.phase == PHASE_TERMINATION || sharedGc().starting != 0);
   return g.ready == 0 || between || isOrdered(pacer(), g.phase == PHASE_MARK) ? 0 : bad(BAD_PACER, heap + HEAP_PACER);
 }
 
-/** The collector's records, in a heap with `large` large spans of its own. */
+/** Check the collector's records, in a heap with `large` collected large spans. */
 export function checkCollector(large: i32): u32 {
   if (!GC) return 0;
   let code = checkState();

@@ -6,12 +6,12 @@
 
 let info: u32 = 0;
 
-/** Address, or number in question, that the last broken invariant is about. */
+/** Address or number that the last broken invariant is about. */
 export function brokenAt(): u32 {
   return info;
 }
 
-/** The invariant `code` is broken at `at`. */
+/** Record that the invariant `code` is broken at `at`. Returns `code`. */
 export function bad(code: u32, at: u32): u32 {
   info = at;
   return code;

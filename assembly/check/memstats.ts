@@ -1,11 +1,11 @@
 /**
- * MemStats: what the heap has done and how it stands, as one record of u64 words.
+ * MemStats: the heap's history and present state, as one record of u64 words.
  *
  * The fast paths count nothing. Each time the mcache takes a group, the free slots in its window are added to `taken`;
  * so the slots handed out are taken - what the current window still has, exactly, and frees follow from the live slots,
  * which are counted by walking the spans. Layout below, version 1; words by their names in base/abinumbers.ts.
  *
- * In a shared heap it is the sum over all Ps; while others work they are the figures of no single moment.
+ * In a shared heap the figures are sums over all Ps. While other threads work they belong to no single moment.
  *
  * Records are checked before they are counted (check/records.ts). Cost: O(spans). Owner: the P; H in a shared heap.
  */
@@ -101,8 +101,8 @@ function add(word: u32, value: u64): void {
 }
 
 /**
- * Fill the record at `at`, MEMSTATS_WORDS u64. The heap stands. Changes nothing else. False: the heap's records are damaged,
- * and there are no figures.
+ * Fill the record at `at`, MEMSTATS_WORDS u64. Requires a heap; changes nothing else. False: the heap's records are
+ * damaged, and there are no figures.
  */
 export function fillMemStats(at: u32): bool {
   if (checkRecords(!SHARED) != 0) return false;
@@ -157,7 +157,7 @@ export function fillMemStats(at: u32): bool {
     records += frontSize(span.ngroups) + MSPAN_SIZE + recordGroups(span) * GROUP_RECORDS;
     spans++;
     if (span.ngroups == 0) {
-      // One that waits for H is freed already, and has been counted as that.
+      // A span that waits for H is freed already, and counted as freed.
       if (!isDeferred(span)) largeLive += (<u64>span.npages) << PAGE_SHIFT;
     } else {
       const n = usedSlots(span);

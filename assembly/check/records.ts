@@ -3,7 +3,7 @@
  * heap after that neither leaves the memory nor goes on forever, whichever word was overwritten. validate and memstats both
  * begin here. Results are numbers of base/abinumbers.ts, 0 when all is well.
  *
- * Reads only. Lock: H in a shared heap. Cost: O(1) a record, but what says more.
+ * Reads only. Lock: H in a shared heap. Cost: O(1) for a record unless stated otherwise.
  */
 
 import {
@@ -70,7 +70,7 @@ import { LEAF, SUMS_SIZE, chunkBits, levelFor } from "../heap/pagealloc";
 import { memoryEnd } from "../heap/sys";
 import { bad } from "./invariants";
 
-/** End of the memory when the check began: to ask for it is slow in a shared heap. */
+/** End of the memory when the check began. It is kept because asking for it is slow in a shared heap. */
 let end: u32 = 0;
 
 /** Whether `size` bytes at `at`, a multiple of `align`, lie in the memory behind the heap's record. */
@@ -78,7 +78,9 @@ export function lies(at: u32, size: u32, align: u32): bool {
   return (at & (align - 1)) == 0 && at >= heap + HEAP_RECORD_SIZE && size <= end && at <= end - size;
 }
 
-/** Locks, arenas, the upper summaries and the records of Ps: what every walk starts from. O(arenas^2) comparisons. */
+/**
+ * Check what every walk starts from: locks, arenas, the upper summaries and the records of Ps. O(arenas^2) comparisons.
+ */
 export function checkMaps(): u32 {
   const h = mheap();
   end = memoryEnd();
@@ -93,7 +95,7 @@ export function checkMaps(): u32 {
     for (let b = h.arenaLo; b < a; b++) if (arenaOf(b) == at) return bad(BAD_ARENA, at);
   }
   if (h.rootLevel != levelFor(h.arenaLo, h.arenaHi)) return bad(BAD_ROOT, h.rootLevel);
-  // The tables of the upper levels are there when they are needed.
+  // The tables of the upper levels exist when they are needed.
   if (h.rootLevel == LEAF ? h.sums != 0 : !lies(h.sums, SUMS_SIZE, 8)) return bad(BAD_ROOT, h.sums);
   if (SHARED) {
     if (load<u32>(heap, HEAP_SETUP) != SETUP_DONE) return bad(BAD_HOLDER, heap + HEAP_SETUP);
@@ -109,7 +111,7 @@ export function checkMaps(): u32 {
   return 0;
 }
 
-/** Go's class of a row; 0: the row has none, or is a fitted one. */
+/** Go's class of a row; 0: the row has none, or is fitted. */
 function classOf(row: u32): u32 {
   if (row < ROW_FITTED) return row;
   if (row < ROW_SCAN) return 0;
@@ -117,7 +119,7 @@ function classOf(row: u32): u32 {
   return HOST && row == ROW_TINY ? TINY_CLASS : row - ROW_SCAN;
 }
 
-/** Whether a fitted row has what a narrower slot of the class at `c.wider` has. */
+/** Whether a fitted row has the same values as a narrower slot of the class at `c.wider`. */
 function isFitted(record: u32, row: u32): bool {
   const c = centralOf(record, row);
   const wider = <u32>c.wider;
@@ -131,7 +133,7 @@ function isFitted(record: u32, row: u32): bool {
   );
 }
 
-/** The rows and mcentrals in the record at `record`, as far as they are fixed. O(rows). */
+/** Check the constant fields of the rows and mcentrals in the record at `record`. O(rows). */
 export function checkRows(record: u32): u32 {
   const dummy = groupAt(record + HEAP_DUMMY);
   if ((dummy.allocCache | dummy.freed) != 0) return bad(BAD_ROW, record + HEAP_DUMMY);
@@ -166,8 +168,8 @@ export function checkRows(record: u32): u32 {
 }
 
 /**
- * The groups that the mcache in the record at `record` holds. Its thread changes them without a lock, so it must not be
- * inside the allocator. O(rows).
+ * Check the groups that the mcache in the record at `record` holds. Its thread changes them without a lock, so it must
+ * not be inside the allocator. O(rows).
  */
 function checkCached(record: u32): u32 {
   for (let row: u32 = 0; row < NUM_ROWS; row++) {
@@ -191,8 +193,8 @@ export function isReadable(record: u32, row: Row): bool {
 }
 
 /**
- * All that is fixed, of the heap's record and those of the Ps. With `quiet` no other thread is inside the allocator: what
- * the mcaches hold and who has the locks is checked, too.
+ * Check the constant fields in the record of the heap and those of the Ps. `quiet`: no other thread is inside the
+ * allocator, so the mcaches' groups and the holders of the locks are checked too.
  */
 export function checkRecords(quiet: bool): u32 {
   let code = checkMaps();
@@ -204,7 +206,10 @@ export function checkRecords(quiet: bool): u32 {
   return SHARED && quiet && code == 0 ? checkHolders() : code;
 }
 
-/** Who holds a lock or a gate, or has stopped the world, is a P in the hands of a thread, or a thread without one. Shared heaps. */
+/**
+ * Check that each holder of a lock, of a gate or of the stopped world is a P that a thread has, or a thread without a
+ * P. Shared heaps.
+ */
 function checkHolders(): u32 {
   for (let i: u32 = 0; i < NUM_LOCKS; i++) if (!isHolder(lockOwner(i))) return bad(BAD_HOLDER, lockAddress(i));
   if (!SHARED_GC) return 0;
@@ -217,7 +222,7 @@ function checkHolders(): u32 {
   return isHolder(stopper()) ? 0 : bad(BAD_HOLDER, <u32>changetype<usize>(sharedGc()));
 }
 
-/** Whether `owner` is nobody, a thread without a P, or a P in the hands of a thread, which may be dead. */
+/** Whether `owner` is nobody, a thread without a P, or a P that a thread has; the thread may be dead. */
 function isHolder(owner: u32): bool {
   if (owner == 0 || owner == NO_P) return true;
   if (owner > MAX_PS) return false;
@@ -228,7 +233,9 @@ function isHolder(owner: u32): bool {
 /** The span that checkSpan last found. */
 export let checkedSpan: MSpan = changetype<MSpan>(0);
 
-/** Whether a span in use with a record of its own begins at a page, whose inUse bit is set: leaves it in `checkedSpan`. */
+/**
+ * Check that a span in use with its own record begins at `page`, whose inUse bit is set. Stores it in `checkedSpan`.
+ */
 export function checkSpan(page: u32): u32 {
   const at = pageRecord(page).groups - MSPAN_SIZE;
   if (!lies(at, MSPAN_SIZE, 16)) return bad(BAD_PAGE_RECORD, page << PAGE_SHIFT);
@@ -245,7 +252,7 @@ export function checkSpan(page: u32): u32 {
   return 0;
 }
 
-/** Whether `at` is the record of a span in use. All of these have been checked. */
+/** Whether `at` is the record of a span in use. All spans have been checked. */
 export function isSpan(at: u32): bool {
   if (!lies(at, MSPAN_SIZE, 16)) return false;
   const page = spanAt(at).startAddr >> PAGE_SHIFT;
@@ -256,7 +263,7 @@ export function isSpan(at: u32): bool {
   );
 }
 
-/** Whether all pages of [from, to) are records' or nobody's: neither free nor of a span. All spans have been checked. */
+/** Whether no page of [from, to) is free or in a span. All spans have been checked. */
 export function areRecordPages(from: u32, to: u32): bool {
   for (let page = from >> PAGE_SHIFT; page << PAGE_SHIFT < to; page++) {
     if (((chunkBits(page >> 6) >> (page & 63)) & 1) == 0 || spanOf(page << PAGE_SHIFT) != null) return false;

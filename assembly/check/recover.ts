@@ -1,22 +1,25 @@
 /**
- * What becomes of a P without a thread: flushed when it is idle, recovered when its thread has died.
+ * Handles a P without a thread: flushes it when it is idle, recovers it when its thread has died.
  *
- * A thread can be terminated between any two instructions. What it leaves is made good from the records that say who owns
- * what, not from the lists that it was changing:
+ * A thread can be terminated between any two instructions. Recovery relies on the records of who owns what, not on the
+ * lists that the thread was changing:
  *
- *   a lock        its word has the dead P's number; whoever recovers takes it over
- *   H             pages: those noted as moving become free, all pages of spans in use and of page caches are taken, the
- *                 summaries and counts are made anew. Free records and the persistent chunk change by single stores.
- *   C             the list of the row is made anew from the spans that nobody owns
- *   its spans     found by mspan.owner; each group's words say which slots are free, whatever the row and the lists say,
- *                 and the span becomes nobody's, or free pages
- *   a free        of another's block, or taking it over: all notes are made again from the spans (central/notes.ts)
+ *   a lock        its word has the dead P's number; the thread that recovers takes it over
+ *   H             pages noted as moving become free; the pages of spans in use and of page caches are taken; summaries
+ *                 and counts are rebuilt. Free records and the persistent chunk change by single stores, so they need
+ *                 no repair.
+ *   C             the list of the row is rebuilt from the unowned spans
+ *   its spans     found by mspan.owner. Each group's words say which slots are free, whatever the row and the lists
+ *                 say. The span becomes unowned, or free pages.
+ *   a free        of another P's block, or its takeover by the owner: all notes are rebuilt from the spans
+ *                 (central/notes.ts)
  *
- * What cannot be known is counted as live, so it is lost, not given out twice: the blocks that the dead thread's program
- * held, a slot that was on its way to it, the memory of a growth that was not yet entered.
+ * Anything uncertain counts as live: it is lost, not handed out twice. These are the blocks that the dead thread's
+ * program held, a slot on its way to it, and the memory of a growth that was not recorded yet.
  *
- * Called by a living thread, which works in the name of the P in question (workAs): it needs no P of its own, and if it dies,
- * too, the P is as much to be recovered as before. Lock: H, then each C. Cost: O(spans) for each P. The walk never follows a list.
+ * A living thread calls this and works in the name of the P in question (workAs). It needs no P of its own. If it dies
+ * too, the P can be recovered as before. Lock: H, then each C. Cost: O(spans) for each P. The walk never follows a
+ * list.
  */
 
 import {
@@ -103,7 +106,7 @@ function giveAll(record: u32): bool {
   return true;
 }
 
-/** Under H, the pages in a record's page cache back to the page heap. */
+/** Return the pages in a record's page cache to the page heap. Under H. */
 function flushPages(record: u32): void {
   const h = changetype<MHeap>(<usize>record);
   h.pcScav &= h.pcCache;
@@ -114,8 +117,8 @@ function flushPages(record: u32): void {
 }
 
 /**
- * This thread's own P gives back all that it caches; the thread keeps the P. False: a lock was not to be had. If that was
- * an mcentral's, half is done: the thread has no P then, and recoverP is to finish what is left.
+ * Release all that this thread's own P caches; the thread keeps the P. False: a lock could not be taken. If it was an
+ * mcentral's, only a part is done: the thread then has no P, and recoverP must finish.
  */
 export function giveOwn(): bool {
   if (!enterGate()) return false;
@@ -136,8 +139,8 @@ export function giveOwn(): bool {
 }
 
 /**
- * Flush P `id`, which is idle; this thread needs none itself. True when it was, and is so again; false too if a lock was not
- * to be had, see giveOwn.
+ * Flush the idle P `id`; this thread needs no P. True: it was idle, and is idle again. False: it was not idle, or a
+ * lock could not be taken; see giveOwn.
  */
 export function flushP(id: u32): bool {
   if (heap == 0 || id - 1 >= MAX_PS || !changeState(id, P_IDLE, P_STOPPING | (token() << 8))) return false;
@@ -162,7 +165,7 @@ export function flushP(id: u32): bool {
   return all;
 }
 
-/** The pages that a P was moving are free; a span that was to begin there is none. Under H. */
+/** Free the pages that a P was moving, and remove a span that was to begin there. False: there were none. Under H. */
 function undoMoving(p: PRecord): bool {
   const moving = p.moving;
   if (moving == 0) return false;
@@ -170,7 +173,7 @@ function undoMoving(p: PRecord): bool {
   const npages = <u32>(moving >> 32);
   for (let i = page; i < page + npages; i++) {
     if (arenaOf(i >> 9) == 0) continue;
-    // First of all no walk may find a span there.
+    // First, so that no walk finds a span there.
     clearInUse(i);
     clearRecord(i);
   }
@@ -179,10 +182,10 @@ function undoMoving(p: PRecord): bool {
   return true;
 }
 
-/** The page heap, whose lock a dead thread held, from what is certain. */
+/** Rebuild the page heap from what is certain. A dead thread held its lock. */
 function repairHeap(): void {
   const h = mheap();
-  // Arenas with a record that had not yet been entered: their pages are nobody's.
+  // Include arenas whose record exists but was not counted yet: their pages are unowned.
   for (let a: u32 = 0; a < NUM_ARENAS; a++) {
     if (arenaOf(a) == 0) continue;
     h.arenaLo = min(h.arenaLo, a);
@@ -211,7 +214,7 @@ function repairHeap(): void {
   h.grownPages = inUse + h.metaPages + cached + countFreePages();
 }
 
-/** The list of a row of nobody's spans and what is counted of it; a dead thread held its lock. Under H and C. */
+/** Rebuild the list and the counts of unowned spans of a row. A dead thread held its lock. Under H and C. */
 function relist(row: u32): void {
   const c = centralOf(heap, row);
   c.head = 0;
@@ -222,24 +225,26 @@ function relist(row: u32): void {
     const span = spanOnPage(page);
     if (<u32>span.row == row && span.owner == 0) {
       span.flags &= ~FLAG_LISTED;
-      // A group may have got its slots back and not yet its bit.
+      // The group may have received its slots, but not its bit yet.
       for (let i: u32 = 0; i < span.ngroups; i++) {
         const g = groupOf(span, i);
-        // Or they were on their way into its window.
+        // Or the slots were being moved into its window.
         if (g.allocCache & g.freed) g.freed = (g.freed & ~g.allocCache) | ~validBits(span, i);
         forgetGiven(span, i, g.allocCache | (g.freed == FULL ? 0 : g.freed));
         if (g.allocCache != 0 || g.freed != FULL) span.partialMask = <u16>((<u32>span.partialMask) | (1 << i));
       }
       if (span.partialMask) pushPartial(c, span);
       addSpan(heap, span);
-      // It may have become nobody's in its record and not yet on its pages.
+      // Its record may say unowned while its pages do not yet.
       setOwner(span, heap);
     }
     page = nextSpanPage(page + span.npages);
   }
 }
 
-/** Take the locks of mcentrals that a dead thread held over, put their rows in order and give them back. */
+/**
+ * Take over the locks of mcentrals that a dead thread held, repair their rows and release them. False: it held none.
+ */
 function freeCentrals(id: u32): bool {
   let some = false;
   for (let row: u32 = 1; row < NUM_ROWS; row++) {
@@ -252,9 +257,9 @@ function freeCentrals(id: u32): bool {
 }
 
 /**
- * The thread of P `id` is dead: bits of what was found. 0 when the P is in no thread's hands, or a lock is not to be had
- * within a second: its holder may be dead too, and is to be recovered first; the P stays DEAD. Id 0 stands for a thread that
- * had no P: it could only free, so this needs no lock and is always RECOVERED.
+ * Recover P `id`, whose thread is dead. Returns bits that say what was found. 0: no thread has the P, or a lock could
+ * not be taken within a second. The holder of that lock may be dead too and must be recovered first; the P stays DEAD.
+ * Id 0 means a thread that had no P: it could only free, so this needs no lock and always returns RECOVERED.
  */
 export function recoverP(id: u32): u32 {
   if (id == 0) return heap == 0 ? 0 : noteAll() ? RECOVERED | FREE_PENDING : RECOVERED;
@@ -262,7 +267,7 @@ export function recoverP(id: u32): u32 {
   const word = stateOf(id);
   const state = word & 0xff;
   if (state == P_UNUSED || state == P_IDLE) return 0;
-  // Claimed by this thread's token: nobody else recovers it meanwhile, unless this thread dies as well.
+  // The token of this thread claims it: nobody else recovers it meanwhile, unless this thread dies as well.
   if (!changeState(id, word, P_DEAD | (token() << 8))) return 0;
   const mine = self;
   const record = local;
@@ -287,7 +292,7 @@ function recover(id: u32): u32 {
   if (noteAll()) found |= FREE_PENDING;
   if (takeOver(0, id)) {
     found |= HELD_HEAP;
-    // Its own, and those of a dead P that it was recovering itself.
+    // Its own pages, and those of a dead P that it was recovering itself.
     for (let dead: u32 = 1; dead <= MAX_PS; dead++) {
       if (recordOf(dead) != 0 && (stateOf(dead) & 0xff) == P_DEAD && undoMoving(pAt(recordOf(dead))))
         found |= PAGES_MOVING;
@@ -295,7 +300,7 @@ function recover(id: u32): u32 {
     if (undoMoving(pAt(heap))) found |= PAGES_MOVING;
     repairHeap();
   } else if (!lock(0)) {
-    // The holder of H may be waiting for an mcentral's lock that the dead thread has: it changes no span meanwhile.
+    // The holder of H may be waiting for an mcentral's lock that the dead thread has. It changes no span meanwhile.
     if (!freeCentrals(id)) return 0;
     found |= HELD_CENTRAL;
     if (!lock(0)) return 0;

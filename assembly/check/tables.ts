@@ -1,7 +1,7 @@
 /**
  * validate's part for the lookup tables in the record of the heap or of a P: which row or class serves a size.
  *
- * Reads only. After checkRows. Cost: O(entries * classes).
+ * Reads only. Runs after checkRows. Lock: H in a shared heap. Cost: O(entries * classes).
  */
 
 import { BAD_TABLE } from "../base/abinumbers";
@@ -26,8 +26,9 @@ function classFrom(from: u32, size: u32, align: u32): u32 {
 }
 
 /**
- * Whether `row` may serve requests of `size` bytes, whose own class is `own`, in steps of `step`: it is that class, the
- * coarse class that stands for it (central/coarse.ts), or a fitted row, which may be too narrow for the end of the step.
+ * Whether `row` may serve requests of `size` bytes, whose own class is `own`, in steps of `step`. It must be that
+ * class, the coarse class in its place (central/coarse.ts), or a fitted row, which may be too narrow for the end of the
+ * step.
  */
 function serves(record: u32, row: u32, own: u32, size: u32, step: u32): bool {
   if (row >= ROW_FITTED) {
@@ -40,7 +41,7 @@ function serves(record: u32, row: u32, own: u32, size: u32, step: u32): bool {
   return slot >= size && (slot & (slot - 1)) == 0 && (slot == 16 || slot >> 1 < size);
 }
 
-/** The tables in the record at `record`. */
+/** Check the tables in the record at `record`. */
 export function checkTables(record: u32): u32 {
   let own: u32 = 1;
   for (let i: u32 = 0; i <= SMALL_SIZE_MAX >> 3; i++) {
@@ -50,7 +51,7 @@ export function checkTables(record: u32): u32 {
     if ((offset & ((1 << ROW_SHIFT) - 1)) != 0 || !serves(record, offset >> ROW_SHIFT, own, size, 1))
       return bad(BAD_TABLE, record + HEAP_TABLE8 + (i << 2));
   }
-  // The step of 1024 bytes is the other table's.
+  // The entry for 1024 bytes is in the other table.
   if (load<u8>(record, HEAP_TABLE128) != 0) return bad(BAD_TABLE, record + HEAP_TABLE128);
   for (let i: u32 = 1; i <= (MAX_SMALL_SIZE - SMALL_SIZE_MAX) >> 7; i++) {
     const size = SMALL_SIZE_MAX + (i << 7);

@@ -1,6 +1,5 @@
 /**
- * validate: the heap's invariants as code. Reads everything, changes nothing of it but a scratch word a row; O(heap's
- * records).
+ * validate: the heap's invariants as code. Reads everything; changes nothing but one scratch word per row.
  *
  * A result other than 0 is the number of the first invariant found broken (base/abinumbers.ts); validateInfo has the
  * address it is about. Nothing that is checked is believed before: records are checked by check/records.ts where the walk
@@ -132,11 +131,13 @@ import { bad } from "./invariants";
 import { areRecordPages, checkRecords, checkSpan, checkedSpan, isSpan, lies } from "./records";
 import { checkTables } from "./tables";
 
-/** Large spans of the collector's that the walk has found, and pages of all large spans. */
+/** Number of collected large spans found by the walk, and pages of all large spans. */
 let large: i32 = 0;
 let largePages: u32 = 0;
 
-/** 0, or the number of a broken invariant. With `deep` what is said to be zero is read as well: free slots and pages. */
+/**
+ * Returns 0, or the number of a broken invariant. `deep`: also read the free slots and pages that are recorded as zero.
+ */
 export function validateHeap(deep: bool): u32 {
   bad(0, 0);
   if (heap == 0) return 0;
@@ -158,14 +159,14 @@ export function validateHeap(deep: bool): u32 {
   return code == 0 ? checkCollector(large) : code;
 }
 
-/** The page cache of a P, or of the heap: pages in it; -1 when it is broken. */
+/** Number of pages in the page cache of a P or of the heap; -1: it is broken. */
 function cachedPages(h: MHeap): i32 {
   if ((h.pcBase & 63) != 0 || h.pcBase >> 6 >= NUM_ARENAS * ARENA_CHUNKS) return -1;
   if (h.pcCache != 0 && (h.pcCache & ~chunkBits(h.pcBase >> 6)) != 0) return -1;
   return (h.pcScav & ~h.pcCache) != 0 ? -1 : <i32>popcnt(h.pcCache);
 }
 
-/** Address of a word that is not zero in the pages of `bits`, of the 64 from page `first` on; 0: there is none. */
+/** Address of a nonzero word in the pages that `bits` selects of the 64 from page `first` on; 0: all are zero. */
 function dirtyWord(first: u32, bits: u64): u32 {
   for (; bits != 0; bits &= bits - 1) {
     const at = (first + <u32>ctz(bits)) << PAGE_SHIFT;
@@ -179,7 +180,7 @@ function validatePages(deep: bool): u32 {
   const h = mheap();
   const search = h.searchPage;
   if (search < h.arenaLo << 9) return bad(BAD_SEARCH, search);
-  // Page 0 is no span's: its number means that there is none.
+  // Page 0 belongs to no span: its number means none.
   if ((inUseBits(0) & 1) != 0) return bad(BAD_SPAN, 0);
   let end: u32 = 0;
   let records: u32 = 0;
@@ -227,7 +228,8 @@ function validatePages(deep: bool): u32 {
     free += cached;
   }
   if (free + h.inUsePages + h.metaPages != h.grownPages) return bad(BAD_PAGE_COUNT, free);
-  // What was obtained is pages, and the records before the first of them; not what a thread had in hand when it died.
+  // The memory obtained consists of pages and of the records before the first page. Memory that a thread was adding
+  // when it died is in neither.
   const before = firstRegion(heap) - heap;
   const obtained = (h.grownPages << PAGE_SHIFT) + before;
   if (SHARED ? h.sys < obtained : h.sys != obtained) return bad(BAD_SYS, h.sys);
@@ -235,13 +237,13 @@ function validatePages(deep: bool): u32 {
   return (h.sysEnd & (PAGE_SIZE - 1)) == 0 && h.sysEnd <= memoryEnd() && last >= end ? 0 : bad(BAD_SYS, h.sysEnd);
 }
 
-/** Whether [from, to) and the chunk that the record at `record` has for records are apart. */
+/** Whether [from, to) and the chunk for records in the record at `record` do not overlap. */
 function isApart(record: u32, from: u32, to: u32): bool {
   const h = changetype<MHeap>(<usize>record);
   return to <= h.persistCur || from >= h.persistEnd;
 }
 
-/** Whether [from, to) lies where records do that may move: at the heap's start, or on their pages. */
+/** Whether [from, to) lies where movable records do: at the heap's start, or on their pages. */
 function areOnRecordPages(from: u32, to: u32): bool {
   if (!COMPACTS || from < firstRegion(heap)) return true;
   for (let page = from >> PAGE_SHIFT; page << PAGE_SHIFT < to; page++) {
@@ -261,7 +263,7 @@ function validateSpans(deep: bool): u32 {
     if (record) for (let row: u32 = 0; row < NUM_ROWS; row++) centralOf(record, row).counted = 0;
   }
   for (let page = nextSpanPage(1); page != 0;) {
-    // Between two spans no page has a record.
+    // No page between two spans has a record.
     for (; next < page; next++) {
       if (arenaOf(next >> 9) != 0 && !isClear(next) && recordsOn(next) == 0)
         return bad(STALE_PAGE_RECORD, next << PAGE_SHIFT);
@@ -287,7 +289,7 @@ function validateSpans(deep: bool): u32 {
         if (r.row != expectedRow(span) || r.divMagic != expectedMagic(span))
           return bad(BAD_PAGE_RECORD, p << PAGE_SHIFT);
       } else if (!isClear(p)) return bad(BAD_PAGE_RECORD, p << PAGE_SHIFT);
-      // A lookup from inside a large span goes back over all of its pages: its last one stands for them.
+      // A lookup from inside a large span walks back over its pages; checking its last page is enough.
       if ((span.ngroups != 0 || p == page || p == end - 1) && spanOf((p << PAGE_SHIFT) + 4096) != span)
         return bad(BAD_LOOKUP, p << PAGE_SHIFT);
     }
@@ -310,7 +312,7 @@ function validateSpans(deep: bool): u32 {
   return inUse == largePages ? validateTables() : bad(BAD_SPAN_COUNT, inUse);
 }
 
-/** Whether a span's sweepgen is the heap's, or 2 behind while there is something to be swept. */
+/** Whether a span's sweepgen equals the heap's, or is 2 behind while a sweep is unfinished. */
 function hasSweepgen(span: MSpan): bool {
   if (!GC) return true;
   const now = mheap().sweepgen;
@@ -318,25 +320,28 @@ function hasSweepgen(span: MSpan): bool {
   return (span.sweepgen & 1) == 0 && span.sweepgen <= now;
 }
 
-/** Whether a page's record says nothing. */
+/** Whether a page's record is empty. */
 function isClear(page: u32): bool {
   const r = pageRecord(page);
   return (r.base | r.divMagic | r.groups | r.row) == 0;
 }
 
-/** What records the record of a page says that it has, if it says nothing else: PAGE_MOVES, PAGE_STAYS, or 0 for none. */
+/** Kind of records on a page whose record says nothing else: PAGE_MOVES, PAGE_STAYS, or 0 for none. */
 function recordsOn(page: u32): u32 {
   const r = pageRecord(page);
   return COMPACTS && (r.base | r.divMagic | r.groups) == 0 && r.row <= PAGE_STAYS ? r.row : 0;
 }
 
-/** Row that the page records of a span name: its owner's; of what is the collector's in a shared heap, nobody's. */
+/**
+ * Row that the page records of a span must name: its owner's. Collected spans of a shared heap name the row of unowned
+ * spans.
+ */
 function expectedRow(span: MSpan): u32 {
   if (span.ngroups == 0) return 0;
   return isCommon(span.row) ? heap + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT) : rowAddress(span.row);
 }
 
-/** Reciprocal that they have: none where no address may be freed by its slot. */
+/** Reciprocal that its page records must have: 0 where addresses are not freed by their slot. */
 function expectedMagic(span: MSpan): u32 {
   return span.ngroups == 0 || <u32>span.row == ROW_TINY ? 0 : central(span.row).divMagic;
 }
@@ -349,7 +354,7 @@ function validateLarge(span: MSpan): u32 {
   largePages += span.npages;
   if (isDeferred(span) && !isDeferredNoted(span)) return bad(BAD_REMOTE, at);
   if (!GC) return 0;
-  // A thread may have died before it made it the collector's.
+  // A thread may have died before it made the span a collected one.
   if (collected || SHARED ? span.spanclass > 1 : span.spanclass != 1) return bad(BAD_SPAN, at);
   if (collected) {
     large++;
@@ -358,7 +363,7 @@ function validateLarge(span: MSpan): u32 {
   return 0;
 }
 
-/** What the spans' records name outside of spans. All spans are as they should be. */
+/** Check the tables that the spans' records refer to. All spans have passed. */
 function validateTables(): u32 {
   if (!GC) return 0;
   for (let page = nextSpanPage(1); page != 0; page = nextSpanPage(page + 1)) {
@@ -381,7 +386,7 @@ function isTypeAt(at: u32): bool {
 
 /** Whether the types of a small span's live objects are types, or 0: any word is a pointer. */
 function hasTypes(span: MSpan, meta: u32): bool {
-  // Of smaller slots there is a bit per word.
+  // Smaller slots have a bit per word instead.
   if (slotSize(span.row) <= BITS_MAX_SIZE) return true;
   for (let i: u32 = 0; i < span.ngroups; i++) {
     for (let bits = liveBits(span, i); bits != 0; bits &= bits - 1) {
@@ -392,7 +397,7 @@ function hasTypes(span: MSpan, meta: u32): bool {
   return true;
 }
 
-/** What the record at `record`, of the heap or a P, has for the next page, the next record, the next tiny object. */
+/** Check the page cache, the chunk and the tiny block in the record at `record`, of the heap or of a P. */
 function validateCaches(record: u32): u32 {
   const h = changetype<MHeap>(<usize>record);
   for (let bits = h.pcCache; bits != 0; bits &= bits - 1) {
@@ -413,7 +418,10 @@ function validateCaches(record: u32): u32 {
   return code ? code : validateDead(record);
 }
 
-/** The chunk of the records that stay: at the heap's start, or in a page of its own. Where records move. */
+/**
+ * Check the chunk of the records that never move: at the heap's start, or in a page of its own. Only where records can
+ * move.
+ */
 function validateFixed(): u32 {
   if (FIXED_SIZE == 0) return 0;
   const h = mheap();
@@ -426,7 +434,7 @@ function validateFixed(): u32 {
   return recordsOn(from >> PAGE_SHIFT) == PAGE_STAYS ? 0 : bad(BAD_CHUNK, end);
 }
 
-/** The lists of dead span records. A circle is found by `slow`, which goes half as fast and would be met. */
+/** Check the lists of dead span records. `slow` moves at half speed and would be met in a circle. */
 function validateDead(record: u32): u32 {
   for (let ngroups: u32 = 0; ngroups <= 16; ngroups++) {
     const size = MSPAN_SIZE + ngroups * GROUP_RECORDS;
@@ -446,7 +454,7 @@ function validateDead(record: u32): u32 {
   return 0;
 }
 
-/** Counts and words of the P `id`; of nobody's with 0. Shared heaps. */
+/** Check the counts and words of the P `id`; 0: those for unowned spans. Shared heaps. */
 function validateP(record: u32, id: u32): u32 {
   if (!SHARED) return 0;
   const p = pAt(record);
@@ -457,25 +465,25 @@ function validateP(record: u32, id: u32): u32 {
     let owned: u32 = 0;
     for (let row: u32 = 1; row < FIRST_GC_ROW; row++) owned += centralOf(record, row).npagesInUse;
     if (p.ownedPages != owned) return bad(BAD_P, record);
-    // A dead thread's recovery has yet to look at these.
+    // The recovery of a dead thread has yet to repair these.
     if (state != P_DEAD && p.moving != 0) return bad(BAD_HOLDER, record);
   } else if (p.moving != 0) return bad(BAD_HOLDER, record);
   return validateFlags(notesAt(record));
 }
 
-/** The notes that no P has. */
+/** Check the notes for unowned spans. */
 function validateNotes(): u32 {
   if (!SHARED) return 0;
   const code = validateFlags(deferredNotes());
   return SHARED_GC && code == 0 ? validateFlags(collectedNotes()) : code;
 }
 
-/** Notes have no other flags than there can be. More bits than needed only cost somebody a look. */
+/** Check that notes have only valid flags. A superfluous bit only costs somebody a check. */
 function validateFlags(notes: u32): u32 {
   return (load<u32>(notes) & ~ALL_FLAGS) != 0 ? bad(BAD_REMOTE, notes) : 0;
 }
 
-/** Whether what others have freed in group `i` is live and noted. Of a common span that is a P's no note is needed. */
+/** Whether the slots of group `i` freed by other Ps are live and noted. A common span that a P owns needs no note. */
 function isRemoteRight(span: MSpan, i: u32): bool {
   if (!SHARED) return true;
   const remote = remoteBits(span, i);
@@ -525,7 +533,7 @@ function validateGroups(span: MSpan, deep: bool): u32 {
   }
   if (<u32>span.partialMask != partial) return bad(BAD_PARTIAL_MASK, at);
   const listed = (span.flags & (FLAG_LISTED | FLAG_EMPTY)) != 0;
-  // In a shared heap the collector's spans are listed when they are nobody's.
+  // In a shared heap collected spans are listed while they are unowned.
   if (common && (cached ? span.owner == 0 : span.owner != 0)) return bad(BAD_OWNER, at);
   if (listed != (!cached && partial != 0)) return bad(BAD_PLACE, at);
   if ((span.flags & (FLAG_LISTED | FLAG_EMPTY)) == (FLAG_LISTED | FLAG_EMPTY)) return bad(BAD_PLACE, at);
@@ -533,7 +541,10 @@ function validateGroups(span: MSpan, deep: bool): u32 {
   return validateMarks(span, full);
 }
 
-/** What the collector notes of a small span: `full`, that it is to be in the list of those; and no mark out of a cycle. */
+/**
+ * Check the collector's fields of a small span. `full`: it belongs into the list of full spans. Outside a cycle no slot
+ * may be marked.
+ */
 function validateMarks(span: MSpan, full: bool): u32 {
   if (!GC) return 0;
   const at = addressOf(span);
@@ -543,7 +554,9 @@ function validateMarks(span: MSpan, full: bool): u32 {
   return 0;
 }
 
-/** The full and unswept spans of a row, of which `n` others are in its lists: only one of the collector's has any. */
+/**
+ * Check the full and unswept spans of a row, of which `n` others are in its lists. Only collected rows have such spans.
+ */
 function validateSets(row: u32, n: u32): u32 {
   if (!GC || SHARED) return 0;
   const s = sweepSets(row);
@@ -568,7 +581,7 @@ function validateSets(row: u32, n: u32): u32 {
     prev = at;
   }
   if (rowAt(rowAddress(row)).span) n++;
-  // No span of the row is outside of all of them.
+  // Each span of the row is in one of them.
   return n == most ? 0 : bad(BAD_SPAN_COUNT, row);
 }
 
