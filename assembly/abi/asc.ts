@@ -37,10 +37,10 @@ import { TELL, checkPointer, freeBy } from "../alloc/free";
 import { isDirty, takeSlot } from "../alloc/mcache";
 import { rawAlloc } from "../alloc/raw";
 import { reallocChecked } from "../alloc/realloc";
-import { blockGiven, blockTaken, sortExtra, unpinned, visit } from "../gc/ascroots";
+import { noteAlloc, noteFree, sortExtra, unpinned, visit } from "../gc/ascroots";
 import { collect, readyGC, repace, startGC, stepGC } from "../gc/cycle";
 import { gcFigure } from "../gc/figures";
-import { classOfSize, liveGrows, mallocgcLarge, nextFreeGC } from "../gc/mallocgc";
+import { classOfSize, addLive, mallocgcLarge, nextFreeGC } from "../gc/mallocgc";
 import {
   allocLittle,
   collectLittle,
@@ -229,7 +229,7 @@ function growLarge(groups: u32, size: u32): u32 {
   const old = span.npages;
   const npages = (size + HEADER + PAGE_SIZE - 1) >> PAGE_SHIFT;
   if (!resizeLargeSpan(span, npages)) return 0;
-  liveGrows((<u64>(npages - old)) << PAGE_SHIFT, (span.spanclass & 1) == 0);
+  addLive((<u64>(npages - old)) << PAGE_SHIFT, (span.spanclass & 1) == 0);
   return mheap().lastScav == npages - old ? (old << PAGE_SHIFT) - HEADER : size;
 }
 
@@ -284,7 +284,7 @@ export function __alloc(size: usize): usize {
     const extra = sortExtra(<u32>size);
     const p = allocLittle(<u32>size + extra);
     if (p) {
-      blockTaken(p, <u32>size, extra);
+      noteAlloc(p, <u32>size, extra);
       return p;
     }
   } else if (size <= MAX_SIZE && start()) {
@@ -295,7 +295,7 @@ export function __alloc(size: usize): usize {
       p = rawAlloc(<u32>size + extra);
     }
     if (p) {
-      blockTaken(p, <u32>size, extra);
+      noteAlloc(p, <u32>size, extra);
       return p;
     }
   }
@@ -313,13 +313,13 @@ export function __realloc(ptr: usize, size: usize): usize {
   }
   if (hasLittle()) {
     if (!isLittleBlock(<u32>ptr)) throw new Error(NO_BLOCK);
-    blockGiven(<u32>ptr);
+    noteFree(<u32>ptr);
     const p = reallocLittle(<u32>ptr, <u32>size);
     if (p == 0) throw new Error("out of memory");
     return p;
   }
   if (checkPointer(<u32>ptr) != MISUSE_NONE) throw new Error(NO_BLOCK);
-  blockGiven(<u32>ptr);
+  noteFree(<u32>ptr);
   let p = size <= MAX_SIZE ? reallocChecked(<u32>ptr, <u32>size) : 0;
   if (p == 0 && size <= MAX_SIZE) {
     collect();
@@ -334,7 +334,7 @@ export function __realloc(ptr: usize, size: usize): usize {
 @global @unsafe
 export function __free(ptr: usize): void {
   if (ptr < __heap_base) return;
-  blockGiven(<u32>ptr);
+  noteFree(<u32>ptr);
   if (hasLittle()) {
     if (!isLittleBlock(<u32>ptr)) throw new Error(NO_BLOCK);
     freeLittle(<u32>ptr);

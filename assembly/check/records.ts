@@ -112,22 +112,22 @@ export function checkMaps(): u32 {
 }
 
 /** Go's class of a row; 0: the row has none, or is fitted. */
-function classOf(row: u32): u32 {
-  if (row < ROW_FITTED) return row;
-  if (row < ROW_SCAN) return 0;
-  if (HOST && row >= ROW_NOSCAN) return row - ROW_NOSCAN;
-  return HOST && row == ROW_TINY ? TINY_CLASS : row - ROW_SCAN;
+function classOf(rowIndex: u32): u32 {
+  if (rowIndex < ROW_FITTED) return rowIndex;
+  if (rowIndex < ROW_SCAN) return 0;
+  if (HOST && rowIndex >= ROW_NOSCAN) return rowIndex - ROW_NOSCAN;
+  return HOST && rowIndex == ROW_TINY ? TINY_CLASS : rowIndex - ROW_SCAN;
 }
 
 /** Whether a fitted row has the same values as a narrower slot of the class at `c.wider`. */
-function isFitted(record: u32, row: u32): bool {
-  const c = centralOf(record, row);
+function isFitted(record: u32, rowIndex: u32): bool {
+  const c = centralOf(record, rowIndex);
   const wider = <u32>c.wider;
-  const size = rowAt(record + HEAP_ROWS + (row << ROW_SHIFT)).elemsize;
+  const size = rowAt(record + HEAP_ROWS + (rowIndex << ROW_SHIFT)).elemsize;
   if (wider - 1 >= NUM_CLASSES - 1 || <u32>c.sizeclass != wider || <u32>c.spanclass != ((wider << 1) | 1)) return false;
   if (size <= classSize(wider - 1) || size >= classSize(wider) || (size & 15) != 0) return false;
   return (
-    <u32>centralOf(record, wider).fittedRow == row &&
+    <u32>centralOf(record, wider).fittedRow == rowIndex &&
     c.divMagic == reciprocal(size) &&
     <u32>c.npages == fittedPages(size)
   );

@@ -215,15 +215,15 @@ function repairHeap(): void {
 }
 
 /** Rebuild the list and the counts of unowned spans of a row. A dead thread held its lock. Under H and C. */
-function relist(row: u32): void {
-  const c = centralOf(heap, row);
+function relist(rowIndex: u32): void {
+  const c = centralOf(heap, rowIndex);
   c.head = 0;
   c.tail = 0;
   c.nspans = 0;
   c.npagesInUse = 0;
   for (let page = nextSpanPage(1); page != 0;) {
     const span = spanOnPage(page);
-    if (<u32>span.row == row && span.owner == 0) {
+    if (<u32>span.row == rowIndex && span.owner == 0) {
       span.flags &= ~FLAG_LISTED;
       // The group may have received its slots, but not its bit yet.
       for (let i: u32 = 0; i < span.ngroups; i++) {
@@ -247,11 +247,11 @@ function relist(row: u32): void {
  */
 function freeCentrals(id: u32): bool {
   let some = false;
-  for (let row: u32 = 1; row < NUM_ROWS; row++) {
-    if (lockOwner(row) != id || !takeOver(row, id)) continue;
+  for (let rowIndex: u32 = 1; rowIndex < NUM_ROWS; rowIndex++) {
+    if (lockOwner(rowIndex) != id || !takeOver(rowIndex, id)) continue;
     some = true;
-    relist(row);
-    unlock(row);
+    relist(rowIndex);
+    unlock(rowIndex);
   }
   return some;
 }

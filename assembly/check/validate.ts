@@ -557,16 +557,16 @@ function validateMarks(span: MSpan, full: bool): u32 {
 /**
  * Check the full and unswept spans of a row, of which `n` others are in its lists. Only collected rows have such spans.
  */
-function validateSets(row: u32, n: u32): u32 {
+function validateSets(rowIndex: u32, n: u32): u32 {
   if (!GC || SHARED) return 0;
-  const s = sweepSets(row);
-  if (!isCollected(row)) return (s.fullHead | s.fullTail | s.unswept) != 0 ? bad(BAD_LIST, row) : 0;
-  const most = central(row).nspans;
+  const s = sweepSets(rowIndex);
+  if (!isCollected(rowIndex)) return (s.fullHead | s.fullTail | s.unswept) != 0 ? bad(BAD_LIST, rowIndex) : 0;
+  const most = central(rowIndex).nspans;
   let prev: u32 = 0;
   for (let at = s.fullHead; at != 0; at = spanAt(at).next) {
     if (!isSpan(at)) return bad(BAD_LIST, at);
     const span = spanAt(at);
-    if (span.prev != prev || <u32>span.row != row || (span.flags & FLAG_FULL) == 0 || isUnswept(span))
+    if (span.prev != prev || <u32>span.row != rowIndex || (span.flags & FLAG_FULL) == 0 || isUnswept(span))
       return bad(BAD_LIST, at);
     if (++n > most) return bad(BAD_LIST, at);
     prev = at;
@@ -576,13 +576,13 @@ function validateSets(row: u32, n: u32): u32 {
   for (let at = s.unswept; at != 0; at = spanAt(at).next) {
     if (!isSpan(at)) return bad(BAD_LIST, at);
     const span = spanAt(at);
-    if (span.prev != prev || <u32>span.row != row || !isUnswept(span)) return bad(BAD_LIST, at);
+    if (span.prev != prev || <u32>span.row != rowIndex || !isUnswept(span)) return bad(BAD_LIST, at);
     if (++n > most) return bad(BAD_LIST, at);
     prev = at;
   }
-  if (rowAt(rowAddress(row)).span) n++;
+  if (rowAt(rowAddress(rowIndex)).span) n++;
   // Each span of the row is in one of them.
-  return n == most ? 0 : bad(BAD_SPAN_COUNT, row);
+  return n == most ? 0 : bad(BAD_SPAN_COUNT, rowIndex);
 }
 
 function validateLists(): u32 {

@@ -231,7 +231,7 @@ export function sortExtra(size: u32): u32 {
 }
 
 /** __alloc allocated a block of `size` bytes plus the `extra` that sortExtra returned. */
-export function blockTaken(p: u32, size: u32, extra: u32): void {
+export function noteAlloc(p: u32, size: u32, extra: u32): void {
   lastBlock = p;
   lastSize = size;
   if (extra == 0) return;
@@ -241,7 +241,7 @@ export function blockTaken(p: u32, size: u32, extra: u32): void {
 }
 
 /** The block at `p` is about to be freed or to get another size. */
-export function blockGiven(p: u32): void {
+export function noteFree(p: u32): void {
   if (p == lastBlock) lastBlock = 0;
   if (<u32>sorts == p) sorts = load<u64>(linkOf(sorts));
   else if (sorts) unlinkSort(p);

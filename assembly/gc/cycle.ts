@@ -103,8 +103,8 @@ export function countCycle(forced: bool): void {
 
 /** Mark the slots that the windows of the mcache at `record` still have, in rows that are born black. */
 export function blackenRows(record: u32): void {
-  for (let row: u32 = FIRST_GC_ROW; row < NUM_ROWS; row++) {
-    const address = record + HEAP_ROWS + (row << ROW_SHIFT);
+  for (let rowIndex: u32 = FIRST_GC_ROW; rowIndex < NUM_ROWS; rowIndex++) {
+    const address = record + HEAP_ROWS + (rowIndex << ROW_SHIFT);
     const r = rowAt(address);
     if (r.span == 0 || !isBornBlack(address)) continue;
     const span = spanAt(r.span);
@@ -116,8 +116,8 @@ export function blackenRows(record: u32): void {
 
 /** At the end of a cycle: uncount the slots that the mcache at `record` marked in advance and did not hand out. */
 export function forgetUnborn(record: u32): void {
-  for (let row: u32 = FIRST_GC_ROW; row < NUM_ROWS; row++) {
-    const address = record + HEAP_ROWS + (row << ROW_SHIFT);
+  for (let rowIndex: u32 = FIRST_GC_ROW; rowIndex < NUM_ROWS; rowIndex++) {
+    const address = record + HEAP_ROWS + (rowIndex << ROW_SHIFT);
     const r = rowAt(address);
     if (r.span != 0 && isBornBlack(address))
       gcState().bytesMarked -= popcnt(groupAt(r.group).allocCache) * <u64>r.elemsize;
@@ -183,7 +183,7 @@ function endMark(): void {
   const p = pacer();
   g.phase = PHASE_TERMINATION;
   forgetUnborn(heap);
-  for (let row: u32 = FIRST_GC_ROW; row < NUM_ROWS; row++) uncacheRow(rowAddress(row));
+  for (let rowIndex: u32 = FIRST_GC_ROW; rowIndex < NUM_ROWS; rowIndex++) uncacheRow(rowAddress(rowIndex));
   if (CHECKMARK && g.checkmark != 0) checkMarks();
   freeBuffers();
   endCycleUntimed(p);

@@ -117,7 +117,7 @@ function put(at: u32, value: u32): void {
  * Find the first free block of at least `bytes` bytes and cut it to size. Joins free neighbours on the way. Returns 0
  * if there is none.
  */
-function search(bytes: u32): u32 {
+function findFree(bytes: u32): u32 {
   let lowest: u32 = 0;
   for (let b = cursor; b < end; b = after(b)) {
     if ((load<u32>(b) & FREE) == 0) continue;
@@ -145,14 +145,14 @@ function search(bytes: u32): u32 {
 }
 
 /** Allocate a block with room for `bytes` bytes. `raw`: RAW or 0. Returns 0 without memory. */
-function take(bytes: u32, raw: u32): u32 {
+function allocBlock(bytes: u32, raw: u32): u32 {
   if (bytes > MAX_BYTES) return 0;
   bytes = max<u32>(12, ((bytes + 19) & ~15) - 4);
-  let b = search(bytes);
-  if (b == 0 && growLittle(bytes)) b = search(bytes);
+  let b = findFree(bytes);
+  if (b == 0 && growLittle(bytes)) b = findFree(bytes);
   if (b == 0) {
     collectLittle(false);
-    b = search(bytes);
+    b = findFree(bytes);
     if (b == 0) return 0;
   }
   if (raw) put(b, load<u32>(b) | raw);
@@ -185,7 +185,7 @@ function release(block: u32): void {
 export function newLittle(size: u32, id: u32): u32 {
   if (size > MAX_BYTES - HEADER) return 0;
   if (live >= due) collectLittle(false);
-  const b = take(size + HEADER, 0);
+  const b = allocBlock(size + HEADER, 0);
   if (b == 0) return 0;
   traceAlloc(b);
   const p = b + OBJECT;
@@ -200,7 +200,7 @@ export function newLittle(size: u32, id: u32): u32 {
 
 /** heap.alloc; 0: no memory. */
 export function allocLittle(size: u32): u32 {
-  const b = take(size, RAW);
+  const b = allocBlock(size, RAW);
   if (b == 0) return 0;
   traceAlloc(b);
   return b + 4;
@@ -243,7 +243,7 @@ export function pinLittle(p: u32): bool {
   let at = staticPin(p);
   if (at == 0) {
     // The runtime's own block: no hook is called for it.
-    const b = take(12, RAW);
+    const b = allocBlock(12, RAW);
     if (b == 0) return false;
     at = b + 4;
     put(at, pinned);
@@ -294,7 +294,7 @@ function mark(): void {
  * Finalize and free the objects that the last sweep found dead. Each is taken off the list and marked RAW first, in
  * case its finalizer aborts.
  */
-function bury(): void {
+function finalizeDead(): void {
   while (dead != 0) {
     const b = dead;
     dead = load<u32>(b + OBJECT - 16);
@@ -330,12 +330,12 @@ export function collectLittle(forced: bool): void {
   leaveFinalizer();
   if (!forced) traceInterrupt(live);
   // Objects left over when a finalizer aborted.
-  bury();
+  finalizeDead();
   mark();
   sweep();
   const next = live + (<u64>live * percent) / 100;
   due = percent < 0 ? 0xffffffff : max<u32>(LEAST, <u32>min<u64>(next, 0xffffffff));
-  bury();
+  finalizeDead();
   if (forced) traceCollect(live);
   else traceYield(live);
 }

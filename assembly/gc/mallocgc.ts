@@ -183,7 +183,7 @@ export function mallocgcLarge(size: u32, scan: bool, zero: bool, meta: u32): u32
   store<u32>(metaWord(span), meta);
   pushLarge(span);
   if (black) gcState().bytesMarked += bytes;
-  liveGrows(bytes, scan);
+  addLive(bytes, scan);
   return p;
 }
 
@@ -206,7 +206,7 @@ function largeShared(size: u32, npages: u32, scan: bool, zero: bool, meta: u32):
 }
 
 /** A large object of `bytes` bytes was allocated: count it. */
-export function liveGrows(bytes: u64, scan: bool): void {
+export function addLive(bytes: u64, scan: bool): void {
   const p = pacer();
   p.heapLive += bytes;
   if (scan) p.heapScan += bytes;

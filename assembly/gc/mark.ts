@@ -66,27 +66,27 @@ export function shade(p: u32): void {
   const bit = (<u64>1) << slot;
   if (bits & bit) return;
   store<u64>(w, bits | bit);
-  const row = r.row;
+  const rowAddress = r.row;
   const g = gcState();
-  const size = rowAt(row).elemsize;
+  const size = rowAt(rowAddress).elemsize;
   g.bytesMarked += size;
-  if (isScanRow(row)) pushWork(ASC ? p : r.base + slot * size);
+  if (isScanRow(rowAddress)) pushWork(ASC ? p : r.base + slot * size);
 }
 
 /** shade in a shared heap: each word of the page record is read once. */
 @inline
 function shadeSmall(r: PageRecord, magic: u32, p: u32): void {
   // The row was written last, after the span's record was complete: see allocSpan in central/newspan.ts.
-  const row = atomic.load<u32>(changetype<usize>(r), offsetof<PageRecord>("row"));
+  const rowAddress = atomic.load<u32>(changetype<usize>(r), offsetof<PageRecord>("row"));
   const groups = r.groups;
   const base = r.base;
-  if (!isCollectedRow(row) || groups == 0) return;
+  if (!isCollectedRow(rowAddress) || groups == 0) return;
   const slot = <u32>((<u64>(p - base) * <u64>magic) >> 32);
   if (slot >= <u32>changetype<MSpan>(<usize>(groups - MSPAN_SIZE)).nelems) return;
   if (!setMark(markWordAt(groups, slot), (<u64>1) << slot)) return;
-  const size = rowAt(row).elemsize;
+  const size = rowAt(rowAddress).elemsize;
   addMarked(size);
-  if (isScanRow(row)) queue(base + slot * size);
+  if (isScanRow(rowAddress)) queue(base + slot * size);
 }
 
 /** shade for large objects and tiny blocks. */

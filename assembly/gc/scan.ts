@@ -69,13 +69,13 @@ export function scanObject(p: u32): u64 {
  */
 function scanSmall(p: u32): u64 {
   const r = pageRecord(p >> PAGE_SHIFT);
-  const row = r.row;
+  const rowAddress = r.row;
   const groups = r.groups;
   const base = r.base;
   const magic = r.divMagic;
-  if (!isScanRow(row) || groups == 0) return 8;
+  if (!isScanRow(rowAddress) || groups == 0) return 8;
   const span = changetype<MSpan>(<usize>(groups - MSPAN_SIZE));
-  const size = rowAt(row).elemsize;
+  const size = rowAt(rowAddress).elemsize;
   const slot = <u32>((<u64>(p - base) * <u64>magic) >> 32);
   const meta = metaOf(span);
   if (meta == 0 || slot >= <u32>span.nelems) return 8;
@@ -89,7 +89,7 @@ function scanSmall(p: u32): u64 {
   const type = load<u32>(meta + (slot << 2));
   // The span may have been freed meanwhile, and its table may be another span's, with bits in it. While the span is
   // still this one, the table holds types.
-  if (atomic.load<u32>(changetype<usize>(r), offsetof<PageRecord>("row")) != row || r.groups != groups) return 8;
+  if (atomic.load<u32>(changetype<usize>(r), offsetof<PageRecord>("row")) != rowAddress || r.groups != groups) return 8;
   scanRange(p, type, 0, size);
   return size;
 }
