@@ -385,7 +385,10 @@ export function gcPhase(): u32 {
   return heap ? gcState().phase : 0;
 }
 
-/** What an allocation that the mcache cannot serve would meet: DUE_ASSIST, DUE_START, DUE_MARKING; and the cycles begun. */
+/**
+ * What an allocation that the mcache cannot serve would meet: bits DUE_ASSIST, DUE_START and DUE_MARKING. From
+ * DUE_CYCLES_SHIFT on: the number of cycles begun.
+ */
 export function gcDue(): u32 {
   if (heap == 0) return 0;
   const g = gcState();
@@ -399,7 +402,7 @@ export function marked(p: u32): i32 {
   return heap != 0 && isMarked(p) ? 1 : 0;
 }
 
-/** Figures, by number: STAT_CYCLES and the following. */
+/** A figure, by its number: STAT_CYCLES and the following. */
 export function gcStat(i: u32): f64 {
   return hasSettings() ? gcFigure(i) : 0;
 }

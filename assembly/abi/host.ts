@@ -125,7 +125,7 @@ export function memstats(): u32 {
   return filled ? heap + HEAP_MEMSTATS : 0;
 }
 
-/** 0 when every invariant holds, else the number of a broken one (base/abinumbers.ts). */
+/** 0 if every invariant holds, else the number of a broken one (base/abinumbers.ts). O(the heap's records). */
 export function validate(): u32 {
   return validateHeap(false);
 }

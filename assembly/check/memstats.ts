@@ -1,9 +1,9 @@
 /**
  * MemStats: the heap's history and present state, as one record of u64 words.
  *
- * The fast paths count nothing. Each time the mcache takes a group, the free slots in its window are added to `taken`;
- * so the slots handed out are taken - what the current window still has, exactly, and frees follow from the live slots,
- * which are counted by walking the spans. Layout below, version 1; words by their names in base/abinumbers.ts.
+ * The fast paths count nothing. When the mcache takes a group, the free slots in its window are added to `taken`. The
+ * slots handed out are exactly `taken` minus what the current window still has. Frees follow from the number of live
+ * slots, which a walk over the spans counts. Layout below, version 1; words by their names in base/abinumbers.ts.
  *
  * In a shared heap the figures are sums over all Ps. While other threads work they belong to no single moment.
  *
@@ -173,7 +173,7 @@ export function fillMemStats(at: u32): bool {
   put(MS_HEAP_ALLOC, alloc + largeLive);
   put(MS_TOTAL_ALLOC, total + counter(STAT_LARGE_TOTAL));
   put(MS_MALLOCS, mallocs + largeMallocs + tiny);
-  // As Go has it: the pieces of tiny blocks count as allocated and freed.
+  // As in Go, the pieces of tiny blocks count as allocated and freed.
   put(MS_FREES, mallocs - live + largeFrees + tiny);
   put(MS_TINY_ALLOCS, tiny);
   put(MS_LARGE_MALLOCS, largeMallocs);

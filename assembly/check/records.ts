@@ -1,7 +1,7 @@
 /**
- * Records, checked before anything goes by them: each address lies in the memory, each number in its range. What walks the
- * heap after that neither leaves the memory nor goes on forever, whichever word was overwritten. validate and memstats both
- * begin here. Results are numbers of base/abinumbers.ts, 0 when all is well.
+ * Checks records before anything relies on them: each address lies in the memory, and each number in its range. A later
+ * walk over the heap therefore neither leaves the memory nor runs forever, whichever word was overwritten. validate and
+ * memstats both begin here. Results are numbers of base/abinumbers.ts, 0: all is well.
  *
  * Reads only. Lock: H in a shared heap. Cost: O(1) for a record unless stated otherwise.
  */

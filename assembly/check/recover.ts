@@ -68,7 +68,10 @@ import { groupOf, isEmpty, validBits } from "../central/mspan";
 import { claimPages, countFreePages, freePages, levelFor, rebuildSums } from "../heap/pagealloc";
 import { pageCacheFlush } from "../heap/pagecache";
 
-/** All that the P at `record` owns becomes nobody's or free. Under H. False: a lock was not to be had, and not all is. */
+/**
+ * Make all that the P at `record` owns unowned or free. Under H. False: a lock could not be taken, and only a part is
+ * done.
+ */
 function giveAll(record: u32): bool {
   const p = pAt(record);
   for (let page = nextSpanPage(1); page != 0;) {

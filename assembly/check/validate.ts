@@ -1,10 +1,12 @@
 /**
  * validate: the heap's invariants as code. Reads everything; changes nothing but one scratch word per row.
  *
- * A result other than 0 is the number of the first invariant found broken (base/abinumbers.ts); validateInfo has the
- * address it is about. Nothing that is checked is believed before: records are checked by check/records.ts where the walk
- * meets them, lists hold no more spans than are counted, and a list that nothing counts may not be a circle. So it ends,
- * without a trap, whichever word was overwritten. In a shared heap no other thread may be inside the allocator.
+ * A result other than 0 is the number of the first broken invariant (base/abinumbers.ts); validateInfo has the address
+ * that it is about. Nothing is trusted before it is checked. check/records.ts checks records where the walk meets them.
+ * Lists may hold no more spans than are counted, and lists without a count are checked for circles. Therefore validate
+ * ends, without a trap, whichever word was overwritten.
+ *
+ * Lock: H in a shared heap, and no other thread may be inside the allocator. Cost: O(the heap's records).
  */
 
 import {
