@@ -9,14 +9,14 @@
 
 export * from "./collectorcommon";
 
-import { isReady } from "../alloc/procs";
+import { ensureReady } from "../alloc/procs";
 import { gcState } from "../base/gcstate";
 import { heap } from "../base/state";
 import { collect, finishMark, startGC, stepGC, sweepPages } from "../gc/cycle";
 
 /** Begin a cycle; unswept spans are swept first. 1: begun; 0: one is running, or there is no heap. */
 export function gcStart(): i32 {
-  if (!isReady() || gcState().phase != 0) return 0;
+  if (!ensureReady() || gcState().phase != 0) return 0;
   startGC(true);
   return 1;
 }
@@ -33,7 +33,7 @@ export function gcSweep(pages: u32): u32 {
 
 /** Begin and run a whole cycle, and sweep. O(heap). */
 export function gc(): void {
-  if (isReady()) collect();
+  if (ensureReady()) collect();
 }
 
 /** Mark until the running cycle ends. O(heap). */

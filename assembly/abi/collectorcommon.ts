@@ -23,7 +23,7 @@ import {
 } from "../base/abinumbers";
 import { checkPointer, checkedSpan, findObject, freeChecked } from "../alloc/free";
 import { isPinned, pinObject, pinsOf, unpinObject } from "../alloc/pins";
-import { isReady } from "../alloc/procs";
+import { ensureReady } from "../alloc/procs";
 import { SHARED } from "../base/config";
 import { enterGate, enterSure, leaveGate } from "../base/gates";
 import { gcState, isCollectedSpan, isMarking, pacer } from "../base/gcstate";
@@ -54,7 +54,7 @@ import { spanOf } from "../heap/arena";
 /** Set up the heap, a P for this thread, and, in a one-thread heap, the pacer. False: no memory. */
 @inline
 function ready(): bool {
-  if (!isReady()) return false;
+  if (!ensureReady()) return false;
   if (!SHARED) readyGC();
   return true;
 }
@@ -77,7 +77,7 @@ function enter(): bool {
 @inline
 function enterStore(): void {
   if (!SHARED) return;
-  if (!isReady()) unreachable();
+  if (!ensureReady()) unreachable();
   enterSure();
 }
 
@@ -152,7 +152,7 @@ function sweptObject(p: u32): u32 {
 
 /** objectOf for several threads: another thread may be sweeping the span, so the mark decides. */
 function notDead(p: u32): u32 {
-  if (!isReady()) return 0;
+  if (!ensureReady()) return 0;
   enterSure();
   let base: u32 = 0;
   const span = spanOf(p);

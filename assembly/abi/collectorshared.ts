@@ -9,7 +9,7 @@
 import { BUSY } from "../base/abinumbers";
 export * from "./collectorcommon";
 
-import { isReady } from "../alloc/procs";
+import { ensureReady } from "../alloc/procs";
 import { enterGate, isInside, leaveGate } from "../base/gates";
 import { SharedGc, gcState, sharedGc } from "../base/gcstate";
 import { heap } from "../base/state";
@@ -32,7 +32,7 @@ import {
  * time limit.
  */
 export function gcEnter(): i32 {
-  if (!isReady()) return 0;
+  if (!ensureReady()) return 0;
   pollOutside();
   return enterGate() ? 1 : 0;
 }
@@ -51,7 +51,7 @@ export function gcLeave(): void {
  * another thread.
  */
 export function gcBegin(forced: i32, now: f64): i32 {
-  if (!isReady() || isInside() || !takeMarker()) return BUSY;
+  if (!ensureReady() || isInside() || !takeMarker()) return BUSY;
   const running = gcState().phase != 0;
   const begun = !running && beginShared(forced != 0, now);
   leaveMarker();
@@ -62,7 +62,7 @@ export function gcBegin(forced: i32, now: f64): i32 {
  * Mark for about `budget` bytes. Returns the bytes scanned; 0: nothing is queued, call gcEnd next; -1: another marks.
  */
 export function gcMark(budget: f64): f64 {
-  if (!isReady() || !takeMarker()) return BUSY;
+  if (!ensureReady() || !takeMarker()) return BUSY;
   const work = <f64>markShared(<u64>budget);
   leaveMarker();
   return work;
@@ -70,7 +70,7 @@ export function gcMark(budget: f64): f64 {
 
 /** End the marking if nothing is left. 1: no cycle is running; 0: there is more to mark; -1: as gcBegin. */
 export function gcEnd(now: f64): i32 {
-  if (!isReady() || isInside() || !takeMarker()) return BUSY;
+  if (!ensureReady() || isInside() || !takeMarker()) return BUSY;
   const done = endShared(now);
   leaveMarker();
   return done;
@@ -78,17 +78,17 @@ export function gcEnd(now: f64): i32 {
 
 /** Sweep up to `pages` pages of 8 KiB. Returns how many were swept; 0: all are swept. */
 export function gcSweep(pages: u32): u32 {
-  return isReady() ? sweepShared(pages) : 0;
+  return ensureReady() ? sweepShared(pages) : 0;
 }
 
 /** Begin and run a whole cycle, and sweep. 1: done; 0: timed out waiting for another thread. O(heap). */
 export function gc(): i32 {
-  return isReady() && collectShared() ? 1 : 0;
+  return ensureReady() && collectShared() ? 1 : 0;
 }
 
 /** Mark until the running cycle ends. 1, or 0 as gc. */
 export function gcFinish(): i32 {
-  return isReady() && finishMarkShared() ? 1 : 0;
+  return ensureReady() && finishMarkShared() ? 1 : 0;
 }
 
 /** Address of the word that changes, and is notified, when there may be work for a marker. */

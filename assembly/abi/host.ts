@@ -14,9 +14,9 @@ import { mallocgc as mallocgcImpl } from "../gc/mallocgc";
 import { malloc } from "../alloc/malloc";
 import { releaseAll as releaseRows } from "../alloc/mcache";
 import { reallocChecked } from "../alloc/realloc";
-import { isReady } from "../alloc/procs";
+import { ensureReady } from "../alloc/procs";
 import { SHARED, SHARED_GC, TINY_SIZE } from "../base/config";
-import { lock, lockHurried, unlock } from "../base/locks";
+import { lock, lockBriefly, unlock } from "../base/locks";
 import { STAT_MISUSES, countAnywhere } from "../base/counters";
 import { isCollectedSpan, isMarking } from "../base/gcstate";
 import { HEAP_MEMSTATS } from "../base/layout";
@@ -118,8 +118,8 @@ export function objectBase(ptr: u32): u32 {
  * second for the heap lock; then it returns 0, and lastStuck names the holder. O(spans).
  */
 export function memstats(): u32 {
-  if (SHARED ? heap == 0 : !isReady()) return 0;
-  if (!lockHurried(0)) return 0;
+  if (SHARED ? heap == 0 : !ensureReady()) return 0;
+  if (!lockBriefly(0)) return 0;
   const filled = fillMemStats(heap + HEAP_MEMSTATS);
   unlock(0);
   return filled ? heap + HEAP_MEMSTATS : 0;
@@ -139,7 +139,7 @@ export function validateDeep(): u32 {
 export function releaseAll(): void {
   if (heap == 0) return;
   if (SHARED) {
-    if (isReady()) giveOwn();
+    if (ensureReady()) giveOwn();
     return;
   }
   dropTiny();
@@ -148,7 +148,7 @@ export function releaseAll(): void {
 
 /** Return retained empty spans to the page heap. Returns the number of pages. */
 export function reclaim(): u32 {
-  if (heap == 0 || !isReady() || !lock(0)) return 0;
+  if (heap == 0 || !ensureReady() || !lock(0)) return 0;
   const pages = reclaimSpans();
   unlock(0);
   return pages;

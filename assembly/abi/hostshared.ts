@@ -19,7 +19,7 @@ export * from "./host";
 export * from "./collectorshared";
 
 import { HEAP_CLAIM, NUM_LOCKS } from "../base/layout";
-import { clearStuck, lockAddress as addressOfLock, stuck } from "../base/locks";
+import { clearWaitedFor, lockAddress as addressOfLock, waitedFor } from "../base/locks";
 import { heap, pAt, recordOf } from "../base/state";
 import { procs as limit, setToken, stateAddress as addressOfState, takeP } from "../alloc/procs";
 
@@ -60,8 +60,8 @@ export function lockCount(): u32 {
 
 /** Holder of the lock that this thread last gave up on. The call resets it. */
 export function lastStuck(): u32 {
-  const id = stuck;
-  clearStuck();
+  const id = waitedFor;
+  clearWaitedFor();
   return id;
 }
 

@@ -11,14 +11,14 @@ import { EINVAL, ENOMEM } from "../base/abinumbers";
 import { setOption } from "../base/options";
 import { SHARED } from "../base/config";
 import { attachHeap, bootstrap } from "../alloc/init";
-import { malloc, mallocZeroed, takeBack } from "../alloc/malloc";
+import { malloc, mallocZeroed, reclaimRemote } from "../alloc/malloc";
 import { REPORT, free, freeBy, smallBlockSize, usableSize } from "../alloc/free";
 import { mallocAligned, reallocBlock } from "../alloc/realloc";
-import { isReady } from "../alloc/procs";
+import { ensureReady } from "../alloc/procs";
 import { lock, unlock } from "../base/locks";
 import { refusePinned } from "../alloc/pins";
 import { heap } from "../base/state";
-import { giveBackAll } from "../central/reclaim";
+import { freeUnusedAndCompact } from "../central/reclaim";
 
 export { gomalloc_misuse } from "../alloc/misuse";
 
@@ -103,10 +103,10 @@ export function malloc_usable_size(ptr: u32): u32 {
  * any, else 0. Memory itself never shrinks on wasm; `pad` is ignored.
  */
 export function malloc_trim(_pad: u32): i32 {
-  if (heap == 0 || !isReady()) return 0;
-  takeBack();
+  if (heap == 0 || !ensureReady()) return 0;
+  reclaimRemote();
   if (!lock(0)) return 0;
-  const some = giveBackAll();
+  const some = freeUnusedAndCompact();
   unlock(0);
   return some ? 1 : 0;
 }

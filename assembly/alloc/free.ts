@@ -43,7 +43,7 @@ import { STAT_LARGE_FREES, count, countAnywhere } from "../base/counters";
 import { enterSure, leaveGate } from "../base/gates";
 import { lockSoon, unlock } from "../base/locks";
 import { arenaOf, heap, local, rowAt } from "../base/state";
-import { isCommonRow } from "../base/gcrows";
+import { isCommonRowAt } from "../base/gcrows";
 import { freeCollected } from "../central/collected";
 import { freeRemote, hasRemote, takeRemote } from "../central/remote";
 import { sweepBefore } from "../central/sweep";
@@ -53,7 +53,7 @@ import { freeSpan } from "../central/spans";
 import { defer, freeDeferred, isDeferred } from "../central/deferred";
 import { refusePinned } from "./pins";
 import { pageRecord, spanOf } from "../heap/arena";
-import { addressOf, blockSize, groupAt, liveBits, remoteBits, spanAt, giveSlots } from "../central/mspan";
+import { addressOf, blockSize, groupAt, liveBits, remoteBits, spanAt, freeSlots } from "../central/mspan";
 import { misuse } from "./misuse";
 
 /**
@@ -272,7 +272,7 @@ export function freeChecked(p: u32): i32 {
     const slot = <u32>(product >> 32);
     const span = spanAt(r.groups - MSPAN_SIZE);
     if (<u32>product < magic && slot < <u32>span.nelems) {
-      if (isCommonRow(r.row)) return freeCollected(span, slot) ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
+      if (isCommonRowAt(r.row)) return freeCollected(span, slot) ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
       if (isOthers(r)) return freeRemote(span, slot) ? MISUSE_NONE : MISUSE_DOUBLE_FREE;
       if (!sweepBefore(span)) return MISUSE_DOUBLE_FREE;
       return freeSlot(r, span, slot);
@@ -332,7 +332,7 @@ function freeSlot(r: PageRecord, span: MSpan, slot: u32): i32 {
   const bit = (<u64>1) << slot;
   const cached = group == row.group;
   // Slots that other threads have freed are drained by this P.
-  if ((remoteBits(span, i) & bit) != 0 || giveSlots(span, i, bit, cached) != 0) return MISUSE_DOUBLE_FREE;
+  if ((remoteBits(span, i) & bit) != 0 || freeSlots(span, i, bit, cached) != 0) return MISUSE_DOUBLE_FREE;
   // A group of the cached span waits for the mcache in partialMask; any other span goes to the mcentral.
   checkGroup(span, i);
   if (!cached && row.span != addressOf(span)) release(span, ~(g.allocCache | g.freed) == 0);

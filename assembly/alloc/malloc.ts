@@ -27,10 +27,10 @@ import { lock, unlock } from "../base/locks";
 import { central, clearMoving, heap, here, pAt, rowAt, rowIndex, rowAddress, syncMemory } from "../base/state";
 import { openRow } from "../central/coarse";
 import { noteSize } from "../central/fitted";
-import { hasRemote, settleNobodys, takeRemote } from "../central/remote";
+import { hasRemote, reclaimUnowned, takeRemote } from "../central/remote";
 import { freeDeferred } from "../central/deferred";
 import { allocLargeSpan } from "../central/newspan";
-import { getReady, isReady } from "./procs";
+import { initReady, ensureReady } from "./procs";
 import { freedSlots, isDirty, loadFreed, refill, reloadRow, takeSlot } from "./mcache";
 
 /** Below this many bytes, clearing or copying by words is faster than calling the engine. */
@@ -109,23 +109,23 @@ export function malloc(size: u32): u32 {
 export function mallocSlow(size: u32): u32 {
   // It calls itself so that no optimiser sees a function with one caller and inlines it into malloc: the inlined half
   // would then pay for this function's registers.
-  if (here() == 0) return getReady() ? mallocSlow(size) : 0;
+  if (here() == 0) return initReady() ? mallocSlow(size) : 0;
   const p = size <= MAX_SMALL_SIZE ? nextFree(slowRow(size), size) : 0;
   return p || size <= COARSE_FITS ? p : mallocLarge(size, 1, false, 1);
 }
 
 /** Drain what other threads have freed in this P's spans and in unowned ones, before memory grows. */
-export function takeBack(): void {
+export function reclaimRemote(): void {
   if (!SHARED) return;
   if (hasRemote()) takeRemote();
-  if (pAt(heap).remote != 0) settleNobodys();
+  if (pAt(heap).remote != 0) reclaimUnowned();
 }
 
 /** A block with its own pages, at a multiple of alignPages pages; with `zero` it reads as zero. 0: no memory. */
 export function mallocLarge(size: u32, alignPages: u32, zero: bool, spanclass: u8): u32 {
   if (size > 0xffff0000) return 0;
   const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
-  takeBack();
+  reclaimRemote();
   if (!lock(0)) return 0;
   freeDeferred();
   const span = allocLargeSpan(max(npages, 1), alignPages, zero, spanclass);
@@ -173,7 +173,7 @@ export function nextFreeZeroed(address: u32, size: u32): u32 {
 
 /** calloc: `size` zero bytes; 0 if there is no memory. */
 export function mallocZeroed(size: u32): u32 {
-  if (!isReady()) return 0;
+  if (!ensureReady()) return 0;
   const p = size <= MAX_SMALL_SIZE ? nextFreeZeroed(slowRow(size), size) : 0;
   return p || size <= COARSE_FITS ? p : mallocLarge(size, 1, true, 1);
 }

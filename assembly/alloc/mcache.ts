@@ -17,12 +17,12 @@ import { FULL, Group, MSpan, Row } from "../base/layout";
 import { STAT_GROUP_REFILLS, STAT_REFILLS, STAT_SPAN_REFILLS, count, countTaken, countLoaded } from "../base/counters";
 import { clearRow, dummyGroup, here, rowAt, rowIndex, rowAddress } from "../base/state";
 import { isCommon, hasSweepSets } from "../base/gcstate";
-import { giveCollected, settleCollected, takeOwnRemote } from "../central/collected";
+import { giveCollected, reclaimCollected, takeOwnRemote } from "../central/collected";
 import { cacheSpan } from "../central/mcentral";
 import { hasRemote, takeRemote } from "../central/remote";
 import { pushFull } from "../central/lists";
 import { uncacheSpan, evict } from "../central/release";
-import { giveBackAll } from "../central/reclaim";
+import { freeUnusedAndCompact } from "../central/reclaim";
 import { addressOf, groupAt, groupOf, validBits } from "../central/mspan";
 
 /** Take the lowest slot of `cache`, the row's window, which must not be 0. */
@@ -62,9 +62,9 @@ export function reloadRow(row: Row, g: Group): bool {
 
 /** Drain what other threads have freed, before a refill of a row. False: nothing was freed for this row. */
 @inline
-function takeFreed(row: Row, index: u32): bool {
+function drainForRow(row: Row, index: u32): bool {
   if (isCommon(index)) {
-    settleCollected();
+    reclaimCollected();
     return takeOwnRemote(row);
   }
   if (!hasRemote()) return false;
@@ -98,7 +98,7 @@ function leaveSpan(row: Row, index: u32, span: MSpan): void {
 export function refill(address: u32): u32 {
   const row = rowAt(address);
   const index = rowIndex(address);
-  if (takeFreed(row, index) && reloadRow(row, groupAt(row.group))) return row.group;
+  if (drainForRow(row, index) && reloadRow(row, groupAt(row.group))) return row.group;
   let span = changetype<MSpan | null>(<usize>row.span);
   count(STAT_REFILLS);
   if (span != null) {
@@ -154,5 +154,5 @@ export function uncacheRow(address: u32): void {
 /** releaseAll: return all rows to their mcentrals, and retained empty spans and the page cache to the heap. */
 export function releaseAll(): void {
   for (let row: u32 = 1; row < NUM_ROWS; row++) uncacheRow(rowAddress(row));
-  giveBackAll();
+  freeUnusedAndCompact();
 }

@@ -12,7 +12,7 @@
 import { MISUSE_PINNED } from "../base/abinumbers";
 import { PAGE_SHIFT, SHARED, HOST } from "../base/config";
 import { misuse } from "./misuse";
-import { isReady } from "./procs";
+import { ensureReady } from "./procs";
 import { enterSure, leaveGate } from "../base/gates";
 import { FIRST_PINS, GcState, gcState, isCollectedSpan } from "../base/gcstate";
 import { LOCK_GC } from "../base/layout";
@@ -138,7 +138,7 @@ export function isPinned(p: u32): bool {
   const span = spanOf(p);
   if (span == null || !isCollectedSpan(span)) return false;
   if (!SHARED) return pinsOf(p) != 0;
-  if (!isReady()) return false;
+  if (!ensureReady()) return false;
   enterSure();
   lockSure(LOCK_GC);
   const n = pinsOf(p);

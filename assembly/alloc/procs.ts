@@ -61,11 +61,11 @@ export function changeState(id: u32, from: u32, to: u32): bool {
 
 /** Whether this thread can allocate. Makes the heap or acquires a P if one of these is missing. */
 @inline
-export function isReady(): bool {
-  return here() != 0 || getReady();
+export function ensureReady(): bool {
+  return here() != 0 || initReady();
 }
 
-export function getReady(): bool {
+export function initReady(): bool {
   return SHARED ? takeP(procs()) != 0 : bootstrap(false, 0);
 }
 

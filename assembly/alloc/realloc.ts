@@ -16,14 +16,14 @@ import { lock, unlock } from "../base/locks";
 import { MSpan } from "../base/layout";
 import { clearMoving, rowAddress } from "../base/state";
 import { classFor, classSlot } from "../central/rows";
-import { giveBack, isSmall } from "../central/reclaim";
+import { freeUnused, isSmall } from "../central/reclaim";
 import { refusePinned } from "./pins";
 import { blockSize } from "../central/mspan";
 import { resizeLargeSpan, widenSpan } from "../central/resize";
 import { checkPointer, checkedSpan, free, freeChecked, liveSlotSize } from "./free";
 import { copyWords, malloc, mallocLarge, nextFree } from "./malloc";
 import { misuse } from "./misuse";
-import { isReady } from "./procs";
+import { ensureReady } from "./procs";
 import { rawAlloc } from "./raw";
 
 /** The smallest slot: moving out of it gains nothing. */
@@ -51,7 +51,7 @@ export function reallocBlock(p: u32, size: u32): u32 {
 /** resizeLargeSpan under H. */
 @inline
 function resizeLarge(span: MSpan, npages: u32): bool {
-  if ((SHARED && !isReady()) || !lock(0)) return false;
+  if ((SHARED && !ensureReady()) || !lock(0)) return false;
   const done = resizeLargeSpan(span, npages);
   clearMoving();
   unlock(0);
@@ -86,7 +86,7 @@ export function reallocChecked(p: u32, size: u32): u32 {
  */
 function move(p: u32, used: u32, size: u32): u32 {
   // A block that keeps growing gets the lowest free room, not the room behind the spans where it was before.
-  if (!SHARED && size > PAGE_SIZE >> 1 && isSmall()) giveBack();
+  if (!SHARED && size > PAGE_SIZE >> 1 && isSmall()) freeUnused();
   const q = ASC ? rawAlloc(size) : malloc(size);
   if (q == 0) return 0;
   copyWords(q, p, used);
@@ -102,7 +102,7 @@ function move(p: u32, used: u32, size: u32): u32 {
  * is no memory.
  */
 export function mallocAligned(align: u32, size: u32): u32 {
-  if (!isReady()) return 0;
+  if (!ensureReady()) return 0;
   size = max(size, align <= 16 ? align : 1);
   if (align <= 16) return malloc(size);
   if (align <= PAGE_SIZE && size <= MAX_SMALL_SIZE) {

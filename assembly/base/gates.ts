@@ -23,20 +23,20 @@
 import { MAX_PS } from "./abinumbers";
 import { SHARED_GC } from "./config";
 import { P_GATE } from "./layout";
-import { SPINS, WAITERS, hurried, lockSlow, pause, self, setStuck } from "./locks";
+import { SPINS, WAITERS, briefWaits, lockSlow, pause, self, setWaitedFor } from "./locks";
 import { sharedGc } from "./gcstate";
 import { lockPatience } from "./options";
 import { local, recordOf } from "./state";
 
 /** Naps of a recovery that waits for a thread to leave its gate. */
-@inline const HURRIED_NAPS: u32 = 50;
+@inline const BRIEF_NAPS: u32 = 50;
 /** Milliseconds of a nap: see pause. */
 @inline const NAP: u32 = 20;
 
 /** How many nested calls of this thread are inside its gate: a call inside may use another that passes the gate. */
 let depth: u32 = 0;
 /** The gate that this thread is inside: its P's, or that of a dead P that it recovers. */
-let passed: u32 = 0;
+let insideGate: u32 = 0;
 
 /** Bytes that this thread has marked and not yet reported (gc/mark.ts). */
 export let markedBytes: u64 = 0;
@@ -73,7 +73,7 @@ function stoppedWord(): usize {
 /** Naps that make up this thread's patience; 0: forever. */
 function patience(): u32 {
   const naps = (lockPatience + NAP - 1) / NAP;
-  return hurried && naps - 1 >= HURRIED_NAPS ? HURRIED_NAPS : naps;
+  return briefWaits && naps - 1 >= BRIEF_NAPS ? BRIEF_NAPS : naps;
 }
 
 /** Release a gate that this thread has taken. */
@@ -97,7 +97,7 @@ export function enterGate(): bool {
   if (depth == 0) {
     if (atomic.cmpxchg<u32>(gateOf(local), 0, self) != 0 || atomic.load<u32>(stoppedWord()) != 0) return enterSlow();
   }
-  if (depth++ == 0) passed = gateOf(local);
+  if (depth++ == 0) insideGate = gateOf(local);
   return true;
 }
 
@@ -112,12 +112,12 @@ function enterSlow(): bool {
     const stopped = atomic.load<u32>(stoppedWord());
     if (stopped == 0 || stopped == self) {
       depth++;
-      passed = at;
+      insideGate = at;
       return true;
     }
     open(at);
     if (most != 0 && n++ == most) {
-      setStuck(stopped);
+      setWaitedFor(stopped);
       return false;
     }
     pause(<u32>stoppedWord(), stopped);
@@ -139,7 +139,7 @@ export function forgetGate(): void {
 
 export function leaveGate(): void {
   if (!SHARED_GC || --depth != 0) return;
-  open(passed);
+  open(insideGate);
 }
 
 /** Wait until the gate of the record has been seen open. False: patience ran out. */
@@ -153,7 +153,7 @@ function awaitGate(record: u32): bool {
     if (looks++ >= SPINS) {
       if ((word & WAITERS) != 0 || atomic.cmpxchg<u32>(at, word, word | WAITERS) == word) {
         if (most != 0 && n++ == most) {
-          setStuck(word & ~WAITERS);
+          setWaitedFor(word & ~WAITERS);
           return false;
         }
         pause(at, word | WAITERS);
@@ -176,7 +176,7 @@ export function haltWorld(): bool {
   atomic.store<u32>(stoppedWord(), self);
   for (let id: u32 = 0; id <= MAX_PS; id++) {
     const record = recordOf(id);
-    if (record == 0 || (depth != 0 && gateOf(record) == passed)) continue;
+    if (record == 0 || (depth != 0 && gateOf(record) == insideGate)) continue;
     if (!awaitGate(record)) return false;
   }
   return true;
@@ -193,11 +193,11 @@ export function stopper(): u32 {
 }
 
 /** Take a stop over from P `dead`, whose thread has died: the world stays stopped. False: that P has not stopped it. */
-export function takeStop(dead: u32): bool {
+export function takeOverStop(dead: u32): bool {
   return atomic.cmpxchg<u32>(stoppedWord(), dead, self) == dead;
 }
 
-/** Undo takeStop: P `dead` has stopped the world again. */
+/** Undo takeOverStop: P `dead` has stopped the world again. */
 export function returnStop(dead: u32): void {
   atomic.store<u32>(stoppedWord(), dead);
 }
@@ -206,23 +206,23 @@ export function returnStop(dead: u32): void {
  * To recover P `dead`, whose thread has died inside its gate: the gate is this thread's from now on, until leaveGate.
  * So the world cannot be stopped meanwhile, not even by a thread that waits for that gate. False: it was not inside.
  */
-export function takeGate(dead: u32): bool {
+export function takeOverGate(dead: u32): bool {
   const record = recordOf(dead);
   if (record == 0 || depth != 0) return false;
   const at = gateOf(record);
   const word = atomic.load<u32>(at);
   if ((word & ~WAITERS) != dead) return false;
   // Only the waiters' bit can have been set meanwhile.
-  if (atomic.cmpxchg<u32>(at, word, self | WAITERS) != word) return takeGate(dead);
+  if (atomic.cmpxchg<u32>(at, word, self | WAITERS) != word) return takeOverGate(dead);
   depth = 1;
-  passed = at;
+  insideGate = at;
   return true;
 }
 
-/** Undo takeGate: the dead P is inside again, for the next attempt. */
+/** Undo takeOverGate: the dead P is inside again, for the next attempt. */
 export function returnGate(dead: u32): void {
   depth = 0;
-  atomic.store<u32>(passed, dead | WAITERS);
+  atomic.store<u32>(insideGate, dead | WAITERS);
 }
 
 /**
@@ -233,7 +233,7 @@ export function openGatesOf(dead: u32): u32 {
   let n: u32 = 0;
   for (let id: u32 = 0; id <= MAX_PS; id++) {
     const record = recordOf(id);
-    if (record == 0 || (depth != 0 && gateOf(record) == passed)) continue;
+    if (record == 0 || (depth != 0 && gateOf(record) == insideGate)) continue;
     if ((atomic.load<u32>(gateOf(record)) & ~WAITERS) != dead) continue;
     n++;
     open(gateOf(record));

@@ -10,10 +10,10 @@ import { heap, here } from "./state";
 
 /** Whether the row at an address holds objects with pointers. */
 @inline
-export function isScanRow(row: u32): bool {
+export function isScanRowAt(address: u32): bool {
   // Page records name the heap's rows.
-  if (SHARED && row - (heap + HEAP_ROWS + (ROW_SCAN << ROW_SHIFT)) < NUM_CLASSES << ROW_SHIFT) return true;
-  return row - (here() + HEAP_ROWS + (ROW_SCAN << ROW_SHIFT)) < NUM_CLASSES << ROW_SHIFT;
+  if (SHARED && address - (heap + HEAP_ROWS + (ROW_SCAN << ROW_SHIFT)) < NUM_CLASSES << ROW_SHIFT) return true;
+  return address - (here() + HEAP_ROWS + (ROW_SCAN << ROW_SHIFT)) < NUM_CLASSES << ROW_SHIFT;
 }
 
 /**
@@ -22,21 +22,21 @@ export function isScanRow(row: u32): bool {
  * all others that marking has not reached.
  */
 @inline
-export function isBornBlack(row: u32): bool {
-  return !ASC || !isScanRow(row);
+export function isBornBlackAt(address: u32): bool {
+  return !ASC || !isScanRowAt(address);
 }
 
 /** Whether the row at an address is shared by all Ps: one of the heap's own rows that the collector has. */
 @inline
-export function isCommonRow(row: u32): bool {
-  return SHARED_GC && isCollectedRow(row);
+export function isCommonRowAt(address: u32): bool {
+  return SHARED_GC && isCollectedRowAt(address);
 }
 
 /** Whether the row at an address holds collected objects. */
 @inline
-export function isCollectedRow(row: u32): bool {
+export function isCollectedRowAt(address: u32): bool {
   if (SHARED) {
-    return row - (heap + HEAP_ROWS + (FIRST_GC_ROW << ROW_SHIFT)) < (NUM_ROWS - FIRST_GC_ROW) << ROW_SHIFT;
+    return address - (heap + HEAP_ROWS + (FIRST_GC_ROW << ROW_SHIFT)) < (NUM_ROWS - FIRST_GC_ROW) << ROW_SHIFT;
   }
-  return row >= here() + HEAP_ROWS + (FIRST_GC_ROW << ROW_SHIFT);
+  return address >= here() + HEAP_ROWS + (FIRST_GC_ROW << ROW_SHIFT);
 }

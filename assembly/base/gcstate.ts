@@ -170,20 +170,20 @@ export function isCollecting(): bool {
 
 /** Whether the row at an index holds collected objects. */
 @inline
-export function isCollected(row: u32): bool {
-  return GC && row >= FIRST_GC_ROW;
+export function isCollected(index: u32): bool {
+  return GC && index >= FIRST_GC_ROW;
 }
 
 /** Whether all Ps share the spans of the row at an index: collected rows, in a shared heap (central/collected.ts). */
 @inline
-export function isCommon(row: u32): bool {
-  return SHARED && isCollected(row);
+export function isCommon(index: u32): bool {
+  return SHARED && isCollected(index);
 }
 
 /** Whether the spans of the row at an index are in sweep sets (central/lists.ts): collected rows, with one thread. */
 @inline
-export function hasSweepSets(row: u32): bool {
-  return !SHARED && isCollected(row);
+export function hasSweepSets(index: u32): bool {
+  return !SHARED && isCollected(index);
 }
 
 /** Whether a span, small or large, holds collected objects. */

@@ -6,7 +6,7 @@
  * The host takes the same words by Atomics (src/shared/lock.ts). A thread that waits spins a little, then sets bit 31
  * and sleeps by memory.atomic.wait32; a thread that must not sleep, such as a browser's main thread, goes on spinning.
  * The release is an exchange with 0, and a notify if bit 31 was set. A lock whose holder has died stays taken until
- * check/recover.ts takes it over; a thread that runs out of patience meanwhile gets false, and `stuck` names the P that
+ * check/recover.ts takes it over; a thread that runs out of patience gets false, and `waitedFor` is the P that
  * it waited for.
  *
  * Order: H, then the lock C of one mcentral. H is never requested under C. With the collector: M (the marker), then
@@ -42,22 +42,22 @@ export function setSelf(id: u32): void {
 }
 
 /** Holder of the lock for which this thread last ran out of patience; 0: none. */
-export let stuck: u32 = 0;
-export function clearStuck(): void {
-  stuck = 0;
+export let waitedFor: u32 = 0;
+export function clearWaitedFor(): void {
+  waitedFor = 0;
 }
-export function setStuck(id: u32): void {
-  stuck = id;
+export function setWaitedFor(id: u32): void {
+  waitedFor = id;
 }
 
 /**
  * Set while this thread recovers another's P: it waits for a lock at most a second, because the holder may be dead too.
  */
-export let hurried: bool = false;
-export function setHurried(yes: bool): void {
-  hurried = yes;
+export let briefWaits: bool = false;
+export function setBriefWaits(yes: bool): void {
+  briefWaits = yes;
 }
-@inline const HURRIED_NAPS: u32 = 50;
+@inline const BRIEF_NAPS: u32 = 50;
 
 /** Locks held, for the check of the order: bit 0 is H, bit 1 an mcentral's, bit 2 is G, bit 3 is M. */
 let held: u32 = 0;
@@ -98,11 +98,11 @@ export function lock(i: u32): bool {
 }
 
 /** lock that waits at most a second, whatever the patience: for callers that look at a heap that may be damaged. */
-export function lockHurried(i: u32): bool {
-  const before = hurried;
-  hurried = true;
+export function lockBriefly(i: u32): bool {
+  const before = briefWaits;
+  briefWaits = true;
   const had = lock(i);
-  hurried = before;
+  briefWaits = before;
   return had;
 }
 
@@ -142,21 +142,21 @@ function spin(at: u32): bool {
  */
 export function lockSure(i: u32): bool {
   if (lock(i)) return true;
-  if (!hurried) unreachable();
+  if (!briefWaits) unreachable();
   return false;
 }
 
 /** This thread has no locks any more: its P was abandoned with them. */
 export function forgetLocks(): void {
   held = 0;
-  hurried = false;
+  briefWaits = false;
 }
 
 /** Wait for the word of a lock at `at` and take it. */
 export function lockSlow(at: u32): bool {
   if (spin(at)) return true;
   let naps = (lockPatience + NAP - 1) / NAP;
-  if (hurried && naps - 1 >= HURRIED_NAPS) naps = HURRIED_NAPS;
+  if (briefWaits && naps - 1 >= BRIEF_NAPS) naps = BRIEF_NAPS;
   let n: u32 = 0;
   let word = atomic.load<u32>(at);
   while (true) {
@@ -173,7 +173,7 @@ export function lockSlow(at: u32): bool {
       }
     }
     if (naps != 0 && n == naps) {
-      stuck = word & ~WAITERS;
+      waitedFor = word & ~WAITERS;
       return false;
     }
     n++;

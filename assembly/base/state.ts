@@ -84,8 +84,8 @@ export function rowAt(address: u32): Row {
 }
 
 @inline
-export function rowAddress(row: u32): u32 {
-  return here() + HEAP_ROWS + (row << ROW_SHIFT);
+export function rowAddress(index: u32): u32 {
+  return here() + HEAP_ROWS + (index << ROW_SHIFT);
 }
 
 /** Index of the row at an address. */
@@ -95,14 +95,14 @@ export function rowIndex(address: u32): u32 {
 }
 
 @inline
-export function central(row: u32): MCentral {
-  return centralOf(here(), row);
+export function central(index: u32): MCentral {
+  return centralOf(here(), index);
 }
 
 /** The lists of a row, by its index, in the record of a P; in the heap's record, the mcentral that all Ps share. */
 @inline
-export function centralOf(record: u32, row: u32): MCentral {
-  return changetype<MCentral>(<usize>(record + HEAP_CENTRAL + row * MCENTRAL_SIZE));
+export function centralOf(record: u32, index: u32): MCentral {
+  return changetype<MCentral>(<usize>(record + HEAP_CENTRAL + index * MCENTRAL_SIZE));
 }
 
 @inline
@@ -112,8 +112,8 @@ export function dummyGroup(): u32 {
 
 /** Slot bytes of a row, by its index; from any thread. */
 @inline
-export function slotSize(row: u32): u32 {
-  return rowAt(heap + HEAP_ROWS + (row << ROW_SHIFT)).elemsize;
+export function slotSize(index: u32): u32 {
+  return rowAt(heap + HEAP_ROWS + (index << ROW_SHIFT)).elemsize;
 }
 
 /**

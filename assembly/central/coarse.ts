@@ -30,14 +30,14 @@ export function startCoarse(): void {
   for (let c = NUM_CLASSES - 1; c > 0; c--) {
     const size = classSlot(c);
     if ((size & (size - 1)) == 0 && size > 8) coarse = c;
-    send(c, coarse);
+    routeSizes(c, coarse);
   }
   // A request of 0 bytes.
   store<u32>(here(), rowAddress(coarse), HEAP_TABLE8);
 }
 
 /** Map the sizes of class `c` to the row of class `to`. */
-function send(c: u32, to: u32): void {
+function routeSizes(c: u32, to: u32): void {
   const least = classSlot(c - 1);
   const most = classSlot(c);
   for (let size = min(most, SMALL_SIZE_MAX); size > least; size -= 8) {
@@ -65,6 +65,6 @@ export function openRow(address: u32, size: u32): u32 {
   asked.seen += 1;
   if (asked.seen < ASKED) return address;
   asked.seen = 0;
-  send(own, own);
+  routeSizes(own, own);
   return rowAddress(own);
 }

@@ -29,7 +29,7 @@ import { lock, lockSure, unlock } from "../base/locks";
 import { centralOf, heap, local, mheap, pAt, rowAt, here } from "../base/state";
 import { pageRecord } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
-import { addressOf, groupOf, isEmptyUncached, remoteBits, spanAt, giveSlots } from "./mspan";
+import { addressOf, groupOf, isEmptyUncached, remoteBits, spanAt, freeSlots } from "./mspan";
 import { beginWalk, breakWalk, collectedNotes, hasNotes, nextNoted, passOn, unnote } from "./notes";
 import { freeRemote, takeRemoteBits } from "./remote";
 import { adopt, listShared, adoptFirst, abandon } from "./owner";
@@ -90,7 +90,7 @@ function takeListed(row: u32): MSpan | null {
 }
 
 /** List a swept span that this thread holds, or free it. */
-function settleSwept(span: MSpan): void {
+function retireSwept(span: MSpan): void {
   if (isEmptyUncached(span) && lock(0)) {
     freeSpan(span);
     unlock(0);
@@ -140,7 +140,7 @@ function sweepSmall(span: MSpan): u32 {
   if (!mine) return 0;
   const npages = span.npages;
   sweepSlots(span);
-  settleSwept(span);
+  retireSwept(span);
   return npages;
 }
 
@@ -202,25 +202,25 @@ function freeOwn(span: MSpan, slot: u32): bool {
   const bit = (<u64>1) << slot;
   const row = rowAt(local + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT));
   const cached = row.group == <u32>changetype<usize>(groupOf(span, i));
-  return (remoteBits(span, i) & bit) == 0 && giveSlots(span, i, bit, cached) == 0;
+  return (remoteBits(span, i) & bit) == 0 && freeSlots(span, i, bit, cached) == 0;
 }
 
 /** Drain what was freed in unowned collected spans: they are listed, or freed when empty. */
-export function settleCollected(): void {
+export function reclaimCollected(): void {
   if (!SHARED_GC || !hasNotes(collectedNotes())) return;
   beginWalk(collectedNotes());
   for (let page = nextNoted(); page != 0; page = nextNoted()) {
-    if (settleCollectedOn(page)) continue;
+    if (reclaimCollectedOn(page)) continue;
     breakWalk();
     return;
   }
 }
 
 /**
- * The part of settleCollected for a page that was noted. A span with an owner is left to the owner. False: a recovery
+ * The part of reclaimCollected for a page that was noted. A span with an owner is left to the owner. False: a recovery
  * could not take the lock.
  */
-function settleCollectedOn(page: u32): bool {
+function reclaimCollectedOn(page: u32): bool {
   const groups = pageRecord(page).groups;
   const span = spanAt(groups - MSPAN_SIZE);
   if (groups == 0 || span.ngroups == 0) return true;
@@ -242,7 +242,7 @@ function settleCollectedOn(page: u32): bool {
     }
   }
   unlock(row);
-  if (empty) settleSwept(span);
+  if (empty) retireSwept(span);
   return true;
 }
 

@@ -34,9 +34,9 @@ import { isCommon, hasSweepSets, setSwept, clearMark } from "../base/gcstate";
 import { cacheCollected } from "./collected";
 import { maybeFit } from "./fitted";
 import { adoptFirst } from "./owner";
-import { takeUnswept } from "./sweep";
+import { sweepUntilFree } from "./sweep";
 import { unlinkPartial } from "./lists";
-import { settleNobodys } from "./remote";
+import { reclaimUnowned } from "./remote";
 import { addSpan } from "./spans";
 import { allocSpan } from "./newspan";
 import { groupOf, spanAt, validBits, clearRemote } from "./mspan";
@@ -71,7 +71,7 @@ export function cacheSpan(row: u32): MSpan | null {
     count(STAT_CENTRAL_HITS);
     return span;
   }
-  const span = hasSweepSets(row) ? takeUnswept(row) : takeShared(row);
+  const span = hasSweepSets(row) ? sweepUntilFree(row) : takeShared(row);
   if (span != null) {
     count(STAT_CENTRAL_HITS);
     return span;
@@ -149,7 +149,7 @@ function growSpan(row: u32): MSpan | null {
 /** An unowned span of `row` with free slots, which becomes this P's; null if there is none. */
 export function takeShared(row: u32): MSpan | null {
   if (!SHARED) return null;
-  if (pAt(heap).remote != 0) settleNobodys();
+  if (pAt(heap).remote != 0) reclaimUnowned();
   // Read without the lock: a thread that misses a span that is listed at this moment makes a new one.
   if (centralOf(heap, row).head == 0 || !lock(row)) return null;
   const span = adoptFirst(row);

@@ -81,7 +81,7 @@ export function ownerRecord(span: MSpan): u32 {
  * Free the slots `bits` of group `i`; `cached`: the mcache has the group. A group that was full returns to its span.
  * Returns those of `bits` that were already free; nothing happens to them.
  */
-export function giveSlots(span: MSpan, i: u32, bits: u64, cached: bool): u64 {
+export function freeSlots(span: MSpan, i: u32, bits: u64, cached: bool): u64 {
   const g = groupOf(span, i);
   const mask = <u32>span.partialMask;
   let twice: u64 = 0;

@@ -63,7 +63,7 @@ export function abandon(record: u32, span: MSpan): void {
 }
 
 /** A span of the P at `record`, in no list any more, becomes unowned. Under H. False: the lock was not available. */
-export function giveShared(record: u32, span: MSpan): bool {
+export function disown(record: u32, span: MSpan): bool {
   const row = <u32>span.row;
   if (!lock(row)) return false;
   abandon(record, span);

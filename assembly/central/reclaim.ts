@@ -42,7 +42,7 @@ export function allocRun(npages: u32, zero: bool, short: u32 = 0): u32 {
   } else if (h.retainedPages > (SHARED ? mheap().inUsePages >> RECLAIM_WORTH_SHIFT : 0)) {
     // Long runs: empty spans all over the heap would split what could be one run. In a shared heap other threads wait
     // for H.
-    giveBack();
+    freeUnused();
   }
   const page = allocTree(npages, zero);
   return page ? page : allocRunSlow(npages, zero, short);
@@ -82,9 +82,9 @@ function isDue(): bool {
 function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
   const h = mheap();
   const soft = softLimit != 0 && h.sys >= softLimit;
-  let some = soft || isDue() ? giveBack() : pageCacheFlush();
+  let some = soft || isDue() ? freeUnused() : pageCacheFlush();
   if (isCompactionDue(npages)) {
-    giveBackAll();
+    freeUnusedAndCompact();
     some = true;
   }
   if (some) {
@@ -99,7 +99,7 @@ function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
     if (page) return page;
   }
   // The last resort, however recently it was tried.
-  return giveBackAll() ? allocTree(npages, zero) : 0;
+  return freeUnusedAndCompact() ? allocTree(npages, zero) : 0;
 }
 
 /**
@@ -115,16 +115,16 @@ function isCompactionDue(npages: u32): bool {
   return COMPACTS && npages >= LONG_RUN && h.freedPages >= npages && h.inUsePages << 1 <= h.grownPages;
 }
 
-/** giveBack, then free the pages of records that a compaction empties. True if that freed any page. */
-export function giveBackAll(): bool {
-  const some = giveBack();
+/** freeUnused, then free the pages of records that a compaction empties. True if that freed any page. */
+export function freeUnusedAndCompact(): bool {
+  const some = freeUnused();
   return compact() || some;
 }
 
 /**
  * Free everything that is held without a live slot: spans and the rest of the page cache. True if that freed any page.
  */
-export function giveBack(): bool {
+export function freeUnused(): bool {
   mlocal().sinceReclaim = 0;
   freeDeferred();
   const pages = reclaim() + reclaimCached();

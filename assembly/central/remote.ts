@@ -23,7 +23,7 @@ import { FULL, Group, MSPAN_SIZE, MSpan, P_RECORD_SIZE } from "../base/layout";
 import { lock, unlock } from "../base/locks";
 import { heap, local, pAt, rowAt } from "../base/state";
 import { pageRecord } from "../heap/arena";
-import { addressOf, groupOf, isEmptyUncached, remoteBits, remoteOf, spanAt, giveSlots } from "./mspan";
+import { addressOf, groupOf, isEmptyUncached, remoteBits, remoteOf, spanAt, freeSlots } from "./mspan";
 import { beginWalk, breakWalk, hasNotes, nextNoted, note, notesAt, notesOf, passOn, unnote } from "./notes";
 import { adopt, listShared } from "./owner";
 import { release } from "./release";
@@ -70,8 +70,8 @@ export function takeRemoteBits(span: MSpan, cached: u32): bool {
     p.groupsTaken += 1;
     some = true;
     do {
-      // Freed before the bits are cleared: a thread that dies in between loses none. See forgetGiven.
-      p.lateDoubleFrees += popcnt(giveSlots(span, i, bits, <u32>changetype<usize>(groupOf(span, i)) == cached));
+      // Freed before the bits are cleared: a thread that dies in between loses none. See forgetDrained.
+      p.lateDoubleFrees += popcnt(freeSlots(span, i, bits, <u32>changetype<usize>(groupOf(span, i)) == cached));
       // Bits that have been set meanwhile have no note of their own, so they are drained too.
       bits = atomic.and<u64>(remoteOf(span, i), ~bits) & ~bits;
     } while (bits != 0);
@@ -83,7 +83,7 @@ export function takeRemoteBits(span: MSpan, cached: u32): bool {
  * A thread that was draining group `i`, of which the slots `free` are free by now, has died: clear the bits of slots
  * that it has already freed. Returns how many.
  */
-export function forgetGiven(span: MSpan, i: u32, free: u64): u32 {
+export function forgetDrained(span: MSpan, i: u32, free: u64): u32 {
   const given = remoteBits(span, i) & free;
   if (given) atomic.and<u64>(remoteOf(span, i), ~given);
   return <u32>popcnt(given);
@@ -116,26 +116,26 @@ function takeOn(page: u32): void {
 }
 
 /** Drain what was freed in unowned spans: they are listed in their mcentrals, or freed when empty. */
-export function settleNobodys(): void {
-  settle(heap);
+export function reclaimUnowned(): void {
+  reclaimNotes(heap);
 }
 
 /** The same for the notes in the record at `record`, whose spans are unowned by now. */
-export function settle(record: u32): void {
+export function reclaimNotes(record: u32): void {
   const notes = notesAt(record);
   // H comes before C, and an empty span is freed under H.
   if (!hasNotes(notes) || !lock(0)) return;
   beginWalk(notes);
   for (let page = nextNoted(); page != 0; page = nextNoted()) {
-    if (settleOn(page)) continue;
+    if (reclaimUnownedOn(page)) continue;
     breakWalk();
     break;
   }
   unlock(0);
 }
 
-/** The part of settle for a page that was noted. Under H. False: the lock of its row was not available. */
-function settleOn(page: u32): bool {
+/** The part of reclaimNotes for a page that was noted. Under H. False: the lock of its row was not available. */
+function reclaimUnownedOn(page: u32): bool {
   const groups = pageRecord(page).groups;
   const span = spanAt(groups - MSPAN_SIZE);
   if (groups == 0 || span.ngroups == 0) return true;

@@ -16,7 +16,7 @@ import { isCollected } from "../base/gcstate";
 import { FLAG_NEEDZERO, MSpan } from "../base/layout";
 import { clearRow, mheap, rowAddress, rowAt, setMoving, here } from "../base/state";
 import { setLarge, unsetSpan } from "./spans";
-import { giveBack } from "./reclaim";
+import { freeUnused } from "./reclaim";
 import { spanOf } from "../heap/arena";
 import { grow, noteFreed } from "../heap/mheap";
 import { addressOf, isEmpty } from "./mspan";
@@ -48,7 +48,7 @@ export function resizeLargeSpan(span: MSpan, npages: u32): bool {
   } else if (npages > old) {
     const more = npages - old;
     if (!pagesFree(end, more)) {
-      if (!isLiveAt(end)) giveBack();
+      if (!isLiveAt(end)) freeUnused();
       if (!pagesFree(end, more)) {
         // At the end of memory the block can continue into a new region.
         const last = h.sysEnd >> PAGE_SHIFT;

@@ -19,7 +19,7 @@ import { MSpan, SPAN_IN_USE, OBJECT_AT } from "../base/layout";
 import { clearMarks, gcState, markWord, GcState } from "../base/gcstate";
 import { STAT_LARGE_FREES, count } from "../base/counters";
 import { central, mheap, rowAt, rowAddress, slotSize } from "../base/state";
-import { groupOf, liveBits, spanAt, validBits, giveSlots } from "./mspan";
+import { groupOf, liveBits, spanAt, validBits, freeSlots } from "./mspan";
 import { isUnswept, pushFull, pushLarge, sweepSets, unlinkLarge, unlinkUnswept, pushPartial } from "./lists";
 import { retainOrFree } from "./release";
 import { freeSpan } from "./spans";
@@ -90,7 +90,7 @@ function finalizeDead(span: MSpan): bool {
       i++;
       continue;
     }
-    giveSlots(span, i, dead & -dead, false);
+    freeSlots(span, i, dead & -dead, false);
     account(0, 1, size);
     finalize(span.startAddr + ((i << 6) + <u32>ctz(dead)) * size);
   }
@@ -182,7 +182,7 @@ function sweepLarge(span: MSpan): u32 {
 }
 
 /** For a refill: an unswept span of `row`, swept, with free slots and in no list. Null: none was found. */
-export function takeUnswept(row: u32): MSpan | null {
+export function sweepUntilFree(row: u32): MSpan | null {
   const c = sweepSets(row);
   for (let n: u32 = 0; n < SPAN_BUDGET && c.unswept != 0; n++) {
     if (isFinalizing()) return null;

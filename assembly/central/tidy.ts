@@ -10,13 +10,13 @@ import { countReturned } from "../base/counters";
 import { FIRST_GC_ROW, NUM_ROWS } from "../base/config";
 import { isCollected } from "../base/gcstate";
 import { FLAG_EMPTY, FLAG_LISTED, FULL, HEAP_DUMMY, HEAP_ROWS, MSPAN_SIZE, MSpan, ROW_SHIFT } from "../base/layout";
-import { hurried } from "../base/locks";
+import { briefWaits } from "../base/locks";
 import { pAt, recordOf, rowAt, clearRowOf } from "../base/state";
 import { pageRecord } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
 import { addressOf, groupOf, validBits } from "./mspan";
 import { giveCollected } from "./collected";
-import { forgetGiven } from "./remote";
+import { forgetDrained } from "./remote";
 
 @inline
 export function spanOnPage(page: u32): MSpan {
@@ -45,8 +45,8 @@ export function tidySpan(span: MSpan, record: u32): void {
     if (free == 0 && mine) clearRowOf(record, row);
     g.allocCache = free;
     g.freed = free ? ~valid : FULL;
-    const twice = forgetGiven(span, i, free);
-    if (!hurried) pAt(record).lateDoubleFrees += twice;
+    const twice = forgetDrained(span, i, free);
+    if (!briefWaits) pAt(record).lateDoubleFrees += twice;
     if (back != 0 || mine) span.dirtyMask = <u16>((<u32>span.dirtyMask) | (1 << i));
     if (free) partial |= 1 << i;
   }

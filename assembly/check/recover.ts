@@ -38,7 +38,7 @@ import { LAST_P, NUM_ARENAS, NUM_ROWS, SHARED_GC } from "../base/config";
 import { enterGate, leaveGate } from "../base/gates";
 import { isCommon } from "../base/gcstate";
 import { FLAG_LISTED, FULL, HEAP_ROWS, MHeap, PRecord, ROW_SHIFT } from "../base/layout";
-import { lock, lockOwner, self, setHurried, takeOver, unlock } from "../base/locks";
+import { lock, lockOwner, self, setBriefWaits, takeOver, unlock } from "../base/locks";
 import {
   arenaOf,
   centralOf,
@@ -53,10 +53,10 @@ import {
   clearRowOf,
 } from "../base/state";
 import { abandonP, changeState, token, stateAddress, stateOf, workAgainAs, workAs } from "../alloc/procs";
-import { settleCollected } from "../central/collected";
+import { reclaimCollected } from "../central/collected";
 import { noteAll } from "../central/notes";
-import { forgetGiven, settle, takeRemoteBits } from "../central/remote";
-import { giveShared, setOwner } from "../central/owner";
+import { forgetDrained, reclaimNotes, takeRemoteBits } from "../central/remote";
+import { disown, setOwner } from "../central/owner";
 import { pushPartial } from "../central/lists";
 import { spanOnPage, tidySpan } from "../central/tidy";
 import { addSpan, freeSpan } from "../central/spans";
@@ -84,7 +84,7 @@ function giveAll(record: u32): bool {
         tidySpan(span, record);
         if (isCommon(span.row)) takeRemoteBits(span, 0);
         if (isEmpty(span)) freeSpan(span);
-        else if (!giveShared(record, span)) return false;
+        else if (!disown(record, span)) return false;
         p.spansGiven += 1;
       }
     }
@@ -132,9 +132,9 @@ export function giveOwn(): bool {
   const all = giveAll(local);
   unlock(0);
   if (all) {
-    settle(local);
-    settle(heap);
-    settleCollected();
+    reclaimNotes(local);
+    reclaimNotes(heap);
+    reclaimCollected();
   }
   leaveGate();
   if (!all) abandonP();
@@ -158,9 +158,9 @@ export function flushP(id: u32): bool {
     unlock(0);
   }
   if (all) {
-    settle(local);
-    settle(heap);
-    settleCollected();
+    reclaimNotes(local);
+    reclaimNotes(heap);
+    reclaimCollected();
   }
   if (entered) leaveGate();
   workAgainAs(mine, record);
@@ -233,7 +233,7 @@ function relist(rowIndex: u32): void {
         const g = groupOf(span, i);
         // Or the slots were being moved into its window.
         if (g.allocCache & g.freed) g.freed = (g.freed & ~g.allocCache) | ~validBits(span, i);
-        forgetGiven(span, i, g.allocCache | (g.freed == FULL ? 0 : g.freed));
+        forgetDrained(span, i, g.allocCache | (g.freed == FULL ? 0 : g.freed));
         if (g.allocCache != 0 || g.freed != FULL) span.partialMask = <u16>((<u32>span.partialMask) | (1 << i));
       }
       if (span.partialMask) pushPartial(c, span);
@@ -274,7 +274,7 @@ export function recoverP(id: u32): u32 {
   if (!changeState(id, word, P_DEAD | (token() << 8))) return 0;
   const mine = self;
   const record = local;
-  setHurried(true);
+  setBriefWaits(true);
   workAs(id);
   let found: u32 = 0;
   if (!SHARED_GC) found = recover(id);
@@ -283,7 +283,7 @@ export function recoverP(id: u32): u32 {
     leaveRecovery(id, found != 0);
   }
   workAgainAs(mine, record);
-  setHurried(false);
+  setBriefWaits(false);
   const next = found == 0 ? P_DEAD | (word & ~0xff) : recordOf(id) != 0 ? P_IDLE : P_UNUSED;
   atomic.store<u32>(stateAddress(id), next);
   return found;
@@ -315,9 +315,9 @@ function recover(id: u32): u32 {
   if (!all) return 0;
   if (SHARED_GC && !recoverGC(id)) return 0;
   if (record) {
-    settle(record);
-    settle(heap);
-    settleCollected();
+    reclaimNotes(record);
+    reclaimNotes(heap);
+    reclaimCollected();
   }
   return found;
 }

@@ -2,7 +2,7 @@
  * The collector's cycle on one thread. Allocation pays for it, or the host steps it. Go's cycle is the model.
  *
  *   off    A cycle begins when heapLive reaches the trigger (base/pacer.ts) or on request. Unswept spans are swept, the
- *          slots in the mcache's windows become black (see isBornBlack for exceptions), and the roots are shaded.
+ *          slots in the mcache's windows become black (see isBornBlackAt for exceptions), and the roots are shaded.
  *   mark   Assists at refills and steps of the host drain the queue. When it is empty the roots are scanned again. What
  *          this finds is drained at once if it is little, else left to further steps; after MAX_LOOKS such looks all of
  *          it is drained at once. Then the mcache returns its spans, and the swept sets become the unswept ones.
@@ -19,7 +19,7 @@ import { ASC, CHECKMARK, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT, SHARED } from "../b
 import { PHASE_MARK, PHASE_OFF, PHASE_TERMINATION, blacken, gcState, pacer } from "../base/gcstate";
 import { HEAP_ROWS, ROW_SHIFT } from "../base/layout";
 import { heap, mheap, rowAt, rowAddress, dropTiny } from "../base/state";
-import { isBornBlack } from "../base/gcrows";
+import { isBornBlackAt } from "../base/gcrows";
 import { uncacheRow } from "../alloc/mcache";
 import { finishSweep, isFinalizing, leaveFinalizer, startSweep, sweepOne } from "../central/sweep";
 import { switchSets } from "../central/lists";
@@ -106,7 +106,7 @@ export function blackenRows(record: u32): void {
   for (let rowIndex: u32 = FIRST_GC_ROW; rowIndex < NUM_ROWS; rowIndex++) {
     const address = record + HEAP_ROWS + (rowIndex << ROW_SHIFT);
     const r = rowAt(address);
-    if (r.span == 0 || !isBornBlack(address)) continue;
+    if (r.span == 0 || !isBornBlackAt(address)) continue;
     const span = spanAt(r.span);
     const unborn = groupAt(r.group).allocCache;
     blacken(span, groupIndex(span, r.group), unborn);
@@ -119,7 +119,7 @@ export function forgetUnborn(record: u32): void {
   for (let rowIndex: u32 = FIRST_GC_ROW; rowIndex < NUM_ROWS; rowIndex++) {
     const address = record + HEAP_ROWS + (rowIndex << ROW_SHIFT);
     const r = rowAt(address);
-    if (r.span != 0 && isBornBlack(address))
+    if (r.span != 0 && isBornBlackAt(address))
       gcState().bytesMarked -= popcnt(groupAt(r.group).allocCache) * <u64>r.elemsize;
   }
 }

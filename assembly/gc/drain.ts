@@ -9,7 +9,7 @@ import { SHARED } from "../base/config";
 import { FLAG_FULL, MSPAN_SIZE, MSpan, SPAN_IN_USE, OBJECT_AT } from "../base/layout";
 import { gcState, markWord } from "../base/gcstate";
 import { rowAt, rowAddress } from "../base/state";
-import { isScanRow } from "../base/gcrows";
+import { isScanRowAt } from "../base/gcrows";
 import { pageRecord } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
 import { liveBits, metaOf, spanAt } from "../central/mspan";
@@ -50,7 +50,7 @@ export function rescanMarked(): u64 {
     const end = page + (SHARED ? 1 : span.npages);
     if ((!SHARED || span.state == SPAN_IN_USE) && (span.spanclass & 1) == 0) {
       if (span.ngroups) {
-        if (isScanRow(rowAddress(span.row)) && (!SHARED || metaOf(span) != 0)) work += rescanSpan(span);
+        if (isScanRowAt(rowAddress(span.row)) && (!SHARED || metaOf(span) != 0)) work += rescanSpan(span);
       } else if (span.flags & FLAG_FULL && load<u64>(markWord(span, 0)) != 0) {
         work += scanObject(span.startAddr + OBJECT_AT);
       }

@@ -38,12 +38,12 @@ import { FLAG_FULL, HEAP_CLASS128, HEAP_CLASS8, HEAP_ZEROBASE, MSPAN_SIZE, Row }
 import { STAT_TINY_BLOCKS, STAT_ZERO_CLEARED, STAT_ZERO_SKIPPED, count, countBy } from "../base/counters";
 import { GcState, blacken, gcState, isMarking, markWord, pacer } from "../base/gcstate";
 import { heap, mlocal, rowAt, rowAddress } from "../base/state";
-import { isBornBlack, isScanRow } from "../base/gcrows";
+import { isBornBlackAt, isScanRowAt } from "../base/gcrows";
 import { classSize } from "../alloc/init";
 import { clearWords, mallocLarge } from "../alloc/malloc";
 import { freeChecked } from "../alloc/free";
 import { isDirty, refill, reloadRow, takeSlot } from "../alloc/mcache";
-import { isReady } from "../alloc/procs";
+import { ensureReady } from "../alloc/procs";
 import { reclaimPages } from "../central/sweep";
 import { pushLarge } from "../central/lists";
 import { pageRecord } from "../heap/arena";
@@ -93,14 +93,14 @@ function windowLoaded(address: u32): void {
   const slots = groupAt(row.group).allocCache;
   const bytes = popcnt(slots) * <u64>row.elemsize;
   if (SHARED) {
-    sharedGrows(bytes, isScanRow(address));
+    sharedGrows(bytes, isScanRowAt(address));
     if (isMarking()) blackenWindow(row, slots, bytes);
     return;
   }
   p.heapLive += bytes;
-  if (isScanRow(address)) p.heapScan += bytes;
+  if (isScanRowAt(address)) p.heapScan += bytes;
   if (!isMarking()) return;
-  if (isBornBlack(address)) blackenWindow(row, slots, bytes);
+  if (isBornBlackAt(address)) blackenWindow(row, slots, bytes);
   p.assistBytes -= bytes;
 }
 
@@ -125,7 +125,7 @@ function loadWindow(address: u32): bool {
   if (reloadRow(row, groupAt(row.group))) {
     // The slots were freed by hand and are allocated again: the live bytes do not grow.
     const slots = groupAt(row.group).allocCache;
-    if (isMarking() && isBornBlack(address)) blackenWindow(row, slots, popcnt(slots) * <u64>row.elemsize);
+    if (isMarking() && isBornBlackAt(address)) blackenWindow(row, slots, popcnt(slots) * <u64>row.elemsize);
     return true;
   }
   readyGC();
@@ -219,7 +219,7 @@ export function addLive(bytes: u64, scan: bool): void {
  * object is scanned conservatively; newObject takes a type.
  */
 export function mallocgc(size: u32, scan: bool, needzero: bool): u32 {
-  if (!isReady()) return 0;
+  if (!ensureReady()) return 0;
   if (size == 0) return heap + HEAP_ZEROBASE;
   if (scan) return newObject(0, size);
   if (size > MAX_SMALL_SIZE) return mallocgcLarge(size, false, needzero, 0);
@@ -233,7 +233,7 @@ export function mallocgc(size: u32, scan: bool, needzero: bool): u32 {
  * 0: it is scanned conservatively. 0: no memory.
  */
 export function newObject(type: u32, size: u32): u32 {
-  if (!isReady()) return 0;
+  if (!ensureReady()) return 0;
   if (size > MAX_SMALL_SIZE) return mallocgcLarge(size, true, true, type);
   const c = classOfSize(size);
   const address = rowAddress(ROW_SCAN + c);

@@ -21,7 +21,7 @@ import { FLAG_FULL, MSPAN_SIZE, MSpan, PAGE_RECORD_SHIFT, PageRecord, OBJECT_AT 
 import { gcState, markWord, markWordAt } from "../base/gcstate";
 import { addMarked, marker } from "../base/gates";
 import { arenaOf, rowAt } from "../base/state";
-import { isScanRow, isCollectedRow } from "../base/gcrows";
+import { isScanRowAt, isCollectedRowAt } from "../base/gcrows";
 import { pageRecord, spanOf } from "../heap/arena";
 import { spanAt } from "../central/mspan";
 import { pushShaded } from "./inbox";
@@ -56,7 +56,7 @@ export function shade(p: u32): void {
     shadeSmall(r, magic, p);
     return;
   }
-  if (!isCollectedRow(r.row)) return;
+  if (!isCollectedRowAt(r.row)) return;
   const slot = <u32>((<u64>(p - r.base) * <u64>magic) >> 32);
   const groups = r.groups;
   // The address may be in a free slot or in no slot: a stale word, or a word that is not a pointer.
@@ -70,7 +70,7 @@ export function shade(p: u32): void {
   const g = gcState();
   const size = rowAt(rowAddress).elemsize;
   g.bytesMarked += size;
-  if (isScanRow(rowAddress)) pushWork(ASC ? p : r.base + slot * size);
+  if (isScanRowAt(rowAddress)) pushWork(ASC ? p : r.base + slot * size);
 }
 
 /** shade in a shared heap: each word of the page record is read once. */
@@ -80,13 +80,13 @@ function shadeSmall(r: PageRecord, magic: u32, p: u32): void {
   const rowAddress = atomic.load<u32>(changetype<usize>(r), offsetof<PageRecord>("row"));
   const groups = r.groups;
   const base = r.base;
-  if (!isCollectedRow(rowAddress) || groups == 0) return;
+  if (!isCollectedRowAt(rowAddress) || groups == 0) return;
   const slot = <u32>((<u64>(p - base) * <u64>magic) >> 32);
   if (slot >= <u32>changetype<MSpan>(<usize>(groups - MSPAN_SIZE)).nelems) return;
   if (!setMark(markWordAt(groups, slot), (<u64>1) << slot)) return;
   const size = rowAt(rowAddress).elemsize;
   addMarked(size);
-  if (isScanRow(rowAddress)) queue(base + slot * size);
+  if (isScanRowAt(rowAddress)) queue(base + slot * size);
 }
 
 /** shade for large objects and tiny blocks. */
@@ -101,7 +101,7 @@ function shadeSlow(p: u32): void {
     const w = markWord(span, slot >> 6);
     const bit = (<u64>1) << slot;
     if (SHARED) {
-      if (slot < <u32>span.nelems && isCollectedRow(r.row) && setMark(w, bit)) addMarked(size);
+      if (slot < <u32>span.nelems && isCollectedRowAt(r.row) && setMark(w, bit)) addMarked(size);
       return;
     }
     if (!isLive(span, slot) || (load<u64>(w) & bit) != 0) return;

@@ -15,7 +15,7 @@
 import { ASC, PAGE_SHIFT, SHARED } from "../base/config";
 import { FLAG_FULL, MSPAN_SIZE, MSpan, PageRecord } from "../base/layout";
 import { rowAt } from "../base/state";
-import { isScanRow } from "../base/gcrows";
+import { isScanRowAt } from "../base/gcrows";
 import { pageRecord, spanOf } from "../heap/arena";
 import { metaOf, spanAt } from "../central/mspan";
 import { shade } from "./mark";
@@ -49,7 +49,7 @@ export function scanObject(p: u32): u64 {
   const span = spanAt(r.groups - MSPAN_SIZE);
   const slot = <u32>((<u64>(p - r.base) * <u64>r.divMagic) >> 32);
   const meta = metaOf(span);
-  if (!isScanRow(r.row) || meta == 0 || !isLive(span, slot)) return 8;
+  if (!isScanRowAt(r.row) || meta == 0 || !isLive(span, slot)) return 8;
   const size = rowAt(r.row).elemsize;
   const start = r.base + slot * size;
   if (size <= BITS_MAX_SIZE) {
@@ -73,7 +73,7 @@ function scanSmall(p: u32): u64 {
   const groups = r.groups;
   const base = r.base;
   const magic = r.divMagic;
-  if (!isScanRow(rowAddress) || groups == 0) return 8;
+  if (!isScanRowAt(rowAddress) || groups == 0) return 8;
   const span = changetype<MSpan>(<usize>(groups - MSPAN_SIZE));
   const size = rowAt(rowAddress).elemsize;
   const slot = <u32>((<u64>(p - base) * <u64>magic) >> 32);

@@ -7,12 +7,12 @@
 
 import { enterGate, isInside, leaveGate } from "../base/gates";
 import { gcState } from "../base/gcstate";
-import { isReady } from "../alloc/procs";
+import { ensureReady } from "../alloc/procs";
 import { collectShared } from "./sharedcycle";
 import { mallocgc, newObject } from "./mallocgc";
 
 function allocate(type: u32, size: u32, scan: bool, zero: bool): u32 {
-  if (!isReady() || !enterGate()) return 0;
+  if (!ensureReady() || !enterGate()) return 0;
   const p = type ? newObject(type, size) : mallocgc(size, scan, zero);
   leaveGate();
   return p;
@@ -24,6 +24,6 @@ function allocate(type: u32, size: u32, scan: bool, zero: bool): u32 {
  */
 export function allocateShared(type: u32, size: u32, scan: bool, zero: bool): u32 {
   const p = allocate(type, size, scan, zero);
-  if (p != 0 || !isReady() || isInside() || gcState().enabled == 0 || !collectShared()) return p;
+  if (p != 0 || !ensureReady() || isInside() || gcState().enabled == 0 || !collectShared()) return p;
   return allocate(type, size, scan, zero);
 }

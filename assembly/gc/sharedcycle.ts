@@ -42,8 +42,8 @@ import {
   startWorld,
   stopWorld,
   stopper,
-  takeGate,
-  takeStop,
+  takeOverGate,
+  takeOverStop,
   setMarker,
 } from "../base/gates";
 import {
@@ -383,8 +383,8 @@ let diedInside: bool = false;
  * takes over the stopped world from it. False: another thread has stopped the world and lets nobody in.
  */
 export function enterRecovery(dead: u32): bool {
-  takeStop(dead);
-  diedInside = takeGate(dead);
+  takeOverStop(dead);
+  diedInside = takeOverGate(dead);
   return diedInside || enterGate();
 }
 
