@@ -51,6 +51,16 @@ describe("binaryen's tools", () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it("write the same whether V8 optimises them, for much input, or not", async () => {
+    const args = ["a.wasm", "-o", "b.wasm", "-O3", "--enable-bulk-memory"];
+    const [small, large] = (await Promise.all(
+      [0, 1 << 20].map((more) =>
+        runBinaryen("wasm-opt", args, { "a.wasm": PROGRAM, more: "x".repeat(more) }, ["b.wasm"]),
+      ),
+    )) as [{ "b.wasm": Uint8Array }, { "b.wasm": Uint8Array }];
+    expect(large["b.wasm"]).toEqual(small["b.wasm"]);
+  });
+
   it("leave no folder after a link that fails in the middle", async () => {
     // Engines pass over a section that they do not know; binaryen reads this one.
     const broken = addCustomSection(PROGRAM, "binaryen.inline", Uint8Array.of(255, 255)).bytes;
