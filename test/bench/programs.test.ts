@@ -10,9 +10,10 @@ import { ALLOCATORS, OURS, REFERENCE } from "../../bench/programs/lib/allocators
 import { PROGRAMS, type Program, unitsOf } from "../../bench/programs/lib/catalog.ts";
 import { measure } from "../../bench/programs/lib/measure.ts";
 import { Unavailable } from "../../bench/programs/lib/sources.ts";
+import { LONG } from "../support/random.ts";
 
-/** Those that compile within half a minute: the benchmark has more. */
-const CHOSEN = ["tree-sitter", "lua", "zlib"];
+/** Those that compile within half a minute, the smallest alone without GOMALLOC_LONG=1: the benchmark has more. */
+const CHOSEN = LONG ? ["tree-sitter", "lua", "zlib"] : ["zlib"];
 
 /** Why a program cannot be built here, if so. */
 async function obstacle(program: Program): Promise<string | undefined> {

@@ -9,13 +9,12 @@
  * Scenarios of few steps (`every`) are tried at each of them.
  */
 import { describe, expect, it } from "vitest";
-import { env } from "../support/random.ts";
+import { env, LONG } from "../support/random.ts";
 import { type SharedFlavour, type Stats, WASM_PAGE } from "../support/wasm.ts";
 import { COUNTDOWN, instrumented } from "./support/core-instrument.ts";
 import { type Kept, SCENARIOS, type Scenario } from "./support/core-scenarios.ts";
 import { type Snapshot, type Thread, World } from "./support/core-world.ts";
 
-const LONG = env("GOMALLOC_LONG", 0) !== 0;
 const STRIDE = env("CRASH_STRIDE", LONG ? 1 : 17);
 const FIRST = env("CRASH_FIRST", 0);
 /** Steps between those of the first and the second death. Primes, so that the pairs differ. */

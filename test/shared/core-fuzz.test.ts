@@ -6,10 +6,9 @@
  * GOMALLOC_LONG=1); a failure prints the seed. The schedule is the machine's, so a seed need not fail again.
  */
 import { afterEach, describe, expect, it } from "vitest";
-import { env } from "../support/random.ts";
+import { env, LONG } from "../support/random.ts";
 import { Fleet, type FleetOptions } from "./support/core-fleet.ts";
 
-const LONG = env("GOMALLOC_LONG", 0) !== 0;
 const SEED = env("SHARED_FUZZ_SEED", 0x5eed);
 const OPS = env("SHARED_FUZZ_OPS", LONG ? 400_000 : 15_000);
 /** Times that all are quiet in a run. */

@@ -9,10 +9,9 @@
  * TERMINATIONS says how many (default 25; 1,000 with GOMALLOC_LONG=1), TERMINATE_SEED chooses another run.
  */
 import { afterEach, expect, it } from "vitest";
-import { between, env, random } from "../support/random.ts";
+import { between, env, LONG, random } from "../support/random.ts";
 import { Fleet } from "./support/core-fleet.ts";
 
-const LONG = env("GOMALLOC_LONG", 0) !== 0;
 const DEATHS = env("TERMINATIONS", LONG ? 1000 : 25);
 const SEED = env("TERMINATE_SEED", 0xdead);
 const WORKERS = 3;

@@ -7,13 +7,12 @@
  * every GC_CRASH_RECOVERY_STRIDE-th step after every GC_CRASH_TWICE_STRIDE-th death.
  */
 import { describe, expect, it } from "vitest";
-import { env } from "../support/random.ts";
+import { env, LONG } from "../support/random.ts";
 import { instrumented } from "./support/core-instrument.ts";
 import { type Snapshot, type Thread, World } from "./support/core-world.ts";
 import { MAIL_WORDS, type Memory, Mutator, makeTypes, recall, remember } from "./support/gc-mutator.mjs";
 import { endCycle, makeList } from "./support/gc-world.ts";
 
-const LONG = env("GOMALLOC_LONG", 0) !== 0;
 const STRIDE = env("GC_CRASH_STRIDE", LONG ? 1 : 199);
 const TWICE_STRIDE = env("GC_CRASH_TWICE_STRIDE", LONG ? 97 : 4001);
 const RECOVERY_STRIDE = env("GC_CRASH_RECOVERY_STRIDE", LONG ? 31 : 97);

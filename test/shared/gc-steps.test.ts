@@ -3,11 +3,10 @@
  * what happens between two steps is chosen. Every cycle's marks are checked by a second marking with the world stopped.
  */
 import { describe, expect, it } from "vitest";
-import { env, random } from "../support/random.ts";
+import { env, LONG, random } from "../support/random.ts";
 import { wasmModule } from "../support/wasm.ts";
 import { type Graph, startGraph } from "./support/gc-world.ts";
 
-const LONG = env("GOMALLOC_LONG", 0) !== 0;
 const SEEDS = env("GC_SEEDS", LONG ? 200 : 12);
 const FIRST = env("GC_SEED", 1);
 const module = wasmModule("test-shared");

@@ -6,10 +6,9 @@
  * GC_TERMINATIONS says how many (default 30; 1,000 with GOMALLOC_LONG=1), GC_SEED chooses another run.
  */
 import { afterEach, expect, it } from "vitest";
-import { between, env, random } from "../support/random.ts";
+import { between, env, LONG, random } from "../support/random.ts";
 import { GcFleet, type Role } from "./support/gc-fleet.ts";
 
-const LONG = env("GOMALLOC_LONG", 0) !== 0;
 const DEATHS = env("GC_TERMINATIONS", LONG ? 1000 : 30);
 const SEED = env("GC_SEED", 0xd1e);
 const ROLES: readonly Role[] = ["mutator", "marker", "mutator"];

@@ -6,10 +6,9 @@
  * GC_STEPS says how many steps a worker does (default 25,000; 600,000 with GOMALLOC_LONG=1), GC_SEED chooses another run.
  */
 import { afterEach, describe, expect, it } from "vitest";
-import { env } from "../support/random.ts";
+import { env, LONG } from "../support/random.ts";
 import { GcFleet, type Role } from "./support/gc-fleet.ts";
 
-const LONG = env("GOMALLOC_LONG", 0) !== 0;
 const STEPS = env("GC_STEPS", LONG ? 600_000 : 25_000);
 const SEED = env("GC_SEED", 0x6c);
 

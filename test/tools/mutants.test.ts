@@ -2,20 +2,20 @@
  * Damaged modules: whatever the bytes, inspect, link and swap end in time, and give a result that is valid or a ToolError
  * with its remedy. A fault is printed with the module and the seed; GOMALLOC_SEED=seed GOMALLOC_MUTANTS=1 tries it again.
  *
- * GOMALLOC_MUTANTS is the number of mutants (10,000), GOMALLOC_SEED the first seed, GOMALLOC_WHOLE of how many mutants one
- * goes through binaryen too, if the tools come that far and the module is small (100): that costs seconds, all before it
- * some milliseconds.
+ * GOMALLOC_MUTANTS is the number of mutants (2,000; 10,000 with GOMALLOC_LONG=1), GOMALLOC_SEED the first seed,
+ * GOMALLOC_WHOLE of how many mutants one goes through binaryen too, if the tools come that far and the module is small
+ * (100): that costs seconds, all before it some milliseconds.
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { env } from "../support/random.ts";
+import { env, LONG } from "../support/random.ts";
 import { tryAll } from "./support/mutants/pool.ts";
 import { readSubjects, type Source } from "./support/mutants/subjects.ts";
 import type { Job } from "./support/mutants/worker.ts";
 
-const COUNT = env("GOMALLOC_MUTANTS", 10_000);
+const COUNT = env("GOMALLOC_MUTANTS", LONG ? 10_000 : 2_000);
 const FIRST = env("GOMALLOC_SEED", 1);
 const WHOLE = env("GOMALLOC_WHOLE", 100);
 /** Bytes of a module that takes binaryen long. */
