@@ -160,7 +160,12 @@ export function copyWords(to: u32, from: u32, size: u32): void {
 
 /** A slot of the row whose first `size` bytes are zero. It is cleared only if the group's slots may be dirty. */
 export function nextFreeZeroed(address: u32, size: u32): u32 {
-  const p = nextFree(address, size);
+  return zeroed(nextFree(address, size), address, size);
+}
+
+/** The slot at `p`, which has just been taken from the row at `address`, with its first `size` bytes zero. 0 for 0. */
+@inline
+export function zeroed(p: u32, address: u32, size: u32): u32 {
   if (p == 0) return 0;
   if (isDirty(rowAt(address))) {
     clearWords(p, size);

@@ -14,7 +14,7 @@
 
 import { NUM_ROWS, FIRST_GC_ROW, GC } from "../base/config";
 import { FLAG_EMPTY, FLAG_FULL, FLAG_LISTED, MCentral, MSpan, SweepSets } from "../base/layout";
-import { gcState, isCollectedSpan } from "../base/gcstate";
+import { gcState, isCollectedSpan, GcState } from "../base/gcstate";
 import { central, mheap } from "../base/state";
 import { addressOf, spanAt } from "./mspan";
 
@@ -31,38 +31,45 @@ export function isUnswept(span: MSpan): bool {
   return isCollectedSpan(span);
 }
 
-/** List a collected span that has left the mcache without a free slot. */
-export function pushFull(span: MSpan): void {
-  const c = sweepSets(span.row);
+/** Append a span to the list whose first and last spans the words at `list` and `list` + 4 name. */
+@inline
+function append(list: usize, span: MSpan): void {
   const at = addressOf(span);
-  const tail = c.fullTail;
+  const tail = load<u32>(list, 4);
   span.prev = tail;
   span.next = 0;
   if (tail) spanAt(tail).next = at;
-  else c.fullHead = at;
-  c.fullTail = at;
+  else store<u32>(list, at);
+  store<u32>(list, at, 4);
+}
+
+/** Take a span out of the list with the first span in the word at `head`, and the last one at `tail`; 0: none is kept. */
+@inline
+function unlink(span: MSpan, head: usize, tail: usize): void {
+  const next = span.next;
+  const prev = span.prev;
+  if (prev) spanAt(prev).next = next;
+  else store<u32>(head, next);
+  if (next) spanAt(next).prev = prev;
+  else if (tail) store<u32>(tail, prev);
+}
+
+/** List a collected span that has left the mcache without a free slot. */
+export function pushFull(span: MSpan): void {
+  append(changetype<usize>(sweepSets(span.row)), span);
   span.flags |= FLAG_FULL;
 }
 
 /** Unlink a full span, which has regained a slot. */
 export function unlinkFull(span: MSpan): void {
-  const c = sweepSets(span.row);
-  const next = span.next;
-  const prev = span.prev;
-  if (prev) spanAt(prev).next = next;
-  else c.fullHead = next;
-  if (next) spanAt(next).prev = prev;
-  else c.fullTail = prev;
+  const list = changetype<usize>(sweepSets(span.row));
+  unlink(span, list, list + 4);
   span.flags &= ~FLAG_FULL;
 }
 
 /** Unlink a span from the unswept spans of its row. */
 export function unlinkUnswept(span: MSpan): void {
-  const next = span.next;
-  const prev = span.prev;
-  if (prev) spanAt(prev).next = next;
-  else sweepSets(span.row).unswept = next;
-  if (next) spanAt(next).prev = prev;
+  unlink(span, changetype<usize>(sweepSets(span.row)) + offsetof<SweepSets>("unswept"), 0);
   span.flags &= ~(FLAG_FULL | FLAG_LISTED);
 }
 
@@ -78,13 +85,9 @@ export function pushLarge(span: MSpan): void {
 
 /** Unlink a collected large span. */
 export function unlinkLarge(span: MSpan): void {
-  const g = gcState();
-  const next = span.next;
-  const prev = span.prev;
-  if (prev) spanAt(prev).next = next;
-  else if (span.sweepgen == mheap().sweepgen) g.large = next;
-  else g.largeUnswept = next;
-  if (next) spanAt(next).prev = prev;
+  const isSwept = span.sweepgen == mheap().sweepgen;
+  const list = isSwept ? offsetof<GcState>("large") : offsetof<GcState>("largeUnswept");
+  unlink(span, changetype<usize>(gcState()) + list, 0);
 }
 
 /** A cycle has ended: everything becomes unswept. Nothing was unswept before, and no mcache holds a collected span. */
@@ -112,23 +115,13 @@ export function switchSets(): void {
 
 /** Append to the partial list. */
 export function pushPartial(c: MCentral, span: MSpan): void {
-  const at = addressOf(span);
-  const tail = c.tail;
-  span.prev = tail;
-  span.next = 0;
-  if (tail) spanAt(tail).next = at;
-  else c.head = at;
-  c.tail = at;
+  append(changetype<usize>(c), span);
   span.flags |= FLAG_LISTED;
 }
 
 /** Take out of the partial list. */
 export function unlinkPartial(c: MCentral, span: MSpan): void {
-  const next = span.next;
-  const prev = span.prev;
-  if (prev) spanAt(prev).next = next;
-  else c.head = next;
-  if (next) spanAt(next).prev = prev;
-  else c.tail = prev;
+  const list = changetype<usize>(c);
+  unlink(span, list, list + 4);
   span.flags &= ~FLAG_LISTED;
 }

@@ -35,14 +35,14 @@ import {
 } from "../base/config";
 import { addMarked } from "../base/gates";
 import { FLAG_FULL, HEAP_CLASS128, HEAP_CLASS8, HEAP_ZEROBASE, MSPAN_SIZE, Row } from "../base/layout";
-import { STAT_TINY_BLOCKS, STAT_ZERO_CLEARED, STAT_ZERO_SKIPPED, count, countBy } from "../base/counters";
+import { STAT_TINY_BLOCKS, count } from "../base/counters";
 import { GcState, blacken, gcState, isMarking, markWord, pacer } from "../base/gcstate";
 import { heap, mlocal, rowAt, rowAddress } from "../base/state";
 import { isBornBlackAt, isScanRowAt } from "../base/gcrows";
 import { classSize } from "../alloc/init";
-import { clearWords, mallocLarge } from "../alloc/malloc";
+import { mallocLarge, zeroed } from "../alloc/malloc";
 import { freeChecked } from "../alloc/free";
-import { isDirty, refill, reloadRow, takeSlot } from "../alloc/mcache";
+import { refill, reloadRow, takeSlot } from "../alloc/mcache";
 import { ensureReady } from "../alloc/procs";
 import { reclaimPages } from "../central/sweep";
 import { pushLarge } from "../central/lists";
@@ -150,15 +150,7 @@ function loadWindow(address: u32): bool {
 
 /** nextFreeZeroed with the collector: the first `size` bytes of the slot are zero. */
 export function nextFreeGCZeroed(address: u32, size: u32): u32 {
-  const p = nextFreeGC(address);
-  if (p == 0) return 0;
-  if (isDirty(rowAt(address))) {
-    clearWords(p, size);
-    countBy(STAT_ZERO_CLEARED, size);
-  } else {
-    countBy(STAT_ZERO_SKIPPED, size);
-  }
-  return p;
+  return zeroed(nextFreeGC(address), address, size);
 }
 
 /** A large collected object. `meta`: its type, or 0: conservatively scanned, or noscan. 0: no memory. */
