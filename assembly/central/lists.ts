@@ -43,7 +43,7 @@ function append(list: usize, span: MSpan): void {
   store<u32>(list, at, 4);
 }
 
-/** Take a span out of the list with the first span in the word at `head`, and the last one at `tail`; 0: none is kept. */
+/** Take a span out of the list whose first span is in the word at `head`, and the last at `tail`; 0: none is kept. */
 @inline
 function unlink(span: MSpan, head: usize, tail: usize): void {
   const next = span.next;

@@ -90,7 +90,7 @@ describe("the README's recipe", () => {
     expect((await asc(`npx asc full.ts ${flags}`)).code).toBe(0);
     await installed.write(
       "main-full.js",
-      `import { fill, count, sum } from "../../src/heap/full.js";
+      `import { fill, count, sum } from "./full.js";
        const said = [];
        for (const ask of [count, sum]) {
          try { fill(); } catch (error) { said.push(error.message); }

@@ -171,7 +171,7 @@ describe("in TypeScript, strict", () => {
     await installed.write(
       "run.js",
       `import { readdir, readFile, stat, writeFile } from "node:fs/promises";
-       import { main } from "../../src/cli/main.js";
+       import { main } from "./out/main.js";
        console.log(await main(new Uint8Array(await readFile("program.wasm"))));`,
     );
     expect(JSON.parse((await installed.node("run.js")).stdout)).toEqual([true, true, ["empty", true]]);

@@ -114,7 +114,9 @@ describe("the package", () => {
         !/^(dist|assembly|docs|native)\/|^rt(-gc)?\.ts$|^build\/gomalloc(-host)?(-shared)?(\.debug)?\.wasm$/.test(path),
     );
     expect(foreign.sort()).toEqual(
-      ["CONTRIBUTING.md", "LICENSE", "README.md", "package.json"].filter((name) => foreign.includes(name)),
+      ["CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "package.json"].filter((name) =>
+        foreign.includes(name),
+      ),
     );
   });
 });
