@@ -10,7 +10,7 @@ import { ALLOCATORS, OURS, REFERENCE } from "../../bench/programs/lib/allocators
 import { PROGRAMS, type Program, unitsOf } from "../../bench/programs/lib/catalog.ts";
 import { measure } from "../../bench/programs/lib/measure.ts";
 import { Unavailable } from "../../bench/programs/lib/sources.ts";
-import { LONG } from "../support/random.ts";
+import { LONG } from "../support/long.ts";
 
 /** Those that compile within half a minute, the smallest alone without GOMALLOC_LONG=1: the benchmark has more. */
 const CHOSEN = LONG ? ["tree-sitter", "lua", "zlib"] : ["zlib"];

@@ -8,7 +8,8 @@
  */
 import { describe, expect, it } from "vitest";
 import { INVARIANTS } from "../../src/heap/invariants.ts";
-import { env, LONG, type Random, random } from "../support/random.ts";
+import { LONG } from "../support/long.ts";
+import { env, type Random, random } from "../support/random.ts";
 import { Records } from "../support/records.ts";
 import {
   type HostSharedExports,

@@ -9,7 +9,8 @@
  * Scenarios of few steps (`every`) are tried at each of them.
  */
 import { describe, expect, it } from "vitest";
-import { env, LONG } from "../support/random.ts";
+import { LONG } from "../support/long.ts";
+import { env } from "../support/random.ts";
 import { type SharedFlavour, type Stats, WASM_PAGE } from "../support/wasm.ts";
 import { COUNTDOWN, instrumented } from "./support/core-instrument.ts";
 import { type Kept, SCENARIOS, type Scenario } from "./support/core-scenarios.ts";

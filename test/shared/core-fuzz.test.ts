@@ -6,7 +6,8 @@
  * GOMALLOC_LONG=1); a failure prints the seed. The schedule is the machine's, so a seed need not fail again.
  */
 import { afterEach, describe, expect, it } from "vitest";
-import { env, LONG } from "../support/random.ts";
+import { LONG } from "../support/long.ts";
+import { env } from "../support/random.ts";
 import { Fleet, type FleetOptions } from "./support/core-fleet.ts";
 
 const SEED = env("SHARED_FUZZ_SEED", 0x5eed);

@@ -9,7 +9,8 @@
  * TERMINATIONS says how many (default 25; 1,000 with GOMALLOC_LONG=1), TERMINATE_SEED chooses another run.
  */
 import { afterEach, expect, it } from "vitest";
-import { between, env, LONG, random } from "../support/random.ts";
+import { LONG } from "../support/long.ts";
+import { between, env, random } from "../support/random.ts";
 import { Fleet } from "./support/core-fleet.ts";
 
 const DEATHS = env("TERMINATIONS", LONG ? 1000 : 25);

@@ -7,7 +7,8 @@
  * every GC_CRASH_RECOVERY_STRIDE-th step after every GC_CRASH_TWICE_STRIDE-th death.
  */
 import { describe, expect, it } from "vitest";
-import { env, LONG } from "../support/random.ts";
+import { LONG } from "../support/long.ts";
+import { env } from "../support/random.ts";
 import { instrumented } from "./support/core-instrument.ts";
 import { type Snapshot, type Thread, World } from "./support/core-world.ts";
 import { MAIL_WORDS, type Memory, Mutator, makeTypes, recall, remember } from "./support/gc-mutator.mjs";

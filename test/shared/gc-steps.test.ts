@@ -3,7 +3,8 @@
  * what happens between two steps is chosen. Every cycle's marks are checked by a second marking with the world stopped.
  */
 import { describe, expect, it } from "vitest";
-import { env, LONG, random } from "../support/random.ts";
+import { LONG } from "../support/long.ts";
+import { env, random } from "../support/random.ts";
 import { wasmModule } from "../support/wasm.ts";
 import { type Graph, startGraph } from "./support/gc-world.ts";
 

@@ -6,7 +6,8 @@
  * GC_TERMINATIONS says how many (default 30; 1,000 with GOMALLOC_LONG=1), GC_SEED chooses another run.
  */
 import { afterEach, expect, it } from "vitest";
-import { between, env, LONG, random } from "../support/random.ts";
+import { LONG } from "../support/long.ts";
+import { between, env, random } from "../support/random.ts";
 import { GcFleet, type Role } from "./support/gc-fleet.ts";
 
 const DEATHS = env("GC_TERMINATIONS", LONG ? 1000 : 30);

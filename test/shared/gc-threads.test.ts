@@ -6,7 +6,8 @@
  * GC_STEPS says how many steps a worker does (default 25,000; 600,000 with GOMALLOC_LONG=1), GC_SEED chooses another run.
  */
 import { afterEach, describe, expect, it } from "vitest";
-import { env, LONG } from "../support/random.ts";
+import { LONG } from "../support/long.ts";
+import { env } from "../support/random.ts";
 import { GcFleet, type Role } from "./support/gc-fleet.ts";
 
 const STEPS = env("GC_STEPS", LONG ? 600_000 : 25_000);

@@ -32,8 +32,5 @@ export function env(name: string, fallback: number): number {
   return value === undefined || value === "" ? fallback : Number(value);
 }
 
-/** GOMALLOC_LONG=1: what `npm run test:long` runs. */
-export const LONG = env("GOMALLOC_LONG", 0) !== 0;
-
 /** Runs of a property; PROPERTY_SCALE multiplies them all. fast-check prints the seed of a failure. */
 export const runs = (n: number): number => Math.round(n * env("PROPERTY_SCALE", 1));
