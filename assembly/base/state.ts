@@ -88,6 +88,12 @@ export function rowAddress(index: u32): u32 {
   return here() + HEAP_ROWS + (index << ROW_SHIFT);
 }
 
+/** Address of a row in the record at `record`, of the heap or of a P. */
+@inline
+export function rowAddressIn(record: u32, index: u32): u32 {
+  return record + HEAP_ROWS + (index << ROW_SHIFT);
+}
+
 /** Index of the row at an address. */
 @inline
 export function rowIndex(address: u32): u32 {
@@ -113,7 +119,7 @@ export function dummyGroup(): u32 {
 /** Slot bytes of a row, by its index; from any thread. */
 @inline
 export function slotSize(index: u32): u32 {
-  return rowAt(heap + HEAP_ROWS + (index << ROW_SHIFT)).elemsize;
+  return rowAt(rowAddressIn(heap, index)).elemsize;
 }
 
 /**

@@ -22,7 +22,7 @@ export function setBits<T>(at: usize, bits: T): void {
 
 /** Write a word that other threads read without a lock: a thread that reads it sees everything written before it. */
 @inline
-export function publish<T>(at: usize, value: T, offset: usize = 0): void {
-  if (SHARED) atomic.store<T>(at + offset, value);
-  else store<T>(at + offset, value);
+export function publish<T>(at: usize, value: T): void {
+  if (SHARED) atomic.store<T>(at, value);
+  else store<T>(at, value);
 }

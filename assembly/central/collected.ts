@@ -19,14 +19,15 @@
  * Callers are inside the gate. Lock: C; H for a span that is freed. Cost: O(groups) a span.
  */
 
+import { isDeferred } from "./deferred";
 import { evict } from "./release";
 import { NUM_ROWS, PAGE_SHIFT, SHARED, SHARED_GC } from "../base/config";
 import { STAT_CENTRAL_HITS, STAT_LARGE_FREES, count } from "../base/counters";
 import { enterSure, leaveGate } from "../base/gates";
-import { SharedGc, clearMarks, gcState, isCollected, markWord, sharedGc } from "../base/gcstate";
-import { FLAG_DEFERRED, HEAP_ROWS, MSPAN_SIZE, MSpan, ROW_SHIFT, Row, SPAN_IN_USE } from "../base/layout";
+import { SharedGc, clearMarks, gcState, isCollected, markWord, sharedGc, setSwept } from "../base/gcstate";
+import { MSPAN_SIZE, MSpan, Row, SPAN_IN_USE } from "../base/layout";
 import { lock, lockSure, unlock } from "../base/locks";
-import { centralOf, heap, local, mheap, pAt, rowAt, here } from "../base/state";
+import { centralOf, heap, local, pAt, rowAt, here, rowAddressIn } from "../base/state";
 import { pageRecord } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
 import { addressOf, groupOf, isEmptyUncached, remoteBits, spanAt, freeSlots } from "./mspan";
@@ -61,7 +62,7 @@ export function giveCollected(record: u32, span: MSpan): bool {
 
 /** Evict the span of the row at `index` of the P at `record`. The world is stopped, or it is this thread's P. */
 export function uncacheCollected(record: u32, index: u32): void {
-  const span = evict(record, rowAt(record + HEAP_ROWS + (index << ROW_SHIFT)));
+  const span = evict(record, rowAt(rowAddressIn(record, index)));
   if (span != null) giveCollected(record, span);
 }
 
@@ -149,12 +150,12 @@ function sweepLarge(span: MSpan, page: u32): u32 {
   if (!lockSure(0)) return 0;
   let npages: u32 = 0;
   const here = pageRecord(page).groups == addressOf(span) + MSPAN_SIZE && span.ngroups == 0;
-  if (here && isUnswept(span) && (span.flags & FLAG_DEFERRED) == 0) {
+  if (here && isUnswept(span) && !isDeferred(span)) {
     npages = span.npages;
     const marked = load<u64>(markWord(span, 0)) != 0;
     account(npages, marked ? 0 : 1, marked ? 0 : (<u64>npages) << PAGE_SHIFT);
     if (marked) {
-      span.sweepgen = mheap().sweepgen;
+      setSwept(span);
       clearMarks(span);
     } else {
       count(STAT_LARGE_FREES);
@@ -200,7 +201,7 @@ export function freeCollected(span: MSpan, slot: u32): bool {
 function freeOwn(span: MSpan, slot: u32): bool {
   const i = slot >> 6;
   const bit = (<u64>1) << slot;
-  const row = rowAt(local + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT));
+  const row = rowAt(rowAddressIn(local, span.row));
   const cached = row.group == <u32>changetype<usize>(groupOf(span, i));
   return (remoteBits(span, i) & bit) == 0 && freeSlots(span, i, bit, cached) == 0;
 }

@@ -6,20 +6,21 @@
  * Called by the owner of the span: its P, or a thread that holds it. Cost: O(groups).
  */
 
+import {
+  BAD_SPAN,
+  BIT_OUTSIDE,
+  BIT_TWICE,
+  BAD_GROUP,
+  BAD_PARTIAL_MASK,
+  BAD_PLACE,
+  NOT_EMPTY,
+} from "../base/abinumbers";
 import { CHECK, GC, SHARED } from "../base/config";
 import { FLAG_EMPTY, FLAG_LISTED, FULL, MSpan, SPAN_IN_USE } from "../base/layout";
 import { groupOf, isEmpty, isFull, validBits } from "./mspan";
 
 /** The number of the law that was found broken; 0: none. */
 export let brokenLaw: u32 = 0;
-
-@inline const LAW_SPAN: u32 = 22;
-@inline const LAW_OUTSIDE: u32 = 30;
-@inline const LAW_TWICE: u32 = 31;
-@inline const LAW_FULL: u32 = 32;
-@inline const LAW_PARTIAL: u32 = 33;
-@inline const LAW_PLACE: u32 = 41;
-@inline const LAW_EMPTY: u32 = 42;
 
 function demand(yes: bool, law: u32): void {
   if (yes) return;
@@ -35,22 +36,22 @@ export function checkGroup(span: MSpan, i: u32): void {
   const g = groupOf(span, i);
   const valid = validBits(span, i);
   if (isFull(span, i)) {
-    demand(g.allocCache == 0 && g.freed == FULL, LAW_FULL);
+    demand(g.allocCache == 0 && g.freed == FULL, BAD_GROUP);
     return;
   }
-  demand(((g.allocCache | ~g.freed) & ~valid) == 0, LAW_OUTSIDE);
-  demand((g.allocCache & g.freed) == 0, LAW_TWICE);
+  demand(((g.allocCache | ~g.freed) & ~valid) == 0, BIT_OUTSIDE);
+  demand((g.allocCache & g.freed) == 0, BIT_TWICE);
   const partial = (((<u32>span.partialMask) >> i) & 1) != 0;
-  demand(!partial || (g.allocCache | (g.freed & valid)) != 0, LAW_PARTIAL);
+  demand(!partial || (g.allocCache | (g.freed & valid)) != 0, BAD_PARTIAL_MASK);
 }
 
 /** Check a small span and all of its groups: the list that it is in fits its slots. */
 export function checkSpan(span: MSpan): void {
   if (!CHECK) return;
   const flags = span.flags & (FLAG_LISTED | FLAG_EMPTY);
-  demand(<u32>span.ngroups == (<u32>span.nelems + 63) >> 6, LAW_SPAN);
-  demand(!(GC || SHARED) || span.state == SPAN_IN_USE, LAW_SPAN);
-  demand(flags != (FLAG_LISTED | FLAG_EMPTY) && (flags != FLAG_LISTED || span.partialMask != 0), LAW_PLACE);
-  demand(flags != FLAG_EMPTY || isEmpty(span), LAW_EMPTY);
+  demand(<u32>span.ngroups == (<u32>span.nelems + 63) >> 6, BAD_SPAN);
+  demand(!(GC || SHARED) || span.state == SPAN_IN_USE, BAD_SPAN);
+  demand(flags != (FLAG_LISTED | FLAG_EMPTY) && (flags != FLAG_LISTED || span.partialMask != 0), BAD_PLACE);
+  demand(flags != FLAG_EMPTY || isEmpty(span), NOT_EMPTY);
   for (let i: u32 = 0; i < span.ngroups; i++) checkGroup(span, i);
 }

@@ -6,9 +6,9 @@
  */
 
 import { PAGE_SHIFT, SHARED } from "../base/config";
-import { FULL, GROUP_SHIFT, Group, HEAP_ROWS, MSPAN_SIZE, MSpan, ROW_SHIFT, frontSize } from "../base/layout";
+import { FULL, GROUP_SHIFT, Group, MSPAN_SIZE, MSpan, frontSize } from "../base/layout";
 import { lowBits } from "../base/bits";
-import { recordOf, rowAt, slotSize, heap } from "../base/state";
+import { recordOf, rowAt, slotSize, heap, rowAddressIn } from "../base/state";
 
 @inline
 export function spanAt(address: u32): MSpan {
@@ -99,7 +99,7 @@ export function freeSlots(span: MSpan, i: u32, bits: u64, cached: bool): u64 {
 /** Whether the mcache holds this group. */
 @inline
 function isCached(span: MSpan, group: u32): bool {
-  return rowAt(ownerRecord(span) + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT)).group == group;
+  return rowAt(rowAddressIn(ownerRecord(span), span.row)).group == group;
 }
 
 /** Whether group `i` is full and not in the mcache: then its words do not describe its slots. */

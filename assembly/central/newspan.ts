@@ -5,9 +5,9 @@
  */
 
 import { ADDRESS_END, PAGE_SHIFT, SHARED_GC } from "../base/config";
-import { PageRecord, HEAP_ROWS, MSPAN_SIZE, MSpan, ROW_SHIFT } from "../base/layout";
+import { PageRecord, MSPAN_SIZE, MSpan } from "../base/layout";
 import { isCommon, isCollected } from "../base/gcstate";
-import { heap, rowAt, rowAddress } from "../base/state";
+import { heap, rowAt, rowAddress, rowAddressIn } from "../base/state";
 import { pageRecord } from "../heap/arena";
 import { freePages } from "../heap/pagealloc";
 import { heldRecord, holdRecord } from "./compact";
@@ -63,7 +63,7 @@ function nameRow(r: PageRecord, row: u32): void {
   if (SHARED_GC && isCollected(row)) {
     // All are entered as unowned, so that no free takes them for a P's own (central/collected.ts). Atomic, because a
     // marker may read it.
-    atomic.store<u32>(changetype<usize>(r), heap + HEAP_ROWS + (row << ROW_SHIFT), offsetof<PageRecord>("row"));
+    atomic.store<u32>(changetype<usize>(r), rowAddressIn(heap, row), offsetof<PageRecord>("row"));
   } else {
     r.row = rowAddress(row);
   }

@@ -16,9 +16,9 @@ import { checkSpan } from "./laws";
 import { spanAt } from "./mspan";
 import { PAGE_SHIFT } from "../base/config";
 import { isCommon } from "../base/gcstate";
-import { FLAG_LISTED, HEAP_ROWS, MSpan, ROW_SHIFT } from "../base/layout";
+import { FLAG_LISTED, MSpan } from "../base/layout";
 import { lock, unlock } from "../base/locks";
-import { centralOf, heap, local, pAt } from "../base/state";
+import { centralOf, heap, local, pAt, rowAddressIn } from "../base/state";
 import { pageRecord } from "../heap/arena";
 import { pushPartial, unlinkPartial } from "./lists";
 import { addSpan, dropSpan } from "./spans";
@@ -28,7 +28,7 @@ export function setOwner(span: MSpan, record: u32): void {
   span.owner = <u8>pAt(record).id;
   // The pages of collected spans always say that they are unowned.
   if (isCommon(span.row)) return;
-  const row = record + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT);
+  const row = rowAddressIn(record, span.row);
   const page = span.startAddr >> PAGE_SHIFT;
   for (let i: u32 = 0; i < span.npages; i++) pageRecord(page + i).row = row;
 }

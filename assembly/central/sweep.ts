@@ -16,7 +16,7 @@ import { checkSpan } from "./laws";
 import { addWord } from "../base/words";
 import { FINALIZE, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
 import { MSpan, SPAN_IN_USE, OBJECT_AT } from "../base/layout";
-import { clearMarks, gcState, markWord, GcState } from "../base/gcstate";
+import { clearMarks, gcState, markWord, GcState, setSwept } from "../base/gcstate";
 import { STAT_LARGE_FREES, count } from "../base/counters";
 import { central, mheap, rowAt, rowAddress, slotSize } from "../base/state";
 import { groupOf, liveBits, spanAt, validBits, freeSlots } from "./mspan";
@@ -131,7 +131,7 @@ export function sweepSlots(span: MSpan): u32 {
     partial |= bit;
   }
   span.partialMask = <u16>partial;
-  span.sweepgen = mheap().sweepgen;
+  setSwept(span);
   clearMarks(span);
   account(span.npages, dead, <u64>dead * <u64>slotSize(span.row));
   checkSpan(span);
@@ -166,7 +166,7 @@ export function sweepSpan(span: MSpan): u32 {
 
 function sweepLarge(span: MSpan): u32 {
   unlinkLarge(span);
-  span.sweepgen = mheap().sweepgen;
+  setSwept(span);
   if (load<u64>(markWord(span, 0))) {
     clearMarks(span);
     account(span.npages, 0, 0);

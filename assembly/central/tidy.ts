@@ -9,9 +9,9 @@ import { MAX_PS } from "../base/abinumbers";
 import { countReturned } from "../base/counters";
 import { FIRST_GC_ROW, NUM_ROWS } from "../base/config";
 import { isCollected } from "../base/gcstate";
-import { FLAG_EMPTY, FLAG_LISTED, FULL, HEAP_DUMMY, HEAP_ROWS, MSPAN_SIZE, MSpan, ROW_SHIFT } from "../base/layout";
+import { FLAG_EMPTY, FLAG_LISTED, FULL, HEAP_DUMMY, MSPAN_SIZE, MSpan } from "../base/layout";
 import { briefWaits } from "../base/locks";
-import { pAt, recordOf, rowAt, clearRowOf } from "../base/state";
+import { pAt, recordOf, rowAt, clearRowOf, rowAddressIn } from "../base/state";
 import { pageRecord } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
 import { addressOf, groupOf, validBits } from "./mspan";
@@ -28,7 +28,7 @@ export function spanOnPage(page: u32): MSpan {
  * and rows.
  */
 export function tidySpan(span: MSpan, record: u32): void {
-  const row = rowAt(record + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT));
+  const row = rowAt(rowAddressIn(record, span.row));
   const cached: u32 = row.span == addressOf(span) ? row.group : 0;
   let partial: u32 = 0;
   for (let i: u32 = 0; i < span.ngroups; i++) {
@@ -64,7 +64,7 @@ export function emptyOrphans(): void {
     const record = recordOf(id);
     if (record == 0) continue;
     for (let row: u32 = FIRST_GC_ROW; row < NUM_ROWS; row++) {
-      const r = rowAt(record + HEAP_ROWS + (row << ROW_SHIFT));
+      const r = rowAt(rowAddressIn(record, row));
       if (r.span == 0 || r.group == record + HEAP_DUMMY) clearRowOf(record, r);
     }
   }
@@ -73,7 +73,7 @@ export function emptyOrphans(): void {
     const span = spanOnPage(page);
     const record = recordOf(span.owner);
     if (span.owner == 0 || record == 0 || !isCollected(span.row)) continue;
-    if (rowAt(record + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT)).span == addressOf(span)) continue;
+    if (rowAt(rowAddressIn(record, span.row)).span == addressOf(span)) continue;
     tidySpan(span, record);
     giveCollected(record, span);
   }

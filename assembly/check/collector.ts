@@ -7,6 +7,7 @@
  * Reads only. Lock: H, and G in a shared heap. Cost: O(tables).
  */
 
+import { isDeferred } from "../central/deferred";
 import {
   BAD_GC_LARGE,
   BAD_GC_STATE,
@@ -18,7 +19,7 @@ import {
   BAD_TYPE,
 } from "../base/abinumbers";
 import { NUM_ROWS, PAGE_SIZE, SHARED, SHARED_GC, GC } from "../base/config";
-import { FLAG_DEFERRED, FLAG_FULL, LOCK_MARK, MSPAN_SIZE, MSpan } from "../base/layout";
+import { FLAG_FULL, LOCK_MARK, MSPAN_SIZE, MSpan } from "../base/layout";
 import {
   FIRST_PINS,
   HEAP_PACER,
@@ -76,7 +77,7 @@ function checkSharedState(): u32 {
   // Spans behind the sweep's cursor are swept, except those that wait for H.
   for (let page = nextSpanPage(1); page != 0 && page < s.cursor; page = nextSpanPage(page + 1)) {
     const span = spanAt(pageRecord(page).groups - MSPAN_SIZE);
-    if (isCollectedSpan(span) && isUnswept(span) && (span.flags & FLAG_DEFERRED) == 0) return bad(BAD_GC_STATE, at);
+    if (isCollectedSpan(span) && isUnswept(span) && !isDeferred(span)) return bad(BAD_GC_STATE, at);
   }
   return 0;
 }

@@ -50,7 +50,7 @@ import {
 } from "../base/abinumbers";
 import { isDeferred } from "../central/deferred";
 import { LAST_P, NUM_CLASSES, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
-import { GROUP_RECORDS, HEAP_ROWS, MHeap, MSPAN_SIZE, ROW_SHIFT, frontSize, recordGroups } from "../base/layout";
+import { GROUP_RECORDS, MHeap, MSPAN_SIZE, frontSize, recordGroups } from "../base/layout";
 import {
   STAT_CENTRAL_GROWS,
   STAT_CENTRAL_HITS,
@@ -74,7 +74,7 @@ import {
   STAT_ZERO_SKIPPED,
   counter,
 } from "../base/counters";
-import { central, centralOf, mheap, recordOf, rowAt, slotSize } from "../base/state";
+import { central, centralOf, mheap, recordOf, rowAt, slotSize, rowAddressIn } from "../base/state";
 import { classSize } from "../alloc/init";
 import { nextSpanPage } from "../heap/mheap";
 import { groupAt, usedSlots } from "../central/mspan";
@@ -134,7 +134,7 @@ export function fillMemStats(at: u32): bool {
     if (record == 0) continue;
     for (let row: u32 = 1; row < NUM_ROWS; row++) {
       const c = centralOf(record, row);
-      const r = rowAt(record + HEAP_ROWS + (row << ROW_SHIFT));
+      const r = rowAt(rowAddressIn(record, row));
       if (!isReadable(record, r)) return false;
       const taken = c.taken - popcnt(groupAt(r.group).allocCache);
       const words = MEMSTATS_CLASSES + <u32>c.sizeclass * MEMSTATS_CLASS_WORDS;

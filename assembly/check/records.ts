@@ -44,13 +44,11 @@ import {
   GROUP_SHIFT,
   HEAP_DUMMY,
   HEAP_RECORD_SIZE,
-  HEAP_ROWS,
   HEAP_SETUP,
   MSPAN_SIZE,
   MSpan,
   NUM_LOCKS,
   P_RECORD_SIZE,
-  ROW_SHIFT,
   Row,
   SPAN_IN_USE,
   frontSize,
@@ -59,7 +57,7 @@ import {
 import { gateOf, stopper } from "../base/gates";
 import { sharedGc } from "../base/gcstate";
 import { NO_P, WAITERS, lockAddress, lockOwner } from "../base/locks";
-import { arenaOf, centralOf, heap, mheap, pAt, recordOf, rowAt } from "../base/state";
+import { arenaOf, centralOf, heap, mheap, pAt, recordOf, rowAt, rowAddressIn } from "../base/state";
 import { SETUP_DONE, classPages, classSize } from "../alloc/init";
 import { stateOf } from "../alloc/procs";
 import { fittedPages } from "../central/fitted";
@@ -123,7 +121,7 @@ function classOf(rowIndex: u32): u32 {
 function isFitted(record: u32, rowIndex: u32): bool {
   const c = centralOf(record, rowIndex);
   const wider = <u32>c.wider;
-  const size = rowAt(record + HEAP_ROWS + (rowIndex << ROW_SHIFT)).elemsize;
+  const size = rowAt(rowAddressIn(record, rowIndex)).elemsize;
   if (wider - 1 >= NUM_CLASSES - 1 || <u32>c.sizeclass != wider || <u32>c.spanclass != ((wider << 1) | 1)) return false;
   if (size <= classSize(wider - 1) || size >= classSize(wider) || (size & 15) != 0) return false;
   return (
@@ -140,7 +138,7 @@ export function checkRows(record: u32): u32 {
   const fitted = mheap().nextFitted;
   if (fitted - ROW_FITTED > NUM_FITTED) return bad(BAD_CLASS, fitted);
   for (let row: u32 = 0; row < NUM_ROWS; row++) {
-    const address = record + HEAP_ROWS + (row << ROW_SHIFT);
+    const address = rowAddressIn(record, row);
     const r = rowAt(address);
     const c = centralOf(record, row);
     const own = classOf(row);
@@ -173,7 +171,7 @@ export function checkRows(record: u32): u32 {
  */
 function checkCached(record: u32): u32 {
   for (let row: u32 = 0; row < NUM_ROWS; row++) {
-    const r = rowAt(record + HEAP_ROWS + (row << ROW_SHIFT));
+    const r = rowAt(rowAddressIn(record, row));
     if (r.dirty > 1) return bad(BAD_ROW, row);
     if (r.span == 0) {
       if (r.group != record + HEAP_DUMMY || r.tail != 0) return bad(BAD_ROW, row);

@@ -37,7 +37,7 @@ import {
 import { LAST_P, NUM_ARENAS, NUM_ROWS, SHARED_GC } from "../base/config";
 import { enterGate, leaveGate } from "../base/gates";
 import { isCommon } from "../base/gcstate";
-import { FLAG_LISTED, FULL, HEAP_ROWS, MHeap, PRecord, ROW_SHIFT } from "../base/layout";
+import { FLAG_LISTED, FULL, MHeap, PRecord } from "../base/layout";
 import { lock, lockOwner, self, setBriefWaits, takeOver, unlock } from "../base/locks";
 import {
   arenaOf,
@@ -51,6 +51,7 @@ import {
   rowAt,
   setLocal,
   clearRowOf,
+  rowAddressIn,
 } from "../base/state";
 import { abandonP, changeState, token, stateAddress, stateOf, workAgainAs, workAs } from "../alloc/procs";
 import { reclaimCollected } from "../central/collected";
@@ -91,7 +92,7 @@ function giveAll(record: u32): bool {
     page = nextSpanPage(page);
   }
   for (let i: u32 = 1; i < NUM_ROWS; i++) {
-    clearRowOf(record, rowAt(record + HEAP_ROWS + (i << ROW_SHIFT)));
+    clearRowOf(record, rowAt(rowAddressIn(record, i)));
     const c = centralOf(record, i);
     c.head = 0;
     c.tail = 0;

@@ -15,7 +15,7 @@ import {
   HEAP_TABLE8,
   ROW_SHIFT,
 } from "../base/layout";
-import { centralOf, heap, mheap, rowAt } from "../base/state";
+import { centralOf, heap, mheap, rowAt, rowAddressIn } from "../base/state";
 import { classPages, classSize } from "../alloc/init";
 import { bad } from "./invariants";
 
@@ -33,7 +33,7 @@ function classFrom(from: u32, size: u32, align: u32): u32 {
 function serves(record: u32, row: u32, own: u32, size: u32, step: u32): bool {
   if (row >= ROW_FITTED) {
     if (row >= mheap().nextFitted) return false;
-    const slot = rowAt(record + HEAP_ROWS + (row << ROW_SHIFT)).elemsize;
+    const slot = rowAt(rowAddressIn(record, row)).elemsize;
     return slot + step > size && <u32>centralOf(record, row).wider >= own;
   }
   if (row == own) return true;

@@ -82,11 +82,9 @@ import {
   GROUP_RECORDS,
   HEAP_FREE_SPANS,
   HEAP_RECORD_SIZE,
-  HEAP_ROWS,
   MHeap,
   MSPAN_SIZE,
   MSpan,
-  ROW_SHIFT,
   frontSize,
   recordGroups,
 } from "../base/layout";
@@ -104,6 +102,7 @@ import {
   rowAddress,
   setLocal,
   slotSize,
+  rowAddressIn,
 } from "../base/state";
 import { gcState, isCollected, isCollectedSpan, isMarking, markWord, isCommon, hasSweepSets } from "../base/gcstate";
 import { findObject } from "../alloc/free";
@@ -340,7 +339,7 @@ function recordsOn(page: u32): u32 {
  */
 function expectedRow(span: MSpan): u32 {
   if (span.ngroups == 0) return 0;
-  return isCommon(span.row) ? heap + HEAP_ROWS + ((<u32>span.row) << ROW_SHIFT) : rowAddress(span.row);
+  return isCommon(span.row) ? rowAddressIn(heap, span.row) : rowAddress(span.row);
 }
 
 /** Reciprocal that its page records must have: 0 where addresses are not freed by their slot. */

@@ -17,8 +17,7 @@
 
 import { ASC, CHECKMARK, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
 import { PHASE_MARK, PHASE_OFF, PHASE_TERMINATION, blacken, gcState, pacer } from "../base/gcstate";
-import { HEAP_ROWS, ROW_SHIFT } from "../base/layout";
-import { heap, mheap, rowAt, rowAddress, dropTiny } from "../base/state";
+import { heap, mheap, rowAt, rowAddress, dropTiny, rowAddressIn } from "../base/state";
 import { isBornBlackAt } from "../base/gcrows";
 import { uncacheRow } from "../alloc/mcache";
 import { finishSweep, isFinalizing, leaveFinalizer, startSweep, sweepOne } from "../central/sweep";
@@ -104,7 +103,7 @@ export function countCycle(forced: bool): void {
 /** Mark the slots that the windows of the mcache at `record` still have, in rows that are born black. */
 export function blackenRows(record: u32): void {
   for (let rowIndex: u32 = FIRST_GC_ROW; rowIndex < NUM_ROWS; rowIndex++) {
-    const address = record + HEAP_ROWS + (rowIndex << ROW_SHIFT);
+    const address = rowAddressIn(record, rowIndex);
     const r = rowAt(address);
     if (r.span == 0 || !isBornBlackAt(address)) continue;
     const span = spanAt(r.span);
@@ -117,7 +116,7 @@ export function blackenRows(record: u32): void {
 /** At the end of a cycle: uncount the slots that the mcache at `record` marked in advance and did not hand out. */
 export function forgetUnborn(record: u32): void {
   for (let rowIndex: u32 = FIRST_GC_ROW; rowIndex < NUM_ROWS; rowIndex++) {
-    const address = record + HEAP_ROWS + (rowIndex << ROW_SHIFT);
+    const address = rowAddressIn(record, rowIndex);
     const r = rowAt(address);
     if (r.span != 0 && isBornBlackAt(address))
       gcState().bytesMarked -= popcnt(groupAt(r.group).allocCache) * <u64>r.elemsize;

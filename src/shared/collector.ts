@@ -19,8 +19,8 @@ import type { SharedCollectorExports } from "./gcabi.js";
 import type { Ps } from "./procs.js";
 import { hardwareThreads, type Words, waitForAsync } from "./support.js";
 
-/** Result of gc, gcEnter and gcEnd. */
-const DONE = 1;
+/** What gc and gcEnter return when they have done it, else 0. */
+const SUCCEEDED = 1;
 /** Longest sleep of a marker, milliseconds: then it looks whether its signal was aborted. */
 const WAIT_MS = 200;
 
@@ -90,7 +90,7 @@ export class SharedCollector implements Threads {
 
   enter(): void {
     if (this.#inside === 0) this.#host().ps.check();
-    if (this.#raw.gcEnter() !== DONE) throw this.#stuck();
+    if (this.#raw.gcEnter() !== SUCCEEDED) throw this.#stuck();
     this.#inside++;
   }
 
@@ -111,7 +111,7 @@ export class SharedCollector implements Threads {
   }
 
   collect(): void {
-    if (this.#ready(this.#raw.gc)() !== DONE) throw this.#stuck();
+    if (this.#ready(this.#raw.gc)() !== SUCCEEDED) throw this.#stuck();
   }
 
   check(): void {
