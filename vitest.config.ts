@@ -11,6 +11,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/globalsetup.ts"],
+    setupFiles: ["test/support/baseline.ts"],
     pool: "forks",
     // node:wasi and others say at every start that they are experimental.
     execArgv: ["--disable-warning=ExperimentalWarning"],

@@ -4,6 +4,7 @@ import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { BASELINE } from "../src/tools/baseline.ts";
 
 const run = promisify(execFile);
 
@@ -11,10 +12,13 @@ const run = promisify(execFile);
 export const ROOT = fileURLToPath(new URL("..", import.meta.url)).replace(/[\\/]$/, "");
 export const BUILD_DIR = join(ROOT, "build");
 
-/** Runs a script of node_modules on this very Node, in the repository. Throws an Error with its output when it fails. */
+/**
+ * Runs a script of node_modules on this very Node, in the repository, WebAssembly in V8's baseline compiler: asc on the
+ * smallest flavour takes 2.7 s of processor time, not 4.6 s. Throws an Error with its output when it fails.
+ */
 export async function runTool(script: string, args: readonly string[]): Promise<void> {
   try {
-    await run(process.execPath, [join(ROOT, "node_modules", script), ...args], { cwd: ROOT });
+    await run(process.execPath, [...BASELINE, join(ROOT, "node_modules", script), ...args], { cwd: ROOT });
   } catch (error) {
     const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
     throw new Error(`${script} ${args.join(" ")}\n${stdout}${stderr}`);

@@ -17,6 +17,7 @@ import { delimiter, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ToolError } from "../wasm/errors.js";
 import type { ModuleInfo } from "../wasm/parse.js";
+import { BASELINE } from "./baseline.js";
 import { atEnd, removeAtEnd } from "./leftovers.js";
 
 export type Binaryen = typeof import("binaryen")["default"];
@@ -25,13 +26,10 @@ export type Binaryen = typeof import("binaryen")["default"];
 const MAX_MESSAGE = 4096;
 
 /**
- * Bytes of input up to which a tool runs in V8's baseline compiler alone. V8 would spend more time to optimise the tool,
- * 10 MB of WebAssembly, than the tool needs for its work: wasm-opt -O3 on 17 KB takes 0.5 s of processor time, not 2.2 s;
- * at 470 KB 2.8 s, not 5.2 s; at 870 KB there is no difference. The output is the same.
+ * Bytes of input up to which a tool, 10 MB of WebAssembly, runs in V8's baseline compiler alone: wasm-opt -O3 on 17 KB
+ * takes 0.5 s of processor time, not 2.2 s; at 470 KB 2.8 s, not 5.2 s; at 870 KB there is no difference.
  */
 const BASELINE_BYTES = 512 * 1024;
-/** Set by a module, not on the command line: a Node that does not know the flag would not start. */
-const BASELINE = ["--import", "data:text/javascript,import v8 from 'node:v8';v8.setFlagsFromString('--liftoff-only');"];
 
 let loaded: Promise<Binaryen> | undefined;
 

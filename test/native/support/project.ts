@@ -2,7 +2,8 @@
  * A user's project: an empty folder in which node_modules/gomalloc is this package. Recipes are the command lines of the
  * READMEs in native/examples, run as they stand there; thus what a reader copies is what was tested.
  *
- * One command is not taken from the system: npx gomalloc is the CLI's source. The rest goes to a shell.
+ * One command is not taken from the system: npx gomalloc is the CLI of dist/, which globalsetup.ts keeps up to date. The
+ * rest goes to a shell.
  */
 import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -13,7 +14,7 @@ import { onTestFinished } from "vitest";
 import { DEBIAN_BIN } from "../../support/needs.ts";
 
 export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-const CLI = join(ROOT, "src", "cli", "main.ts");
+const CLI = join(ROOT, "dist", "cli", "main.js");
 const EMCC_ENV = { NODE_PATH: "/usr/share/nodejs" };
 
 export interface Ran {
@@ -98,7 +99,7 @@ export class Project {
     return this.spawn(`${node()} node_modules/gomalloc/native/examples/run.mjs ${program} ${args}`, input);
   }
 
-  /** npx gomalloc link, over the CLI's source. */
+  /** npx gomalloc link, by the CLI of dist/. */
   async link(program: string, output: string): Promise<void> {
     await this.command(`npx gomalloc link ${program} -o ${output}`);
   }
@@ -110,7 +111,7 @@ function node(): string {
 }
 
 function cli(): string {
-  return `${node()} --import ${JSON.stringify(import.meta.resolve("tsx"))} ${JSON.stringify(CLI)}`;
+  return `${node()} ${JSON.stringify(CLI)}`;
 }
 
 /**
