@@ -1,20 +1,5 @@
 /** What the entries gomalloc and gomalloc/slim have in common: all but the functions that need wasm. */
-export {
-  CheckmarkError,
-  CollectorUnavailableError,
-  GomallocError,
-  HandleDisposedError,
-  HeapDisposedError,
-  HeapOverlapError,
-  InvariantError,
-  MisuseError,
-  type MisuseKind,
-  ModuleLoadError,
-  NotAnObjectError,
-  OutOfMemoryError,
-  PinError,
-  ShadowStackError,
-} from "../base/errors.js";
+export * from "../base/index.js";
 export {
   type GCMemStats,
   MEMSTATS_VERSION,
@@ -24,8 +9,7 @@ export {
   type Stages,
 } from "../base/memstats.js";
 export { MAX_SMALL_SIZE, SIZE_CLASSES, type SizeClass } from "../base/sizeclasses.js";
-export { type HeapType, POINTER_SIZE } from "../base/types.js";
-export type { HeapView, ViewConstructor, ViewOver } from "../base/views.js";
+export { POINTER_SIZE } from "../base/types.js";
 export * from "../gc/index.js";
 export type { Heap } from "./heap.js";
 export type { InstantiatedWith } from "./instantiate.js";

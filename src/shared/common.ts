@@ -1,29 +1,14 @@
 /** What the entries gomalloc/shared and gomalloc/shared/slim have in common: all but the functions that need wasm. */
 export {
   AttachError,
-  CheckmarkError,
-  CollectorUnavailableError,
-  GomallocError,
-  HandleDisposedError,
-  HeapDisposedError,
   HeapLockError,
-  HeapOverlapError,
   type Holder,
-  InvariantError,
-  MisuseError,
-  type MisuseKind,
-  ModuleLoadError,
-  NotAnObjectError,
-  OutOfMemoryError,
-  PinError,
   ProcsBusyError,
   type PState,
-  ShadowStackError,
   SharedMemoryUnavailableError,
   UnrepairedHeapError,
 } from "../base/errors.js";
-export type { HeapType } from "../base/types.js";
-export type { HeapView, ViewConstructor, ViewOver } from "../base/views.js";
+export * from "../base/index.js";
 export * from "../gc/index.js";
 export type { Heap } from "../heap/heap.js";
 export type { AsyncWasmSource, WasmSource } from "../heap/module.js";

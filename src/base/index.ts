@@ -1,0 +1,19 @@
+/** What every entry of the package exports of the base. */
+export {
+  CheckmarkError,
+  CollectorUnavailableError,
+  GomallocError,
+  HandleDisposedError,
+  HeapDisposedError,
+  HeapOverlapError,
+  InvariantError,
+  MisuseError,
+  type MisuseKind,
+  ModuleLoadError,
+  NotAnObjectError,
+  OutOfMemoryError,
+  PinError,
+  ShadowStackError,
+} from "./errors.js";
+export type { HeapType } from "./types.js";
+export type { HeapView, ViewConstructor, ViewOver } from "./views.js";
