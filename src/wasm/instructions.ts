@@ -98,6 +98,24 @@ interface Frame {
 /** Bytes that the accesses 0x28 (i32.load) to 0x3e (i64.store32) touch. */
 const ACCESS_SIZES = [4, 8, 4, 8, 1, 1, 2, 2, 1, 1, 2, 2, 4, 4, 4, 8, 4, 8, 1, 2, 1, 2, 4];
 
+/** Of the instructions after 0xfc: the indices that follow, the operands taken and the results. */
+const BULK: readonly (readonly [indices: number, inputs: number, outputs: number])[] = [
+  // i32.trunc_sat_f32_s and the seven like it
+  ...Array.from({ length: 8 }, () => [0, 1, 1] as const),
+  [2, 3, 0], // memory.init
+  [1, 0, 0], // data.drop
+  [2, 3, 0], // memory.copy
+  [1, 3, 0], // memory.fill
+  [2, 3, 0], // table.init
+  [1, 0, 0], // elem.drop
+  [2, 3, 0], // table.copy
+  [1, 2, 1], // table.grow
+  [1, 0, 1], // table.size
+  [1, 3, 0], // table.fill
+];
+/** Those that store into a table: table.init, table.copy, table.fill. */
+const TABLE_CHANGES = new Set([12, 14, 17]);
+
 /** A visitor that takes no notice of anything: what others begin with. */
 export const IGNORE: Visitor = {
   call: () => {},
@@ -204,11 +222,6 @@ class Walk {
     if (frame.results > 0) this.#push(top);
   }
 
-  /** What an else or catch finds on the stack; what lies below it is unknown, so nothing at all will do. */
-  #otherArm(): void {
-    this.#unreachable();
-  }
-
   // Immediates
 
   /** Alignment, the memory's index if there is one, and the offset. */
@@ -264,20 +277,14 @@ class Walk {
         case 0x41:
           this.#push({ kind: "const", value: this.#r.s32() >>> 0 });
           return;
-        case 0x42:
+        case 0x42: // i64.const
+        case 0xd0: // ref.null
           this.#r.skipNumber();
           this.#push();
           return;
-        case 0x43:
-          this.#r.take(4);
-          this.#push();
-          return;
-        case 0x44:
-          this.#r.take(8);
-          this.#push();
-          return;
-        case 0xd0:
-          this.#r.skipNumber();
+        case 0x43: // f32.const
+        case 0x44: // f64.const
+          this.#r.take(op === 0x43 ? 4 : 8);
           this.#push();
           return;
         case 0xd1:
@@ -320,7 +327,10 @@ class Walk {
 
   #control(op: number): void {
     switch (op) {
-      case 0x00:
+      case 0x00: // unreachable
+      case 0x05: // else: the stack as its arm finds it is unknown
+      case 0x0f: // return
+      case 0x19: // catch_all, as else
         this.#unreachable();
         return;
       case 0x01:
@@ -338,14 +348,7 @@ class Walk {
         this.#enter(params, results);
         return;
       }
-      case 0x05:
-      case 0x19:
-        this.#otherArm();
-        return;
-      case 0x07:
-        this.#r.u32();
-        this.#otherArm();
-        return;
+      case 0x07: // catch, as else
       case 0x08: // throw
       case 0x09: // rethrow
       case 0x0c: // br
@@ -366,9 +369,6 @@ class Walk {
       case 0x0e:
         for (let targets = this.#r.count() + 1; targets > 0; targets--) this.#r.u32();
         this.#pop();
-        this.#unreachable();
-        return;
-      case 0x0f:
         this.#unreachable();
         return;
       case 0x10:
@@ -516,40 +516,12 @@ class Walk {
   }
 
   #bulk(op: number): void {
-    if (op <= 7) {
-      this.#shape(1, 1);
-      return;
-    }
-    if (op === 12 || op === 14 || op === 17) this.visitor.tableChange();
-    switch (op) {
-      case 8: // memory.init
-      case 10: // memory.copy
-      case 12: // table.init
-      case 14: // table.copy
-        this.#r.u32();
-        this.#r.u32();
-        this.#shape(3, 0);
-        return;
-      case 9:
-      case 13:
-        this.#r.u32();
-        return;
-      case 11: // memory.fill
-      case 17: // table.fill
-        this.#r.u32();
-        this.#shape(3, 0);
-        return;
-      case 15:
-        this.#r.u32();
-        this.#shape(2, 1);
-        return;
-      case 16:
-        this.#r.u32();
-        this.#push();
-        return;
-      default:
-        throw new UnknownInstruction(`0xfc ${op}`);
-    }
+    const shape = BULK[op];
+    if (shape === undefined) throw new UnknownInstruction(`0xfc ${op}`);
+    const [indices, inputs, outputs] = shape;
+    if (TABLE_CHANGES.has(op)) this.visitor.tableChange();
+    for (let i = 0; i < indices; i++) this.#r.u32();
+    this.#shape(inputs, outputs);
   }
 
   #simd(op: number): void {
