@@ -24,23 +24,14 @@
  */
 import { boolean, callable, namesOf, readOptions, u32, within } from "../base/check.js";
 import { runAll } from "../base/dispose.js";
-import { CheckmarkError, MisuseError, OutOfMemoryError, PinError, refusal } from "../base/errors.js";
-import {
-  BUSY,
-  type CoreExports,
-  DUE_START,
-  MAX_OBJECT_BYTES,
-  STAT_CHECK_FAILED_AT,
-  STAT_COLLECTING,
-  STAT_HEAP_LIVE,
-  STAT_SWEEPING,
-  STAT_TRIGGER,
-} from "../base/gcabi.js";
+import { MisuseError, OutOfMemoryError, PinError, refusal } from "../base/errors.js";
+import { BUSY, type CoreExports, MAX_OBJECT_BYTES, STAT_SWEEPING } from "../base/gcabi.js";
 import type { GCMemStats } from "../base/memstats.js";
 import type { Threads } from "../base/threads.js";
 import type { MemoryViews } from "../base/views.js";
 import { Background, type BackgroundOptions, positive } from "./background.js";
 import { addressOf, Core, checkWritable, type Target, wordAddress } from "./core.js";
+import { Cycles } from "./cycles.js";
 import type { GCCycle } from "./gctrace.js";
 import { Handle, Handles } from "./handle.js";
 import { checkMarkerOptions, type MarkerOptions, runMarker } from "./marker.js";
@@ -50,7 +41,6 @@ import {
   type CollectorSettings,
   checkSettings,
   clockOf,
-  heapSettings,
   readSettings,
   refuseLimiter,
   type Settings,
@@ -61,12 +51,6 @@ import { type BlockHeap, ShadowStack } from "./shadowstack.js";
 import { type GCPhase, type GCStats, readGCMemStats, readGCStats } from "./stats.js";
 import { GCType, type GCTypeLayout, Types } from "./types.js";
 
-/** Bytes and pages between two looks at the clock: some 0.1 to 0.3 ms of work. */
-const SLICE_BYTES = 64 << 10;
-const SLICE_PAGES = 64;
-/** Slices of a whole collection, which need not be short. */
-const LONG_SLICE_BYTES = 1 << 20;
-const LONG_SLICE_PAGES = 4096;
 /** An object without pointers that is smaller shares its 16 bytes with others. */
 const TINY_SIZE = 16;
 /** Bytes of a pointer's slot. */
@@ -89,15 +73,8 @@ export class Collector {
   readonly #handles: Handles;
   readonly #roots: Roots;
   readonly #recorder: Recorder;
-  /** The settings that a heap of one thread keeps here: wasm's `collecting` is `auto` and not held back. */
-  #auto = false;
-  #limiter: boolean;
-  /** Bits of gcDue that send an allocation to the clock when they differ from the last look. */
-  #interest = ~DUE_START;
-  /** Of one thread: whether wasm begins cycles by itself now. */
-  #collecting = false;
+  readonly #cycles: Cycles;
   #background: Background | null = null;
-  #flushing = false;
 
   /** For createCollector, with options that are checked. */
   constructor(core: Core, heap: BlockHeap, options: CollectorOptions) {
@@ -107,9 +84,7 @@ export class Collector {
     this.#handles = new Handles(core);
     this.#roots = new Roots(core);
     this.#recorder = new Recorder(core, clockOf(options));
-    this.#limiter = core.threads === null;
-    if (core.threads === null) core.onInside = () => this.#hold();
-    else if (core.exports.gcStat(STAT_COLLECTING) !== 0) this.#interest = ~0;
+    this.#cycles = new Cycles(core, this.#recorder);
     this.#set(options);
   }
 
@@ -173,7 +148,7 @@ export class Collector {
     const bytes = type.size * within(count, 1, 0xffffffff, "count");
     if (bytes > MAX_OBJECT_BYTES) throw new OutOfMemoryError(bytes);
     if (type.ptrBytes === 0) return this.allocateBytes(bytes);
-    if (!this.#isDue()) {
+    if (!this.#cycles.isDue()) {
       const ptr = this.#core.exports.newObject(address, count) >>> 0;
       if (ptr !== 0) return ptr;
     }
@@ -236,7 +211,7 @@ export class Collector {
    */
   inside<T>(fn: () => T): T {
     callable(fn, "fn");
-    if (this.#collecting && !this.#core.isInside) this.#poll();
+    this.#cycles.beforeInside();
     return this.#core.inside(fn);
   }
 
@@ -382,8 +357,8 @@ export class Collector {
    */
   collect(): void {
     this.#refuseInside("collect");
-    this.#collect("force");
-    this.#settle();
+    this.#cycles.collect("force");
+    this.#cycles.settle();
   }
 
   /**
@@ -393,9 +368,9 @@ export class Collector {
   start(): boolean {
     this.#refuseInside("start");
     if (this.#core.exports.gcPhase() !== 0) return false;
-    const begun = this.#begin("force");
+    const begun = this.#cycles.begin("force");
     if (begun === BUSY) this.#core.threads?.check();
-    this.#settle();
+    this.#cycles.settle();
     return begun === 1;
   }
 
@@ -411,8 +386,8 @@ export class Collector {
     positive(budgetMs, "budgetMs");
     positive(bytes, "bytes");
     if (this.#core.exports.gcPhase() === 0) return false;
-    const more = this.#mark("mark", SLICE_BYTES, budgetMs, bytes);
-    this.#settle();
+    const more = this.#cycles.step(budgetMs, bytes);
+    this.#cycles.settle();
     return more;
   }
 
@@ -421,8 +396,8 @@ export class Collector {
    */
   sweep(budgetMs = Infinity): boolean {
     positive(budgetMs, "budgetMs");
-    const more = this.#sweep(budgetMs === Infinity ? LONG_SLICE_PAGES : SLICE_PAGES, budgetMs);
-    this.#settle();
+    const more = this.#cycles.sweep(budgetMs);
+    this.#cycles.settle();
     return more;
   }
 
@@ -432,7 +407,7 @@ export class Collector {
    */
   background(options: BackgroundOptions = {}): Background {
     this.#checkOpen();
-    const next = new Background({ turn: (budgetMs, periodMs) => this.#turn(budgetMs, periodMs) }, options);
+    const next = new Background({ turn: (budgetMs, periodMs) => this.#cycles.turn(budgetMs, periodMs) }, options);
     const before = this.#background;
     this.#background = next;
     // `schedule` may have disposed of the heap.
@@ -451,13 +426,12 @@ export class Collector {
   async runMarker(options: MarkerOptions = {}): Promise<GCCycle[]> {
     const checked = checkMarkerOptions(options);
     this.#checkOpen();
-    const recorder = this.#recorder;
     return runMarker(this.#core, checked, {
-      begin: () => this.#begin("begin"),
-      mark: (bytes) => this.#markOnce(bytes),
-      sweep: (pages) => recorder.run("sweep", () => this.#core.exports.gcSweep(pages) >>> 0),
-      settle: () => this.#settle(),
-      last: () => recorder.last,
+      begin: () => this.#cycles.begin("begin"),
+      mark: (bytes) => this.#cycles.markOnce(bytes),
+      sweep: (pages) => this.#cycles.sweepOnce(pages),
+      settle: () => this.#cycles.settle(),
+      last: () => this.#recorder.last,
     });
   }
 
@@ -476,26 +450,18 @@ export class Collector {
     if (this.#core.threads !== null) refuseLimiter(changed);
     this.#checkOpen();
     applySettings(this.#core.exports, changed);
-    const { auto, limiter } = changed;
-    if (limiter !== undefined) this.#limiter = limiter;
-    if (auto !== undefined) {
-      this.#auto = auto;
-      this.#interest = auto ? ~0 : ~DUE_START;
-      if (this.#core.threads !== null) this.#core.exports.setCollecting(auto ? 1 : 0);
-    }
     const { onCycle, trace, traceUnit, events } = settings;
     const { options } = this.#recorder;
     if (onCycle !== undefined) options.onCycle = onCycle;
     if (trace !== undefined) options.trace = trace;
     if (traceUnit !== undefined) options.traceUnit = traceUnit;
     if (events !== undefined) options.events = events;
-    this.#hold();
+    this.#cycles.set(changed);
   }
 
   /** The settings in force: gcPercent is -1 for "off", memoryLimit Infinity for none. */
   get settings(): Readonly<Settings> {
-    const settings = { ...heapSettings(this.#core.exports), limiter: this.#limiter };
-    return this.#core.threads === null ? { ...settings, auto: this.#auto } : settings;
+    return this.#cycles.settings;
   }
 
   /** See GCStats. */
@@ -506,10 +472,10 @@ export class Collector {
       exports,
       recorder: this.#recorder,
       phase: this.phase,
-      limited: this.#limited(),
+      limited: this.#cycles.limited(),
       roots: this.#roots.size,
     });
-    this.#rest();
+    this.#cycles.rest();
     return stats;
   }
 
@@ -532,58 +498,20 @@ export class Collector {
 
   #allocateUntyped(size: number, scan: number, zeroed: number): number {
     const bytes = Math.max(u32(size, "size"), 1);
-    if (!this.#isDue()) {
+    if (!this.#cycles.isDue()) {
       const ptr = this.#core.exports.mallocgc(bytes, scan, zeroed) >>> 0;
       if (ptr !== 0) return ptr;
     }
     return this.#payUntyped(bytes, scan, zeroed);
   }
 
-  /** Whether the next allocation may have to do the collector's work, or cycles have come and gone unseen. */
-  #isDue(): boolean {
-    return (this.#core.exports.gcDue() & this.#interest) !== this.#recorder.seen;
-  }
-
   // Apart, because a function that makes a closure costs something even when that part is not reached.
   #payObject(bytes: number, type: number, count: number): number {
-    return this.#pay(bytes, () => this.#core.exports.newObject(type, count));
+    return this.#cycles.pay(bytes, () => this.#core.exports.newObject(type, count));
   }
 
   #payUntyped(bytes: number, scan: number, zeroed: number): number {
-    return this.#pay(bytes, () => this.#core.exports.mallocgc(bytes, scan, zeroed));
-  }
-
-  /** An allocation at which the collector may work, with the clock running. Throws OutOfMemoryError. */
-  #pay(bytes: number, allocate: () => number): number {
-    let ptr = 0;
-    if (this.#auto) this.#hold();
-    this.#recorder.run("assist", () => {
-      ptr = allocate() >>> 0;
-      return 0;
-    });
-    if (this.#auto) this.#hold();
-    this.#flushLater();
-    this.#report();
-    return ptr || this.#again(bytes, allocate);
-  }
-
-  /** Memory is out: if the limiter held cycles back, once more after one. Throws OutOfMemoryError. */
-  #again(bytes: number, allocate: () => number): number {
-    const { threads, isInside } = this.#core;
-    if (!this.#auto || this.#collecting || threads !== null || isInside) throw new OutOfMemoryError(bytes);
-    this.#collect("begin");
-    this.#flushLater();
-    return allocate() >>> 0 || outOfMemory(bytes);
-  }
-
-  /** The object just made has no root yet, so hooks, which may allocate, have to wait. */
-  #flushLater(): void {
-    if (!this.#recorder.waiting || this.#flushing) return;
-    this.#flushing = true;
-    void Promise.resolve().then(() => {
-      this.#flushing = false;
-      this.#recorder.flush();
-    });
+    return this.#cycles.pay(bytes, () => this.#core.exports.mallocgc(bytes, scan, zeroed));
   }
 
   /** A handle of what `allocate` makes, whose bytes `size` knows afterwards. No cycle comes between. */
@@ -627,139 +555,6 @@ export class Collector {
     if (!this.#core.isInside) return;
     throw new RangeError(`${call}() inside inside() would wait for itself: call it after inside() has returned`);
   }
-
-  #collect(kind: "begin" | "force"): void {
-    const { threads } = this.#core;
-    if (threads !== null) {
-      this.#recorder.run(kind, () => {
-        threads.collect();
-        return 0;
-      });
-      return;
-    }
-    if (this.#core.exports.gcPhase() !== 0) this.#mark("mark", LONG_SLICE_BYTES, Infinity, Infinity);
-    this.#begin(kind);
-    this.#mark("mark", LONG_SLICE_BYTES, Infinity, Infinity);
-    this.#sweep(LONG_SLICE_PAGES, Infinity);
-  }
-
-  /** What gcStart returns. */
-  #begin(kind: "begin" | "force"): number {
-    return this.#recorder.run(kind, () => this.#core.exports.gcStart(kind === "force" ? 1 : 0));
-  }
-
-  /** Marks in slices until one of the budgets is used up. True: there is something left. */
-  #mark(kind: "mark" | "idle", slice: number, budgetMs: number, bytes: number): boolean {
-    const { exports } = this.#core;
-    const recorder = this.#recorder;
-    recorder.run(kind, () => {
-      let done = 0;
-      const end = recorder.slice() + budgetMs;
-      do {
-        const scanned = exports.gcStep(Math.min(slice, bytes - done));
-        if (scanned === BUSY) break;
-        done += scanned;
-      } while (exports.gcPhase() !== 0 && done < bytes && recorder.slice() < end);
-      return done;
-    });
-    return exports.gcPhase() !== 0;
-  }
-
-  /** One slice of marking. What gcStep returns. */
-  #markOnce(bytes: number): number {
-    let scanned = 0;
-    this.#recorder.run("mark", () => {
-      scanned = this.#core.exports.gcStep(bytes);
-      return Math.max(scanned, 0);
-    });
-    return scanned;
-  }
-
-  #sweep(slice: number, budgetMs: number): boolean {
-    const { exports } = this.#core;
-    const recorder = this.#recorder;
-    recorder.run("sweep", () => {
-      const end = recorder.slice() + budgetMs;
-      let done = 0;
-      let pages = 0;
-      do {
-        pages = exports.gcSweep(slice) >>> 0;
-        done += pages;
-      } while (pages >= slice && recorder.slice() < end);
-      return done;
-    });
-    return exports.gcStat(STAT_SWEEPING) !== 0;
-  }
-
-  /** A turn of the background. */
-  #turn(budgetMs: number, periodMs: number): boolean {
-    const { exports } = this.#core;
-    const recorder = this.#recorder;
-    recorder.look();
-    if (this.#limited()) return false;
-    let busy = true;
-    if (exports.gcPhase() !== 0) this.#mark("idle", SLICE_BYTES, budgetMs, Infinity);
-    else if (exports.gcStat(STAT_SWEEPING) !== 0) this.#sweep(SLICE_PAGES, budgetMs);
-    else if (exports.gcStat(STAT_HEAP_LIVE) >= exports.gcStat(STAT_TRIGGER) || this.#isLate(periodMs)) {
-      this.#begin("begin");
-    } else busy = false;
-    this.#settle();
-    return busy;
-  }
-
-  /** Whether the last cycle is longer ago than `periodMs`. */
-  #isLate(periodMs: number): boolean {
-    const { numGC, lastEnd, now } = this.#recorder;
-    return numGC > 0 && heapSettings(this.#core.exports).gcPercent >= 0 && now - lastEnd >= periodMs;
-  }
-
-  /** Of one thread: begins a cycle that is due, because allocations inside will not. */
-  #poll(): void {
-    this.#hold();
-    if (!this.#collecting || (this.#core.exports.gcDue() & DUE_START) === 0) return;
-    this.#begin("begin");
-    this.#flushLater();
-  }
-
-  /** Whether the limiter holds the collector back. */
-  #limited(): boolean {
-    if (!this.#limiter) return false;
-    this.#recorder.limiter.update();
-    return this.#recorder.limiter.limiting;
-  }
-
-  /** Of one thread: lets wasm begin cycles by itself, or not. */
-  #hold(): void {
-    if (this.#core.threads !== null) return;
-    const collecting = this.#auto && !this.#core.isInside && !this.#limited();
-    if (collecting === this.#collecting) return;
-    this.#core.exports.setCollecting(collecting ? 1 : 0);
-    this.#collecting = collecting;
-  }
-
-  /** The end of a call that worked: no address is in flight, the hooks may run. */
-  #settle(): void {
-    this.#rest();
-    this.#report();
-  }
-
-  #rest(): void {
-    if (this.#auto) this.#hold();
-    this.#recorder.flush();
-  }
-
-  /** Throws CheckmarkError for what a check of the marks has noted, once. */
-  #report(): void {
-    const { exports } = this.#core;
-    const address = exports.gcStat(STAT_CHECK_FAILED_AT);
-    if (address === 0) return;
-    exports.setCheckmark(1);
-    throw new CheckmarkError(address);
-  }
-}
-
-function outOfMemory(size: number): never {
-  throw new OutOfMemoryError(size);
 }
 
 /**

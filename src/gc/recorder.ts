@@ -49,6 +49,19 @@ export interface RecorderOptions {
   events: TraceEvents | null;
 }
 
+/** What a recorder has counted so far. Times are milliseconds. */
+export interface CycleFigures {
+  numGC: number;
+  numForced: number;
+  /** End of the last cycle, Unix time; 0: none. */
+  lastGC: number;
+  /** The same by the clock, from the collector's creation. */
+  lastEnd: number;
+  pauseTotal: number;
+  /** The longest single pause. */
+  longestPause: number;
+}
+
 /** The cycle that is marking. Milliseconds; bytes. */
 interface OpenCycle {
   startedAt: number;
@@ -75,12 +88,14 @@ export class Recorder {
   /** When the last slice of the running call began. */
   #slice = 0;
   #busy = 0;
-  #numGC = 0;
-  #numForced = 0;
-  #lastGC = 0;
-  #lastEnd = 0;
-  #pauseTotal = 0;
-  #longest = 0;
+  readonly #figures: CycleFigures = {
+    numGC: 0,
+    numForced: 0,
+    lastGC: 0,
+    lastEnd: 0,
+    pauseTotal: 0,
+    longestPause: 0,
+  };
   readonly #pauses = new Float64Array(PAUSES);
   readonly #pauseEnds = new Float64Array(PAUSES);
   readonly #queue: GCCycle[] = [];
@@ -100,7 +115,7 @@ export class Recorder {
     this.limiter = new CPULimiter({ clock });
     this.#seen = core.exports.gcDue() & ~(DUE_MARKING - 1);
     // On a shared heap cycles may have ended before this thread came.
-    this.#numGC = (this.#seen >>> DUE_CYCLES_SHIFT) - ((this.#seen & DUE_MARKING) === 0 ? 0 : 1);
+    this.#figures.numGC = (this.#seen >>> DUE_CYCLES_SHIFT) - ((this.#seen & DUE_MARKING) === 0 ? 0 : 1);
   }
 
   /** The record of the last cycle of which more than its number is known; null: none yet. */
@@ -113,32 +128,9 @@ export class Recorder {
     return this.#seen;
   }
 
-  get numGC(): number {
-    return this.#numGC;
-  }
-
-  get numForcedGC(): number {
-    return this.#numForced;
-  }
-
-  /** End of the last cycle, milliseconds of Unix time; 0: none. */
-  get lastGC(): number {
-    return this.#lastGC;
-  }
-
-  /** The same by the clock, milliseconds from the collector's creation. */
-  get lastEnd(): number {
-    return this.#lastEnd;
-  }
-
-  /** Milliseconds. */
-  get pauseTotal(): number {
-    return this.#pauseTotal;
-  }
-
-  /** The longest single pause, milliseconds. */
-  get longestPause(): number {
-    return this.#longest;
+  /** The figures now: the object changes with each cycle. */
+  get figures(): Readonly<CycleFigures> {
+    return this.#figures;
   }
 
   /** The clock now, milliseconds from the collector's creation. */
@@ -280,8 +272,8 @@ export class Recorder {
 
   #pause(open: OpenCycle, ms: number): void {
     open.pause += ms;
-    this.#pauseTotal += ms;
-    this.#longest = Math.max(this.#longest, ms);
+    this.#figures.pauseTotal += ms;
+    this.#figures.longestPause = Math.max(this.#figures.longestPause, ms);
   }
 
   /**
@@ -338,13 +330,14 @@ export class Recorder {
 
   /** Counts a cycle. */
   #count(pause: number, forced: boolean, end: number): void {
-    const slot = this.#numGC % PAUSES;
-    this.#numGC++;
-    if (forced) this.#numForced++;
-    this.#lastGC = Date.now();
-    this.#lastEnd = end;
+    const figures = this.#figures;
+    const slot = figures.numGC % PAUSES;
+    figures.numGC++;
+    if (forced) figures.numForced++;
+    figures.lastGC = Date.now();
+    figures.lastEnd = end;
     this.#pauses[slot] = pause;
-    this.#pauseEnds[slot] = this.#lastGC;
+    this.#pauseEnds[slot] = figures.lastGC;
   }
 
   /** The cycle has ended at `end`, after a last slice of `termination` milliseconds. */
@@ -355,7 +348,7 @@ export class Recorder {
     this.#count(cycle.pause, forced, end);
     const heapMarked = exports.gcStat(STAT_HEAP_MARKED);
     this.#last = {
-      number: this.#numGC,
+      number: this.#figures.numGC,
       startedAt,
       utilization: this.utilization,
       clock: {

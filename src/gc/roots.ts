@@ -33,11 +33,11 @@ const OPTIONS = namesOf<RootOptions>({ pointer: 0 });
 
 /** A registered range, until it is disposed of. */
 export class RootRange implements Disposable {
-  readonly #release: () => void;
+  /** Null: it was disposed of. */
+  #release: (() => void) | null;
   /** Address of the first byte. */
   readonly start: number;
   readonly byteLength: number;
-  #disposed = false;
 
   /** For Roots. */
   constructor(start: number, byteLength: number, release: () => void) {
@@ -47,14 +47,13 @@ export class RootRange implements Disposable {
   }
 
   get disposed(): boolean {
-    return this.#disposed;
+    return this.#release === null;
   }
 
   /** The range is no root any more. Twice is fine. Throws HeapLockError on a shared heap: then it is still a root. */
   dispose(): void {
-    if (this.#disposed) return;
-    this.#release();
-    this.#disposed = true;
+    this.#release?.();
+    this.#release = null;
   }
 
   [DISPOSE](): void {

@@ -27,8 +27,8 @@ export interface BlockHeap {
 
 /** The height of a stack when the frame was entered; leaving the frame pops down to it. */
 export class Frame implements Disposable {
-  readonly #leave: () => void;
-  #left = false;
+  /** Null: it was left. */
+  #leave: (() => void) | null;
 
   /** For ShadowStack.enter. */
   constructor(leave: () => void) {
@@ -40,9 +40,8 @@ export class Frame implements Disposable {
    * to pop. Throws ShadowStackError when a later frame has not ended.
    */
   leave(): void {
-    if (this.#left) return;
-    this.#leave();
-    this.#left = true;
+    this.#leave?.();
+    this.#leave = null;
   }
 
   [DISPOSE](): void {

@@ -96,7 +96,7 @@ export function readGCStats({ exports, recorder, phase, limited, roots }: StatsS
     heapLive: stat(STAT_HEAP_LIVE),
     heapMarked: stat(STAT_HEAP_MARKED),
     trigger: bounded(stat(STAT_TRIGGER)),
-    maxPauseNs: recorder.longestPause * NS_PER_MS,
+    maxPauseNs: recorder.figures.longestPause * NS_PER_MS,
     limited,
     sweptObjects: stat(STAT_FREED_OBJECTS),
     sweptBytes: stat(STAT_FREED_BYTES),
@@ -119,12 +119,13 @@ export function readGCStats({ exports, recorder, phase, limited, roots }: StatsS
 
 /** The part that Go's MemStats has. */
 export function readGCMemStats(exports: CollectorExports, recorder: Recorder): GCMemStats {
+  const { numGC, numForced, lastGC, pauseTotal } = recorder.figures;
   return {
-    numGC: recorder.numGC,
-    numForcedGC: recorder.numForcedGC,
+    numGC,
+    numForcedGC: numForced,
     nextGC: bounded(exports.gcStat(STAT_GOAL)),
-    lastGC: recorder.lastGC,
-    pauseTotalNs: ns(recorder.pauseTotal),
+    lastGC,
+    pauseTotalNs: ns(pauseTotal),
     pauseNs: recorder.pauses().map(ns),
     pauseEnd: recorder.pauseEnds(),
     gcCPUFraction: recorder.utilization,
