@@ -58,7 +58,7 @@ function runtime(name: string, flavour: string) {
   return (mode: Mode) =>
     compileAssembly({
       label: `${name}-${mode}`,
-      entry: benchFile("assembly", "peers", `${name}.ts`),
+      entry: benchFile("assembly", "peers", "runtime.ts"),
       // The runtime's abort hook would be an import; without it an error is a plain trap.
       flags: [...LIBRARY, "--runtime", flavour, "--memoryBase", String(heapBase(mode)), "--use", "abort="],
     });

@@ -6,6 +6,7 @@
  */
 
 import { grow, memoryEnd, pieceEnd } from "./growth";
+import { zeroed } from "./zeroed";
 
 let cursor: usize = 0;
 let limit: usize = 0;
@@ -42,9 +43,7 @@ export function free(_ptr: usize): void {}
 export function calloc(count: usize, size: usize): usize {
   const total = <u64>count * <u64>size;
   if (total >> 32) return 0;
-  const ptr = malloc(<usize>total);
-  if (ptr) memory.fill(ptr, 0, <usize>total);
-  return ptr;
+  return zeroed(malloc(<usize>total), <usize>total);
 }
 
 export function realloc(ptr: usize, size: usize): usize {

@@ -23,6 +23,7 @@ import {
   setRover,
   sizeOf,
 } from "./tags";
+import { zeroed } from "./zeroed";
 
 export { init } from "./tags";
 
@@ -86,9 +87,7 @@ export function free(ptr: usize): void {
 export function calloc(count: usize, size: usize): usize {
   const total = <u64>count * <u64>size;
   if (total >> 32) return 0;
-  const ptr = malloc(<usize>total);
-  if (ptr) memory.fill(ptr, 0, <usize>total);
-  return ptr;
+  return zeroed(malloc(<usize>total), <usize>total);
 }
 
 export function realloc(ptr: usize, request: usize): usize {

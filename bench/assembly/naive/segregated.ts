@@ -10,6 +10,7 @@
  */
 
 import { grow, memoryEnd, pieceEnd } from "./growth";
+import { zeroed } from "./zeroed";
 
 const HEADER: usize = 4;
 const LISTS: usize = 128;
@@ -111,9 +112,7 @@ export function free(ptr: usize): void {
 export function calloc(count: usize, size: usize): usize {
   const total = <u64>count * <u64>size;
   if (total >> 32) return 0;
-  const ptr = malloc(<usize>total);
-  if (ptr) memory.fill(ptr, 0, <usize>total);
-  return ptr;
+  return zeroed(malloc(<usize>total), <usize>total);
 }
 
 /** In place as long as the request stays within the block's range; else it moves. */

@@ -1,9 +1,13 @@
 /**
- * AssemblyScript's own allocator (TLSF, two-level segregated fit) behind the malloc family. Compiled with
- * --runtime minimal; the collector of that runtime is never called, so nothing of it is in the module.
+ * An allocator of the compiler's own runtimes behind the malloc family. Which one, --runtime says:
  *
- * What it cannot do stays undone: an alignment beyond 16 is refused (null), and when memory cannot grow it
- * traps instead of returning null. It doubles the whole memory when it grows.
+ *   minimal  TLSF, two-level segregated fit. The collector of that runtime is never called, so nothing of it is in the
+ *            module. When memory cannot grow it traps instead of returning null. It doubles the whole memory when it
+ *            grows.
+ *   stub     a bump allocator with a size before each block, which takes back only the block it gave out last. It bumps
+ *            through whatever lies behind its heap, so nobody else may grow the memory. Out of memory traps.
+ *
+ * An alignment beyond 16 is refused (null) by both.
  */
 
 /** The heap begins at the compiler's __heap_base (--memoryBase); TLSF sets itself up at the first call. */
