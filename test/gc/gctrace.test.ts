@@ -1,34 +1,18 @@
 /** The gctrace line, compared with whole lines; and read back with the pattern that tools for Go's lines use. */
 import { describe, expect, it } from "vitest";
-import { formatGCTrace, formatMs, type GCCycle } from "../../src/gc/gctrace.ts";
-
-const MIB = 2 ** 20;
-const cycle: GCCycle = {
-  number: 7,
-  startedAt: 1204.9,
-  utilization: 0.0391,
-  clock: { sweepTermination: 0.0194, mark: 1.4999, markTermination: 0.004 },
-  cpu: { sweepTermination: 0.1552, assist: 0.23, background: 0.418, idle: 0.1, markTermination: 0.0331 },
-  heapStart: 4.2 * MIB,
-  heapEnd: 5.99 * MIB,
-  heapMarked: 2 * MIB,
-  goal: 4 * MIB,
-  stacks: 65536,
-  globals: 3 * MIB,
-  procs: 8,
-  forced: false,
-};
+import { formatGCTrace, formatMs } from "../../src/gc/gctrace.ts";
+import { CYCLE } from "../support/cycle.ts";
 
 describe("formatGCTrace", () => {
   it("is Go's line", () => {
-    expect(formatGCTrace(cycle)).toBe(
+    expect(formatGCTrace(CYCLE)).toBe(
       "gc 7 @1.204s 3%: 0.019+1.4+0.004 ms clock, 0.15+0.23/0.41/0.10+0.033 ms cpu, 4->5->2 MB, 4 MB goal, " +
         "0 MB stacks, 3 MB globals, 8 P",
     );
   });
 
   it("tells a forced cycle, and sizes of small heaps in KB", () => {
-    const small = { ...cycle, forced: true, heapStart: 70_000, heapEnd: 70_000, heapMarked: 1023, goal: 131_072 };
+    const small = { ...CYCLE, forced: true, heapStart: 70_000, heapEnd: 70_000, heapMarked: 1023, goal: 131_072 };
     expect(formatGCTrace(small, { unit: "KB" })).toBe(
       "gc 7 @1.204s 3%: 0.019+1.4+0.004 ms clock, 0.15+0.23/0.41/0.10+0.033 ms cpu, 68->68->0 KB, 128 KB goal, " +
         "64 KB stacks, 3072 KB globals, 8 P (forced)",
@@ -39,7 +23,7 @@ describe("formatGCTrace", () => {
     const none = { sweepTermination: 0, mark: 0, markTermination: 0 };
     const big = 2 ** 32 - 1;
     const line = formatGCTrace({
-      ...cycle,
+      ...CYCLE,
       ...{ number: 1, startedAt: 0, utilization: 0, clock: none, procs: 1 },
       ...{ cpu: { ...none, assist: 0, background: 0, idle: 0 } },
       ...{ heapStart: big, heapEnd: big, heapMarked: big, goal: big, stacks: 0, globals: 0 },
@@ -53,7 +37,7 @@ describe("formatGCTrace", () => {
   it("is read by a pattern for Go's lines", () => {
     const pattern =
       /^gc (\d+) @([\d.]+)s (\d+)%: ([\d.]+)\+([\d.]+)\+([\d.]+) ms clock, ([\d.]+)\+([\d.]+)\/([\d.]+)\/([\d.]+)\+([\d.]+) ms cpu, (\d+)->(\d+)->(\d+) MB, (\d+) MB goal, (\d+) MB stacks, (\d+) MB globals, (\d+) P( \(forced\))?$/;
-    const fields = pattern.exec(formatGCTrace(cycle))!;
+    const fields = pattern.exec(formatGCTrace(CYCLE))!;
     expect(fields.slice(1, -1).map(Number)).toEqual([
       ...[7, 1.204, 3, 0.019, 1.4, 0.004, 0.15, 0.23, 0.41, 0.1, 0.033],
       ...[4, 5, 2, 4, 0, 3, 8],

@@ -54,6 +54,17 @@ const state = fc.record<State>({
   free: bytesTo4G,
 });
 
+/** A pacer in a cycle that began half of the way from 8 MiB to the goal: two bytes of work for each one allocated. */
+function halfWay(): Pacing {
+  const p = new Pacing(module);
+  for (const name of ["heapScan", "lastHeapScan", "heapMarked"]) p.set(name, 8 * MIB);
+  p.set("heapLive", 12 * MIB);
+  p.commit();
+  p.e.startCycle(p.at);
+  expect(p.get("assistWorkPerByte")).toBe(2);
+  return p;
+}
+
 /** A pacer right after the commit of such a state. */
 function stand(s: State): Pacing {
   const p = new Pacing(module);
@@ -292,12 +303,7 @@ describe("the assist ratio", () => {
   });
 
   it("spreads the expected work over the way to the goal", () => {
-    const p = new Pacing(module);
-    for (const name of ["heapScan", "lastHeapScan", "heapMarked"]) p.set(name, 8 * MIB);
-    p.set("heapLive", 12 * MIB);
-    p.commit();
-    p.e.startCycle(p.at);
-    expect(p.get("assistWorkPerByte")).toBe(2);
+    const p = halfWay();
     expect(p.e.assistWork(p.at, BigInt(100_000))).toBe(200_000n);
     expect(p.e.assistWork(p.at, 10n)).toBe(65536n);
     expect(p.e.assistCredit(p.at, 65536n)).toBe(32769n);
@@ -336,12 +342,7 @@ describe("the assist ratio", () => {
   });
 
   it("is made anew by a commit in the middle of a cycle", () => {
-    const p = new Pacing(module);
-    for (const name of ["heapScan", "lastHeapScan", "heapMarked"]) p.set(name, 8 * MIB);
-    p.set("heapLive", 12 * MIB);
-    p.commit();
-    p.e.startCycle(p.at);
-    expect(p.get("assistWorkPerByte")).toBe(2);
+    const p = halfWay();
     p.e.setGCPercent(p.at, 150);
     p.commit();
     expect(p.get("goal")).toBe(20 * MIB);

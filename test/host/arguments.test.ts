@@ -6,7 +6,8 @@ import { describe, expect, it } from "vitest";
 import { INSPECT } from "../../src/heap/inspect.ts";
 import * as api from "../../src/index.ts";
 import { createHeap, createHeapAsync, formatGCTrace, instantiateWith, TraceEvents } from "../../src/index.ts";
-import { CYCLE, collectorRows, DISPOSE, handleRows, SETTINGS } from "../support/collectorrows.ts";
+import { collectorRows, DISPOSE, handleRows, SETTINGS } from "../support/collectorrows.ts";
+import { CYCLE } from "../support/cycle.ts";
 import {
   type Arguments,
   callHostile,

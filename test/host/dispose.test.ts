@@ -3,7 +3,9 @@ import { describe, expect, it } from "vitest";
 import { createHeap, GomallocError, type Heap, HeapDisposedError } from "../../src/index.ts";
 import { WASM_PAGE } from "../support/wasm.ts";
 
-const CALLS: [string, (heap: Heap) => unknown][] = [
+type Call = [name: string, call: (heap: Heap) => unknown];
+const VIEWS = ["u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "dataView"] as const;
+const CALLS: Call[] = [
   ["malloc", (heap) => heap.malloc(8)],
   ["tryMalloc", (heap) => heap.tryMalloc(8)],
   ["calloc", (heap) => heap.calloc(1, 8)],
@@ -25,17 +27,7 @@ const CALLS: [string, (heap: Heap) => unknown][] = [
   ["view", (heap) => heap.view(Uint8Array, 8, 8)],
   ["memory", (heap) => heap.memory],
   ["collector", (heap) => heap.collector],
-  ["u8", (heap) => heap.u8],
-  ["i8", (heap) => heap.i8],
-  ["u16", (heap) => heap.u16],
-  ["i16", (heap) => heap.i16],
-  ["u32", (heap) => heap.u32],
-  ["i32", (heap) => heap.i32],
-  ["u64", (heap) => heap.u64],
-  ["i64", (heap) => heap.i64],
-  ["f32", (heap) => heap.f32],
-  ["f64", (heap) => heap.f64],
-  ["dataView", (heap) => heap.dataView],
+  ...VIEWS.map((name): Call => [name, (heap) => heap[name]]),
 ];
 
 describe("a disposed heap", () => {

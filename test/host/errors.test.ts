@@ -9,16 +9,8 @@ import {
   type MisuseKind,
   OutOfMemoryError,
 } from "../../src/index.ts";
+import { thrown } from "../support/thrown.ts";
 import { WASM_PAGE } from "../support/wasm.ts";
-
-function caught(call: () => unknown): unknown {
-  try {
-    call();
-  } catch (error) {
-    return error;
-  }
-  throw new Error("the call did not throw");
-}
 
 /** Allocates blocks of `size` until memory is out; each is stamped with its index. */
 function fill(heap: Heap, size: number): number[] {
@@ -55,7 +47,7 @@ describe("out of memory", () => {
       [() => heap.calloc(2 ** 32 - 1, 2 ** 32 - 1), (2 ** 32 - 1) ** 2],
     ];
     for (const [call, bytes] of calls) {
-      const error = caught(call);
+      const error = thrown(call);
       expect(error).toBeInstanceOf(OutOfMemoryError);
       expect(error).toBeInstanceOf(GomallocError);
       expect(error).toMatchObject({ name: "OutOfMemoryError", code: "ERR_OUT_OF_MEMORY", size: bytes });
@@ -82,7 +74,7 @@ describe("out of memory", () => {
     const heap = createHeap({ maximum: 30 });
     const first = fill(heap, size);
     expect(heap.memory.buffer.byteLength).toBe(30 * WASM_PAGE);
-    expect(caught(() => heap.malloc(size))).toBeInstanceOf(OutOfMemoryError);
+    expect(thrown(() => heap.malloc(size))).toBeInstanceOf(OutOfMemoryError);
     heap.validate({ deep: true });
     expectStamps(heap, first, size);
     // At least three quarters of the memory holds blocks.
@@ -100,8 +92,8 @@ describe("out of memory", () => {
 
   it("from the very first call on", () => {
     const heap = createHeap({ memory: new WebAssembly.Memory({ initial: 1, maximum: 1 }) });
-    expect(caught(() => heap.malloc(1))).toBeInstanceOf(OutOfMemoryError);
-    expect(caught(() => heap.stats())).toBeInstanceOf(OutOfMemoryError);
+    expect(thrown(() => heap.malloc(1))).toBeInstanceOf(OutOfMemoryError);
+    expect(thrown(() => heap.stats())).toBeInstanceOf(OutOfMemoryError);
     expect(heap.usableSize(8)).toBe(0);
     expect(heap.objectBase(8)).toBe(0);
     expect(heap.reclaim()).toBe(0);
@@ -127,7 +119,7 @@ describe("out of memory", () => {
       () => heap.realloc(block, size),
       () => heap.mallocgc(size, null, true),
     ]) {
-      expect(caught(call)).toBeInstanceOf(OutOfMemoryError);
+      expect(thrown(call)).toBeInstanceOf(OutOfMemoryError);
     }
     expect(heap.memory.buffer.byteLength).toBeLessThanOrEqual(2 * WASM_PAGE);
     heap.free(block);
@@ -196,7 +188,8 @@ describe("limits", () => {
 describe("misuse", () => {
   const SIZES = [1, 16, 100, 1000, 20_000];
 
-  function expectMisuse(error: unknown, kind: MisuseKind, address: number, operation: "free" | "realloc"): void {
+  function expectMisuse(call: () => unknown, kind: MisuseKind, address: number, operation: "free" | "realloc"): void {
+    const error = thrown(call);
     expect(error).toBeInstanceOf(MisuseError);
     expect(error).toBeInstanceOf(GomallocError);
     expect(error).toMatchObject({ name: "MisuseError", code: "ERR_MISUSE", kind, address, operation });
@@ -208,24 +201,9 @@ describe("misuse", () => {
     const keeper = heap.malloc(size);
     const ptr = heap.malloc(size);
     heap.free(ptr);
-    expectMisuse(
-      caught(() => heap.free(ptr)),
-      "double-free",
-      ptr,
-      "free",
-    );
-    expectMisuse(
-      caught(() => heap.realloc(ptr, 5)),
-      "double-free",
-      ptr,
-      "realloc",
-    );
-    expectMisuse(
-      caught(() => heap.tryRealloc(ptr, 5)),
-      "double-free",
-      ptr,
-      "realloc",
-    );
+    expectMisuse(() => heap.free(ptr), "double-free", ptr, "free");
+    expectMisuse(() => heap.realloc(ptr, 5), "double-free", ptr, "realloc");
+    expectMisuse(() => heap.tryRealloc(ptr, 5), "double-free", ptr, "realloc");
     heap.validate({ deep: true });
     expect(heap.stats()).toMatchObject({ heapObjects: 1, frees: 1, misuses: 3 });
     heap.free(keeper);
@@ -234,12 +212,7 @@ describe("misuse", () => {
   it("a slot that was never given out", () => {
     const heap = createHeap();
     const ptr = heap.malloc(64) + 64;
-    expectMisuse(
-      caught(() => heap.free(ptr)),
-      "double-free",
-      ptr,
-      "free",
-    );
+    expectMisuse(() => heap.free(ptr), "double-free", ptr, "free");
     heap.validate({ deep: true });
   });
 
@@ -248,18 +221,8 @@ describe("misuse", () => {
     const ptr = heap.malloc(size);
     heap.u8.fill(0x11, ptr, ptr + size);
     for (const address of [ptr + 1, ptr + 8, ptr + (size >> 1), ptr + size - 1]) {
-      expectMisuse(
-        caught(() => heap.free(address)),
-        "interior-pointer",
-        address,
-        "free",
-      );
-      expectMisuse(
-        caught(() => heap.realloc(address, 1)),
-        "interior-pointer",
-        address,
-        "realloc",
-      );
+      expectMisuse(() => heap.free(address), "interior-pointer", address, "free");
+      expectMisuse(() => heap.realloc(address, 1), "interior-pointer", address, "realloc");
     }
     heap.validate({ deep: true });
     expect(heap.u8.subarray(ptr, ptr + size).every((byte) => byte === 0x11)).toBe(true);
@@ -268,28 +231,13 @@ describe("misuse", () => {
 
   it("foreign pointers: before the first block, outside of the heap, in its records, freed large blocks", () => {
     const heap = createHeap({ heapBase: 100_000 });
-    expectMisuse(
-      caught(() => heap.free(200_000)),
-      "foreign-pointer",
-      200_000,
-      "free",
-    );
+    expectMisuse(() => heap.free(200_000), "foreign-pointer", 200_000, "free");
     heap.malloc(10);
     const large = heap.malloc(100_000);
     heap.free(large);
     for (const address of [1, 8, 99_992, 100_000, 100_016, large, 2 ** 31, 2 ** 32 - 8, 2 ** 32 - 1]) {
-      expectMisuse(
-        caught(() => heap.free(address)),
-        "foreign-pointer",
-        address,
-        "free",
-      );
-      expectMisuse(
-        caught(() => heap.realloc(address, 8)),
-        "foreign-pointer",
-        address,
-        "realloc",
-      );
+      expectMisuse(() => heap.free(address), "foreign-pointer", address, "free");
+      expectMisuse(() => heap.realloc(address, 8), "foreign-pointer", address, "realloc");
     }
     heap.validate({ deep: true });
     expect(heap.stats().heapObjects).toBe(1);
@@ -299,18 +247,8 @@ describe("misuse", () => {
     const heap = createHeap();
     const ptr = heap.mallocgc(4, null, true);
     for (const address of [ptr, ptr + 4, heap.mallocgc(2, null, true)]) {
-      expectMisuse(
-        caught(() => heap.free(address)),
-        "tiny-block",
-        address,
-        "free",
-      );
-      expectMisuse(
-        caught(() => heap.realloc(address, 8)),
-        "tiny-block",
-        address,
-        "realloc",
-      );
+      expectMisuse(() => heap.free(address), "tiny-block", address, "free");
+      expectMisuse(() => heap.realloc(address, 8), "tiny-block", address, "realloc");
     }
     heap.validate({ deep: true });
   });
@@ -328,14 +266,14 @@ describe("misuse", () => {
     heap.validate({ deep: true });
     expect(heap.stats()).toMatchObject({ heapObjects: 1, misuses: 12 });
     // Out of memory still throws, also right after misuse.
-    expect(caught(() => heap.realloc(keeper, 2 ** 32 - 1))).toBeInstanceOf(OutOfMemoryError);
+    expect(thrown(() => heap.realloc(keeper, 2 ** 32 - 1))).toBeInstanceOf(OutOfMemoryError);
   });
 
   it("does not make a later out of memory look like misuse", () => {
     const heap = createHeap({ maximum: 2 });
     const ptr = heap.malloc(64);
-    expect(caught(() => heap.realloc(ptr + 8, 10))).toBeInstanceOf(MisuseError);
-    expect(caught(() => heap.realloc(ptr, 1_000_000))).toBeInstanceOf(OutOfMemoryError);
+    expect(thrown(() => heap.realloc(ptr + 8, 10))).toBeInstanceOf(MisuseError);
+    expect(thrown(() => heap.realloc(ptr, 1_000_000))).toBeInstanceOf(OutOfMemoryError);
     expect(heap.tryRealloc(ptr, 1_000_000)).toBe(0);
   });
 });

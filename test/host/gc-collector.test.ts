@@ -13,7 +13,15 @@ import {
   SIZE_CLASSES,
 } from "../../src/index.ts";
 import { createSharedHeap } from "../../src/shared/index.ts";
-import { collectChecked, type GCHeap, liveBytes, openGC, STAT_OVERFLOWS, STAT_UNCHECKED } from "../gc/support/heap.ts";
+import {
+  collectChecked,
+  type GCHeap,
+  liveBytes,
+  openGC,
+  openNodes,
+  STAT_OVERFLOWS,
+  STAT_UNCHECKED,
+} from "../gc/support/heap.ts";
 import { WASM_PAGE, wasmModule } from "../support/wasm.ts";
 
 const NODE = { size: 12, pointers: { next: 4, other: 8 } } as const;
@@ -159,8 +167,7 @@ describe("allocation", () => {
   });
 
   it("takes counts and sizes in range", () => {
-    const { gc } = openGC({ maxBytes: 1 << 20 });
-    const Node = gc.defineType(NODE);
+    const { gc, Node } = openNodes({ maxBytes: 1 << 20 });
     for (const n of [...NOT_U32, 0]) {
       expect(() => gc.new(Node, n)).toThrow(RangeError);
       expect(() => gc.allocate(Node, n)).toThrow(RangeError);
@@ -247,8 +254,7 @@ describe("free", () => {
   });
 
   it("reports misuse, and changes nothing then", () => {
-    const { gc, heap } = openGC();
-    const Node = gc.defineType(NODE);
+    const { gc, heap, Node } = openNodes();
     const object = gc.new(Node, 2);
     const keep = gc.new(Node, 2);
     const tiny = gc.newBytes(3);

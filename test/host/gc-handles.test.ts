@@ -10,15 +10,11 @@ import {
   NotAnObjectError,
   OutOfMemoryError,
 } from "../../src/index.ts";
-import { collectChecked, liveBytes, openGC } from "../gc/support/heap.ts";
-
-const NODE = { size: 12, pointers: { next: 4, other: 8 } } as const;
+import { collectChecked, liveBytes, openGC, openNodes } from "../gc/support/heap.ts";
 
 describe("a handle", () => {
   it("keeps its object alive, and what that points to, until it is disposed of", () => {
-    const o = openGC();
-    const { gc } = o;
-    const Node = gc.defineType(NODE);
+    const { o, gc, Node } = openNodes();
     const head = gc.new(Node);
     let last: number = head.ptr;
     for (let i = 0; i < 1000; i++) {
@@ -38,9 +34,7 @@ describe("a handle", () => {
   });
 
   it("is one of many", () => {
-    const o = openGC();
-    const { gc } = o;
-    const Node = gc.defineType(NODE);
+    const { o, gc, Node } = openNodes();
     const handles = Array.from({ length: 10_000 }, () => gc.new(Node));
     expect(gc.stats().handles).toBe(10_000);
     handles.forEach((handle, i) => {
@@ -55,8 +49,7 @@ describe("a handle", () => {
   });
 
   it("reads and writes pointer fields, by name and offset, of each element", () => {
-    const { gc, heap } = openGC();
-    const Node = gc.defineType(NODE);
+    const { gc, heap, Node } = openNodes();
     using array = gc.new(Node, 5);
     using target = gc.new(Node);
     array.store("other", target, 3);
@@ -79,9 +72,7 @@ describe("a handle", () => {
   });
 
   it("can be had for an object that is there, by any address in it", () => {
-    const o = openGC();
-    const { gc } = o;
-    const Node = gc.defineType(NODE);
+    const { o, gc, Node } = openNodes();
     const first = gc.new(Node, 10);
     const inside = gc.handle(first.ptr + 3 * 12, Node);
     const same = gc.handle(inside);
@@ -119,9 +110,7 @@ describe("a handle", () => {
   });
 
   it("changes hands with set", () => {
-    const o = openGC();
-    const { gc } = o;
-    const Node = gc.defineType(NODE);
+    const { o, gc, Node } = openNodes();
     const handle = gc.new(Node);
     const first = handle.ptr;
     const other = gc.new(Node, 3);
@@ -140,8 +129,7 @@ describe("a handle", () => {
   });
 
   it("is no more after dispose", () => {
-    const { gc } = openGC();
-    const Node = gc.defineType(NODE);
+    const { gc, Node } = openNodes();
     const handle = gc.new(Node);
     const other = gc.new(Node);
     handle.dispose();
@@ -172,8 +160,7 @@ describe("a handle", () => {
   });
 
   it("ends with its block and with its heap", () => {
-    const { gc, heap } = openGC();
-    const Node = gc.defineType(NODE);
+    const { gc, heap, Node } = openNodes();
     {
       using handle = gc.new(Node);
       expect(handle.disposed).toBe(false);
@@ -189,9 +176,7 @@ describe("a handle", () => {
   });
 
   it("is refused for what is no live object", () => {
-    const o = openGC();
-    const { gc, heap } = o;
-    const Node = gc.defineType(NODE);
+    const { gc, heap, Node } = openNodes();
     const block = heap.malloc(100);
     const dead = gc.allocate(Node);
     const freed = gc.allocate(Node);
@@ -242,9 +227,7 @@ describe("wrap", () => {
   });
 
   it("frees an object some time after the last JavaScript object that had it is gone", async () => {
-    const o = openGC();
-    const { gc } = o;
-    const Node = gc.defineType(NODE);
+    const { o, gc, Node } = openNodes();
     const kept = gc.wrap(gc.new(Node));
     let wrappers: Handle[] | null = Array.from({ length: 500 }, () => gc.wrap(gc.new(Node)) as unknown as Handle);
     // Those that are disposed of by hand are not disposed of again.
@@ -261,9 +244,7 @@ describe("wrap", () => {
   });
 
   it("wraps addresses, and a handle but once", async () => {
-    const o = openGC();
-    const { gc } = o;
-    const Node = gc.defineType(NODE);
+    const { o, gc, Node } = openNodes();
     const parent = gc.new(Node);
     gc.writePointer(parent.slot("next"), gc.allocate(Node));
     let child: Handle<"next" | "other"> | null = gc.wrap(parent.load("next"), Node);

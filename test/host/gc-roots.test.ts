@@ -8,15 +8,11 @@ import {
   PinError,
   ShadowStackError,
 } from "../../src/index.ts";
-import { collectChecked, liveBytes, openGC } from "../gc/support/heap.ts";
-
-const NODE = { size: 12, pointers: { next: 4, other: 8 } } as const;
+import { collectChecked, liveBytes, openGC, openNodes } from "../gc/support/heap.ts";
 
 describe("pins", () => {
   it("count", () => {
-    const o = openGC();
-    const { gc } = o;
-    const Node = gc.defineType(NODE);
+    const { o, gc, Node } = openNodes();
     const object = gc.allocate(Node, 4);
     expect([gc.pin(object), gc.pin(object + 20), gc.pin(object)]).toEqual([1, 2, 3]);
     expect([gc.pins(object), gc.pins(object + 47), gc.stats().pins]).toEqual([3, 3, 1]);
@@ -30,9 +26,7 @@ describe("pins", () => {
   });
 
   it("hold many objects, and what these point to", () => {
-    const o = openGC();
-    const { gc } = o;
-    const Node = gc.defineType(NODE);
+    const { o, gc, Node } = openNodes();
     const pinned = Array.from({ length: 5000 }, () => {
       const object = gc.allocate(Node);
       gc.pin(object);
@@ -133,9 +127,7 @@ describe("pins", () => {
   });
 
   it("shade what comes and goes while a cycle marks", () => {
-    const o = openGC();
-    const { gc } = o;
-    const Node = gc.defineType(NODE);
+    const { o, gc, Node } = openNodes();
     const root = gc.new(Node);
     const child = gc.allocate(Node);
     root.store("next", child);

@@ -4,6 +4,23 @@ import { describe, expect, it } from "vitest";
 import { ROOT } from "../../scripts/build-tools.ts";
 import { circles, type Import, importsBelow, importsOf, upward } from "./support/imports.ts";
 
+type Layers = readonly (readonly string[])[];
+
+/** The import is told to point up, with file, line and names, and no other. */
+function expectRefused(wrong: Import, imports: readonly Import[], layers: Layers): void {
+  const { from, to, line, names } = wrong;
+  expect(upward([...imports, wrong], layers)).toEqual([`${from}.ts:${line} -> ${to}: ${names}`]);
+}
+
+/** The imports point down and go in no circle; each of `refused` would be told. */
+function itIsLayered(imports: readonly Import[], layers: Layers, refused: [from: string, to: string, names: string][]) {
+  it("has no import that points up", () => expect(upward(imports, layers)).toEqual([]));
+  it("has no circle", () => expect(circles(imports)).toEqual([]));
+  it.each(refused)("%s may not import %s", (from, to, names) => {
+    expectRefused({ from, to, line: 7, names: `{ ${names} }` }, imports, layers);
+  });
+}
+
 describe("assembly/", () => {
   /** From the ground up. */
   const layers = [["base"], ["heap"], ["central"], ["alloc"], ["gc"], ["check"], ["abi"], [""]];
@@ -14,21 +31,15 @@ describe("assembly/", () => {
     expect(new Set(imports.map(({ from }) => from.split("/")[0])).size).toBeGreaterThan(6);
   });
 
-  it("has no import that points up", () => expect(upward(imports, layers)).toEqual([]));
-  it("has no circle", () => expect(circles(imports)).toEqual([]));
-
   // What pointed up once.
-  it.each([
+  itIsLayered(imports, layers, [
     ["base/gates", "alloc/procs", "P_DEAD, stateOf"],
     ["alloc/init", "gc/cycle", "readyGC"],
     ["alloc/free", "gc/mark", "isCollectedRow"],
     ["gc/cycle", "check/checkmark", "checkMarks"],
     ["gc/sharedcycle", "check/recover", "emptyOrphans"],
     ["heap/mheap", "central/deferred", "freeDeferred"],
-  ])("%s may not import %s", (from, to, names) => {
-    const wrong: Import = { from, to, line: 7, names: `{ ${names} }` };
-    expect(upward([...imports, wrong], layers)).toEqual([`${from}.ts:7 -> ${to}: { ${names} }`]);
-  });
+  ]);
 
   it("two files of a layer may not import each other", () => {
     const wrong: Import = { from: "central/lists", to: "central/mcentral", line: 1, names: "{ cacheSpan }" };
@@ -48,29 +59,22 @@ describe("src/", () => {
     );
   });
 
-  it("has no import that points up", () => expect(upward(imports, layers)).toEqual([]));
-  it("has no circle", () => expect(circles(imports)).toEqual([]));
-
   it("has tools that know nothing of heaps", () => {
     const heaps = imports.filter(({ from, to }) => /^(tools|cli)\//.test(from) && /^(gc|heap|shared)\//.test(to));
     expect(heaps).toEqual([]);
   });
 
   // What pointed up once, under the present paths, or would have if only one of the two files had moved.
-  it.each([
+  itIsLayered(imports, layers, [
     ["heap/instantiate", "tools/module", "inspect"],
     ["heap/instantiate", "tools/family", "FAMILY"],
     ["base/abi", "gc/abi", "CollectorExports"],
     ["wasm/parse", "tools/errors", "ToolError"],
     ["shared/full", "inlined", "INLINED_HOST"],
-  ])("%s may not import %s", (from, to, names) => {
-    const wrong: Import = { from, to, line: 7, names: `{ ${names} }` };
-    expect(upward([...imports, wrong], layers)).toEqual([`${from}.ts:7 -> ${to}: { ${names} }`]);
-  });
+  ]);
 
   it("wasm may not import base", () => {
-    const wrong: Import = { from: "wasm/parse", to: "base/check", line: 1, names: "{ show }" };
-    expect(upward([...imports, wrong], layers)).toEqual(["wasm/parse.ts:1 -> base/check: { show }"]);
+    expectRefused({ from: "wasm/parse", to: "base/check", line: 1, names: "{ show }" }, imports, layers);
   });
 });
 

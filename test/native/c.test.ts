@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { describeWith } from "../support/describewith.ts";
 import { CLANG } from "../support/needs.ts";
 import { clang } from "./support/clang.ts";
-import { hasName, importsOf, npmRecipeOf, Project, recipeOf } from "./support/project.ts";
+import { describeRecipe, expectSameWords, hasName, importsOf, Project } from "./support/project.ts";
 
 const TARGET = ["--target=wasm32-wasip1", "-O2"];
 const SHIM = "node_modules/gomalloc/native/gomalloc.c";
@@ -22,51 +22,40 @@ async function build(project: Project, name: string, ...flags: string[]): Promis
   return "a.out.wasm";
 }
 
-/** The recipe's commands by the compiler. */
-const COMPILERS = [
-  { name: "Debian's clang", need: CLANG, commands: () => recipeOf("c") },
-  { name: "npm's clang", need: { missing: null }, commands: () => npmRecipeOf("c") },
-];
+describeRecipe("c", (read, compiler) => {
+  it("runs as it stands and prints what the program prints with libc's malloc", async () => {
+    const commands = await read();
+    const project = await Project.create();
+    const output = await project.recipe(commands);
+    expect(output).toMatch(/^\d{3} words, \d+ different\n/);
+    expect(output.split("\n")).toHaveLength(12);
 
-for (const { name, need, commands: read } of COMPILERS) {
-  describeWith(need, `the recipe of native/examples/c, by ${name}`, () => {
-    it("runs as it stands and prints what the program prints with libc's malloc", async () => {
-      const commands = await read();
-      const project = await Project.create();
-      const output = await project.recipe(commands);
-      expect(output).toMatch(/^\d{3} words, \d+ different\n/);
-      expect(output.split("\n")).toHaveLength(12);
+    const compile = commands.find((line) => line.includes("clang"))!;
+    await project.command(compile.replace(` ${SHIM}`, "").replace("words.wasm", "stock.wasm"));
+    const text = Buffer.from(await project.read("words.c"))
+      .toString()
+      .repeat(50);
+    expectSameWords(project, text);
 
-      const compile = commands.find((line) => line.includes("clang"))!;
-      await project.command(compile.replace(` ${SHIM}`, "").replace("words.wasm", "stock.wasm"));
-      const text = Buffer.from(await project.read("words.c"))
-        .toString()
-        .repeat(50);
-      const stock = project.run("stock.wasm", "", text);
-      const ours = project.run("words.out.wasm", "", text);
-      expect(stock.status).toBe(0);
-      expect(ours).toEqual(stock);
-
-      const [unlinked, linked, dlmalloc] = await Promise.all(
-        ["words.wasm", "words.out.wasm", "stock.wasm"].map((name) => project.module(name)),
-      );
-      // Only what the program calls is imported, and after the link nothing is.
-      expect(importsOf(unlinked!, "gomalloc")).toEqual(["calloc", "free", "init", "malloc", "realloc"]);
-      expect(importsOf(linked!, "gomalloc")).toEqual([]);
-      // The optimiser may find that some of the others are not needed either.
-      expect(importsOf(dlmalloc!)).toEqual(expect.arrayContaining(importsOf(linked!)));
-      expect(WebAssembly.Module.exports(linked!)).toEqual(WebAssembly.Module.exports(dlmalloc!));
-      // The names show that the stock program has dlmalloc, so that their absence says something.
-      // Where clang finds a wasm-opt in PATH, it has that take the names away.
-      const named = WebAssembly.Module.customSections(dlmalloc!, "name").length > 0 || name === "npm's clang";
-      for (const symbol of named ? ["dlmalloc", "sbrk"] : []) {
-        expect(hasName(dlmalloc!, symbol), symbol).toBe(true);
-        expect(hasName(unlinked!, symbol), symbol).toBe(false);
-        expect(hasName(linked!, symbol), symbol).toBe(false);
-      }
-    });
+    const [unlinked, linked, dlmalloc] = await Promise.all(
+      ["words.wasm", "words.out.wasm", "stock.wasm"].map((name) => project.module(name)),
+    );
+    // Only what the program calls is imported, and after the link nothing is.
+    expect(importsOf(unlinked!, "gomalloc")).toEqual(["calloc", "free", "init", "malloc", "realloc"]);
+    expect(importsOf(linked!, "gomalloc")).toEqual([]);
+    // The optimiser may find that some of the others are not needed either.
+    expect(importsOf(dlmalloc!)).toEqual(expect.arrayContaining(importsOf(linked!)));
+    expect(WebAssembly.Module.exports(linked!)).toEqual(WebAssembly.Module.exports(dlmalloc!));
+    // The names show that the stock program has dlmalloc, so that their absence says something.
+    // Where clang finds a wasm-opt in PATH, it has that take the names away.
+    const named = WebAssembly.Module.customSections(dlmalloc!, "name").length > 0 || compiler === "npm's clang";
+    for (const symbol of named ? ["dlmalloc", "sbrk"] : []) {
+      expect(hasName(dlmalloc!, symbol), symbol).toBe(true);
+      expect(hasName(unlinked!, symbol), symbol).toBe(false);
+      expect(hasName(linked!, symbol), symbol).toBe(false);
+    }
   });
-}
+});
 
 it("defines every name of the family; NULL comes with errno", async () => {
   const project = await Project.create();

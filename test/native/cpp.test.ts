@@ -1,43 +1,34 @@
 /** C++: libc++'s containers and all forms of new and delete over gomalloc. */
 import { expect, it } from "vitest";
-import { describeWith } from "../support/describewith.ts";
-import { CLANG } from "../support/needs.ts";
 import { clang } from "./support/clang.ts";
-import { hasName, importsOf, npmRecipeOf, Project, recipeOf } from "./support/project.ts";
+import { describeRecipe, hasName, importsOf, Project } from "./support/project.ts";
 
-const COMPILERS = [
-  { name: "Debian's clang", need: CLANG, commands: () => recipeOf("cpp") },
-  { name: "npm's clang", need: { missing: null }, commands: () => npmRecipeOf("cpp") },
-];
+describeRecipe("cpp", (read, compiler) => {
+  it("prints what the program prints with libc's malloc", async () => {
+    const project = await Project.create();
+    const commands = await read();
+    const output = await project.recipe(commands);
+    expect(output).toContain("blocks of 256 aligned: yes\npage aligned: yes\nno memory: null\n");
 
-for (const { name, need, commands: read } of COMPILERS) {
-  describeWith(need, `the recipe of native/examples/cpp, by ${name}`, () => {
-    it("prints what the program prints with libc's malloc", async () => {
-      const project = await Project.create();
-      const commands = await read();
-      const output = await project.recipe(commands);
-      expect(output).toContain("blocks of 256 aligned: yes\npage aligned: yes\nno memory: null\n");
+    const compile = commands.find((line) => line.includes("gomalloc_new.cpp"))!;
+    const stock = compile.replace(/ \S+gomalloc_new\.cpp gomalloc\.o/, "").replace("containers.wasm", "stock.wasm");
+    await project.command(stock);
+    const ran = project.run("stock.wasm");
+    expect(ran.status).toBe(0);
+    expect(output).toBe(ran.stdout);
 
-      const compile = commands.find((line) => line.includes("gomalloc_new.cpp"))!;
-      const stock = compile.replace(/ \S+gomalloc_new\.cpp gomalloc\.o/, "").replace("containers.wasm", "stock.wasm");
-      await project.command(stock);
-      const ran = project.run("stock.wasm");
-      expect(ran.status).toBe(0);
-      expect(output).toBe(ran.stdout);
-
-      const [linked, dlmalloc] = await Promise.all(
-        ["containers.out.wasm", "stock.wasm"].map((name) => project.module(name)),
-      );
-      expect(importsOf(dlmalloc!)).toEqual(expect.arrayContaining(importsOf(linked!)));
-      // Where clang finds a wasm-opt in PATH, it has that take the names away.
-      const named = WebAssembly.Module.customSections(dlmalloc!, "name").length > 0 || name === "npm's clang";
-      for (const symbol of named ? ["dlmalloc", "sbrk"] : []) {
-        expect(hasName(dlmalloc!, symbol), symbol).toBe(true);
-        expect(hasName(linked!, symbol), symbol).toBe(false);
-      }
-    });
+    const [linked, dlmalloc] = await Promise.all(
+      ["containers.out.wasm", "stock.wasm"].map((name) => project.module(name)),
+    );
+    expect(importsOf(dlmalloc!)).toEqual(expect.arrayContaining(importsOf(linked!)));
+    // Where clang finds a wasm-opt in PATH, it has that take the names away.
+    const named = WebAssembly.Module.customSections(dlmalloc!, "name").length > 0 || compiler === "npm's clang";
+    for (const symbol of named ? ["dlmalloc", "sbrk"] : []) {
+      expect(hasName(dlmalloc!, symbol), symbol).toBe(true);
+      expect(hasName(linked!, symbol), symbol).toBe(false);
+    }
   });
-}
+});
 
 it("new aligns, delete hands its size on, and a wrong size is found", async () => {
   const project = await Project.create();

@@ -2,35 +2,23 @@
 import { expect, it } from "vitest";
 import { describeWith } from "../support/describewith.ts";
 import { RUST } from "../support/needs.ts";
-import { hasName, importsOf, Project, recipeOf } from "./support/project.ts";
+import { expectReplaced, expectSameWords, hasName, importsOf, Project, projectOfWords } from "./support/project.ts";
 
 const CRATE = "node_modules/gomalloc/native/rust/src/lib.rs";
 const RUSTC = "rustc --edition 2021 -O -C strip=debuginfo";
 
 describeWith(RUST, "Rust", () => {
   it("the recipe of native/examples/rust prints what the program prints with its own allocator", async () => {
-    const project = await Project.create();
-    const commands = await recipeOf("rust");
-    const output = await project.recipe(commands);
-    expect(output).toMatch(/^\d+ words, \d+ different\n/);
-
-    const source = Buffer.from(await project.read("words.rs")).toString();
+    const { project, source } = await projectOfWords("rust", "rs");
     await project.write(
       "stock.rs",
       source.replace("#[global_allocator]\nstatic ALLOCATOR: gomalloc::Gomalloc = gomalloc::Gomalloc;\n", ""),
     );
     await project.command(`${RUSTC} --target wasm32-wasi stock.rs -o stock.wasm`);
-    const text = source.repeat(200);
-    const stock = project.run("stock.wasm", "", text);
-    expect(stock.status).toBe(0);
-    expect(project.run("words.out.wasm", "", text)).toEqual(stock);
+    expectSameWords(project, source.repeat(200));
 
     // wasi-libc allocates too: without the crate's C names its dlmalloc would have been linked beside gomalloc.
-    const [linked, dlmalloc] = await Promise.all(["words.out.wasm", "stock.wasm"].map((name) => project.module(name)));
-    expect(importsOf(linked!, "gomalloc")).toEqual([]);
-    expect(hasName(dlmalloc!, "dlmalloc")).toBe(true);
-    expect(hasName(linked!, "dlmalloc")).toBe(false);
-    expect(hasName(linked!, "sbrk")).toBe(false);
+    await expectReplaced(project, "words.out.wasm", ["dlmalloc", "sbrk"]);
   });
 
   it("keeps alignment and contents through alloc, realloc and dealloc of all layouts", async () => {

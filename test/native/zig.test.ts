@@ -3,7 +3,15 @@ import { join } from "node:path";
 import { expect, it, vi } from "vitest";
 import { describeWith } from "../support/describewith.ts";
 import { ZIG, ZIG_FOLDER } from "../support/needs.ts";
-import { hasName, importsOf, Project, ROOT, recipeOf } from "./support/project.ts";
+import {
+  expectReplaced,
+  expectSameWords,
+  importsOf,
+  Project,
+  projectOfWords,
+  ROOT,
+  recipeOf,
+} from "./support/project.ts";
 
 if (ZIG_FOLDER !== undefined) {
   vi.stubEnv("PATH", `${ZIG_FOLDER}:${process.env["PATH"]}`);
@@ -15,27 +23,15 @@ const LIBRARY = "-target wasm32-freestanding -fno-entry -rdynamic --export=__hea
 
 describeWith(ZIG, "Zig", () => {
   it("the recipe of native/examples/zig prints what the program prints with a stock allocator", async () => {
-    const project = await Project.create();
-    const commands = await recipeOf("zig");
-    const output = await project.recipe(commands);
-    expect(output).toMatch(/^\d+ words, \d+ different\n/);
-
-    const source = Buffer.from(await project.read("words.zig")).toString();
+    const { project, source } = await projectOfWords("zig", "zig");
     const stockSource = source
       .replace('const gomalloc = @import("gomalloc");\n', "")
       .replace("gomalloc.allocator", "std.heap.wasm_allocator");
     expect(stockSource).not.toContain("gomalloc");
     await project.write("stock.zig", stockSource);
     await project.command("zig build-exe stock.zig -target wasm32-wasi -O ReleaseFast");
-    const text = source.repeat(200);
-    const stock = project.run("stock.wasm", "", text);
-    expect(stock.status).toBe(0);
-    expect(project.run("words.out.wasm", "", text)).toEqual(stock);
-
-    const [linked, other] = await Promise.all(["words.out.wasm", "stock.wasm"].map((name) => project.module(name)));
-    expect(importsOf(linked!, "gomalloc")).toEqual([]);
-    expect(hasName(other!, "WasmAllocator")).toBe(true);
-    expect(hasName(linked!, "WasmAllocator")).toBe(false);
+    expectSameWords(project, source.repeat(200));
+    await expectReplaced(project, "words.out.wasm", ["WasmAllocator"]);
   });
 
   it("runs beside the allocator of Zig's libc when __heap_base is not exported", async () => {

@@ -7,19 +7,13 @@ import {
   Abort,
   AUTOMATIC,
   build,
-  type Configuration,
+  configuration,
   type Instance,
   instantiate,
   MiB,
   type Runtime,
   text,
 } from "./support/compile.ts";
-
-const configuration = (runtime: Runtime, ...flags: string[]): Configuration => ({
-  name: runtime,
-  runtime,
-  flags: flags.length > 0 ? flags : ["-O1"],
-});
 
 /** The message of an abort, "trap" for what wasm says, or what came back. */
 function outcome(call: () => unknown): unknown {

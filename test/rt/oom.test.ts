@@ -27,9 +27,9 @@ interface OomExports {
   prepareWide(): void;
   wideIntact(): number;
   raw(bytes: number): number;
-  block(bytes: number): number;
-  reblock(ptr: number, bytes: number): number;
-  unblock(ptr: number): void;
+  alloc(bytes: number): number;
+  realloc(ptr: number, bytes: number): number;
+  free(ptr: number): void;
   buffer(bytes: number): number;
   staticArray(length: number): number;
   text(times: number): number;
@@ -97,11 +97,11 @@ describe.each(CONFIGURATIONS)("$name", (configuration) => {
     const exports = open();
     for (const bytes of HUGE) {
       fails(() => exports.raw(bytes));
-      fails(() => exports.block(bytes));
+      fails(() => exports.alloc(bytes));
     }
-    const block = exports.block(100);
-    for (const bytes of HUGE) fails(() => exports.reblock(block, bytes));
-    exports.unblock(block);
+    const block = exports.alloc(100);
+    for (const bytes of HUGE) fails(() => exports.realloc(block, bytes));
+    exports.free(block);
     for (const bytes of [BYTES, 2 ** 29, 2 ** 30 - 64]) fails(() => exports.buffer(bytes));
     for (const length of [BYTES / 8, 2 ** 26]) fails(() => exports.staticArray(length));
     fails(() => exports.text(2 ** 20));

@@ -10,7 +10,7 @@ import {
   AUTOMATIC,
   type BuildOptions,
   build,
-  type Configuration,
+  configuration,
   type Instance,
   instantiate,
   MiB,
@@ -73,8 +73,6 @@ const TESTED: readonly Tested[] = [
     failing: [],
   },
 ];
-
-const configuration = (runtime: Runtime): Configuration => ({ name: runtime, runtime, flags: ["-O1"] });
 
 /** How each test ended: "passed" or why it failed. */
 type Results = Map<string, string>;

@@ -4,12 +4,13 @@
  * in the middle of a call.
  */
 import { describe, expect, it } from "vitest";
-import { M_LOCK_WAIT, type SharedFlavour, WASM_PAGE } from "../support/wasm.ts";
+import { M_LOCK_WAIT, WASM_PAGE } from "../support/wasm.ts";
 import { COUNTDOWN, instrumented } from "./support/core-instrument.ts";
 import {
   BLOCKED,
   DEAD,
   DONE,
+  describeFlavours,
   expectNothingLeft,
   HELD_CENTRAL,
   HELD_HEAP,
@@ -20,7 +21,6 @@ import {
   SPANS_TAKEN,
   STARTING,
   STOPPING,
-  startThreads,
   type Thread,
   UNUSED,
   World,
@@ -32,9 +32,7 @@ const SPAN_ROW = 24;
 /** Bit 31 of a lock's word. */
 const WAITERS = 0x80000000;
 
-describe.each<SharedFlavour>(["host-shared", "test-shared"])("%s", (flavour) => {
-  const start = (n: number, pages?: number, maximum?: number) => startThreads(flavour, n, pages, maximum);
-
+describeFlavours((_, start) => {
   describe("a lock that somebody holds and does not give back", () => {
     it("makes malloc give up after a while, names the holder, and loses nothing", () => {
       const [world, a, b] = start(2) as [World, Thread, Thread];

@@ -3,9 +3,10 @@
  * step and the same each time.
  */
 import { describe, expect, it } from "vitest";
-import { DOUBLE_FREE, FOREIGN, M_RESERVE, type SharedFlavour, wasmModule } from "../support/wasm.ts";
+import { DOUBLE_FREE, FOREIGN, M_RESERVE, wasmModule } from "../support/wasm.ts";
 import {
   BLOCKED,
+  describeFlavours,
   expectNothingLeft,
   GROUPS_PUSHED,
   GROUPS_TAKEN,
@@ -18,15 +19,12 @@ import {
   SPANS_GIVEN,
   SPANS_TAKEN,
   STOPPING,
-  startThreads,
   type Thread,
   UNUSED,
   World,
 } from "./support/core-world.ts";
 
-describe.each<SharedFlavour>(["host-shared", "test-shared"])("%s", (flavour) => {
-  const start = (n: number, pages?: number, maximum?: number) => startThreads(flavour, n, pages, maximum);
-
+describeFlavours((flavour, start) => {
   describe("frees by another P", () => {
     it("are one atomic operation each, one push a group, and come back when the window has run dry", () => {
       const [world, a, b] = start(2) as [World, Thread, Thread];

@@ -13,7 +13,8 @@ import {
   formatGCTrace,
   TraceEvents,
 } from "../../src/shared/index.ts";
-import { CYCLE, collectorRows, handleRows } from "../support/collectorrows.ts";
+import { collectorRows, handleRows } from "../support/collectorrows.ts";
+import { CYCLE } from "../support/cycle.ts";
 import {
   type Arguments,
   callHostile,
@@ -23,6 +24,7 @@ import {
   membersOf,
   type Rows,
 } from "../support/hostile.ts";
+import { thrown } from "../support/thrown.ts";
 import { type HostSharedExports, M_LOCK_WAIT, openOver, wasmBytes, wasmModule } from "../support/wasm.ts";
 
 /** A heap with one of everything, and a second end of it in the same thread, which has patience but not for ever. */
@@ -270,15 +272,6 @@ describe("functions of the module", () => {
     }
   });
 });
-
-function thrown(call: () => unknown): unknown {
-  try {
-    call();
-    return undefined;
-  } catch (error) {
-    return error;
-  }
-}
 
 /** Where createSharedHeap has put a heap in a memory of its own. */
 function heapBaseOf(heap: api.SharedHeap): number {

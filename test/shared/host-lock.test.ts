@@ -1,17 +1,9 @@
 /** HeapLock: the words that wasm locks, from JavaScript; and a lock that is not given back. */
 import { describe, expect, it } from "vitest";
 import { HeapLockError, OutOfMemoryError } from "../../src/shared/index.ts";
+import { thrown } from "../support/thrown.ts";
 import { create, join } from "./support/heaps.ts";
 import { reached, signals, startThread } from "./support/host-workers.ts";
-
-function thrown(call: () => unknown): unknown {
-  try {
-    call();
-  } catch (error) {
-    return error;
-  }
-  return expect.fail(`${String(call)} threw nothing`);
-}
 
 describe("a lock", () => {
   it("is one thread's at a time", () => {

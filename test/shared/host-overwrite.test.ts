@@ -9,6 +9,7 @@ import type { SharedHeap } from "../../src/shared/index.ts";
 import { hostLayout } from "../support/layout.ts";
 import { env, random } from "../support/random.ts";
 import { Records } from "../support/records.ts";
+import { thrownOrNull } from "../support/thrown.ts";
 import { type HostSharedExports, M_LOCK_WAIT, openOver, wasmModule } from "../support/wasm.ts";
 import { create, join } from "./support/heaps.ts";
 
@@ -34,16 +35,6 @@ function scene(lockWait?: number) {
   return { heap, other, types: types.map(({ id }) => id) };
 }
 
-/** What the call throws; null: nothing. */
-function thrownBy(call: () => unknown): unknown {
-  try {
-    call();
-    return null;
-  } catch (error) {
-    return error;
-  }
-}
-
 function holdsNoFigures(error: unknown): boolean {
   return error instanceof InvariantError || error instanceof HeapLockError;
 }
@@ -67,8 +58,8 @@ describe(`an overwritten word, seed ${SEED}`, () => {
         const old = words[word / 4]!;
         for (const now of [0, 0xffffffff, old ^ (1 << (r() % 32)), r()]) {
           words[word / 4] = now;
-          const broken = thrownBy(() => s.heap.validate());
-          const figures = thrownBy(() => s.heap.stats());
+          const broken = thrownOrNull(() => s.heap.validate());
+          const figures = thrownOrNull(() => s.heap.stats());
           words[word / 4] = old;
           const what = `${name} at ${word}: ${old.toString(16)} -> ${(now >>> 0).toString(16)}`;
           // Its own P's state says that this thread is dead: another end of the heap goes on.
@@ -108,7 +99,7 @@ describe("a lock that nobody gives back", () => {
     ] as const) {
       if (released) heap.release();
       words[word] = holder;
-      const error = thrownBy(() => heap.stats());
+      const error = thrownOrNull(() => heap.stats());
       const line = String(heap);
       words[word] = 0;
       expect(error).toBeInstanceOf(HeapLockError);

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { AttachError, HeapLockError, ProcsBusyError, type SharedHeap } from "../../src/shared/index.ts";
 import { env } from "../support/random.ts";
 import { create, join } from "./support/heaps.ts";
-import { reached, signals, startThread } from "./support/host-workers.ts";
+import { letGo, reached, signals, startAtWork, startThread } from "./support/host-workers.ts";
 
 const SEED = env("SEED", 20_261);
 const states = (heap: SharedHeap): string[] => heap.ps.list().map(({ state, token }) => `${state} ${token}`);
@@ -168,17 +168,14 @@ describe("more threads than Ps", () => {
 
   it("one that computes gives way at its next operation", async () => {
     const heap = create({ procs: 1 });
-    const signal = signals();
     heap.release();
-    const stubborn = await startThread({ message: heap.share(), task: "stubborn", signal });
-    await reached(signal, 0, 1);
+    const stubborn = await startAtWork({ message: heap.share(), task: "stubborn" });
     const waiting = heap.ps.acquireAsync();
     for (;;) {
       if (states(heap)[0] === "stopping 2") break;
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
-    Atomics.store(signal, 1, 1);
-    Atomics.notify(signal, 1);
+    letGo(stubborn.signal);
     expect(await waiting).toBe(1);
     heap.release();
     expect(await stubborn.result).toBe(1);
@@ -186,15 +183,12 @@ describe("more threads than Ps", () => {
 
   it("one that waits for something else has lent its P", async () => {
     const heap = create({ procs: 1 });
-    const signal = signals();
     heap.release();
-    const lender = await startThread({ message: heap.share(), task: "lend", signal });
-    await reached(signal, 0, 1);
+    const lender = await startAtWork({ message: heap.share(), task: "lend" });
     // Had at once, without the other's help.
     expect(heap.ps.tryAcquire()).toBe(true);
     expect(states(heap)).toEqual(["running 1"]);
-    Atomics.store(signal, 1, 1);
-    Atomics.notify(signal, 1);
+    letGo(lender.signal);
     expect(await lender.result).toEqual([1, 1]);
   });
 

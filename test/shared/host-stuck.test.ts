@@ -18,25 +18,18 @@ import {
   OutOfMemoryError,
   ProcsBusyError,
   type SharedHeap,
-  type SharedHeapMessage,
 } from "../../src/shared/index.ts";
-import { create, disposed, join } from "./support/heaps.ts";
+import { thrown, thrownOrNull } from "../support/thrown.ts";
+import { create, disposed, expectWorking, join } from "./support/heaps.ts";
 import { list } from "./support/host-list.ts";
-import { reached, signals, startThread, type Thread } from "./support/host-workers.ts";
+import type { Task } from "./support/host-worker.ts";
+import { reached, signals, startThread, startWatched, type Thread, type Watched } from "./support/host-workers.ts";
 
 /** Milliseconds that no test takes. */
 const ENDLESS = 3_600_000;
 const NOTHING = { heapLock: false, mcentralLock: false, pages: false, remoteFree: false, hostLock: false };
 
 const threads: Thread[] = [];
-
-interface Started {
-  thread: Thread;
-  message: SharedHeapMessage;
-  signal: Int32Array;
-  /** What the watch tells. */
-  death: Promise<DeathReport>;
-}
 
 /** A type of two words, the first a pointer. */
 function pair({ collector }: SharedHeap): GCType {
@@ -49,35 +42,11 @@ function anotherType({ collector }: SharedHeap): GCType {
   return collector.defineType({ size: 2048 + 4 * ++layouts, pointers: [2044] });
 }
 
-/** Starts a task and waits until it has told that it is where it is to be. */
-async function start(heap: SharedHeap, task: Parameters<typeof startThread>[0]["task"], rounds = 1): Promise<Started> {
-  const message = heap.share();
-  const signal = signals();
-  let tell: (report: DeathReport) => void = () => {};
-  const death = new Promise<DeathReport>((resolve) => {
-    tell = resolve;
-  });
-  const thread = await startThread({ message, task, rounds, signal }, (worker) => heap.watch(worker, message, tell));
+/** A watched worker at work, which does not outlive the test. */
+async function start(heap: SharedHeap, task: Task, rounds = 1): Promise<Watched> {
+  const thread = await startWatched(heap, task, { rounds });
   threads.push(thread);
-  await reached(signal, 0, 1);
-  return { thread, message, signal, death };
-}
-
-function thrown(call: () => unknown): Error {
-  try {
-    call();
-  } catch (error) {
-    return error as Error;
-  }
-  return expect.fail(`${String(call)} threw nothing`);
-}
-
-function expectWorking(heap: SharedHeap): void {
-  heap.validate({ deep: true });
-  const blocks = Array.from({ length: 300 }, (_, i) => heap.malloc(i * 9));
-  heap.free(heap.malloc(200_000));
-  for (const ptr of blocks) heap.free(ptr);
-  heap.validate({ deep: true });
+  return thread;
 }
 
 afterEach(async () => {
@@ -92,7 +61,7 @@ describe("with every P and the heap lock in the hands of threads that do not mov
     const holder = await start(heap, "holdLock");
     const ptr = Atomics.load(giver.signal, 2);
     expect(heap.ps.list().map(({ state }) => state)).toEqual(["running", "running"]);
-    for (const { thread } of [giver, holder]) void thread.worker.terminate();
+    for (const { worker } of [giver, holder]) void worker.terminate();
     expect(heap.usableSize(ptr)).toBeGreaterThanOrEqual(size);
     expect(heap.objectBase(ptr + 8)).toBe(ptr);
     heap.free(ptr);
@@ -113,7 +82,7 @@ describe("with every P and the heap lock in the hands of threads that do not mov
     expect(heap.ps.list().length).toBe(3);
     expect(heap.ps.limit).toBe(2);
     heap.free(ptr);
-    await Promise.all(two.map(({ thread }) => thread.worker.terminate()));
+    await Promise.all(two.map(({ worker }) => worker.terminate()));
     expect(await Promise.all(two.map(({ death }) => death))).toMatchObject([{ ok: true }, { ok: true }]);
     expectWorking(heap);
   });
@@ -137,11 +106,11 @@ describe("with every P and the heap lock in the hands of threads that do not mov
           }),
         );
         threads.push(thread);
-        return { thread, signal, dead };
+        return { ...thread, signal, dead };
       }),
     );
     await reached(racers[0]!.signal, 0, 1);
-    for (const { thread } of racers) void thread.worker.terminate();
+    for (const { worker } of racers) void worker.terminate();
     heap.free(Atomics.load(racers[0]!.signal, 2));
     await Promise.all(racers.map(({ dead }) => dead));
     expect(deaths.map(({ ok }) => ok)).toEqual([true, true, true, true]);
@@ -155,10 +124,10 @@ describe("two Ps and three threads, one dead with the heap lock and one waiting 
     heap.release();
     const { holder, waiter } = await stuck(heap);
     expect(heap.ps.list().length).toBe(2);
-    await holder.thread.worker.terminate();
+    await holder.worker.terminate();
     const report = how === "by hand" ? heap.reap(holder.message) : await holder.death;
     expect(report).toMatchObject({ ok: true, left: null });
-    expect(await waiter.thread.result).toBe(true);
+    expect(await waiter.result).toBe(true);
     expect(heap.ps.list().length).toBe(2);
     expectWorking(heap);
   });
@@ -169,7 +138,7 @@ describe("two Ps and three threads, one dead with the heap lock and one waiting 
       heap.release();
       const { holder, waiter } = await stuck(heap);
       const both = order === 0 ? [holder, waiter] : [waiter, holder];
-      for (const { thread } of both) await thread.worker.terminate();
+      for (const { worker } of both) await worker.terminate();
       expect(await Promise.all(both.map(({ death }) => death))).toMatchObject([{ ok: true }, { ok: true }]);
       expectWorking(heap);
     }
@@ -177,7 +146,7 @@ describe("two Ps and three threads, one dead with the heap lock and one waiting 
 });
 
 /** One that holds the heap lock and does not move, and one that sleeps for it. */
-async function stuck(heap: SharedHeap): Promise<{ holder: Started; waiter: Started }> {
+async function stuck(heap: SharedHeap): Promise<{ holder: Watched; waiter: Watched }> {
   const waiter = await start(heap, "mallocLarge");
   const holder = await start(heap, "holdLock");
   Atomics.store(waiter.signal, 1, 1);
@@ -223,26 +192,26 @@ describe("a thread that leaves with something in its hands", () => {
 
   it("a lock, in a worker that lives on", async () => {
     const heap = create();
-    const { message, thread, death } = await start(heap, "leaveWithLock");
+    const { message, worker, death } = await start(heap, "leaveWithLock");
     heap.free(heap.malloc(500_000));
     expect(heap.reap(message)).toEqual({ token: message.token, p: 0, ok: true, repaired: NOTHING, left: null });
-    await thread.worker.terminate();
+    await worker.terminate();
     expect(await death).toMatchObject({ p: 0, ok: true });
     expectWorking(heap);
   });
 
   it("a lock, by an exception that nobody catches", async () => {
     const heap = create();
-    const { thread, death } = await start(heap, "throwWithLock");
-    await expect(thread.result).rejects.toThrow("thrown on purpose");
+    const { result, death } = await start(heap, "throwWithLock");
+    await expect(result).rejects.toThrow("thrown on purpose");
     expect(await death).toMatchObject({ ok: true, repaired: { heapLock: true } });
     expectWorking(heap);
   });
 
   it("two locks, one of an mcentral", async () => {
     const heap = create();
-    const { thread, death } = await start(heap, "holdTwoLocks");
-    await thread.worker.terminate();
+    const { worker, death } = await start(heap, "holdTwoLocks");
+    await worker.terminate();
     expect(await death).toMatchObject({ ok: true, repaired: { heapLock: true, mcentralLock: true } });
     expect([heap.lock().owner(), heap.lock(7).owner()]).toEqual([null, null]);
     expectWorking(heap);
@@ -403,10 +372,10 @@ describe("a lock that is not to be had", () => {
   it.each([1, 40])("nobody waits for ever for a thread inside that stops the world, lockWait %i", async (lockWait) => {
     const heap = create({ lockWait });
     const handle = list(heap, pair(heap), 10);
-    const { thread, message } = await start(heap, "stayInside");
+    const { worker, message } = await start(heap, "stayInside");
     expect(thrown(() => heap.collector.collect())).toBeInstanceOf(HeapLockError);
     expect(handle.ptr).not.toBe(0);
-    await thread.worker.terminate();
+    await worker.terminate();
     expect(heap.reap(message)).toMatchObject({ ok: true });
     heap.collector.collect();
     expectWorking(heap);
@@ -469,15 +438,6 @@ describe("errors", () => {
     expect(thrown(() => join(full).malloc(1))).toBeInstanceOf(OutOfMemoryError);
   });
 });
-
-function thrownOrNull(call: () => unknown): Error | null {
-  try {
-    call();
-    return null;
-  } catch (error) {
-    return error as Error;
-  }
-}
 
 it("every row of the table of deaths names a test that exists", () => {
   const table = readFileSync("docs/shared-protocol.md", "utf8").split("## Who may die")[1]!.split("\n## ")[0]!;

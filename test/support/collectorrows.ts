@@ -1,22 +1,7 @@
 /** Good arguments for every member of the collector's classes, for the tests that make hostile ones of them. */
-import type { Collector, GCCycle, GCType, Handle } from "../../src/index.ts";
+import type { Collector, GCType, Handle } from "../../src/index.ts";
 import type { Rows } from "./hostile.ts";
 
-export const CYCLE: GCCycle = {
-  number: 1,
-  startedAt: 0,
-  utilization: 0,
-  clock: { sweepTermination: 0, mark: 1, markTermination: 0 },
-  cpu: { sweepTermination: 0, assist: 0, background: 1, idle: 0, markTermination: 0 },
-  heapStart: 1,
-  heapEnd: 1,
-  heapMarked: 1,
-  goal: 1,
-  stacks: 0,
-  globals: 0,
-  procs: 1,
-  forced: false,
-};
 export const DISPOSE = Symbol.dispose ?? Symbol.for("Symbol.dispose");
 export const SETTINGS = { gcPercent: 100, memoryLimit: 0, heapMinimum: 4096, auto: false, limiter: false };
 

@@ -22,15 +22,8 @@ export const PAGE = 8192;
 export const CHUNK_PAGES = 64;
 export const CHUNK = CHUNK_PAGES * PAGE;
 
+export * from "../../src/base/abinumbers.ts";
 export {
-  EINVAL,
-  ENOMEM,
-  M_CAN_BLOCK,
-  M_LOCK_WAIT,
-  M_MAX_BYTES,
-  M_MISUSE,
-  M_RESERVE,
-  M_SOFT_LIMIT,
   MISUSE_DOUBLE_FREE as DOUBLE_FREE,
   MISUSE_FOREIGN as FOREIGN,
   MISUSE_INTERIOR as INTERIOR,

@@ -4,15 +4,12 @@
  */
 import { expect } from "vitest";
 import { bindExports, M_MISUSE, MISUSE_RETURN } from "../../../src/base/abi.ts";
+import { STAT_BUFFERS, STAT_CHECKED, STAT_OVERFLOWS, STAT_UNCHECKED } from "../../../src/base/abinumbers.ts";
 import { Heap } from "../../../src/heap/heap.ts";
-import type { Collector, CollectorOptions } from "../../../src/index.ts";
+import type { Collector, CollectorOptions, GCType } from "../../../src/index.ts";
 import { wasmModule } from "../../support/wasm.ts";
 
-/** Numbers of gcStat that only tests look at. */
-export const STAT_OVERFLOWS = 13;
-export const STAT_BUFFERS = 24;
-export const STAT_CHECKED = 25;
-export const STAT_UNCHECKED = 26;
+export { STAT_BUFFERS, STAT_CHECKED, STAT_OVERFLOWS, STAT_UNCHECKED };
 
 /** Exports that the host API does not use. */
 export interface RawExports {
@@ -61,6 +58,15 @@ export function openGC(options: GCHeapOptions = {}): GCHeap {
   (instance.exports["setCheckmark"] as (on: number) => void)(1);
   if (maxBytes !== undefined) heap.setLimits({ maxBytes });
   return { heap, gc: heap.collector, raw: instance.exports as unknown as RawExports };
+}
+
+/** The layout of most tests' objects. */
+export const NODE = { size: 12, pointers: { next: 4, other: 8 } } as const;
+
+/** A heap with checked cycles, by its parts, and the type of NODE in it. */
+export function openNodes(options: GCHeapOptions = {}): GCHeap & { o: GCHeap; Node: GCType<"next" | "other"> } {
+  const o = openGC(options);
+  return { ...o, o, Node: o.gc.defineType(NODE) };
 }
 
 /** Collects, and sees that the heap is whole and the cycle was checked. */

@@ -10,8 +10,9 @@ import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { onTestFinished } from "vitest";
-import { DEBIAN_BIN } from "../../support/needs.ts";
+import { expect, onTestFinished } from "vitest";
+import { describeWith } from "../../support/describewith.ts";
+import { CLANG, DEBIAN_BIN } from "../../support/needs.ts";
 
 export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const CLI = join(ROOT, "dist", "cli", "main.js");
@@ -132,6 +133,58 @@ export async function npmRecipeOf(language: string): Promise<string[]> {
   const compile = second.filter((line) => !line.startsWith("npm install "));
   const at = first.findIndex(isCompilation);
   return [...first.slice(0, at), ...compile, ...first.slice(at).filter((line) => !isCompilation(line))];
+}
+
+/** A recipe by each compiler that has one: what it needs, and the commands. */
+const COMPILERS = [
+  { name: "Debian's clang", need: CLANG, recipe: recipeOf },
+  { name: "npm's clang", need: { missing: null }, recipe: npmRecipeOf },
+];
+
+/** Tests of the recipe of one language in native/examples, by each compiler. */
+export function describeRecipe(
+  language: string,
+  body: (commands: () => Promise<string[]>, compiler: string) => void,
+): void {
+  for (const { name, need, recipe } of COMPILERS) {
+    describeWith(need, `the recipe of native/examples/${language}, by ${name}`, () => {
+      body(() => recipe(language), name);
+    });
+  }
+}
+
+/**
+ * A project in which the recipe of this language has run, that of the program which counts the words of its
+ * input; and the program's source, a file of this extension.
+ */
+export async function projectOfWords(
+  language: string,
+  extension: string,
+): Promise<{ project: Project; source: string }> {
+  const project = await Project.create();
+  const output = await project.recipe(await recipeOf(language));
+  expect(output).toMatch(/^\d+ words, \d+ different\n/);
+  return { project, source: Buffer.from(await project.read(`words.${extension}`)).toString() };
+}
+
+/** Compares the linked words.wasm with stock.wasm, the program over another allocator: both count the words of `text`. */
+export function expectSameWords(project: Project, text: string): void {
+  const stock = project.run("stock.wasm", "", text);
+  expect(stock.status).toBe(0);
+  expect(project.run("words.out.wasm", "", text)).toEqual(stock);
+}
+
+/**
+ * The linked program imports nothing of gomalloc's and has no allocator beside it: its name section is without `names`,
+ * which the stock program has, so that their absence says something.
+ */
+export async function expectReplaced(project: Project, linked: string, names: readonly string[]): Promise<void> {
+  const [ours, stock] = await Promise.all([project.module(linked), project.module("stock.wasm")]);
+  expect(importsOf(ours, "gomalloc")).toEqual([]);
+  for (const name of names) {
+    expect(hasName(stock, name), name).toBe(true);
+    expect(hasName(ours, name), name).toBe(false);
+  }
 }
 
 /** Names of imported functions, as module.name. */

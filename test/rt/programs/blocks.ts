@@ -1,4 +1,5 @@
 /** heap.alloc, realloc and free as a program uses them: sizes of all kinds, misuse, blocks that the compiler has laid out. */
+export { alloc, realloc, free } from "./outside";
 
 const held = new StaticArray<usize>(4096);
 
@@ -77,18 +78,6 @@ export function resized(bytes: usize): i32 {
   heap.free(p);
   if (other) heap.free(other);
   return lost;
-}
-
-export function alloc(bytes: usize): usize {
-  return heap.alloc(bytes);
-}
-
-export function realloc(p: usize, bytes: usize): usize {
-  return heap.realloc(p, bytes);
-}
-
-export function free(p: usize): void {
-  heap.free(p);
 }
 
 /** The whole block of a static array of i32: what heap.realloc and heap.free take of what the compiler has laid out. */

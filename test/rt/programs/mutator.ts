@@ -61,6 +61,14 @@ class List extends Node {
 
 const SPAN: i32 = 6;
 
+/** A map and its two buffers. */
+function mapParts<K, V>(edges: Map<K, V>): void {
+  const map = changetype<usize>(edges);
+  size(map);
+  size(load<usize>(map, offsetof<Map<K, V>>("buckets")));
+  size(load<usize>(map, offsetof<Map<K, V>>("entries")));
+}
+
 class Values extends Node {
   edges: Map<i32, Node> = new Map<i32, Node>();
   get count(): i32 {
@@ -74,10 +82,7 @@ class Values extends Node {
     else this.edges.delete(i);
   }
   parts(): void {
-    const map = changetype<usize>(this.edges);
-    size(map);
-    size(load<usize>(map, offsetof<Map<i32, Node>>("buckets")));
-    size(load<usize>(map, offsetof<Map<i32, Node>>("entries")));
+    mapParts(this.edges);
   }
 }
 
@@ -98,10 +103,7 @@ class Keys extends Node {
     if (to) this.edges.set(to, i);
   }
   parts(): void {
-    const map = changetype<usize>(this.edges);
-    size(map);
-    size(load<usize>(map, offsetof<Map<Node, i32>>("buckets")));
-    size(load<usize>(map, offsetof<Map<Node, i32>>("entries")));
+    mapParts(this.edges);
   }
 }
 

@@ -1,4 +1,5 @@
 /** The end of memory, reached in every way that a program has; and data that must be intact afterwards. */
+export { alloc, realloc, free } from "./outside";
 
 class Record {
   next: Record | null = null;
@@ -91,19 +92,6 @@ export function wideIntact(): i32 {
 /** An object of this many bytes by the runtime's own call. */
 export function raw(bytes: usize): usize {
   return __new(bytes, idof<ArrayBuffer>());
-}
-
-/** A block of this many bytes outside of the collector. */
-export function block(bytes: usize): usize {
-  return heap.alloc(bytes);
-}
-
-export function reblock(ptr: usize, bytes: usize): usize {
-  return heap.realloc(ptr, bytes);
-}
-
-export function unblock(ptr: usize): void {
-  heap.free(ptr);
 }
 
 export function buffer(bytes: i32): i32 {

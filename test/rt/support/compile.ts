@@ -45,6 +45,11 @@ export interface Configuration {
   readonly flags: readonly string[];
 }
 
+/** A runtime with flags; without any, -O1. */
+export function configuration(runtime: Runtime, ...flags: string[]): Configuration {
+  return { name: runtime, runtime, flags: flags.length > 0 ? flags : ["-O1"] };
+}
+
 export interface BuildOptions {
   /** Beside those of the configuration. */
   readonly flags?: readonly string[];

@@ -7,7 +7,8 @@
  */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { expect } from "vitest";
+import { describe, expect } from "vitest";
+import { P_IDLE, P_UNUSED } from "../../../src/base/abinumbers.ts";
 import {
   Bytes,
   type HostSharedExports,
@@ -28,28 +29,26 @@ const collect = (() => {
   return runInNewContext("gc") as () => void;
 })();
 
-/** States of a P: the low 8 bits of its word. */
-export const UNUSED = 0;
-export const IDLE = 1;
-export const RUNNING = 2;
-export const BLOCKED = 3;
-export const STOPPING = 4;
-export const DEAD = 5;
-export const STARTING = 6;
-
-/** Counters of pStat. */
-export const REMOTE_FREES = 0;
-export const GROUPS_PUSHED = 1;
-export const GROUPS_TAKEN = 2;
-export const LATE_DOUBLE_FREES = 3;
-export const SPANS_TAKEN = 4;
-export const SPANS_GIVEN = 5;
-export const PAGES_OWNED = 6;
-
-/** Bits of recoverP. */
-export const DONE = 1;
-export const HELD_HEAP = 2;
-export const HELD_CENTRAL = 4;
+/** States of a P, counters of pStat, bits of recoverP. */
+export {
+  HELD_CENTRAL,
+  HELD_HEAP,
+  P_BLOCKED as BLOCKED,
+  P_DEAD as DEAD,
+  P_IDLE as IDLE,
+  P_RUNNING as RUNNING,
+  P_STARTING as STARTING,
+  P_STOPPING as STOPPING,
+  P_UNUSED as UNUSED,
+  PSTAT_GROUPS_PUSHED as GROUPS_PUSHED,
+  PSTAT_GROUPS_TAKEN as GROUPS_TAKEN,
+  PSTAT_LATE_DOUBLE_FREES as LATE_DOUBLE_FREES,
+  PSTAT_PAGES_OWNED as PAGES_OWNED,
+  PSTAT_REMOTE_FREES as REMOTE_FREES,
+  PSTAT_SPANS_GIVEN as SPANS_GIVEN,
+  PSTAT_SPANS_TAKEN as SPANS_TAKEN,
+  RECOVERED as DONE,
+} from "../../../src/base/abinumbers.ts";
 
 /** Byte offsets in a small span's record, and the bytes of a group and of its remote words. */
 export const SPAN_START = 8;
@@ -266,7 +265,7 @@ export class World {
     const ids: number[] = [];
     for (let id = 1; id <= 255; id++) {
       const word = this.stateWord(t, id);
-      if (word >>> 8 === token && (word & 0xff) !== IDLE && (word & 0xff) !== UNUSED) ids.push(id);
+      if (word >>> 8 === token && (word & 0xff) !== P_IDLE && (word & 0xff) !== P_UNUSED) ids.push(id);
     }
     return ids;
   }
@@ -285,7 +284,7 @@ export class World {
       const state = this.stateWord(t, id);
       expect(found & 1, `P ${id} recovered (stuck: ${stuck}, state ${state.toString(16)})`).toBe(1);
       // Idle, unless one of the living has taken it since.
-      if ((state & 0xff) !== IDLE) expect(state >>> 8).not.toBe(token);
+      if ((state & 0xff) !== P_IDLE) expect(state >>> 8).not.toBe(token);
       bits |= found;
     }
     return bits;
@@ -294,7 +293,7 @@ export class World {
   /** `t` gives all back that it and the idle Ps cache; no lock is held then. */
   flush(t: Thread): void {
     for (let round = 0; round < 2; round++) {
-      for (let id = 1; id <= t.e.numPs(); id++) if ((this.stateWord(t, id) & 0xff) === IDLE) t.e.flushP(id);
+      for (let id = 1; id <= t.e.numPs(); id++) if ((this.stateWord(t, id) & 0xff) === P_IDLE) t.e.flushP(id);
       t.e.releaseAll();
     }
     for (let i = 0; i < t.e.lockCount(); i++) expect(this.lockWord(t, i), `lock ${i}`).toBe(0);
@@ -330,7 +329,7 @@ export class World {
 }
 
 /** A world of a flavour with the threads 1..n, which hold P 1..n. */
-export function startThreads(flavour: SharedFlavour, n: number, pages = 16, maximum = 1024): [World, ...Thread[]] {
+function startThreads(flavour: SharedFlavour, n: number, pages = 16, maximum = 1024): [World, ...Thread[]] {
   const world = new World(wasmModule(flavour), pages, maximum);
   const threads = Array.from({ length: n }, (_, i) => {
     const t = world.thread(i + 1);
@@ -338,6 +337,16 @@ export function startThreads(flavour: SharedFlavour, n: number, pages = 16, maxi
     return t;
   });
   return [world, ...threads];
+}
+
+/** What startThreads does, for one flavour. */
+type Start = (n: number, pages?: number, maximum?: number) => [World, ...Thread[]];
+
+/** Tests that both flavours for threads pass, each under its name. */
+export function describeFlavours(body: (flavour: SharedFlavour, start: Start) => void): void {
+  describe.each<SharedFlavour>(["host-shared", "test-shared"])("%s", (flavour) => {
+    body(flavour, (n, pages, maximum) => startThreads(flavour, n, pages, maximum));
+  });
 }
 
 /** All is freed, given up and flushed by `t`: nothing is live, nothing in use. */

@@ -18,6 +18,15 @@ export function create(options?: SharedHeapOptions): SharedHeap {
   return disposed(createSharedHeap(options));
 }
 
+/** The heap is in order and does its work. */
+export function expectWorking(heap: SharedHeap): void {
+  heap.validate({ deep: true });
+  const blocks = Array.from({ length: 500 }, (_, i) => heap.malloc(i * 9));
+  heap.free(heap.malloc(200_000));
+  for (const ptr of blocks) heap.free(ptr);
+  heap.validate({ deep: true });
+}
+
 /** Another thread's end of the heap, on this thread: enough where nobody has to sleep. */
 export function join(heap: SharedHeap, options?: Parameters<typeof attachHeap>[1]): SharedHeap {
   return disposed(attachHeap(heap.share(), options));

@@ -4,7 +4,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import type { SharedHeapMessage } from "../../../src/shared/index.ts";
+import type { DeathReport, SharedHeap, SharedHeapMessage, WorkerLike } from "../../../src/shared/index.ts";
 import type { Task } from "./host-worker.ts";
 
 const ENTRY = fileURLToPath(new URL("./host-worker.ts", import.meta.url));
@@ -69,6 +69,47 @@ export async function startThread(
   // Tests that end a worker do not wait for its result.
   result.catch(() => {});
   return { worker, result };
+}
+
+/** Lets a task that waits for its second signal go on. */
+export function letGo(signal: Int32Array): void {
+  Atomics.store(signal, 1, 1);
+  Atomics.notify(signal, 1);
+}
+
+/** Starts a task, and waits until its first signal says that it is at work. */
+export async function startAtWork(
+  job: Partial<Job> & Pick<Job, "message" | "task">,
+  watch?: (worker: Worker) => void,
+): Promise<Thread & { signal: Int32Array }> {
+  const signal = job.signal ?? signals();
+  const thread = await startThread({ ...job, signal }, watch);
+  await reached(signal, 0, 1);
+  return { ...thread, signal };
+}
+
+/** `watch` has the heap watch the worker that got the message; `death` is what that reports. */
+export function deathOf(heap: SharedHeap, message: SharedHeapMessage) {
+  let report: (report: DeathReport) => void = () => {};
+  const death = new Promise<DeathReport>((resolve) => {
+    report = resolve;
+  });
+  return { death, watch: (worker: WorkerLike) => void heap.watch(worker, message, report) };
+}
+
+/** A worker at work that its heap watches. */
+export interface Watched extends Thread {
+  readonly message: SharedHeapMessage;
+  readonly signal: Int32Array;
+  /** What the watch reports. */
+  readonly death: Promise<DeathReport>;
+}
+
+/** Starts a task in a worker that the heap watches, and waits until it is at work. */
+export async function startWatched(heap: SharedHeap, task: Task, given: Partial<Job> = {}): Promise<Watched> {
+  const message = heap.share();
+  const { death, watch } = deathOf(heap, message);
+  return { message, death, ...(await startAtWork({ ...given, message, task }, watch)) };
 }
 
 /** Waits, without blocking, until a signal has the value. */
