@@ -2,9 +2,9 @@
  * The command line of bench/main.ts.
  */
 
-import { parseArgs } from "node:util";
 import type { Clock } from "./clock.ts";
-import { RESULT_FLAGS, RESULT_HELP, resultFolder } from "./results.ts";
+import { CLOCK_FLAG, COMMON_HELP, clockOf, namesIn, readFlags, roundsOf } from "./flags.ts";
+import { resultFolder } from "./results.ts";
 
 /** What a run is asked to do. */
 export interface Options {
@@ -45,46 +45,34 @@ const HELP = `usage: tsx bench/main.ts [options]
   --clock wall|cpu      wall time (default), or processor time for a machine that is busy otherwise
   --json <file>         where the figures go (default bench/results/local/bench.json)
   --svg <file>          where the chart goes (default bench/results/local/bench.svg)
-${RESULT_HELP}
-  --help                this text
-`;
+${COMMON_HELP}`;
 
 const FLAGS = {
-  quick: { type: "boolean", default: false },
+  ...CLOCK_FLAG,
   full: { type: "boolean", default: false },
   only: { type: "string" },
   allocators: { type: "string" },
   checked: { type: "boolean", default: false },
-  rounds: { type: "string" },
-  clock: { type: "string", default: "wall" },
-  json: { type: "string" },
   svg: { type: "string" },
-  ...RESULT_FLAGS,
-  help: { type: "boolean", default: false },
 } as const;
 
 /** Reads the command line; undefined if help was asked for (and has been printed). Throws an Error on nonsense. */
 export function readOptions(argv: readonly string[]): Options | undefined {
-  const { values } = parseArgs({ args: [...argv], options: FLAGS, strict: true });
-  if (values.help) {
-    console.log(HELP);
-    return undefined;
-  }
+  const values = readFlags(argv, FLAGS, HELP);
+  if (values === undefined) return undefined;
   if (values.full && values.quick) throw new Error("--quick and --full exclude each other");
-  const rounds = values.rounds === undefined ? (values.full ? 11 : 5) : Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds takes a positive whole number");
-  if (values.clock !== "wall" && values.clock !== "cpu") throw new Error("--clock takes wall or cpu");
+  const rounds = roundsOf(values.rounds, values.full ? 11 : 5);
   const [workloads, allocators] = (values.only ?? "").split("/", 2);
   const workload = new RegExp(workloads ?? "", "i");
   const allocator = new RegExp(allocators ?? "", "i");
-  const names = values.allocators?.split(",").map((name) => name.trim());
+  const names = values.allocators === undefined ? undefined : namesIn(values.allocators);
   return {
     rounds,
     naiveRounds: values.full ? Math.ceil(rounds / 2) : Math.min(2, rounds),
     limit: values.full ? Number.POSITIVE_INFINITY : QUICK_LIMIT,
     budget: values.full ? { peers: 20_000, naive: 4_000 } : { peers: 5_000, naive: 250 },
     jsSeconds: values.full ? 1 : 0.3,
-    clock: values.clock,
+    clock: clockOf(values.clock),
     checked: values.checked,
     wantsWorkload: (name) => workload.test(name),
     wantsAllocator: (name) => allocator.test(name) && (names?.includes(name) ?? true),

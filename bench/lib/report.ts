@@ -2,17 +2,16 @@
  * What a run leaves: text on the console, JSON and an SVG on disk.
  */
 
-import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { join } from "node:path";
 import type { Allocator } from "./catalog.ts";
 import { chart } from "./chart.ts";
 import type { Verdict } from "./checked.ts";
 import type { Inspection } from "./inspect.ts";
 import type { JsRow } from "./jscalls.ts";
+import { leave } from "./leave.ts";
 import { describeMachine } from "./machine.ts";
 import type { Options } from "./options.ts";
-import { RESULTS, ROOT } from "./paths.ts";
-import { publish } from "./results.ts";
+import { RESULTS } from "./paths.ts";
 import type { Row } from "./summary.ts";
 import { type Table, text } from "./table.ts";
 import {
@@ -55,9 +54,6 @@ export async function timedReport(found: Findings, options: Options): Promise<vo
   ].filter((one) => one !== undefined);
   const notes = [...failures(rows), ...found.missing];
   const origin = `${machine.cpu}, ${machine.cores} cores, node ${machine.node}; ${conditions}`;
-  console.log(`\n${[origin, ...tables.map(text), ...notes].join("\n\n")}\n`);
-  const json = options.json ?? join(RESULTS, "bench.json");
-  const svg = options.svg ?? join(RESULTS, "bench.svg");
   const { clock } = options;
   const record = {
     machine,
@@ -70,10 +66,10 @@ export async function timedReport(found: Findings, options: Options): Promise<vo
     javascript: found.js,
     bytes: found.size,
   };
-  await save(json, `${JSON.stringify(record, undefined, 2)}\n`);
-  await save(svg, chart(rows, allocators, `${machine.cpu}, node ${machine.node}`));
-  console.log(`figures: ${relative(ROOT, json)}   chart: ${relative(ROOT, svg)}`);
-  if (options.results) await publish(options.results, "bench", "npm start", { machine, conditions, tables, notes });
+  const path = options.svg ?? join(RESULTS, "bench.svg");
+  const svg = chart(rows, allocators, `${machine.cpu}, node ${machine.node}`);
+  const published = { machine, conditions, tables, notes };
+  await leave({ name: "bench", script: "npm start", origin, record, published }, options, { path, svg });
 }
 
 /** The fewest and the most rounds that gomalloc and its peers had. */
@@ -97,11 +93,6 @@ function failures(rows: readonly Row[]): string[] {
   return rows.flatMap((row) =>
     Object.entries(row.cells).flatMap(([name, { error }]) => (error ? [`${row.workload}, ${name}: ${error}`] : [])),
   );
-}
-
-async function save(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, text);
 }
 
 /**

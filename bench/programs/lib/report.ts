@@ -2,13 +2,10 @@
  * What a run leaves: tables on the console, JSON on disk.
  */
 
-import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { leave } from "../../lib/leave.ts";
 import { describeMachine } from "../../lib/machine.ts";
-import { RESULTS, ROOT } from "../../lib/paths.ts";
-import { publish } from "../../lib/results.ts";
 import { geometricMean } from "../../lib/statistics.ts";
-import { cell, type Cell as Shown, type Table, text } from "../../lib/table.ts";
+import { cell, type Cell as Shown, type Table } from "../../lib/table.ts";
 import { MEAN } from "../../lib/tables.ts";
 import { type Allocator, OURS, REFERENCE } from "./allocators.ts";
 import type { Program, Scale } from "./catalog.ts";
@@ -41,8 +38,6 @@ export async function report(found: Findings, options: Options): Promise<void> {
   const tables = [...(rows.length ? [timeTable(found)] : []), ...sizeTables(found)];
   const judged = verdict(found);
   const notes = [...skipped, ...(judged === undefined ? [] : [judged])];
-  console.log(`\n${[...tables.map(text), ...notes].join("\n\n")}\n`);
-  const path = options.json ?? join(RESULTS, "programs.json");
   const machine = describeMachine({ binaryen: "binaryen", clang: "@yowasp/clang" });
   const record = {
     machine,
@@ -55,12 +50,9 @@ export async function report(found: Findings, options: Options): Promise<void> {
     sizes: found.sizes,
     skipped,
   };
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, `${JSON.stringify(record, undefined, 2)}\n`);
-  console.log(`figures: ${relative(ROOT, path)}`);
   const conditions = `medians of ${options.rounds} interleaved rounds, processor time`;
   const published = { machine, conditions, tables, notes };
-  if (options.results) await publish(options.results, "programs", "npm run bench:programs", published);
+  await leave({ name: "programs", script: "npm run bench:programs", record, published }, options);
 }
 
 function percent(share: number): string {

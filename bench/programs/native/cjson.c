@@ -34,9 +34,8 @@ static void report(char *text) {
 int main(int argc, char **argv) {
   if (argc != 3) return 2;
   size_t length;
-  char *text = read_file(argv[1], 1, &length);
+  char *text = read_text(argv[1], &length);
   if (!text) return 1;
-  text[length] = 0;
   unsigned count = 0;
   for (int round = atoi(argv[2]); round > 0; round--) {
     cJSON *document = cJSON_Parse(text);

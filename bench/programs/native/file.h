@@ -17,3 +17,10 @@ static char *read_file(const char *path, size_t room, size_t *length) {
   fclose(file);
   return text;
 }
+
+/* The text of a file, with a 0 behind it; its length in *length. NULL: it cannot be read. */
+static inline char *read_text(const char *path, size_t *length) {
+  char *text = read_file(path, 1, length);
+  if (text) text[*length] = 0;
+  return text;
+}

@@ -27,9 +27,8 @@ static JSValue print(JSContext *context, JSValueConst self, int argc, JSValueCon
 int main(int argc, char **argv) {
   if (argc != 3) return 2;
   size_t length;
-  char *text = read_file(argv[1], 1, &length);
+  char *text = read_text(argv[1], &length);
   if (!text) return 1;
-  text[length] = 0;
   JSRuntime *runtime = JS_NewRuntime();
   JS_SetMaxStackSize(runtime, 256 * 1024);
   JSContext *context = JS_NewContext(runtime);

@@ -84,11 +84,7 @@ export type Measure = "time" | "bytes" | "written" | "median" | "p99" | "longest
 
 /** The figures of a run. */
 export class Figures {
-  readonly cells: readonly Cell[];
-
-  constructor(cells: readonly Cell[]) {
-    this.cells = cells;
-  }
+  constructor(readonly cells: readonly Cell[]) {}
 
   get programs(): string[] {
     return [...new Set(this.cells.map(({ program }) => program))];

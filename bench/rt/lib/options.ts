@@ -2,9 +2,9 @@
  * The command line of bench/rt/main.ts.
  */
 
-import { parseArgs } from "node:util";
 import type { Clock } from "../../lib/clock.ts";
-import { RESULT_FLAGS, RESULT_HELP, resultFolder } from "../../lib/results.ts";
+import { CLOCK_FLAG, COMMON_HELP, chosen, clockOf, expectKnown, readFlags, roundsOf } from "../../lib/flags.ts";
+import { resultFolder } from "../../lib/results.ts";
 import type { Scale } from "./catalog.ts";
 import { type Constant, OURS } from "./runtimes.ts";
 
@@ -31,20 +31,13 @@ const HELP = `usage: tsx bench/rt/main.ts [options]
   --use [r:]NAME=VALUE  a constant for the compiler, for runtime r (default ${OURS}); may be repeated
   --clock wall|cpu      of the total time: wall (default), or processor time for a machine that is busy otherwise
   --json <file>         where the figures go (default bench/results/local/rt.json)
-${RESULT_HELP}
-  --help                this text
-`;
+${COMMON_HELP}`;
 
 const FLAGS = {
-  quick: { type: "boolean", default: false },
-  rounds: { type: "string" },
+  ...CLOCK_FLAG,
   only: { type: "string" },
   runtimes: { type: "string" },
   use: { type: "string", multiple: true, default: [] as string[] },
-  clock: { type: "string", default: "wall" },
-  json: { type: "string" },
-  ...RESULT_FLAGS,
-  help: { type: "boolean", default: false },
 } as const;
 
 /**
@@ -52,23 +45,18 @@ const FLAGS = {
  * Throws an Error on nonsense.
  */
 export function readOptions(argv: readonly string[], known: readonly string[]): Options | undefined {
-  const { values } = parseArgs({ args: [...argv], options: FLAGS, strict: true });
-  if (values.help) {
-    console.log(HELP);
-    return undefined;
-  }
-  const rounds = values.rounds === undefined ? (values.quick ? 3 : 5) : Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds takes a positive whole number");
-  if (values.clock !== "wall" && values.clock !== "cpu") throw new Error("--clock takes wall or cpu");
-  const names = values.runtimes?.split(",").map((name) => name.trim());
-  for (const name of names ?? []) expectKnown("--runtimes", name, known);
+  const values = readFlags(argv, FLAGS, HELP);
+  if (values === undefined) return undefined;
+  const rounds = roundsOf(values.rounds, values.quick ? 3 : 5);
+  const clock = clockOf(values.clock);
+  const runtimes = chosen("--runtimes", values.runtimes, known);
   const only = new RegExp(values.only ?? "", "i");
   return {
     scale: values.quick ? "quick" : "full",
     rounds,
-    clock: values.clock,
+    clock,
     wantsProgram: (name) => only.test(name),
-    wantsRuntime: (name) => names?.includes(name) ?? true,
+    wantsRuntime: (name) => runtimes.has(name),
     constants: values.use.map((text) => constant(text, known)),
     json: values.json,
     results: resultFolder(values, values.quick ? "leave out --quick" : undefined),
@@ -81,8 +69,4 @@ function constant(text: string, known: readonly string[]): Constant {
   const runtime = match[1] ?? OURS;
   expectKnown("--use", runtime, known);
   return { runtime, text: match[2]! };
-}
-
-function expectKnown(flag: string, name: string, known: readonly string[]): void {
-  if (!known.includes(name)) throw new Error(`${flag}: no ${name}; there are ${known.join(", ")}`);
 }

@@ -2,12 +2,9 @@
  * What a run leaves: tables on the console, JSON on disk.
  */
 
-import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { leave } from "../../lib/leave.ts";
 import { describeMachine } from "../../lib/machine.ts";
-import { RESULTS, ROOT } from "../../lib/paths.ts";
-import { publish } from "../../lib/results.ts";
-import { cell, columns, type Table, text } from "../../lib/table.ts";
+import { cell, columns, type Table } from "../../lib/table.ts";
 import { MEAN } from "../../lib/tables.ts";
 import type { Figures, Measure } from "./figures.ts";
 import type { ObjectSize } from "./measure.ts";
@@ -52,8 +49,6 @@ export async function report(found: Findings, options: Options): Promise<void> {
   const clock = `Reading the clock adds ${found.timer.toFixed(0)} ns to an operation.`;
   const notes = [clock, ...found.notes, ...busy(found.figures)];
   const tables = tablesOf(found);
-  console.log(`\n${[origin, ...tables.map(text), ...notes].join("\n\n")}\n`);
-  const path = options.json ?? join(RESULTS, "rt.json");
   const record = {
     machine,
     scale: options.scale,
@@ -66,11 +61,8 @@ export async function report(found: Findings, options: Options): Promise<void> {
     objects: found.objects,
     notes,
   };
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, `${JSON.stringify(record, undefined, 2)}\n`);
-  console.log(`figures: ${relative(ROOT, path)}`);
   const published = { machine, conditions, tables, notes };
-  if (options.results) await publish(options.results, "rt", "npm run bench:rt", published);
+  await leave({ name: "rt", script: "npm run bench:rt", origin, record, published }, options);
 }
 
 /** Says so if runs did not have a processor for themselves. */
@@ -150,8 +142,8 @@ function objectTable(objects: Findings["objects"]): Table {
     columns: [
       { name: "objects of two f64" },
       { name: "number" },
-      { name: "bytes each", digits: 2 },
-      { name: "of the whole memory", digits: 1 },
+      ...columns(["bytes each"], 2),
+      ...columns(["of the whole memory"], 1),
     ],
     rows: Object.entries(objects).map(([name, { count, written, memory }]) => [name, count, written, memory]),
   };

@@ -2,9 +2,9 @@
  * The command line of bench/threads/main.ts.
  */
 
-import { parseArgs } from "node:util";
 import type { Clock } from "../../lib/clock.ts";
-import { RESULT_FLAGS, RESULT_HELP, resultFolder } from "../../lib/results.ts";
+import { CLOCK_FLAG, COMMON_HELP, chosen, clockOf, readFlags, roundsOf } from "../../lib/flags.ts";
+import { resultFolder } from "../../lib/results.ts";
 
 /** What a run is asked to do. */
 export interface Options {
@@ -31,20 +31,13 @@ const HELP = `usage: tsx bench/threads/main.ts [options]
                         shows how two threads disturb each other, but not how long one sleeps before a lock
   --no-flavours         leave out the comparison of the flavours on one thread
   --json <file>         where the figures go (default bench/results/local/threads.json)
-${RESULT_HELP}
-  --help                this text
-`;
+${COMMON_HELP}`;
 
 const FLAGS = {
-  quick: { type: "boolean", default: false },
-  rounds: { type: "string" },
+  ...CLOCK_FLAG,
   workloads: { type: "string" },
   allocators: { type: "string" },
-  clock: { type: "string", default: "wall" },
   "no-flavours": { type: "boolean", default: false },
-  json: { type: "string" },
-  ...RESULT_FLAGS,
-  help: { type: "boolean", default: false },
 } as const;
 
 const USUAL = { rounds: 7, milliseconds: 100 };
@@ -55,25 +48,19 @@ const QUICK = { rounds: 3, milliseconds: 30 };
  * Throws an Error on nonsense.
  */
 export function readOptions(argv: readonly string[], known: readonly string[]): Options | undefined {
-  const { values } = parseArgs({ args: [...argv], options: FLAGS, strict: true });
-  if (values.help) {
-    console.log(HELP);
-    return undefined;
-  }
+  const values = readFlags(argv, FLAGS, HELP);
+  if (values === undefined) return undefined;
   const preset = values.quick ? QUICK : USUAL;
-  const rounds = values.rounds === undefined ? preset.rounds : Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds takes a positive whole number");
-  if (values.clock !== "wall" && values.clock !== "cpu") throw new Error("--clock takes wall or cpu");
-  const names = values.allocators?.split(",").map((name) => name.trim());
-  const stranger = names?.find((name) => !known.includes(name));
-  if (stranger !== undefined) throw new Error(`--allocators: no ${stranger}; there are ${known.join(", ")}`);
+  const rounds = roundsOf(values.rounds, preset.rounds);
+  const clock = clockOf(values.clock);
+  const allocators = chosen("--allocators", values.allocators, known);
   const workload = new RegExp(values.workloads ?? "", "i");
   return {
     rounds,
     milliseconds: preset.milliseconds,
-    clock: values.clock,
+    clock,
     wantsWorkload: (name) => workload.test(name),
-    wantsAllocator: (name) => names?.includes(name) ?? true,
+    wantsAllocator: (name) => allocators.has(name),
     flavours: !values["no-flavours"],
     json: values.json,
     results: resultFolder(values, values.quick ? "leave out --quick" : undefined),

@@ -2,12 +2,9 @@
  * What a run leaves: tables on the console, JSON on disk.
  */
 
-import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { leave } from "../../lib/leave.ts";
 import { describeMachine } from "../../lib/machine.ts";
-import { RESULTS, ROOT } from "../../lib/paths.ts";
-import { publish } from "../../lib/results.ts";
-import { type Cell, cell, columns, type Table, text } from "../../lib/table.ts";
+import { type Cell, cell, columns, type Table } from "../../lib/table.ts";
 import { type ModelRow, modelTable } from "../model.ts";
 import type { Contender } from "./contenders.ts";
 import { DRIVER, LOCKED, OURS } from "./contenders.ts";
@@ -46,8 +43,6 @@ export async function report(found: Findings, options: Options): Promise<void> {
   const cpu = "Processor time: threads that did not run at once have not contended. Verdicts are for wall time.";
   const notes = [...found.missing, ...(options.clock === "cpu" ? [cpu] : []), ...busy(found.figures)];
   const tables = [...tablesOf(found), targetTable(targets)];
-  console.log(`\n${[origin, ...tables.map(text), ...notes].join("\n\n")}\n`);
-  const path = options.json ?? join(RESULTS, "threads.json");
   const record = {
     machine,
     rounds: options.rounds,
@@ -60,11 +55,8 @@ export async function report(found: Findings, options: Options): Promise<void> {
     model: found.model,
     missing: found.missing,
   };
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, `${JSON.stringify(record, undefined, 2)}\n`);
-  console.log(`figures: ${relative(ROOT, path)}`);
   const published = { machine, conditions, tables, notes };
-  if (options.results) await publish(options.results, "threads", "npm run bench:threads", published);
+  await leave({ name: "threads", script: "npm run bench:threads", origin, record, published }, options);
 }
 
 function tablesOf({ figures, contenders, flavours, counts, model }: Findings): Table[] {

@@ -83,11 +83,7 @@ export async function runRounds(
 
 /** The figures of a run, by workload, allocator and threads. */
 export class Figures {
-  readonly series: readonly Series[];
-
-  constructor(series: readonly Series[]) {
-    this.series = series;
-  }
+  constructor(readonly series: readonly Series[]) {}
 
   get workloads(): string[] {
     return [...new Set(this.series.map(({ workload }) => workload))];
