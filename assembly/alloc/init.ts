@@ -20,8 +20,10 @@ import {
   NUM_CLASSES,
   NUM_ROWS,
   PAGE_SIZE,
+  RECORD_ALIGN,
   ASC,
   GC,
+  HOST,
   ROW_FITTED,
   ROW_NOSCAN,
   ROW_SCAN,
@@ -75,10 +77,10 @@ export function classPages(c: u32): u32 {
  */
 @inline const LOWEST: u32 = SHARED ? P_RECORD_SIZE : 16;
 
-/** Address of the record of a heap that begins at `base`: in a shared heap it is aligned to a cache line. */
+/** Address of the record of a heap that begins at `base`. */
 @inline
 function alignRecord(base: u32): u32 {
-  return SHARED ? (base + 63) & ~63 : (base + 15) & ~15;
+  return (base + RECORD_ALIGN - 1) & ~(RECORD_ALIGN - 1);
 }
 
 /**
@@ -101,14 +103,24 @@ function initClasses(): void {
   }
 }
 
+/** The rows of malloc and its lookup tables. In AssemblyScript's runtime, those of heap.alloc. */
+@inline
+function initMallocRows(): void {
+  if (ASC) {
+    initRawRows();
+    return;
+  }
+  for (let c: u32 = 1; c < NUM_CLASSES; c++) initRow(c, c, classSize(c), classPages(c), 1);
+  startCoarse();
+}
+
 /** The rows that only flavours with the collector have, and the lookup tables of mallocgc. */
 function initCollectedRows(): void {
   for (let c: u32 = 1; c < NUM_CLASSES; c++) {
     initRow(ROW_SCAN + c, c, classSize(c), classPages(c), 0);
     initRow(ROW_NOSCAN + c, c, classSize(c), classPages(c), 1);
   }
-  if (ASC) initRawRows();
-  else initRow(ROW_TINY, TINY_CLASS, classSize(TINY_CLASS), classPages(TINY_CLASS), 1);
+  if (HOST) initRow(ROW_TINY, TINY_CLASS, classSize(TINY_CLASS), classPages(TINY_CLASS), 1);
   initClasses();
 }
 
@@ -116,12 +128,9 @@ function initCollectedRows(): void {
 export function initTables(): void {
   fillSizeClasses(here() + HEAP_CLASS_SIZE, here() + HEAP_CLASS_PAGES);
   for (let row: u32 = 0; row < NUM_ROWS; row++) rowAt(rowAddress(row)).group = dummyGroup();
-  for (let c: u32 = 1; c < NUM_CLASSES; c++) {
-    if (!ASC) initRow(c, c, classSize(c), classPages(c), 1);
-  }
-  if (GC) initCollectedRows();
   mheap().nextFitted = ROW_FITTED;
-  if (!ASC) startCoarse();
+  initMallocRows();
+  if (GC) initCollectedRows();
 }
 
 /**

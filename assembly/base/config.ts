@@ -100,6 +100,28 @@ import { MAX_PS } from "./abinumbers";
 @inline export const NUM_ROWS: u32 = HOST ? 221 : ASC ? ROW_SCAN + NUM_CLASSES : 84;
 @inline export const FIRST_GC_ROW: u32 = ASC ? RAW_ROWS + 1 : HOST ? ROW_SCAN : 1;
 
+/*
+ * What the records of base/layout.ts have only in some flavours, in bytes; 0 in the others.
+ */
+/** The heap's record, and what a P's has besides, begin at multiples of this: shared heaps keep to cache lines. */
+@inline export const RECORD_ALIGN: u32 = SHARED ? 64 : 16;
+/** Counters of events (base/counters.ts), and the room for the statistics' record. */
+@inline export const STATS_SIZE: u32 = HOST ? 256 : 0;
+@inline export const MEMSTATS_SIZE: u32 = HOST ? 312 * 8 : 0;
+/** malloc's tables of rows by size, and the collector's of classes by size. */
+@inline export const ROW_TABLES_SIZE: u32 = ASC ? 0 : 520 + 256;
+@inline export const CLASS_TABLES_SIZE: u32 = GC ? 136 + 256 : 0;
+/** SweepSets, behind each mcentral of a collector that looks for its spans there. */
+@inline export const SWEEP_SETS_SIZE: u32 = GC && !SHARED ? 16 : 0;
+/** The remote word of a group, padded, and the bits of noted pages in an arena's record. */
+@inline export const REMOTE_SIZE: u32 = SHARED ? 16 : 0;
+@inline export const NOTED_SIZE: u32 = SHARED ? 64 : 0;
+/** PRecord, and with the collector the P's gate and what it has shaded. */
+@inline export const P_SIZE: u32 = SHARED_GC ? 192 + 64 + 512 : SHARED ? 192 : 0;
+/** The collector's own fields (base/gcstate.ts), and the number of its locks. */
+@inline export const GC_SIZE: u32 = SHARED_GC ? 1088 : GC ? 768 : 0;
+@inline export const GC_LOCKS: u32 = SHARED_GC ? 2 : 0;
+
 /** Requests up to here are looked up by one load: the table of 8-byte steps. */
 @inline export const SMALL_SIZE_MAX: u32 = 1024;
 /** Largest request served from a size class. */

@@ -88,7 +88,25 @@
  */
 
 import { LOCK_SHIFT, MAX_PS } from "./abinumbers";
-import { ARENA_PAGES, ASC, GC, HOST, NUM_ARENAS, NUM_ROWS, SHARED, SHARED_GC } from "./config";
+import {
+  ARENA_PAGES,
+  ASC,
+  CLASS_TABLES_SIZE,
+  GC,
+  GC_LOCKS,
+  GC_SIZE,
+  MEMSTATS_SIZE,
+  NOTED_SIZE,
+  NUM_ARENAS,
+  NUM_ROWS,
+  P_SIZE,
+  RECORD_ALIGN,
+  REMOTE_SIZE,
+  ROW_TABLES_SIZE,
+  SHARED,
+  STATS_SIZE,
+  SWEEP_SETS_SIZE,
+} from "./config";
 
 /**
  * A group: 64 consecutive slots of a span, a window of its allocBits. It is what a row of the mcache holds.
@@ -118,8 +136,8 @@ export class Group {
  * bytes, of which 8 are used. In a shared heap a span's remote words follow its groups, apart from them: the owner's
  * frees touch no more cache lines than with one thread.
  */
-/** Bytes that a span's record has for each group. */
-@inline export const GROUP_RECORDS: u32 = SHARED ? 32 : 16;
+/** Bytes that a span's record has for each group: the group, and in a shared heap its remote word. */
+@inline export const GROUP_RECORDS: u32 = 16 + REMOTE_SIZE;
 
 /**
  * mspan: a run of pages in use, 32 bytes. A small span's groups follow the record directly.
@@ -230,7 +248,7 @@ export class PageRecord {
 @inline export const ARENA_IN_USE: u32 = ARENA_SCAV + 64;
 @inline export const ARENA_SUMS: u32 = ARENA_IN_USE + 64;
 @inline export const ARENA_NOTED: u32 = ARENA_SUMS + 64;
-@inline export const ARENA_RECORD_SIZE: u32 = SHARED ? ARENA_NOTED + 64 : ARENA_NOTED;
+@inline export const ARENA_RECORD_SIZE: u32 = ARENA_NOTED + NOTED_SIZE;
 
 /** A line of the mcache: 32 bytes. */
 @unmanaged @final
@@ -284,7 +302,7 @@ export class MCentral {
   /** Pages of its spans in use. */
   npagesInUse: u32;
 }
-@inline export const MCENTRAL_SIZE: u32 = GC && !SHARED ? 64 : 48;
+@inline export const MCENTRAL_SIZE: u32 = 48 + SWEEP_SETS_SIZE;
 
 /** Behind an mcentral of the collector of one thread, which must find full spans too. The lists are doubly linked. */
 @unmanaged @final
@@ -362,39 +380,36 @@ export class MHeap {
 @inline export const HEAP_ZEROBASE: u32 = 240; // 16 bytes: the object of size 0
 @inline export const HEAP_STATS: u32 = 256; // u64[32], HOST
 /** Address of the row of each request of 8 * i bytes, aligned as C wants it. */
-@inline export const HEAP_TABLE8: u32 = HEAP_STATS + (HOST ? 256 : 0); // u32[129], padded to 520 bytes
+@inline export const HEAP_TABLE8: u32 = HEAP_STATS + STATS_SIZE; // u32[129], padded to 520 bytes
 /** Row of each request of 1024 + 128 * i bytes. */
-@inline export const HEAP_TABLE128: u32 = HEAP_TABLE8 + (ASC ? 0 : 520); // u8[249], padded to 256
+@inline export const HEAP_TABLE128: u32 = HEAP_TABLE8 + 520; // u8[249], padded to 256
 /** Go's class of each request of 8 * i bytes (mallocgc). */
-@inline export const HEAP_CLASS8: u32 = HEAP_TABLE128 + (ASC ? 0 : 256); // u8[129], padded to 136, GC
+@inline export const HEAP_CLASS8: u32 = HEAP_TABLE8 + ROW_TABLES_SIZE; // u8[129], padded to 136, GC
 /** The same of 1024 + 128 * i bytes. */
 @inline export const HEAP_CLASS128: u32 = HEAP_CLASS8 + 136; // u8[249], padded to 256, GC
-@inline export const HEAP_CLASS_SIZE: u32 = HEAP_CLASS8 + (GC ? 136 + 256 : 0); // u16[68]
+@inline export const HEAP_CLASS_SIZE: u32 = HEAP_CLASS8 + CLASS_TABLES_SIZE; // u16[68]
 @inline export const HEAP_CLASS_PAGES: u32 = HEAP_CLASS_SIZE + 136; // u8[68], padded to 72
 @inline export const HEAP_ROWS: u32 = (HEAP_CLASS_PAGES + 72 + 15) & ~15; // Row[NUM_ROWS]
 @inline export const HEAP_CENTRAL: u32 = HEAP_ROWS + (NUM_ROWS << ROW_SHIFT); // MCentral[NUM_ROWS]
-/** PRecord, 64-byte aligned, in shared heaps: what a record of a P has besides. */
-@inline export const HEAP_P: u32 = SHARED
-  ? (HEAP_CENTRAL + NUM_ROWS * MCENTRAL_SIZE + 63) & ~63
-  : HEAP_CENTRAL + NUM_ROWS * MCENTRAL_SIZE;
+/** PRecord, in shared heaps: what a record of a P has besides. */
+@inline export const HEAP_P: u32 = (HEAP_CENTRAL + NUM_ROWS * MCENTRAL_SIZE + RECORD_ALIGN - 1) & ~(RECORD_ALIGN - 1);
 /** The gate of a P, in the form of a lock (base/gates.ts); behind it what the P has shaded, u32 number and u32[127]. */
 @inline export const P_GATE: u32 = HEAP_P + 192;
 @inline export const P_SHADED: u32 = P_GATE + 64;
 @inline export const SHADED_MAX: u32 = 127;
-@inline export const P_RECORD_SIZE: u32 = SHARED ? (SHARED_GC ? P_SHADED + 512 : HEAP_P + 192) : 0;
+@inline export const P_RECORD_SIZE: u32 = HEAP_P + P_SIZE;
 /** The collector's own fields (base/gcstate.ts). */
-@inline export const HEAP_GC: u32 = SHARED ? P_RECORD_SIZE : (HEAP_P + 15) & ~15;
-@inline export const GC_SIZE: u32 = GC ? (SHARED ? 1088 : 768) : 0;
+@inline export const HEAP_GC: u32 = P_RECORD_SIZE;
 /** u32[1024] */
-@inline export const HEAP_ARENA_MAP: u32 = SHARED ? P_RECORD_SIZE + GC_SIZE : GC ? HEAP_GC + GC_SIZE : HEAP_P;
+@inline export const HEAP_ARENA_MAP: u32 = HEAP_GC + GC_SIZE;
 /** Room for the record of memstats. */
 @inline export const HEAP_MEMSTATS: u32 = HEAP_ARENA_MAP + (NUM_ARENAS << 2); // u64[312], HOST
 /** Locks of a shared heap, 64 bytes each: H, then the mcentrals' by row, then the collector's two. */
-@inline export const HEAP_LOCKS: u32 = (HEAP_MEMSTATS + (HOST ? 312 * 8 : 0) + 63) & ~63;
+@inline export const HEAP_LOCKS: u32 = (HEAP_MEMSTATS + MEMSTATS_SIZE + 63) & ~63;
 /** Numbers of G and M. */
 @inline export const LOCK_GC: u32 = NUM_ROWS;
 @inline export const LOCK_MARK: u32 = NUM_ROWS + 1;
-@inline export const NUM_LOCKS: u32 = SHARED_GC ? NUM_ROWS + 2 : NUM_ROWS;
+@inline export const NUM_LOCKS: u32 = NUM_ROWS + GC_LOCKS;
 /** State words of the Ps: u32[MAX_PS + 1], and the addresses of their records. */
 @inline export const HEAP_P_STATES: u32 = HEAP_LOCKS + (NUM_LOCKS << LOCK_SHIFT);
 @inline export const HEAP_P_RECORDS: u32 = HEAP_P_STATES + ((MAX_PS + 1) << 2);
@@ -408,7 +423,7 @@ export class MHeap {
 @inline export const NOTES_CHUNKS: u32 = 64;
 /** Notes of the large blocks that wait for H to be freed. */
 @inline export const HEAP_DEFERRED: u32 = HEAP_SETUP + 64;
-@inline export const HEAP_RECORD_SIZE: u32 = SHARED ? HEAP_DEFERRED + NOTES_SIZE : HEAP_MEMSTATS + (HOST ? 312 * 8 : 0);
+@inline export const HEAP_RECORD_SIZE: u32 = SHARED ? HEAP_DEFERRED + NOTES_SIZE : HEAP_MEMSTATS + MEMSTATS_SIZE;
 
 /**
  * The fields of a P's record that the heap of one thread has not. Shared heaps only.
