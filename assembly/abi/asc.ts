@@ -37,7 +37,7 @@ import { TELL, checkPointer, freeBy } from "../alloc/free";
 import { isDirty, takeSlot } from "../alloc/mcache";
 import { rawAlloc } from "../alloc/raw";
 import { reallocChecked } from "../alloc/realloc";
-import { noteAlloc, noteFree, sortExtra, unpinned, visit } from "../gc/ascroots";
+import { TRANSPARENT, noteAlloc, noteFree, sortExtra, unpinned, visit } from "../gc/ascroots";
 import { collect, readyGC, repace, startGC, stepGC } from "../gc/cycle";
 import { gcFigure } from "../gc/figures";
 import { classOfSize, addLive, mallocgcLarge, nextFreeGC } from "../gc/mallocgc";
@@ -92,12 +92,15 @@ function start(): bool {
   if (isLittle(GOGC)) return false;
   if (!bootstrap(true, <u32>__heap_base)) return false;
   readyGC();
+  const g = gcState();
+  g.enabled = 1;
+  g.passes = TRANSPARENT;
   setOption(M_RESERVE, MAX_RESERVE);
   const p = pacer();
   setHeapMinimum(p, MINIMUM);
   pacerPercent(p, GOGC);
   if (LIMIT) pacerLimit(p, LIMIT);
-  if (CHECKMARK) gcState().checkmark = 1;
+  if (CHECKMARK) g.checkmark = 1;
   repace();
   return true;
 }

@@ -12,10 +12,8 @@
  */
 
 import {
-  DUE_ASSIST,
   DUE_CYCLES_SHIFT,
   DUE_MARKING,
-  DUE_START,
   MAX_OBJECT_BYTES,
   MISUSE_NONE,
   MISUSE_PINNED,
@@ -43,9 +41,8 @@ import { readyGC, repace } from "../gc/cycle";
 import { gcFigure } from "../gc/figures";
 import { shade } from "../gc/mark";
 import { isMarked } from "../gc/markbits";
-import { newObject as allocate } from "../gc/mallocgc";
 import { addRange, freeHandle, handleValue, isHandle, isInRange, newHandle, removeRange, setHandle } from "../gc/roots";
-import { allocateShared } from "../gc/sharedabi";
+import { allocateObject } from "../gc/sharedabi";
 import { newType as makeType, typeAt } from "../gc/typebits";
 import { spanOf } from "../heap/arena";
 
@@ -55,7 +52,7 @@ import { spanOf } from "../heap/arena";
 @inline
 function ready(): bool {
   if (!ensureReady()) return false;
-  if (!SHARED) readyGC();
+  readyGC();
   return true;
 }
 
@@ -69,7 +66,7 @@ function hasSettings(): bool {
 @inline
 function enter(): bool {
   if (!ready()) return false;
-  if (SHARED) enterSure();
+  enterSure();
   return true;
 }
 
@@ -81,28 +78,18 @@ function enterStore(): void {
   enterSure();
 }
 
-@inline
-function lockTables(): bool {
-  return !SHARED || lock(LOCK_GC);
-}
-
-@inline
-function unlockTables(): void {
-  if (SHARED) unlock(LOCK_GC);
-}
-
 /**
  * Get ready, enter the gate and take G. False: no memory, or a timeout; then lastStuck tells which thread has the lock.
  */
 function enterTables(): bool {
   if (!ready() || !enterGate()) return false;
-  if (lockTables()) return true;
+  if (lock(LOCK_GC)) return true;
   leaveGate();
   return false;
 }
 
 function leaveTables(): void {
-  unlockTables();
+  unlock(LOCK_GC);
   leaveGate();
 }
 
@@ -125,7 +112,7 @@ export function newObject(type: u32, n: u32): u32 {
   if (!ready()) return 0;
   const bytes = <u64>typeAt(type).size * <u64>n;
   if (bytes - 1 >= MAX_OBJECT_BYTES) return 0;
-  return SHARED ? allocateShared(type, <u32>bytes, true, true) : allocate(type, <u32>bytes);
+  return allocateObject(type, <u32>bytes, true, true);
 }
 
 /** 1 if `p` is the start of a live collected object, else 0. */
@@ -195,9 +182,9 @@ export function handleNew(ptr: u32): u32 {
   const p = wordOf(ptr);
   shadeObject(p);
   let i: u32 = 0;
-  if (lockTables()) {
+  if (lock(LOCK_GC)) {
     i = newHandle(p);
-    unlockTables();
+    unlock(LOCK_GC);
   }
   leaveGate();
   return i;
@@ -218,7 +205,7 @@ function changeHandle(i: u32, ptr: u32, drop: bool): i32 {
   let shaded: u32 = 0;
   shadeObject(p);
   while (true) {
-    if (!lockTables()) {
+    if (!lock(LOCK_GC)) {
       leaveGate();
       return 0;
     }
@@ -228,7 +215,7 @@ function changeHandle(i: u32, ptr: u32, drop: bool): i32 {
     }
     const old = handleValue(i);
     if (!SHARED || old == shaded || !isMarking()) break;
-    unlockTables();
+    unlock(LOCK_GC);
     // Another thread may have set the same handle meanwhile: try again.
     shade(old);
     shaded = old;
@@ -249,34 +236,30 @@ export function handleFree(i: u32): i32 {
   return changeHandle(i, 0, true);
 }
 
-/**
- * Pin the object at or around `p` once more. Returns its number of pins; 0: it is not a collected object, or no memory.
- */
-export function pin(p: u32): u32 {
+/** Pin the object at or around `p` once more, or with `undo` once less. Returns its number of pins; `none`: failed. */
+function changePins(p: u32, undo: bool, none: i32): i32 {
   const base = objectOf(p);
-  if (base == 0 || !enter()) return 0;
+  if (base == 0 || !enter()) return none;
   shadeObject(base);
-  let n: u32 = 0;
-  if (lockTables()) {
-    n = pinObject(base);
-    unlockTables();
+  let n = none;
+  if (lock(LOCK_GC)) {
+    n = undo ? unpinObject(base) : <i32>pinObject(base);
+    unlock(LOCK_GC);
   }
   leaveGate();
   return n;
 }
 
+/**
+ * Pin the object at or around `p` once more. Returns its number of pins; 0: it is not a collected object, or no memory.
+ */
+export function pin(p: u32): u32 {
+  return changePins(p, false, 0);
+}
+
 /** Undo one pin. Returns the pins left; -1: it was not pinned. */
 export function unpin(p: u32): i32 {
-  const base = objectOf(p);
-  if (base == 0 || !enter()) return -1;
-  shadeObject(base);
-  let n = -1;
-  if (lockTables()) {
-    n = unpinObject(base);
-    unlockTables();
-  }
-  leaveGate();
-  return n;
+  return changePins(p, true, -1);
 }
 
 /** Number of pins of the object at `p`. */
@@ -394,7 +377,7 @@ export function gcDue(): u32 {
   const g = gcState();
   const p = pacer();
   const at = g.cycles << DUE_CYCLES_SHIFT;
-  return g.phase ? at | 8 | u32(p.assistBytes < 0) : at | ((<u32>shouldStart(p)) << 1);
+  return g.phase ? at | DUE_MARKING | u32(p.assistBytes < 0) : at | ((<u32>shouldStart(p)) << 1);
 }
 
 /** 1 if the running cycle has marked the object at `p`. */

@@ -9,13 +9,13 @@ import { MISUSE_FOREIGN, MISUSE_NONE, MISUSE_PINNED } from "../base/abinumbers";
 export * from "./libc";
 
 import { TELL, checkPointer, checkedSpan, findObject, freeBy, freeChecked } from "../alloc/free";
-import { allocateShared } from "../gc/sharedabi";
+import { allocateObject } from "../gc/sharedabi";
 import { mallocgc as mallocgcImpl } from "../gc/mallocgc";
 import { malloc } from "../alloc/malloc";
 import { releaseAll as releaseRows } from "../alloc/mcache";
 import { reallocChecked } from "../alloc/realloc";
 import { ensureReady } from "../alloc/procs";
-import { SHARED, SHARED_GC, TINY_SIZE } from "../base/config";
+import { SHARED, TINY_SIZE } from "../base/config";
 import { lock, lockBriefly, unlock } from "../base/locks";
 import { STAT_MISUSES, countAnywhere } from "../base/counters";
 import { isCollectedSpan, isMarking } from "../base/gcstate";
@@ -36,8 +36,7 @@ let lastKind: i32 = MISUSE_NONE;
 
 /** Go's mallocgc. `scan` 1: an object with pointers, always zeroed. `needzero` 1: zero the others too. 0: no memory. */
 export function mallocgc(size: u32, scan: i32, needzero: i32): u32 {
-  if (!SHARED_GC) return mallocgcImpl(size, scan != 0, needzero != 0);
-  return allocateShared(0, size, scan != 0, needzero != 0);
+  return allocateObject(0, size, scan != 0, needzero != 0);
 }
 
 /** free that reports: 0, or the kind of misuse; then nothing has changed. Null is allowed and returns 0. */
@@ -57,18 +56,17 @@ export function tryRealloc(ptr: u32, size: u32): u32 {
   if (ptr == 0) return malloc(size);
   lastKind = MISUSE_NONE;
   const kind = checkPointer(ptr);
-  if (kind != MISUSE_NONE) {
-    if (heap) countAnywhere(STAT_MISUSES);
-    lastKind = kind;
-    return 0;
-  }
-  if (isCollectedSpan(checkedSpan)) {
-    if (!SHARED && !isPinned(ptr)) return reallocObject(ptr, size);
-    lastKind = SHARED ? MISUSE_FOREIGN : MISUSE_PINNED;
-    countAnywhere(STAT_MISUSES);
-    return 0;
-  }
-  return reallocChecked(ptr, size);
+  if (kind != MISUSE_NONE) return refuse(kind);
+  if (!isCollectedSpan(checkedSpan)) return reallocChecked(ptr, size);
+  if (SHARED) return refuse(MISUSE_FOREIGN);
+  return isPinned(ptr) ? refuse(MISUSE_PINNED) : reallocObject(ptr, size);
+}
+
+/** Note a misuse of tryRealloc. Returns 0. */
+function refuse(kind: i32): u32 {
+  if (heap) countAnywhere(STAT_MISUSES);
+  lastKind = kind;
+  return 0;
 }
 
 /** Resize the object at `p`, just checked. It always moves, because its type only covers its old size. */

@@ -69,14 +69,12 @@ function grow(): bool {
     const entry = load<u64>(slotAt(old, i));
     if (entry >> 32) store<u64>(findSlot(table, mask, <u32>entry), entry);
   }
-  // One store for both: after a death no thread may find one without the other.
-  if (SHARED) store<u64>(changetype<usize>(g), (<u64>table) | ((<u64>mask) << 32), offsetof<GcState>("pins"));
+  // One store for pins and pinMask: after a death no thread may find one without the other.
+  store<u64>(changetype<usize>(g), (<u64>table) | ((<u64>mask) << 32), offsetof<GcState>("pins"));
   if (oldSlots > FIRST_PINS) {
     const npages = ((oldSlots << 3) + (1 << PAGE_SHIFT) - 1) >> PAGE_SHIFT;
     freeTable(old >> PAGE_SHIFT, npages);
   }
-  g.pins = table;
-  g.pinMask = mask;
   g.pinUsed = g.pinCount;
   return true;
 }

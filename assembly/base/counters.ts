@@ -8,6 +8,7 @@
 import { HOST, SHARED, LAST_P } from "./config";
 import { HEAP_STATS, MCentral, Row, Group, HEAP_ROWS, ROW_SHIFT } from "./layout";
 import { heap, here, local, recordOf, centralOf } from "./state";
+import { addWord } from "./words";
 
 @inline export const STAT_REFILLS: u32 = 0; // malloc found no slot in its group
 @inline export const STAT_GROUP_REFILLS: u32 = 1; // windows of the same group's frees, no refill
@@ -30,6 +31,12 @@ import { heap, here, local, recordOf, centralOf } from "./state";
 @inline export const STAT_LARGE_TOTAL: u32 = 18; // bytes of large spans ever given out
 @inline export const STAT_TINY_BLOCKS: u32 = 19;
 
+/** Address of a counter of this thread's P; of the heap, in a thread without one. */
+@inline
+function counterAt(stat: u32): usize {
+  return (SHARED && local == 0 ? heap : here()) + HEAP_STATS + (stat << 3);
+}
+
 @inline
 export function count(stat: u32): void {
   countBy(stat, 1);
@@ -37,12 +44,9 @@ export function count(stat: u32): void {
 
 @inline
 export function countBy(stat: u32, n: u64): void {
-  if (HOST) {
-    // A thread without a P counts in the heap's record.
-    const record = SHARED && local == 0 ? heap : here();
-    const at: usize = record + HEAP_STATS + (stat << 3);
-    store<u64>(at, load<u64>(at) + n);
-  }
+  if (!HOST) return;
+  const at = counterAt(stat);
+  store<u64>(at, load<u64>(at) + n);
 }
 
 /** The mcentral behind a row in the record at `record`. */
@@ -75,14 +79,13 @@ export function countReturned(record: u32, row: Row): void {
   countTaken(record, row, -windowSlots(row));
 }
 
-/** count for events that need no P: threads without one share one counter, atomically. */
+/** count for events that need no P: threads without one share one counter, so they add atomically. */
 export function countAnywhere(stat: u32): void {
-  if (SHARED && HOST && local == 0) atomic.add<u64>(heap + HEAP_STATS + (stat << 3), 1);
-  else count(stat);
+  if (HOST) addWord<u64>(counterAt(stat), 1);
 }
 
+/** Sum of a counter over all Ps and the heap. Host flavours. */
 export function counter(stat: u32): u64 {
-  if (!HOST) return 0;
   let sum: u64 = 0;
   for (let id: u32 = 0; id <= LAST_P; id++) {
     if (recordOf(id)) sum += load<u64>(recordOf(id) + HEAP_STATS + (stat << 3));

@@ -24,7 +24,7 @@ import { MAX_PS } from "./abinumbers";
 import { SHARED_GC } from "./config";
 import { P_GATE } from "./layout";
 import { SPINS, WAITERS, briefWaits, lockSlow, pause, self, setWaitedFor } from "./locks";
-import { sharedGc } from "./gcstate";
+import { gcState, sharedGc } from "./gcstate";
 import { lockPatience } from "./options";
 import { local, recordOf } from "./state";
 
@@ -40,9 +40,11 @@ let insideGate: u32 = 0;
 
 /** Bytes that this thread has marked and not yet reported (gc/mark.ts). */
 export let markedBytes: u64 = 0;
+/** Count `bytes` as marked: with several threads, for this one to report. */
 @inline
 export function addMarked(bytes: u64): void {
-  markedBytes += bytes;
+  if (SHARED_GC) markedBytes += bytes;
+  else gcState().bytesMarked += bytes;
 }
 export function clearMarked(): void {
   markedBytes = 0;
@@ -51,7 +53,7 @@ export function clearMarked(): void {
 /** Whether this thread is inside its gate. */
 @inline
 export function isInside(): bool {
-  return SHARED_GC && depth != 0;
+  return depth != 0;
 }
 
 /** Whether it is inside for more than the calling function: then that function may neither begin nor end a cycle. */

@@ -82,6 +82,9 @@ export class GcState {
   overflows: u64;
   /** The type that was made last: the head of the list of all types. */
   lastType: u32;
+  /** Cycles checked by a second marking, and cycles that could not be. */
+  checked: u32;
+  unchecked: u32;
 }
 /** Slots of the first table of pins, which is a record; longer tables have their own pages. */
 @inline export const FIRST_PINS: u32 = 64;
@@ -131,9 +134,6 @@ export class SharedGc {
   markGen: u32;
   /** What mutators have shaded: address past the last entry, in pages like those of gc/work.ts. Lock: G. */
   inbox: u32;
-  /** Cycles checked by a second marking, and cycles that could not be. */
-  checked: u32;
-  unchecked: u32;
   /** Cycles that a death has ended early, and cycles that were continued after one. */
   abandoned: u32;
   carried: u32;
@@ -157,12 +157,13 @@ export function gcState(): GcState {
   return changetype<GcState>(<usize>(heap + HEAP_GC));
 }
 
+/** Whether a cycle marks. Flavours with the collector. */
 @inline
 export function isMarking(): bool {
-  return GC && gcState().phase == PHASE_MARK;
+  return gcState().phase == PHASE_MARK;
 }
 
-/** Whether a cycle is under way. */
+/** Whether a cycle is under way. Any flavour. */
 @inline
 export function isCollecting(): bool {
   return GC && gcState().phase != PHASE_OFF;

@@ -43,10 +43,12 @@ export function setOption(param: i32, value: u32): i32 {
   } else if (param == M_RESERVE) {
     if (value > MAX_RESERVE) return 0;
     reserveBytes = value;
-  } else if (SHARED && param == M_LOCK_WAIT) {
+  } else if (!SHARED) {
+    return 0;
+  } else if (param == M_LOCK_WAIT) {
     if (value > MAX_LOCK_WAIT) return 0;
     lockPatience = value;
-  } else if (SHARED && param == M_CAN_BLOCK) {
+  } else if (param == M_CAN_BLOCK) {
     canBlock = value != 0;
   } else {
     return 0;

@@ -23,7 +23,7 @@ import {
   ROW_SHIFT,
   Row,
 } from "./layout";
-import { ARENA_SHIFT, SHARED, HOST } from "./config";
+import { ARENA_SHIFT, SHARED } from "./config";
 
 /**
  * Address of the heap's record; 0 before init. Where it is known beforehand and init runs first, `gomalloc link` makes
@@ -185,7 +185,6 @@ export function arenaIndex(address: u32): u32 {
 
 /** Drop the tiny block of the P, so that the next tiny object opens a new one. */
 export function dropTiny(): void {
-  if (!HOST) return;
   const h = mlocal();
   h.tiny = 0;
   h.tinyOffset = 0;

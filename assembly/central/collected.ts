@@ -46,12 +46,11 @@ import { freeSpan } from "./spans";
 
 /** Drain what other threads have freed in the span of this P's row. False: nothing. */
 export function takeOwnRemote(row: Row): bool {
-  return SHARED && row.span != 0 && takeRemoteBits(spanAt(row.span), row.group);
+  return row.span != 0 && takeRemoteBits(spanAt(row.span), row.group);
 }
 
 /** A span of the P at `record`, in no row any more, becomes unowned. False: a recovery could not take the lock. */
 export function giveCollected(record: u32, span: MSpan): bool {
-  if (!SHARED) return false;
   const row = <u32>span.row;
   if (!lockSure(row)) return false;
   takeRemoteBits(span, 0);
@@ -186,7 +185,6 @@ export function sweepAgain(): void {
  * Free a slot of a collected span, whoever owns it. False: it is already free. A thread without a P may call it too.
  */
 export function freeCollected(span: MSpan, slot: u32): bool {
-  if (!SHARED_GC) return false;
   if (local == 0 || <u32>span.owner != pAt(local).id) return freeRemote(span, slot);
   enterSure();
   let freed: bool;

@@ -151,9 +151,14 @@ function lower(from: u32, size: u32): u32 {
   const at = to;
   if (at >= from) return from;
   memory.copy(at, from, size);
-  // Only the length of a meta table is not a multiple of 16.
-  to = at + (GC ? (size + 15) & ~15 : size);
+  to = at + size;
   return at;
+}
+
+/** Whether a record with room for `ngroups` groups may have a meta table, named by the first word of its front. */
+@inline
+function hasMetaTable(ngroups: u32): bool {
+  return GC && ngroups != 0;
 }
 
 /**
@@ -163,7 +168,7 @@ function lower(from: u32, size: u32): u32 {
 function visitRecord(old: u32, ngroups: u32, whole: bool): u32 {
   const front = frontSize(ngroups);
   const at = visit(old - front, recordBytes(ngroups));
-  if (GC && ngroups != 0) {
+  if (hasMetaTable(ngroups)) {
     const meta = load<u32>(at);
     if (meta) store<u32>(at, whole ? visit(meta, metaBytes(ngroups)) : 0);
   }
@@ -189,7 +194,7 @@ function visitSpan(span: MSpan, page: u32): void {
 function relinkSpan(span: MSpan): void {
   const c = changetype<usize>(central(span.row));
   const flags = span.flags;
-  if (GC && (flags & (FLAG_LISTED | FLAG_FULL)) != 0 && isCollectedSpan(span)) {
+  if (isCollectedSpan(span) && (flags & (FLAG_LISTED | FLAG_FULL)) != 0) {
     const swept = span.sweepgen == mheap().sweepgen;
     const g = changetype<usize>(gcState());
     const s = c + offsetof<MCentral>();
@@ -245,7 +250,7 @@ function dropDead(): void {
         continue;
       }
       link = at;
-      if (!GC || ngroups == 0) continue;
+      if (!hasMetaTable(ngroups)) continue;
       const meta = load<u32>(from);
       if (meta != 0 && !isMarked(meta, meta + metaBytes(ngroups) - 1)) store<u32>(from, 0);
     }

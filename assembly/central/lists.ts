@@ -12,7 +12,7 @@
  * Owner: the P. Cost: O(1).
  */
 
-import { NUM_ROWS, FIRST_GC_ROW, GC } from "../base/config";
+import { NUM_ROWS, FIRST_GC_ROW, GC, SHARED } from "../base/config";
 import { FLAG_EMPTY, FLAG_FULL, FLAG_LISTED, MCentral, MSpan, SweepSets } from "../base/layout";
 import { gcState, isCollectedSpan, GcState } from "../base/gcstate";
 import { central, mheap } from "../base/state";
@@ -73,14 +73,18 @@ export function unlinkUnswept(span: MSpan): void {
   span.flags &= ~(FLAG_FULL | FLAG_LISTED);
 }
 
-/** List a collected large span, new or swept: FLAG_FULL distinguishes it from a span of malloc. */
+/**
+ * List a collected large span, new or swept: FLAG_FULL distinguishes it from a span of malloc. A shared heap has no
+ * such list.
+ */
 export function pushLarge(span: MSpan): void {
+  span.flags |= FLAG_FULL;
+  if (SHARED) return;
   const g = gcState();
   span.prev = 0;
   span.next = g.large;
   if (g.large) spanAt(g.large).prev = addressOf(span);
   g.large = addressOf(span);
-  span.flags |= FLAG_FULL;
 }
 
 /** Unlink a collected large span. */

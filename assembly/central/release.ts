@@ -10,20 +10,21 @@ import { countReturned } from "../base/counters";
 import { SHARED } from "../base/config";
 import { FLAG_EMPTY, FLAG_FULL, FLAG_LISTED, MCentral, MSpan, Row, FULL } from "../base/layout";
 import { lockSoon, unlock } from "../base/locks";
-import { central, local, mlocal, pAt, clearRowOf } from "../base/state";
+import { central, local, mheap, mlocal, pAt, clearRowOf } from "../base/state";
 import { clearMarks, isCollected, hasSweepSets } from "../base/gcstate";
 import { addressOf, isEmptyUncached, spanAt, groupAt, groupIndex, reopenFree } from "./mspan";
 import { pushFull, unlinkFull, pushPartial, unlinkPartial } from "./lists";
 import { freeSpan } from "./spans";
 
-/** Pages of empty spans that are always retained; in a shared heap by each P, because freeing one costs H. */
-@inline const RETAIN_MIN_PAGES: u32 = SHARED ? 64 : 16;
-
 /**
- * And beyond that: with one thread a quarter of the heap, for programs that free everything and begin again; they are
- * reclaimed before memory grows. In a shared heap an eighth of the P's own pages, because no other P can reclaim them.
+ * Most pages of empty spans to retain. With one thread a quarter of the heap, for programs that free everything and
+ * begin again; they are reclaimed before memory grows. In a shared heap an eighth of the P's own pages, because no other
+ * P can reclaim them; but more at least, because freeing a span costs H.
  */
-@inline const RETAIN_SHIFT: u32 = SHARED ? 3 : 2;
+@inline
+function mostRetained(): u32 {
+  return SHARED ? 64 + (pAt(local).ownedPages >> 3) : 16 + (mheap().grownPages >> 2);
+}
 
 /**
  * Take the group and the span out of a row of the mcache in the record at `record`. Returns the span, in no list; null
@@ -62,9 +63,8 @@ export function retainOrFree(c: MCentral, span: MSpan): void {
   if (isCollected(span.row)) clearMarks(span);
   const h = mlocal();
   const retained = h.retainedPages + span.npages;
-  const pages = SHARED ? pAt(local).ownedPages : h.grownPages;
   // If the lock is not available the span is retained.
-  if (retained <= RETAIN_MIN_PAGES + (pages >> RETAIN_SHIFT) || !lockSoon(0)) {
+  if (retained <= mostRetained() || !lockSoon(0)) {
     h.retainedPages = retained;
     span.next = c.empty;
     c.empty = addressOf(span);

@@ -62,6 +62,7 @@ export function freeRemote(span: MSpan, slot: u32): bool {
  * mcache.
  */
 export function takeRemoteBits(span: MSpan, cached: u32): bool {
+  if (!SHARED) return false;
   const p = pAt(local);
   let some = false;
   for (let i: u32 = 0; i < span.ngroups; i++) {

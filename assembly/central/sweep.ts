@@ -228,9 +228,9 @@ export function startSweep(): void {
  * long.
  */
 export function reclaimPages(npages: u32): void {
+  if (npages == 0 || !gcState().sweeping || isFinalizing()) return;
   const h = mheap();
   const before = h.inUsePages;
-  if (isFinalizing()) return;
   while (before - min(h.inUsePages, before) < npages && sweepOne() != 0) {}
 }
 

@@ -10,29 +10,23 @@
  * Owner: the thread that marks. Cost: that of the cycle once more.
  */
 
-import { SHARED } from "../base/config";
-import { gcState, sharedGc } from "../base/gcstate";
+import { CHECKMARK } from "../base/config";
+import { gcState } from "../base/gcstate";
 import { beginCheck, endCheck } from "./checkbits";
 import { drain } from "./drain";
 import { shadeRoots } from "./roots";
 
-/** Number of cycles checked, and of cycles that could not be checked. */
-export let checked: u32 = 0;
-export let unchecked: u32 = 0;
-
-/** Check the marks of the cycle that is ending. Its queue is empty. */
+/** Check the marks of the cycle that is ending, if the program asks for it. Its queue is empty. */
 export function checkMarks(): void {
+  const g = gcState();
+  if (!CHECKMARK || g.checkmark == 0) return;
   let whole = beginCheck();
   if (whole) {
-    gcState().passes += 1;
+    g.passes += 1;
     shadeRoots();
     drain(~(<u64>0));
     whole = endCheck();
   }
-  if (whole) checked++;
-  else unchecked++;
-  if (!SHARED) return;
-  const s = sharedGc();
-  if (whole) s.checked += 1;
-  else s.unchecked += 1;
+  if (whole) g.checked += 1;
+  else g.unchecked += 1;
 }

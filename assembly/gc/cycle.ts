@@ -15,7 +15,7 @@
  * mcache's rows.
  */
 
-import { ASC, CHECKMARK, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
+import { ASC, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
 import { PHASE_MARK, PHASE_OFF, PHASE_TERMINATION, blacken, gcState, pacer } from "../base/gcstate";
 import { heap, mheap, rowAt, rowAddress, dropTiny, rowAddressIn } from "../base/state";
 import { isBornBlackAt } from "../base/gcrows";
@@ -24,7 +24,7 @@ import { finishSweep, isFinalizing, leaveFinalizer, startSweep, sweepOne } from 
 import { switchSets } from "../central/lists";
 import { groupAt, groupIndex, spanAt } from "../central/mspan";
 import { checkMarks } from "./checkmark";
-import { TRANSPARENT, unmarkRoots } from "./ascroots";
+import { unmarkRoots } from "./ascroots";
 import {
   Pacer,
   assistCredit,
@@ -76,15 +76,14 @@ export function repace(): void {
   commit(p, g.sweeping == 0, used, 0, min(p.heapLive, used), mheap().inUsePages, g.pagesSwept);
 }
 
-/** Fill the pacer's record, once per heap. Cycles start automatically in AssemblyScript, elsewhere when enabled. */
+/** Fill the pacer's record, once per heap. In a shared heap bootstrap does it, before any thread can start a cycle. */
 export function readyGC(): void {
+  if (SHARED) return;
   const g = gcState();
   if (g.ready) return;
   g.ready = 1;
-  g.enabled = ASC ? 1 : 0;
-  if (ASC) g.passes = TRANSPARENT;
   initPacer(pacer());
-  if (!SHARED) reserveBuffer();
+  reserveBuffer();
 }
 
 /** Reset the fields for a new cycle. */
@@ -183,7 +182,7 @@ function endMark(): void {
   g.phase = PHASE_TERMINATION;
   forgetUnborn(heap);
   for (let rowIndex: u32 = FIRST_GC_ROW; rowIndex < NUM_ROWS; rowIndex++) uncacheRow(rowAddress(rowIndex));
-  if (CHECKMARK && g.checkmark != 0) checkMarks();
+  checkMarks();
   freeBuffers();
   endCycleUntimed(p);
   resetLive(p, g.bytesMarked);

@@ -5,14 +5,13 @@
  * Owner: the thread that marks. Cost: O(bytes scanned), which is also how the work is counted.
  */
 
-import { SHARED } from "../base/config";
 import { FLAG_FULL, MSPAN_SIZE, MSpan, SPAN_IN_USE, OBJECT_AT } from "../base/layout";
 import { gcState, markWord } from "../base/gcstate";
 import { rowAt, rowAddress } from "../base/state";
 import { isScanRowAt } from "../base/gcrows";
 import { pageRecord } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
-import { liveBits, metaOf, spanAt } from "../central/mspan";
+import { liveBits, spanAt } from "../central/mspan";
 import { scanObject } from "./scan";
 import { takeInbox } from "./inbox";
 import { popWork } from "./work";
@@ -22,11 +21,8 @@ export function drain(budget: u64): u64 {
   let work: u64 = 0;
   while (work < budget) {
     const p = popWork();
-    if (p == 0) {
-      if (SHARED && takeInbox()) continue;
-      break;
-    }
-    work += scanObject(p);
+    if (p != 0) work += scanObject(p);
+    else if (!takeInbox()) break;
   }
   return work;
 }
@@ -39,25 +35,18 @@ export function rescanMarked(): u64 {
   const g = gcState();
   g.overflow = 0;
   let work: u64 = 0;
-  for (let page = nextSpanPage(1); page != 0;) {
+  // The next page is read last: a work buffer may have been made from empty spans, including the next one.
+  for (let page = nextSpanPage(1); page != 0; page = nextSpanPage(page + 1)) {
     const groups = pageRecord(page).groups;
-    if (SHARED && groups == 0) {
-      // The span was freed in the meantime.
-      page = nextSpanPage(page + 1);
-      continue;
-    }
     const span = spanAt(groups - MSPAN_SIZE);
-    const end = page + (SHARED ? 1 : span.npages);
-    if ((!SHARED || span.state == SPAN_IN_USE) && (span.spanclass & 1) == 0) {
-      if (span.ngroups) {
-        if (isScanRowAt(rowAddress(span.row)) && (!SHARED || metaOf(span) != 0)) work += rescanSpan(span);
-      } else if (span.flags & FLAG_FULL && load<u64>(markWord(span, 0)) != 0) {
-        work += scanObject(span.startAddr + OBJECT_AT);
-      }
-      work += drain(~(<u64>0));
+    // Another thread may have freed the span in the meantime.
+    if (groups == 0 || span.state != SPAN_IN_USE || (span.spanclass & 1) != 0) continue;
+    if (span.ngroups) {
+      if (isScanRowAt(rowAddress(span.row))) work += rescanSpan(span);
+    } else if (span.flags & FLAG_FULL && load<u64>(markWord(span, 0)) != 0) {
+      work += scanObject(span.startAddr + OBJECT_AT);
     }
-    // Only read now: a work buffer may have been made from empty spans, including the next one.
-    page = nextSpanPage(end);
+    work += drain(~(<u64>0));
   }
   return work;
 }

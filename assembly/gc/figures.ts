@@ -50,7 +50,6 @@ import {
 import { SHARED } from "../base/config";
 import { gcState, sharedGc, pacer } from "../base/gcstate";
 import { mheap } from "../base/state";
-import { checked, unchecked } from "./checkmark";
 
 /** Figure `i` of an existing heap; 0 for an unknown number. */
 export function gcFigure(i: u32): f64 {
@@ -81,8 +80,8 @@ export function gcFigure(i: u32): f64 {
   if (i == STAT_ASSIST_RATIO) return p.assistWorkPerByte;
   if (i == STAT_PAGES) return mheap().inUsePages;
   if (i == STAT_BUFFERS) return g.buffers;
-  if (i == STAT_CHECKED) return SHARED ? sharedGc().checked : checked;
-  if (i == STAT_UNCHECKED) return SHARED ? sharedGc().unchecked : unchecked;
+  if (i == STAT_CHECKED) return g.checked;
+  if (i == STAT_UNCHECKED) return g.unchecked;
   if (i == STAT_CHECK_FAILED_AT) return g.checkFailedAt;
   if (i == STAT_ROOT_BYTES) return <f64>p.globalsScanWork;
   if (i == STAT_LAST_GOAL) return <f64>p.lastHeapGoal;

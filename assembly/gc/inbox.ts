@@ -14,7 +14,7 @@
  */
 
 import { MAX_PS } from "../base/abinumbers";
-import { PAGE_SHIFT, PAGE_SIZE } from "../base/config";
+import { PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
 import { dropGate, holdGate } from "../base/gates";
 import { gcState, sharedGc } from "../base/gcstate";
 import { LOCK_GC, P_SHADED, SHADED_MAX } from "../base/layout";
@@ -68,8 +68,12 @@ export function forget(): void {
   g.overflow = 1;
 }
 
-/** With the marker's queue empty: make the inbox its queue. False: the inbox was empty, or G could not be taken. */
+/**
+ * With the marker's queue empty: make the inbox its queue. False: there is no inbox, it was empty, or G could not be
+ * taken.
+ */
 export function takeInbox(): bool {
+  if (!SHARED) return false;
   const s = sharedGc();
   if (s.inbox == 0 || !lock(LOCK_GC)) return false;
   const g = gcState();

@@ -34,9 +34,10 @@ import {
   TINY_SIZE,
 } from "../base/config";
 import { addMarked } from "../base/gates";
-import { FLAG_FULL, HEAP_CLASS128, HEAP_CLASS8, HEAP_ZEROBASE, MSPAN_SIZE, Row } from "../base/layout";
+import { HEAP_CLASS128, HEAP_CLASS8, HEAP_ZEROBASE, MSPAN_SIZE, Row } from "../base/layout";
 import { STAT_TINY_BLOCKS, count } from "../base/counters";
 import { GcState, blacken, gcState, isMarking, markWord, pacer } from "../base/gcstate";
+import { Pacer } from "../base/pacer";
 import { heap, mlocal, rowAt, rowAddress } from "../base/state";
 import { isBornBlackAt, isScanRowAt } from "../base/gcrows";
 import { classSize } from "../alloc/init";
@@ -49,7 +50,7 @@ import { pushLarge } from "../central/lists";
 import { pageRecord } from "../heap/arena";
 import { groupAt, groupIndex, metaWord, spanAt } from "../central/mspan";
 import { collect, gcPoll, readyGC } from "./cycle";
-import { pollShared, reclaimShared, sharedGrows } from "./sharedcycle";
+import { pollShared, reclaimShared } from "./sharedcycle";
 import { needMeta, setSlotType } from "./typebits";
 
 /** Class of a request of 1..32768 bytes in Go's table. */
@@ -89,19 +90,10 @@ function mallocTiny(size: u32): u32 {
 /** After a window is loaded: count its bytes as live, and during a cycle make its slots black. */
 function windowLoaded(address: u32): void {
   const row = rowAt(address);
-  const p = pacer();
   const slots = groupAt(row.group).allocCache;
   const bytes = popcnt(slots) * <u64>row.elemsize;
-  if (SHARED) {
-    sharedGrows(bytes, isScanRowAt(address));
-    if (isMarking()) blackenWindow(row, slots, bytes);
-    return;
-  }
-  p.heapLive += bytes;
-  if (isScanRowAt(address)) p.heapScan += bytes;
-  if (!isMarking()) return;
-  if (isBornBlackAt(address)) blackenWindow(row, slots, bytes);
-  p.assistBytes -= bytes;
+  addLive(bytes, isScanRowAt(address));
+  if (isMarking() && isBornBlackAt(address)) blackenWindow(row, slots, bytes);
 }
 
 function blackenWindow(row: Row, slots: u64, bytes: u64): void {
@@ -119,6 +111,34 @@ export function nextFreeGC(address: u32): u32 {
   return takeSlot(row, g, g.allocCache);
 }
 
+/**
+ * Pay for an allocation of `bytes` bytes that the mcache cannot serve, and begin a cycle if one is due. A request for
+ * `npages` pages also sweeps for a run of that length.
+ */
+function poll(bytes: u32, npages: u32): void {
+  readyGC();
+  if (SHARED) {
+    pollShared(bytes);
+    reclaimShared(npages);
+  } else {
+    gcPoll(bytes);
+    reclaimPages(npages);
+  }
+}
+
+/** No memory: run a whole cycle. False: none may begin here. In a shared heap the caller runs it, outside the gate. */
+function collectNow(): bool {
+  if (SHARED || !gcState().enabled) return false;
+  collect();
+  return true;
+}
+
+/** Whether a finalizer, called by a sweep, has loaded a window for the row. */
+@inline
+function isLoaded(row: Row): bool {
+  return FINALIZE && groupAt(row.group).allocCache != 0;
+}
+
 /** Load a window that has a free slot for the row. False: no memory. */
 function loadWindow(address: u32): bool {
   const row = rowAt(address);
@@ -128,20 +148,11 @@ function loadWindow(address: u32): bool {
     if (isMarking() && isBornBlackAt(address)) blackenWindow(row, slots, popcnt(slots) * <u64>row.elemsize);
     return true;
   }
-  readyGC();
-  if (SHARED) {
-    pollShared(min<u32>(row.elemsize << 6, MAX_SPAN_PAGES << PAGE_SHIFT));
-    if (refill(address) == 0) return false;
-    windowLoaded(address);
-    return true;
-  }
-  gcPoll(min<u32>(row.elemsize << 6, MAX_SPAN_PAGES << PAGE_SHIFT));
-  // A finalizer may have loaded a window.
-  if (FINALIZE && groupAt(row.group).allocCache != 0) return true;
+  poll(min<u32>(row.elemsize << 6, MAX_SPAN_PAGES << PAGE_SHIFT), 0);
+  if (isLoaded(row)) return true;
   if (refill(address) == 0) {
-    if (!gcState().enabled) return false;
-    collect();
-    if (FINALIZE && groupAt(row.group).allocCache != 0) return true;
+    if (!collectNow()) return false;
+    if (isLoaded(row)) return true;
     if (refill(address) == 0) return false;
   }
   windowLoaded(address);
@@ -156,53 +167,28 @@ export function nextFreeGCZeroed(address: u32, size: u32): u32 {
 /** A large collected object. `meta`: its type, or 0: conservatively scanned, or noscan. 0: no memory. */
 export function mallocgcLarge(size: u32, scan: bool, zero: bool, meta: u32): u32 {
   if (size > 0xffff0000) return 0;
-  const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
-  readyGC();
-  if (SHARED) return largeShared(size, npages, scan, zero, meta);
-  gcPoll(size);
-  if (gcState().sweeping) reclaimPages(npages);
+  poll(size, (size + PAGE_SIZE - 1) >> PAGE_SHIFT);
   let p = mallocLarge(size, 1, zero, scan ? 0 : 1);
-  if (p == 0) {
-    if (!gcState().enabled) return 0;
-    collect();
-    p = mallocLarge(size, 1, zero, scan ? 0 : 1);
-    if (p == 0) return 0;
-  }
+  if (p == 0 && collectNow()) p = mallocLarge(size, 1, zero, scan ? 0 : 1);
+  if (p == 0) return 0;
   const span = spanAt(pageRecord(p >> PAGE_SHIFT).groups - MSPAN_SIZE);
   const bytes = (<u64>span.npages) << PAGE_SHIFT;
   const black = isMarking() && !(ASC && scan);
   store<u64>(markWord(span, 0), black ? 1 : 0);
   store<u32>(metaWord(span), meta);
+  // From here on it is a collected object.
   pushLarge(span);
-  if (black) gcState().bytesMarked += bytes;
+  if (black) addMarked(bytes);
   addLive(bytes, scan);
   return p;
 }
 
-/** mallocgcLarge in a shared heap. */
-function largeShared(size: u32, npages: u32, scan: bool, zero: bool, meta: u32): u32 {
-  pollShared(size);
-  reclaimShared(npages);
-  const p = mallocLarge(size, 1, zero, scan ? 0 : 1);
-  if (p == 0) return 0;
-  const span = spanAt(pageRecord(p >> PAGE_SHIFT).groups - MSPAN_SIZE);
-  const black = isMarking();
-  store<u64>(markWord(span, 0), black ? 1 : 0);
-  store<u32>(metaWord(span), meta);
-  // From here on it is a collected object.
-  span.flags |= FLAG_FULL;
-  const bytes = (<u64>span.npages) << PAGE_SHIFT;
-  if (black) addMarked(bytes);
-  sharedGrows(bytes, scan);
-  return p;
-}
-
-/** A large object of `bytes` bytes was allocated: count it. */
+/** `bytes` more are live, of a large object or a window: count them. `scan`: of objects with pointers. */
 export function addLive(bytes: u64, scan: bool): void {
-  const p = pacer();
-  p.heapLive += bytes;
-  if (scan) p.heapScan += bytes;
-  if (isMarking()) p.assistBytes -= bytes;
+  const p = changetype<usize>(pacer());
+  addWord<u64>(p, bytes, offsetof<Pacer>("heapLive"));
+  if (scan) addWord<u64>(p, bytes, offsetof<Pacer>("heapScan"));
+  if (isMarking()) addWord<i64>(p, -(<i64>bytes), offsetof<Pacer>("assistBytes"));
 }
 
 /**

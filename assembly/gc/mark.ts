@@ -18,7 +18,7 @@
 
 import { ARENA_PAGES, ARENA_SHIFT, ASC, CHECKMARK, PAGE_SHIFT, SHARED } from "../base/config";
 import { FLAG_FULL, MSPAN_SIZE, MSpan, PAGE_RECORD_SHIFT, PageRecord, OBJECT_AT } from "../base/layout";
-import { gcState, markWord, markWordAt } from "../base/gcstate";
+import { markWord, markWordAt } from "../base/gcstate";
 import { addMarked, marker } from "../base/gates";
 import { arenaOf, rowAt } from "../base/state";
 import { isScanRowAt, isCollectedRowAt } from "../base/gcrows";
@@ -31,10 +31,10 @@ import { checkShade, checking } from "./checkbits";
 
 @inline const RECORD_MASK: u32 = (ARENA_PAGES - 1) << PAGE_RECORD_SHIFT;
 
-/** Queue a marked object in a shared heap. `p` is its start. */
+/** Queue a marked object. `p` is its start. */
 @inline
 function queue(p: u32): void {
-  if (marker) pushWork(p);
+  if (!SHARED || marker) pushWork(p);
   else pushShaded(p);
 }
 
@@ -61,15 +61,10 @@ export function shade(p: u32): void {
   const groups = r.groups;
   // The address may be in a free slot or in no slot: a stale word, or a word that is not a pointer.
   if (!ASC && !isLive(spanAt(groups - MSPAN_SIZE), slot)) return;
-  const w = markWordAt(groups, slot);
-  const bits = load<u64>(w);
-  const bit = (<u64>1) << slot;
-  if (bits & bit) return;
-  store<u64>(w, bits | bit);
+  if (!setMark(markWordAt(groups, slot), (<u64>1) << slot)) return;
   const rowAddress = r.row;
-  const g = gcState();
   const size = rowAt(rowAddress).elemsize;
-  g.bytesMarked += size;
+  addMarked(size);
   if (isScanRowAt(rowAddress)) pushWork(ASC ? p : r.base + slot * size);
 }
 
@@ -93,30 +88,16 @@ function shadeSmall(r: PageRecord, magic: u32, p: u32): void {
 function shadeSlow(p: u32): void {
   const span = spanOf(p);
   if (span == null) return;
-  const g = gcState();
   if (span.ngroups) {
     const r = pageRecord(p >> PAGE_SHIFT);
     const size = rowAt(r.row).elemsize;
     const slot = (p - span.startAddr) / size;
-    const w = markWord(span, slot >> 6);
-    const bit = (<u64>1) << slot;
-    if (SHARED) {
-      if (slot < <u32>span.nelems && isCollectedRowAt(r.row) && setMark(w, bit)) addMarked(size);
-      return;
-    }
-    if (!isLive(span, slot) || (load<u64>(w) & bit) != 0) return;
-    store<u64>(w, load<u64>(w) | bit);
-    g.bytesMarked += size;
+    // With several threads the span may be another one by now, and its slots may change: see the header.
+    const maybe = SHARED ? slot < <u32>span.nelems && isCollectedRowAt(r.row) : isLive(span, slot);
+    if (maybe && setMark(markWord(span, slot >> 6), (<u64>1) << slot)) addMarked(size);
     return;
   }
-  if (SHARED) {
-    if ((span.flags & FLAG_FULL) == 0 || !setMark(markWord(span, 0), 1)) return;
-    addMarked((<u64>span.npages) << PAGE_SHIFT);
-    if ((span.spanclass & 1) == 0) queue(span.startAddr);
-    return;
-  }
-  if ((span.flags & FLAG_FULL) == 0 || load<u64>(markWord(span, 0)) != 0) return;
-  store<u64>(markWord(span, 0), 1);
-  g.bytesMarked += (<u64>span.npages) << PAGE_SHIFT;
-  if ((span.spanclass & 1) == 0) pushWork(span.startAddr + OBJECT_AT);
+  if ((span.flags & FLAG_FULL) == 0 || !setMark(markWord(span, 0), 1)) return;
+  addMarked((<u64>span.npages) << PAGE_SHIFT);
+  if ((span.spanclass & 1) == 0) queue(span.startAddr + OBJECT_AT);
 }

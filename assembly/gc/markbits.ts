@@ -4,6 +4,7 @@
  * Owner: the thread that marks. In a shared heap mutators mark too, so a mark is an atomic OR. Cost: O(1).
  */
 
+import { SHARED } from "../base/config";
 import { MSpan } from "../base/layout";
 import { markWord } from "../base/gcstate";
 import { rowAt, rowAddress } from "../base/state";
@@ -13,7 +14,11 @@ import { liveBits } from "../central/mspan";
 /** Set a bit of a mark word. False: it was set already. */
 @inline
 export function setMark(w: u32, bit: u64): bool {
-  return (load<u64>(w) & bit) == 0 && (atomic.or<u64>(w, bit) & bit) == 0;
+  const bits = load<u64>(w);
+  if (bits & bit) return false;
+  if (SHARED) return (atomic.or<u64>(w, bit) & bit) == 0;
+  store<u64>(w, bits | bit);
+  return true;
 }
 
 /** Whether a slot number exists in a small span, and the slot is live. */

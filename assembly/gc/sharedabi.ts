@@ -1,19 +1,25 @@
 /**
- * Allocation from the collected rows of a shared heap for its callers: runs inside the gate. If memory runs out, it
- * runs a whole cycle and tries again, unless the caller was inside the gate before this call.
+ * Allocation from the collected rows for callers of the ABI. In a shared heap it runs inside the gate: if memory runs
+ * out, it runs a whole cycle and tries again, unless the caller was inside the gate before this call.
  *
  * Owner: the P. Cost: that of mallocgc, plus the gate.
  */
 
+import { SHARED } from "../base/config";
 import { enterGate, isInside, leaveGate } from "../base/gates";
 import { gcState } from "../base/gcstate";
 import { ensureReady } from "../alloc/procs";
 import { collectShared } from "./sharedcycle";
 import { mallocgc, newObject } from "./mallocgc";
 
+@inline
 function allocate(type: u32, size: u32, scan: bool, zero: bool): u32 {
+  return type ? newObject(type, size) : mallocgc(size, scan, zero);
+}
+
+function allocateInside(type: u32, size: u32, scan: bool, zero: bool): u32 {
   if (!ensureReady() || !enterGate()) return 0;
-  const p = type ? newObject(type, size) : mallocgc(size, scan, zero);
+  const p = allocate(type, size, scan, zero);
   leaveGate();
   return p;
 }
@@ -22,8 +28,9 @@ function allocate(type: u32, size: u32, scan: bool, zero: bool): u32 {
  * An object of `size` bytes: an array of `type`, or, if that is 0, as mallocgc makes it. 0: no memory, or a lock could
  * not be taken.
  */
-export function allocateShared(type: u32, size: u32, scan: bool, zero: bool): u32 {
-  const p = allocate(type, size, scan, zero);
+export function allocateObject(type: u32, size: u32, scan: bool, zero: bool): u32 {
+  if (!SHARED) return allocate(type, size, scan, zero);
+  const p = allocateInside(type, size, scan, zero);
   if (p != 0 || !ensureReady() || isInside() || gcState().enabled == 0 || !collectShared()) return p;
-  return allocate(type, size, scan, zero);
+  return allocateInside(type, size, scan, zero);
 }

@@ -26,7 +26,7 @@
  */
 
 import { BUSY, DONE, MAX_PS, MORE } from "../base/abinumbers";
-import { CHECKMARK, FIRST_GC_ROW } from "../base/config";
+import { FIRST_GC_ROW } from "../base/config";
 import {
   clearMarked,
   enterGate,
@@ -68,7 +68,7 @@ import { checkMarks } from "./checkmark";
 import { pageRecord } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
 import { spanAt } from "../central/mspan";
-import { ALL, MAX_LOOKS, assistBudget, blackenRows, countCycle, forgetUnborn, isDue, readyGC, repace } from "./cycle";
+import { ALL, MAX_LOOKS, assistBudget, blackenRows, countCycle, forgetUnborn, isDue, repace } from "./cycle";
 import { dropQueues, forget, takeAllShaded, takeShadedRagged } from "./inbox";
 import { shade } from "./mark";
 import {
@@ -132,7 +132,6 @@ export function wakeMarkers(): void {
  */
 export function beginShared(forced: bool, now: f64): bool {
   const g = gcState();
-  readyGC();
   if (g.phase != PHASE_OFF) return false;
   finishSharedSweep();
   if (!stopWorld()) return false;
@@ -220,7 +219,7 @@ function endMark(now: f64): void {
     forgetUnborn(record);
     uncacheAll(record, FIRST_GC_ROW);
   }
-  if (CHECKMARK && g.checkmark != 0) checkMarks();
+  checkMarks();
   freeBuffers();
   s.markTime = s.began > 0 && now > s.began ? now - s.began : 0;
   const p = pacer();
@@ -312,14 +311,6 @@ export function reclaimShared(npages: u32): void {
 }
 
 // Allocation
-
-/** `bytes` more are live: count them. */
-export function sharedGrows(bytes: u64, scan: bool): void {
-  const p = changetype<usize>(pacer());
-  atomic.add<u64>(p, bytes, offsetof<Pacer>("heapLive"));
-  if (scan) atomic.add<u64>(p, bytes, offsetof<Pacer>("heapScan"));
-  if (gcState().phase == PHASE_MARK) atomic.sub<i64>(p, bytes, offsetof<Pacer>("assistBytes"));
-}
 
 /**
  * Called inside the gate before an allocation of `bytes` bytes that the mcache cannot serve: pay for earlier

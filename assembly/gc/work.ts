@@ -86,7 +86,7 @@ function lastBuffer(top: u32): u32 {
   const prev = load<u32>(page);
   if (prev == 0) return 0;
   // First, so that after a death of this thread nobody finds a page that is free.
-  if (SHARED) g.top = prev + PAGE_SIZE;
+  g.top = prev + PAGE_SIZE;
   if (g.spare) freeBuffer(page);
   else g.spare = page;
   return prev + PAGE_SIZE;

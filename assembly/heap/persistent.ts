@@ -106,10 +106,13 @@ export function recordBytes(ngroups: u32): u32 {
   return frontSize(ngroups) + MSPAN_SIZE + ngroups * GROUP_RECORDS;
 }
 
-/** Bytes of the meta table of a span of `ngroups` groups. A slot's bits are read and written eight bytes at a time. */
+/**
+ * Bytes of the meta table of a span of `ngroups` groups, a multiple of 16. There is room behind the last slot's bits,
+ * which are read and written eight bytes at a time.
+ */
 @inline
 export function metaBytes(ngroups: u32): u32 {
-  return ngroups * META_PER_GROUP + 8;
+  return ngroups * META_PER_GROUP + 16;
 }
 
 /** Return a span record to its list. The caller has set state to dead, in flavours that have a state. */

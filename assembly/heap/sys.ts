@@ -41,9 +41,13 @@ export function sysGrow(n: u32): u32 {
   const before = memory.grow(n);
   if (heap) count(before < 0 ? STAT_SYS_GROW_FAILURES : STAT_SYS_GROWS);
   if (before < 0) return 0;
-  // Another thread may have grown the memory for its own use since memory.size was read.
-  grownAt = SHARED ? <u32>before : size;
-  return SHARED ? n : min(<u32>memory.size() - size, most);
+  if (SHARED) {
+    // Another thread may have grown the memory for its own use since memory.size was read.
+    grownAt = <u32>before;
+    return n;
+  }
+  grownAt = size;
+  return min(<u32>memory.size() - size, most);
 }
 
 /**

@@ -118,7 +118,7 @@ const LAWLESS: Readonly<Record<string, Lawless>> = {
   "GcState.phase": { why: "marking or its end", if: (old, now) => old !== 0 && now !== 0 },
   ...Object.fromEntries(
     ["forced", "cycles", "bytesMarked", "debt", "looks", "steps", "types", "pagesSwept", "pagesToSweep"]
-      .concat(["freedSlots", "freedBytes", "passes", "overflows"])
+      .concat(["freedSlots", "freedBytes", "passes", "overflows", "checked", "unchecked"])
       .map((field) => [`GcState.${field}`, FIGURE]),
   ),
   // Shared heaps.
@@ -130,9 +130,10 @@ const LAWLESS: Readonly<Record<string, Lawless>> = {
     ]),
   ),
   ...Object.fromEntries(
-    ["wake", "checked", "unchecked", "abandoned", "carried", "procs", "began", "markTime", "stopBegin", "stopEnd"].map(
-      (field) => [`SharedGc.${field}`, FIGURE],
-    ),
+    ["wake", "abandoned", "carried", "procs", "began", "markTime", "stopBegin", "stopEnd"].map((field) => [
+      `SharedGc.${field}`,
+      FIGURE,
+    ]),
   ),
   "SharedGc.cursor": { why: "no sweep goes on, or it looks at spans twice" },
   "SharedGc.markGen": { why: "no cycle marks" },
