@@ -16,7 +16,7 @@
  */
 
 import { LOCK_ACQUIRED, LOCK_CONTENDED, LOCK_SHIFT, LOCK_WAITS, MAX_PS } from "./abinumbers";
-import { CHECK, SHARED_GC, SHARED } from "./config";
+import { CHECK, SHARED } from "./config";
 import { HEAP_LOCKS, LOCK_GC } from "./layout";
 import { canBlock, lockPatience } from "./options";
 import { heap } from "./state";
@@ -63,7 +63,7 @@ export function setBriefWaits(yes: bool): void {
 let held: u32 = 0;
 
 function rank(i: u32): u32 {
-  if (SHARED_GC && i >= LOCK_GC) return i == LOCK_GC ? 4 : 8;
+  if (i >= LOCK_GC) return i == LOCK_GC ? 4 : 8;
   return i ? 2 : 1;
 }
 

@@ -15,7 +15,7 @@ import {
   BAD_PLACE,
   NOT_EMPTY,
 } from "../base/abinumbers";
-import { CHECK, GC, SHARED } from "../base/config";
+import { CHECK } from "../base/config";
 import { FLAG_EMPTY, FLAG_LISTED, FULL, MSpan, SPAN_IN_USE } from "../base/layout";
 import { groupOf, isEmpty, isFull, validBits } from "./mspan";
 
@@ -50,7 +50,7 @@ export function checkSpan(span: MSpan): void {
   if (!CHECK) return;
   const flags = span.flags & (FLAG_LISTED | FLAG_EMPTY);
   demand(<u32>span.ngroups == (<u32>span.nelems + 63) >> 6, BAD_SPAN);
-  demand(!(GC || SHARED) || span.state == SPAN_IN_USE, BAD_SPAN);
+  demand(span.state == SPAN_IN_USE, BAD_SPAN);
   demand(flags != (FLAG_LISTED | FLAG_EMPTY) && (flags != FLAG_LISTED || span.partialMask != 0), BAD_PLACE);
   demand(flags != FLAG_EMPTY || isEmpty(span), NOT_EMPTY);
   for (let i: u32 = 0; i < span.ngroups; i++) checkGroup(span, i);

@@ -27,7 +27,7 @@
  */
 
 import { MAX_PS } from "../base/abinumbers";
-import { ARENA_CHUNKS, SHARED_GC } from "../base/config";
+import { ARENA_CHUNKS } from "../base/config";
 import { SharedGc, sharedGc, isCommon } from "../base/gcstate";
 import { ARENA_NOTED, FLAG_DEFERRED, HEAP_DEFERRED, HEAP_P, MSPAN_SIZE, MSpan, NOTES_CHUNKS } from "../base/layout";
 import { arenaOf, heap, mheap, recordOf } from "../base/state";
@@ -201,7 +201,7 @@ function hasFreed(span: MSpan): bool {
 /** Whether some notes lead to a page whose bit is set. For validate. */
 export function isNoted(page: u32): bool {
   if (!isPageNoted(page)) return false;
-  if (SHARED_GC && leadTo(collectedNotes(), page)) return true;
+  if (leadTo(collectedNotes(), page)) return true;
   for (let id: u32 = 0; id <= MAX_PS; id++) if (recordOf(id) != 0 && leadTo(notesAt(recordOf(id)), page)) return true;
   return false;
 }

@@ -18,7 +18,7 @@ import {
   BAD_ROOTS,
   BAD_TYPE,
 } from "../base/abinumbers";
-import { NUM_ROWS, PAGE_SIZE, SHARED, SHARED_GC, GC } from "../base/config";
+import { NUM_ROWS, PAGE_SIZE, SHARED } from "../base/config";
 import { FLAG_FULL, LOCK_MARK, MSPAN_SIZE, MSpan } from "../base/layout";
 import {
   FIRST_PINS,
@@ -50,16 +50,24 @@ function isTable(at: u32, size: u32, align: u32): bool {
   return lies(at, size, align) && areRecordPages(at, at + size);
 }
 
-function checkState(): u32 {
+function checkState(large: i32): u32 {
   const g = gcState();
   const at = <u32>changetype<usize>(g);
   if (g.phase > PHASE_TERMINATION || g.sweepRow > NUM_ROWS || g.forced > g.cycles) return bad(BAD_GC_STATE, at);
   if ((g.enabled | g.overflow | g.sweeping | g.checkmark | g.ready) > 1) return bad(BAD_GC_STATE, at);
   if (g.ready == 0 && (g.cycles | g.types | g.handles | g.pins) != 0) return bad(BAD_GC_STATE, at);
+  if (SHARED) return checkSharedState();
   // Each finished cycle has raised the generation by two.
   const ended = g.cycles - (g.phase == PHASE_OFF ? 0 : 1);
-  if (!SHARED && mheap().sweepgen != ended << 1) return bad(BAD_GC_STATE, mheap().sweepgen);
-  return SHARED_GC ? checkSharedState() : 0;
+  return mheap().sweepgen == ended << 1 ? checkLarge(large) : bad(BAD_GC_STATE, mheap().sweepgen);
+}
+
+/**
+ * Whether a cycle of a shared heap is being begun or ended. Only the holder of M does that, with the world stopped. If
+ * it dies, it keeps M until its recovery.
+ */
+function isChanging(): bool {
+  return SHARED && (gcState().phase == PHASE_TERMINATION || sharedGc().starting != 0);
 }
 
 /**
@@ -71,7 +79,7 @@ function checkSharedState(): u32 {
   const s = sharedGc();
   const at = <u32>changetype<usize>(s);
   if ((g.large | g.largeUnswept) != 0) return bad(BAD_GC_STATE, <u32>changetype<usize>(g));
-  if (s.starting != 0 && (s.starting != 1 || lockOwner(LOCK_MARK) == 0)) return bad(BAD_GC_STATE, at);
+  if (s.starting > 1 || (isChanging() && lockOwner(LOCK_MARK) == 0)) return bad(BAD_GC_STATE, at);
   if (g.phase == PHASE_MARK && s.markGen != mheap().sweepgen) return bad(BAD_GC_STATE, at);
   if (g.sweeping == 0) return 0;
   // Spans behind the sweep's cursor are swept, except those that wait for H.
@@ -121,12 +129,12 @@ function checkWork(): u32 {
   const most = <i32>mheap().metaPages;
   let n = countBuffers(g.top, most);
   if (n < 0) return bad(BAD_GC_WORK, g.top);
-  if (SHARED_GC && countBuffers(sharedGc().inbox, most) < 0) return bad(BAD_GC_WORK, sharedGc().inbox);
   if (g.spare) {
     n++;
     if (!isTable(g.spare, PAGE_SIZE, PAGE_SIZE)) return bad(BAD_GC_WORK, g.spare);
   }
-  return SHARED || n == g.buffers ? 0 : bad(BAD_GC_WORK, g.buffers);
+  if (SHARED) return countBuffers(sharedGc().inbox, most) < 0 ? bad(BAD_GC_WORK, sharedGc().inbox) : 0;
+  return n == g.buffers ? 0 : bad(BAD_GC_WORK, g.buffers);
 }
 
 function checkPins(): u32 {
@@ -211,15 +219,13 @@ function checkTypes(): u32 {
  */
 function checkPacer(): u32 {
   const g = gcState();
-  const between = SHARED_GC && (g.phase == PHASE_TERMINATION || sharedGc().starting != 0);
-  return g.ready == 0 || between || isOrdered(pacer(), g.phase == PHASE_MARK) ? 0 : bad(BAD_PACER, heap + HEAP_PACER);
+  const right = g.ready == 0 || isChanging() || isOrdered(pacer(), g.phase == PHASE_MARK);
+  return right ? 0 : bad(BAD_PACER, heap + HEAP_PACER);
 }
 
 /** Check the collector's records, in a heap with `large` collected large spans. */
 export function checkCollector(large: i32): u32 {
-  if (!GC) return 0;
-  let code = checkState();
-  if (code == 0 && !SHARED) code = checkLarge(large);
+  let code = checkState(large);
   if (code == 0) code = checkWork();
   if (code == 0) code = checkPins();
   if (code == 0) code = checkHandles();

@@ -22,7 +22,6 @@ import {
 } from "../base/abinumbers";
 import {
   ARENA_PAGES,
-  HOST,
   LAST_P,
   NUM_ARENAS,
   NUM_CLASSES,
@@ -35,7 +34,6 @@ import {
   ROW_SCAN,
   ROW_TINY,
   SHARED,
-  SHARED_GC,
   TINY_CLASS,
 } from "../base/config";
 import {
@@ -113,8 +111,8 @@ export function checkMaps(): u32 {
 function classOf(rowIndex: u32): u32 {
   if (rowIndex < ROW_FITTED) return rowIndex;
   if (rowIndex < ROW_SCAN) return 0;
-  if (HOST && rowIndex >= ROW_NOSCAN) return rowIndex - ROW_NOSCAN;
-  return HOST && rowIndex == ROW_TINY ? TINY_CLASS : rowIndex - ROW_SCAN;
+  if (rowIndex >= ROW_NOSCAN) return rowIndex - ROW_NOSCAN;
+  return rowIndex == ROW_TINY ? TINY_CLASS : rowIndex - ROW_SCAN;
 }
 
 /** Whether a fitted row has the same values as a narrower slot of the class at `c.wider`. */
@@ -210,7 +208,6 @@ export function checkRecords(quiet: bool): u32 {
  */
 function checkHolders(): u32 {
   for (let i: u32 = 0; i < NUM_LOCKS; i++) if (!isHolder(lockOwner(i))) return bad(BAD_HOLDER, lockAddress(i));
-  if (!SHARED_GC) return 0;
   for (let id: u32 = 0; id <= LAST_P; id++) {
     if (recordOf(id) == 0) continue;
     const gate = gateOf(recordOf(id));
@@ -246,8 +243,7 @@ export function checkSpan(page: u32): u32 {
   if (ngroups ? ngroups > 16 || span.row == 0 : span.partialMask > 1) return bad(BAD_SPAN, at);
   const front = frontSize(ngroups);
   if (!lies(at - front, front + MSPAN_SIZE + recordGroups(span) * GROUP_RECORDS, 16)) return bad(BAD_SPAN, at);
-  if (SHARED ? recordOf(span.owner) == 0 : span.owner != 0) return bad(SHARED ? BAD_OWNER : BAD_SPAN, at);
-  return 0;
+  return (SHARED ? recordOf(span.owner) != 0 : span.owner == 0) ? 0 : bad(BAD_OWNER, at);
 }
 
 /** Whether `at` is the record of a span in use. All spans have been checked. */

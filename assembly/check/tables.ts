@@ -5,7 +5,7 @@
  */
 
 import { BAD_TABLE } from "../base/abinumbers";
-import { HOST, MAX_SMALL_SIZE, NUM_CLASSES, ROW_FITTED, SMALL_SIZE_MAX } from "../base/config";
+import { MAX_SMALL_SIZE, NUM_CLASSES, ROW_FITTED, SMALL_SIZE_MAX } from "../base/config";
 import {
   HEAP_CLASS128,
   HEAP_CLASS8,
@@ -60,11 +60,11 @@ export function checkTables(record: u32): u32 {
       return bad(BAD_TABLE, record + HEAP_TABLE128 + i);
   }
   let c: u32 = 1;
-  for (let i: u32 = 0; HOST && i <= SMALL_SIZE_MAX >> 3; i++) {
+  for (let i: u32 = 0; i <= SMALL_SIZE_MAX >> 3; i++) {
     if (i << 3 > classSize(c)) c++;
     if (<u32>load<u8>(record + i, HEAP_CLASS8) != c) return bad(BAD_TABLE, record + HEAP_CLASS8 + i);
   }
-  for (let i: u32 = 0; HOST && i <= (MAX_SMALL_SIZE - SMALL_SIZE_MAX) >> 7; i++) {
+  for (let i: u32 = 0; i <= (MAX_SMALL_SIZE - SMALL_SIZE_MAX) >> 7; i++) {
     if (SMALL_SIZE_MAX + (i << 7) > classSize(c)) c++;
     if (<u32>load<u8>(record + i, HEAP_CLASS128) != c) return bad(BAD_TABLE, record + HEAP_CLASS128 + i);
   }

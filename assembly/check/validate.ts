@@ -58,8 +58,6 @@ import {
   CHUNK_SHIFT,
   COMPACTS,
   FIRST_GC_ROW,
-  GC,
-  HOST,
   LAST_P,
   MAX_SPAN_PAGES,
   NUM_ARENAS,
@@ -68,7 +66,6 @@ import {
   PAGE_SIZE,
   ROW_TINY,
   SHARED,
-  SHARED_GC,
   TINY_SIZE,
 } from "../base/config";
 import {
@@ -156,7 +153,6 @@ export function validateHeap(deep: bool): u32 {
     if (code == 0) code = validateP(record, id);
   }
   setLocal(mine);
-  if (code == 0) code = validateNotes();
   return code == 0 ? checkCollector(large) : code;
 }
 
@@ -315,7 +311,6 @@ function validateSpans(deep: bool): u32 {
 
 /** Whether a span's sweepgen equals the heap's, or is 2 behind while a sweep is unfinished. */
 function hasSweepgen(span: MSpan): bool {
-  if (!GC) return true;
   const now = mheap().sweepgen;
   if (isUnswept(span) && (!gcState().sweeping || span.sweepgen + 2 != now)) return false;
   return (span.sweepgen & 1) == 0 && span.sweepgen <= now;
@@ -350,11 +345,10 @@ function expectedMagic(span: MSpan): u32 {
 function validateLarge(span: MSpan): u32 {
   const at = <u32>changetype<usize>(span);
   const collected = (span.flags & FLAG_FULL) != 0;
-  const known = FLAG_NEEDZERO | FLAG_FULL | (SHARED ? FLAG_DEFERRED : 0);
-  if (span.row != 0 || span.nelems != 1 || (span.flags & ~known) != 0) return bad(BAD_SPAN, at);
+  const others = span.flags & ~(FLAG_NEEDZERO | FLAG_FULL);
+  if (span.row != 0 || span.nelems != 1 || others != (isDeferred(span) ? FLAG_DEFERRED : 0)) return bad(BAD_SPAN, at);
   largePages += span.npages;
   if (isDeferred(span) && !isDeferredNoted(span)) return bad(BAD_REMOTE, at);
-  if (!GC) return 0;
   // A thread may have died before it made the span a collected one.
   if (collected || SHARED ? span.spanclass > 1 : span.spanclass != 1) return bad(BAD_SPAN, at);
   if (collected) {
@@ -366,7 +360,6 @@ function validateLarge(span: MSpan): u32 {
 
 /** Check the tables that the spans' records refer to. All spans have passed. */
 function validateTables(): u32 {
-  if (!GC) return 0;
   for (let page = nextSpanPage(1); page != 0; page = nextSpanPage(page + 1)) {
     const span = spanAt(pageRecord(page).groups - MSPAN_SIZE);
     const meta = metaOf(span);
@@ -412,8 +405,7 @@ function validateCaches(record: u32): u32 {
   if (h.tinyOffset > TINY_SIZE) return bad(BAD_TINY, h.tiny);
   if (h.tiny != 0) {
     const tiny = spanOf(h.tiny);
-    if (!HOST || tiny == null || <u32>tiny.row != ROW_TINY || findObject(h.tiny) != h.tiny)
-      return bad(BAD_TINY, h.tiny);
+    if (tiny == null || <u32>tiny.row != ROW_TINY || findObject(h.tiny) != h.tiny) return bad(BAD_TINY, h.tiny);
   }
   const code = validateFixed();
   return code ? code : validateDead(record);
@@ -455,7 +447,7 @@ function validateDead(record: u32): u32 {
   return 0;
 }
 
-/** Check the counts and words of the P `id`; 0: those for unowned spans. Shared heaps. */
+/** Check the counts, words and notes of the P `id`; 0: those for no P's spans. Shared heaps. */
 function validateP(record: u32, id: u32): u32 {
   if (!SHARED) return 0;
   const p = pAt(record);
@@ -468,15 +460,12 @@ function validateP(record: u32, id: u32): u32 {
     if (p.ownedPages != owned) return bad(BAD_P, record);
     // The recovery of a dead thread has yet to repair these.
     if (state != P_DEAD && p.moving != 0) return bad(BAD_HOLDER, record);
-  } else if (p.moving != 0) return bad(BAD_HOLDER, record);
+  } else {
+    if (p.moving != 0) return bad(BAD_HOLDER, record);
+    const code = validateFlags(deferredNotes()) || validateFlags(collectedNotes());
+    if (code != 0) return code;
+  }
   return validateFlags(notesAt(record));
-}
-
-/** Check the notes for unowned spans. */
-function validateNotes(): u32 {
-  if (!SHARED) return 0;
-  const code = validateFlags(deferredNotes());
-  return SHARED_GC && code == 0 ? validateFlags(collectedNotes()) : code;
 }
 
 /** Check that notes have only valid flags. A superfluous bit only costs somebody a check. */
@@ -547,9 +536,8 @@ function validateGroups(span: MSpan, deep: bool): u32 {
  * may be marked.
  */
 function validateMarks(span: MSpan, full: bool): u32 {
-  if (!GC) return 0;
   const at = addressOf(span);
-  if (!SHARED && ((span.flags & FLAG_FULL) != 0) != full) return bad(BAD_PLACE, at);
+  if (((span.flags & FLAG_FULL) != 0) != full) return bad(BAD_PLACE, at);
   if (isMarking() || isUnswept(span)) return 0;
   for (let i: u32 = 0; i < span.ngroups; i++) if (load<u64>(markWord(span, i))) return bad(STALE_MARK, at);
   return 0;
@@ -559,7 +547,7 @@ function validateMarks(span: MSpan, full: bool): u32 {
  * Check the full and unswept spans of a row, of which `n` others are in its lists. Only collected rows have such spans.
  */
 function validateSets(rowIndex: u32, n: u32): u32 {
-  if (!GC || SHARED) return 0;
+  if (SHARED) return 0;
   const s = sweepSets(rowIndex);
   if (!isCollected(rowIndex)) return (s.fullHead | s.fullTail | s.unswept) != 0 ? bad(BAD_LIST, rowIndex) : 0;
   const most = central(rowIndex).nspans;
