@@ -1,6 +1,6 @@
 /**
- * V8's baseline compiler alone, for compilers that are WebAssembly themselves: binaryen, asc, clang. V8 would spend more
- * time to optimise one of them than it needs for a small input; their output is the same.
+ * V8's baseline compiler alone, for compilers that are WebAssembly themselves: binaryen, asc, clang. V8 would spend
+ * more time to optimise one of them than it needs for a small input; their output is the same.
  */
 
 /**

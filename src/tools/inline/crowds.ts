@@ -11,6 +11,10 @@
  * told from the others: small numbers only, in a program of more than 128 functions. Where such calls are many, their
  * callee is inlined nowhere.
  *
+ * Gain: vscode-oniguruma with its allocator swapped has 482,681 bytes, and 540,763 without this file. Inlined
+ * everywhere it took 1.08x of the original's time, within the budget 1.01x: docs/results.md, "Inlining by gomalloc
+ * link", has seven packages. Lua and cJSON call from few places: the same bytes.
+ *
  * Cost: one walk over the code.
  */
 

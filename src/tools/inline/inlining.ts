@@ -1,6 +1,10 @@
 /**
  * What of a program is inlined beside the allocator itself: its thin wrappers of the family (wrappers.ts) and its calls
  * through pointers (pointers.ts); and which calls stay calls (crowds.ts). binaryen does it, told by a section of hints.
+ *
+ * Gain of all of it: without, Lua (binary trees) takes 1.06x of the processor time and cJSON (small documents) 1.09x
+ * (measured as in pointers.ts). The headers of the files have the gain of each; redirect.ts and budget.ts serve both
+ * crowds.ts and pointers.ts.
  */
 
 import { FAMILY } from "../../base/family.js";

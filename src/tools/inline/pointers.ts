@@ -13,6 +13,10 @@
  * overwritten, as it does for emscripten. A call takes no more bytes than the call_indirect had, so nothing moves
  * within the code.
  *
+ * Gain: without this file Lua (binary trees) takes 1.02x of the processor time and cJSON (small documents) 1.06x; their
+ * modules are 0.2 and 6 % smaller. Medians of 9 rounds with this file switched off:
+ * npm run bench:programs -- --programs lua,cjson --workloads "binary|small" --rounds 9
+ *
  * Cost: one walk over the code.
  */
 

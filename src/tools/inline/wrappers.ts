@@ -3,6 +3,10 @@
  * `malloc` is that calls gomalloc's and sets errno when it gives NULL. Inlining the allocator into such a function
  * helps nobody unless the function itself is inlined where it is called. Cost: a look at every body of at most MAX_SIZE
  * bytes.
+ *
+ * Gain: without the hints for them Lua (binary trees) and cJSON (small documents) take 1.02x of the processor time, and
+ * their modules are 0.2 and 5 % smaller (measured as in pointers.ts). crowds.ts counts their calls too: without that,
+ * binaryen inlines them by itself, and vscode-oniguruma gets as long as without any budget.
  */
 import { sameType } from "../../base/family.js";
 import { IGNORE, walkIfKnown } from "../../wasm/instructions.js";
