@@ -32,7 +32,9 @@ import { ToolError, whole } from "../wasm/errors.js";
 import { functionName, type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "../wasm/parse.js";
 import { acceptProgram } from "./accept.js";
 import {
+  type Allocator,
   chooseFlavour,
+  type Fitting,
   fitAllocator,
   GROWTH_IMPORTS,
   type Growth,
@@ -85,6 +87,66 @@ export async function linkProgram(
 ): Promise<LinkResult> {
   const options = readLinkOptions(given);
   const info = inspect(program);
+  const plan = await makePlan(program, info, options, swapped);
+  const { optimize, names } = plan;
+  const edited = editProgram(program, plan);
+  const fitted = await fitAllocator(plan.allocator, fittingOf(plan));
+  const map = options.sourceMap;
+  const made = await build(edited.bytes, fitted, {
+    info,
+    map: map === undefined ? undefined : shiftSourceMap(map, edited.shift),
+    keep: new Set(info.exports.map((entry) => entry.name).filter((name) => name !== HEAP_BASE_EXPORT)),
+    ends: plan.ends.exports.map(({ name }) => name),
+    family: options.exportFamily ? Object.keys(FAMILY) : [],
+    optimize,
+    names,
+    onProgress: options.onProgress,
+  });
+  const url = options.sourceMapUrl ?? info.sourceMappingURL;
+  const wasm =
+    map !== undefined && url !== undefined
+      ? addCustomSection(made.wasm, "sourceMappingURL", encodeName(url)).bytes
+      : made.wasm;
+  const validated = checkResult(program, wasm);
+  const report = reportOf(plan, {
+    size: { before: program.length, allocator: plan.allocator.bytes.length, after: wasm.length },
+    sourceMap: map !== undefined,
+    validated,
+  });
+  const result = { wasm: new Uint8Array(wasm), report };
+  return made.map === undefined ? result : { ...result, sourceMap: restoreSources(made.map, map ?? made.map) };
+}
+
+/** All that is decided before anything is written. */
+interface Plan {
+  readonly info: ModuleInfo;
+  readonly memory: MemoryInfo;
+  /** The imports that are the allocator's. */
+  readonly bound: readonly ImportInfo[];
+  readonly growth: Growth;
+  /** Where the heap begins, and what says so; no value when the program calls init itself. */
+  readonly base: ReturnType<typeof findHeapBase>;
+  readonly ends: ThreadEnds;
+  /** The function that gomalloc_misuse calls. */
+  readonly hook: number | undefined;
+  /** Functions of the allocator that stay exported for the merge. */
+  readonly needed: readonly string[];
+  readonly allocator: Allocator;
+  /** Pages that the memory must have for init, when the base is known. */
+  readonly pages: number | undefined;
+  /** The memory's new limits, when it needs some. */
+  readonly limits: Limits | undefined;
+  readonly optimize: OptimizeLevel;
+  readonly inline: boolean;
+  readonly inlining: Inlining;
+  /** Names of functions are kept. */
+  readonly names: boolean;
+  /** Later steps add to it. */
+  readonly warnings: string[];
+}
+
+/** Inspects and binds. Refuses what cannot work, with the ToolErrors of docs/link.md. */
+async function makePlan(program: Uint8Array, info: ModuleInfo, options: LinkOptions, swapped: boolean): Promise<Plan> {
   const memory = acceptProgram(info);
   refuseInvalid(program, info);
   const warnings: string[] = [];
@@ -104,19 +166,26 @@ export async function linkProgram(
   options.onProgress?.("preparing");
   if (growth === "emscripten" && base.value !== undefined) await refuseSbrk(program, info);
 
-  const need = base.value === undefined ? undefined : pagesAfterInit(allocator, memory.initial, base.value);
-  const limits = need === undefined ? undefined : memoryLimits(info, memory, need, warnings);
+  const pages = base.value === undefined ? undefined : pagesAfterInit(allocator, memory.initial, base.value);
+  const limits = pages === undefined ? undefined : memoryLimits(info, memory, pages, warnings);
   const optimize = options.optimize ?? "O3";
   const inline = inlines(optimize, options.inline);
   const inlining = inline ? findInlining(program, info, bound) : NOTHING_INLINED;
-  const { wrappers, pointers, crowds, calledOnly } = inlining;
-  const edited = editProgram(program, info, { inlining, bound, base: base.value, limits, ends, hook, warnings });
-  const fitted = await fitAllocator(allocator, {
+  const names = options.names ?? info.named;
+  return {
+    ...{ info, memory, bound, growth, base, ends, hook, needed, allocator, pages, limits },
+    ...{ optimize, inline, inlining, names, warnings },
+  };
+}
+
+/** What the plan asks of the allocator's module. */
+function fittingOf({ info, memory, growth, base, ends, hook, needed, pages, limits, inlining }: Plan): Fitting {
+  return {
     exports: needed,
     growth,
     memory: `${PREFIX}memory`,
     inline: inlining.functions,
-    certain: !memory.shared && need !== undefined && (limits?.initial ?? memory.initial) >= need,
+    certain: !memory.shared && pages !== undefined && (limits?.initial ?? memory.initial) >= pages,
     ends: {
       exports: ends.exports.map(({ name, index }) => ({ name, type: info.functions[index]! })),
       imports: ends.imports.map(({ name, type }) => ({ name, type: type! })),
@@ -124,42 +193,27 @@ export async function linkProgram(
     ...(hook === undefined ? {} : { misuseHook: HOOK }),
     ...(base.value === undefined ? {} : { heapBase: base.value }),
     ...(base.value === undefined || info.start === undefined ? {} : { start: `${PREFIX}start` }),
-  });
+  };
+}
 
-  const names = options.names ?? info.named;
-  const map = options.sourceMap;
-  const made = await build(edited.bytes, fitted, {
-    info,
-    map: map === undefined ? undefined : shiftSourceMap(map, edited.shift),
-    keep: new Set(info.exports.map((entry) => entry.name).filter((name) => name !== HEAP_BASE_EXPORT)),
-    ends: ends.exports.map(({ name }) => name),
-    family: options.exportFamily ? Object.keys(FAMILY) : [],
-    optimize,
-    names,
-    onProgress: options.onProgress,
-  });
-  const url = options.sourceMapUrl ?? info.sourceMappingURL;
-  const wasm =
-    map !== undefined && url !== undefined
-      ? addCustomSection(made.wasm, "sourceMappingURL", encodeName(url)).bytes
-      : made.wasm;
-  const validated = checkResult(program, wasm);
-
+function reportOf(plan: Plan, result: Pick<LinkReport, "size" | "sourceMap" | "validated">): LinkReport {
+  const { info, memory, base, ends, optimize, inline } = plan;
+  const { wrappers, pointers, crowds, calledOnly } = plan.inlining;
   // A nameless wrapper goes by the name of what it wraps.
   const nameOf = (index: number) => info.functionNames.get(index) ?? functionName(info, wrappers.get(index) ?? index);
-  const report: LinkReport = {
-    bound: bound.map(({ module, name }) => ({ module, name })),
-    flavour: allocator.flavour,
+  return {
+    bound: plan.bound.map(({ module, name }) => ({ module, name })),
+    flavour: plan.allocator.flavour,
     ...(base.value === undefined ? {} : { heapBase: base.value }),
     heapBaseFrom: base.from,
     memory: {
       imported: memory.imported !== undefined,
       ...(memory.shared ? { shared: true } : {}),
-      ...reportLimits(memory, limits),
+      ...reportLimits(memory, plan.limits),
     },
     ...(memory.shared ? { threadEnds: [...ends.exports, ...ends.imports].map(({ name }) => name) } : {}),
-    growth,
-    misuse: hook === undefined ? "trap" : "hook",
+    growth: plan.growth,
+    misuse: plan.hook === undefined ? "trap" : "hook",
     wrappers: [...wrappers.keys()].map(nameOf),
     pointers: pointers.map(({ targets, sites }) => ({
       functions: targets.map((one) => nameOf(one.index)),
@@ -168,14 +222,12 @@ export async function linkProgram(
     crowds: [...crowds, ...calledOnly].map(({ callee, sites }) => ({ function: nameOf(callee), calls: sites.length })),
     optimize,
     inline,
-    size: { before: program.length, allocator: allocator.bytes.length, after: wasm.length },
-    names: names ? "kept" : info.named ? "removed" : "none",
-    sourceMap: map !== undefined,
-    validated,
-    warnings,
+    size: result.size,
+    names: plan.names ? "kept" : info.named ? "removed" : "none",
+    sourceMap: result.sourceMap,
+    validated: result.validated,
+    warnings: plan.warnings,
   };
-  const result = { wasm: new Uint8Array(wasm), report };
-  return made.map === undefined ? result : { ...result, sourceMap: restoreSources(made.map, map ?? made.map) };
 }
 
 /** The imports that are the allocator's. Throws ToolError: no-import, unknown-import, signature. */
@@ -335,26 +387,17 @@ function reportLimits(memory: MemoryInfo, limits: Limits | undefined): Limits & 
   return { ...after, before };
 }
 
-interface ProgramEdits {
-  readonly inlining: Inlining;
-  readonly bound: readonly ImportInfo[];
-  readonly base: number | undefined;
-  readonly limits: Limits | undefined;
-  readonly ends: ThreadEnds;
-  readonly hook: number | undefined;
-  readonly warnings: string[];
-}
-
 /** The program as the merge wants it: all that the two sides take from each other goes under names of the link. */
-function editProgram(program: Uint8Array, info: ModuleInfo, edits: ProgramEdits): Edited {
-  const bound = new Set([...edits.bound, ...edits.ends.imports].map(({ index }) => index));
-  const ends = new Set(edits.ends.exports.map(({ name }) => name));
-  const start = edits.base === undefined ? undefined : info.start;
+function editProgram(program: Uint8Array, plan: Plan): Edited {
+  const { info, hook, limits, warnings } = plan;
+  const bound = new Set([...plan.bound, ...plan.ends.imports].map(({ index }) => index));
+  const ends = new Set(plan.ends.exports.map(({ name }) => name));
+  const start = plan.base.value === undefined ? undefined : info.start;
   const debug = info.sections.some(({ name }) => name?.startsWith(".debug_"));
   if (debug) {
-    edits.warnings.push("the debug information (DWARF) was removed: it does not hold for the merged module");
+    warnings.push("the debug information (DWARF) was removed: it does not hold for the merged module");
     if (!info.named) {
-      edits.warnings.push(
+      warnings.push(
         "the program was compiled with -g, but has no function names: clang runs a wasm-opt of PATH, which drops them, " +
           "when the command that links has -O. Compile with -O2 -g -c, then link without -O",
       );
@@ -362,10 +405,10 @@ function editProgram(program: Uint8Array, info: ModuleInfo, edits: ProgramEdits)
   }
   const damaged = new Set(info.damaged);
   if (damaged.size > 0)
-    edits.warnings.push(`removed because they are damaged: the custom sections ${[...damaged].join(", ")}`);
+    warnings.push(`removed because they are damaged: the custom sections ${[...damaged].join(", ")}`);
   return editModule(
     program,
-    (bytes) => applyInlining(bytes, info, edits.inlining),
+    (bytes) => applyInlining(bytes, info, plan.inlining),
     (bytes) =>
       removeCustomSections(
         bytes,
@@ -375,7 +418,7 @@ function editProgram(program: Uint8Array, info: ModuleInfo, edits: ProgramEdits)
           name.startsWith("reloc.") ||
           /^(sourceMappingURL|external_debug_info)$/.test(name),
       ),
-    (bytes) => (edits.hook === undefined ? { bytes, shift: 0 } : exportUnframed(bytes, edits.hook, HOOK)),
+    (bytes) => (hook === undefined ? { bytes, shift: 0 } : exportUnframed(bytes, hook, HOOK)),
     (bytes) =>
       renameImports(bytes, (entry) => {
         if (entry.kind !== "function" || !bound.has(entry.index)) return undefined;
@@ -389,9 +432,9 @@ function editProgram(program: Uint8Array, info: ModuleInfo, edits: ProgramEdits)
       ]),
     (bytes) => (start === undefined ? { bytes, shift: 0 } : setStart(bytes, undefined)),
     (bytes) =>
-      edits.limits === undefined
+      limits === undefined
         ? { bytes, shift: 0 }
-        : raiseMemory(bytes, 0, { initial: edits.limits.initial, maximum: edits.limits.maximum ?? 0 }),
+        : raiseMemory(bytes, 0, { initial: limits.initial, maximum: limits.maximum ?? 0 }),
   );
 }
 
