@@ -12,7 +12,7 @@
  * callee is inlined nowhere.
  *
  * Gain: without this file vscode-oniguruma, its allocator swapped, has 540,763 bytes, not 482,681, and takes 1.05x of
- * the processor time (medians of 9 interleaved rounds); docs/results.md, "Inlining by gomalloc link", has seven packages.
+ * the processor time (medians of 9 interleaved rounds); docs/results.md, "Inlining by gomalloc link", has seven.
  * Lua and cJSON call from few places: the same bytes.
  *
  * Cost: one walk over the code.
