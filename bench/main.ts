@@ -50,7 +50,7 @@ async function build(
     progress(allocator.name);
     const bytes = await benchModule(allocator, mode);
     if (bytes) built.push({ allocator, bytes });
-    else missing.push(`${allocator.name} left out: ${allocator.about} has not been built (npm run build)`);
+    else missing.push(`${allocator.name} left out: what it is built from is not here (run ${allocator.remedy})`);
   }
   return { built, missing };
 }

@@ -5,12 +5,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { compileAssembly } from "./build/assemblyscript.ts";
-import { buildDlmalloc } from "./build/dlmalloc.ts";
 import { merge, type Part } from "./build/merge.ts";
+import { buildDlmalloc, buildEmmalloc, buildMimalloc } from "./build/native.ts";
 import { heapBase, initialPages, type Mode } from "./layout.ts";
 import { BUILD, benchFile } from "./paths.ts";
 
-/** ours: gomalloc. peer: what npm brings. bump: cannot reuse memory, so not a peer. naive: textbook. floor: no allocator. */
+/** ours: gomalloc. peer: what programs use. bump: cannot reuse memory, so not a peer. naive: textbook. floor: no allocator. */
 export type Kind = "ours" | "peer" | "bump" | "naive" | "floor";
 
 /** One allocator of the comparison. */
@@ -21,6 +21,10 @@ export interface Allocator {
   readonly about: string;
   /** Alignments beyond 16 work. */
   readonly aligns: boolean;
+  /** What it promises blocks below 8 bytes: 8, or what fits their size. */
+  readonly smallAlignment: 4 | 8;
+  /** calloc gives null when the product is too large. */
+  readonly checksProduct: boolean;
   /** Others may grow the memory while it runs. */
   readonly sharesMemory: boolean;
   /** Free neighbours become one block again. */
@@ -29,7 +33,9 @@ export interface Allocator {
   readonly survivesExhaustion: boolean;
   /** malloc may search all free blocks: too slow for long runs with many holes. */
   readonly searches: boolean;
-  /** The module, before merging; undefined if it has not been built. */
+  /** The command that obtains what the module is made of. */
+  readonly remedy: string;
+  /** The module, before merging; undefined if what it is made of is not there. */
   module(mode: Mode): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
 
@@ -64,7 +70,19 @@ function runtime(name: string, flavour: string) {
     });
 }
 
-const FULL = { aligns: true, sharesMemory: true, coalesces: true, survivesExhaustion: true, searches: false } as const;
+const FULL = {
+  aligns: true,
+  smallAlignment: 8,
+  checksProduct: true,
+  sharesMemory: true,
+  coalesces: true,
+  survivesExhaustion: true,
+  searches: false,
+  remedy: "npm run build",
+} as const;
+
+/** An allocator whose sources come from Debian. */
+const FETCHED = { ...FULL, remedy: "npm run bench:peers" } as const;
 
 /** gomalloc's C flavour: the one that is timed. */
 export const GOMALLOC: Allocator = {
@@ -92,6 +110,30 @@ export const ALLOCATORS: readonly Allocator[] = [
     about: "wasi-libc's malloc, linked by @yowasp/clang",
     ...FULL,
     module: buildDlmalloc,
+  },
+  {
+    name: "mimalloc",
+    kind: "peer",
+    about: "mimalloc 3, from Debian sid's emscripten",
+    ...FETCHED,
+    smallAlignment: 4,
+    module: buildMimalloc("mimalloc"),
+  },
+  {
+    name: "mimalloc-2",
+    kind: "peer",
+    about: "mimalloc 2, from Debian trixie's emscripten",
+    ...FETCHED,
+    smallAlignment: 4,
+    module: buildMimalloc("mimalloc-2"),
+  },
+  {
+    name: "emmalloc",
+    kind: "peer",
+    about: "emmalloc, from Debian sid's emscripten",
+    ...FETCHED,
+    checksProduct: false,
+    module: buildEmmalloc,
   },
   {
     name: "tlsf",
@@ -155,9 +197,9 @@ export const ALLOCATORS: readonly Allocator[] = [
   },
 ];
 
-async function compileDriver(mode: Mode): Promise<Part> {
+async function compileDriver(mode: Mode, smallAlignment = 8): Promise<Part> {
   const bytes = await compileAssembly({
-    label: `driver-${mode}`,
+    label: `driver-${mode}-${smallAlignment}`,
     entry: benchFile("assembly", "driver", "index.ts"),
     flags: [
       "--runtime",
@@ -166,6 +208,8 @@ async function compileDriver(mode: Mode): Promise<Part> {
       String(initialPages(mode)),
       "--use",
       `CHECKED=${mode === "checked" ? 1 : 0}`,
+      "--use",
+      `SMALL_ALIGNMENT=${smallAlignment}`,
     ],
   });
   return { name: "env", bytes };
@@ -180,7 +224,7 @@ export async function benchModule(allocator: Allocator, mode: Mode): Promise<Uin
   if (!bytes) return undefined;
   const keep = allocator === GOMALLOC_HOST ? INSPECT : ["init"];
   const label = `${allocator.name}-${mode}-merged`;
-  return merge(label, [await compileDriver(mode), { name: "alloc", bytes }], keep);
+  return merge(label, [await compileDriver(mode, allocator.smallAlignment), { name: "alloc", bytes }], keep);
 }
 
 /**

@@ -10,13 +10,13 @@
  */
 
 import { Listr } from "listr2";
+import { Unavailable } from "../lib/build/sources.ts";
 import { optimizeAtOnce } from "../lib/engine.ts";
 import { ALLOCATORS, type Allocator, REFERENCE } from "./lib/allocators.ts";
 import { PROGRAMS, type Program } from "./lib/catalog.ts";
 import { type Contender, measure, type Row } from "./lib/measure.ts";
 import { type Options, readOptions } from "./lib/options.ts";
 import { report } from "./lib/report.ts";
-import { Unavailable } from "./lib/sources.ts";
 
 /** A program with every allocator that could be had. */
 interface Built {

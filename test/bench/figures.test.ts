@@ -175,7 +175,7 @@ describe("targets", () => {
     const half = expect.closeTo(0.5, 12);
     expect(find("2 rows over dlmalloc")).toMatchObject({ value: half, met: false });
     expect(find("2 rows over TLSF")).toMatchObject({ value: half, met: false });
-    expect(find("fastest npm peer (larson)")).toMatchObject({ value: 2, met: false });
+    expect(find("fastest peer (larson)")).toMatchObject({ value: 2, met: false });
     expect(find("pairs of 64 B")).toMatchObject({ value: 0.25, met: true });
     expect(find("gomalloc.wasm")).toMatchObject({ value: 14_000, met: false });
   });

@@ -6,10 +6,10 @@
  * seconds.
  */
 import { describe, expect, it } from "vitest";
+import { Unavailable } from "../../bench/lib/build/sources.ts";
 import { ALLOCATORS, OURS, REFERENCE } from "../../bench/programs/lib/allocators.ts";
 import { PROGRAMS, type Program, unitsOf } from "../../bench/programs/lib/catalog.ts";
 import { measure } from "../../bench/programs/lib/measure.ts";
-import { Unavailable } from "../../bench/programs/lib/sources.ts";
 import { LONG } from "../support/long.ts";
 
 /** Those that compile within half a minute, the smallest alone without GOMALLOC_LONG=1: the benchmark has more. */

@@ -3,7 +3,7 @@
  * a few are left nothing of the allocator's own parts what lies between them.
  */
 import { describe, expect, it } from "vitest";
-import { buildDlmalloc } from "../../bench/lib/build/dlmalloc.ts";
+import { buildDlmalloc } from "../../bench/lib/build/native.ts";
 import { heapBase as benchBase, initialPages } from "../../bench/lib/layout.ts";
 import { between, type Random, random } from "../support/random.ts";
 import {

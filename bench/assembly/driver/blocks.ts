@@ -84,7 +84,7 @@ function checkPlace(ptr: usize, size: usize, align: usize): void {
 
 @inline
 function promisedAlign(size: usize): usize {
-  return size >= 16 ? 16 : 8;
+  return size >= 16 ? 16 : size >= 8 ? 8 : SMALL_ALIGNMENT;
 }
 
 /** The byte that the timed build writes: different for neighbouring sizes, not 0 for powers of two. */

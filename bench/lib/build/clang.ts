@@ -2,6 +2,8 @@
  * The LLVM of @yowasp/clang, run inside this process over trees of files held in memory.
  */
 
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Command, Tree } from "@yowasp/clang";
 
 /** Bytes of a tool's messages that an error repeats. */
@@ -32,4 +34,31 @@ export function bytesOf(tree: Tree, name: string): Uint8Array {
   const bytes = tree[name];
   if (!(bytes instanceof Uint8Array)) throw new Error(`${name} was not written`);
   return bytes;
+}
+
+/** A tree's files by path. */
+export function leaves(tree: Tree, folder = ""): [string, string | Uint8Array][] {
+  return Object.entries(tree).flatMap(([name, entry]) => {
+    const path = folder + name;
+    return typeof entry === "string" || entry instanceof Uint8Array ? [[path, entry]] : leaves(entry, `${path}/`);
+  });
+}
+
+/** The C and C++ files of a folder and what they include, folders below it too, as a tree. */
+export async function sourceTree(folder: string, wants: (path: string) => boolean = isSource): Promise<Tree> {
+  const tree: Tree = {};
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) {
+      const below = await sourceTree(path, wants);
+      if (Object.keys(below).length) tree[entry.name] = below;
+    } else if (wants(path)) {
+      tree[entry.name] = await readFile(path, "utf8");
+    }
+  }
+  return tree;
+}
+
+function isSource(path: string): boolean {
+  return /\.(c|cc|cpp|h|hpp|inc)$/.test(path);
 }

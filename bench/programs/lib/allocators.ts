@@ -5,11 +5,12 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { cached } from "../../lib/build/cache.ts";
-import { BUILD, benchFile, packageVersion, ROOT } from "../../lib/paths.ts";
+import { emmallocFiles } from "../../lib/build/native.ts";
+import { fetchSource } from "../../lib/build/sources.ts";
+import { BUILD, packageVersion, ROOT } from "../../lib/paths.ts";
 import { LINKING, type Program, unitsOf } from "./catalog.ts";
 import { compile, linkObjects } from "./clang.ts";
 import { optimize } from "./optimize.ts";
-import { fetchSource } from "./sources.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -63,15 +64,8 @@ const emmalloc: Allocator = {
   reference: REFERENCE,
   about: "emscripten 3.1.6's emmalloc (Debian emscripten), same flags",
   build: async (program) => {
-    const member = "system/lib/emmalloc.c";
-    const folder = await fetchSource({ kind: "debian", name: "emscripten", members: [`*/${member}`] });
-    const files = {
-      "emmalloc.c": await readFile(join(folder, member), "utf8"),
-      "platform.h": await readFile(benchFile("programs", "native", "emmalloc.h"), "utf8"),
-      "emscripten.h": "",
-      emscripten: { "heap.h": "", "threading.h": "" },
-    };
-    const flags = ["-I.", "-include", "platform.h", "-fno-builtin", "-fno-strict-aliasing", "-DNDEBUG", "-w"];
+    const source = { kind: "debian", name: "emscripten", members: ["*/system/lib/emmalloc.c"] } as const;
+    const { files, flags } = await emmallocFiles(await fetchSource(source));
     const object = await compile("emmalloc", [{ compiler: "clang", files, sources: ["emmalloc.c"], flags }]);
     return optimize(`${program.name}-emmalloc`, await linked(program, "emmalloc", [object]), OPTIMIZE);
   },

@@ -7,10 +7,11 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Tree } from "@yowasp/clang";
+import { sourceTree } from "../../lib/build/clang.ts";
+import { fetchSource, type Source } from "../../lib/build/sources.ts";
 import { benchFile } from "../../lib/paths.ts";
-import { sourceTree, type Unit } from "./clang.ts";
+import type { Unit } from "./clang.ts";
 import * as inputs from "./inputs.ts";
-import { fetchSource, type Source } from "./sources.ts";
 
 /** How much a workload does: a smoke test, a measurement of seconds, or a longer one. */
 export type Scale = "quick" | "normal" | "full";

@@ -5,11 +5,10 @@
  * once for each allocator. Compiling SQLite takes a minute or so, linking it a second.
  */
 
-import { readdir, readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import type { Tree } from "@yowasp/clang";
 import { cached } from "../../lib/build/cache.ts";
-import { bytesOf, runTool } from "../../lib/build/clang.ts";
+import { bytesOf, leaves, runTool } from "../../lib/build/clang.ts";
 import { packageVersion } from "../../lib/paths.ts";
 
 /** For every program and every C allocator. */
@@ -57,31 +56,4 @@ export function linkObjects(
   return cached(label, [packageVersion("@yowasp/clang"), ...args, ...objects], async () =>
     bytesOf(await runTool("runClang", args, files), "app.wasm"),
   );
-}
-
-/** Files by path. */
-function leaves(tree: Tree, folder = ""): [string, string | Uint8Array][] {
-  return Object.entries(tree).flatMap(([name, entry]) => {
-    const path = folder + name;
-    return typeof entry === "string" || entry instanceof Uint8Array ? [[path, entry]] : leaves(entry, `${path}/`);
-  });
-}
-
-/** The C and C++ files of a folder and what they include, folders below it too, as a tree. */
-export async function sourceTree(folder: string, wants: (path: string) => boolean = isSource): Promise<Tree> {
-  const tree: Tree = {};
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) {
-      const below = await sourceTree(path, wants);
-      if (Object.keys(below).length) tree[entry.name] = below;
-    } else if (wants(path)) {
-      tree[entry.name] = await readFile(path, "utf8");
-    }
-  }
-  return tree;
-}
-
-function isSource(path: string): boolean {
-  return /\.(c|cc|cpp|h|hpp|inc)$/.test(path);
 }

@@ -4,12 +4,12 @@
 
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { BUILD } from "../../lib/paths.ts";
 import { median, medianError, spread } from "../../lib/statistics.ts";
 import { onOneProcessor } from "./affinity.ts";
 import { REFERENCE } from "./allocators.ts";
 import type { Program, Scale, Workload } from "./catalog.ts";
 import { execute, type Sample } from "./run.ts";
-import { PROGRAMS } from "./sources.ts";
 
 /** A program with one allocator in it, compiled. */
 export interface Contender {
@@ -62,7 +62,7 @@ export async function measure(
   contenders: readonly Contender[],
   { scale, rounds, progress }: { scale: Scale; rounds: number; progress(allocator: string, round: number): void },
 ): Promise<Row> {
-  const folder = join(PROGRAMS, "runs", `${program.name}-${workload.name}-${process.pid}`);
+  const folder = join(BUILD, "programs", `${program.name}-${workload.name}-${process.pid}`);
   try {
     await mkdir(folder, { recursive: true });
     const files = (await workload.files?.(scale)) ?? {};

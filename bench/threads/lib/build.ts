@@ -82,7 +82,7 @@ export function buildLock(kind: "futex" | "spin"): Promise<Bytes> {
 const FAMILY = ["malloc", "free", "calloc", "realloc", "aligned_alloc"];
 
 /**
- * dlmalloc as bench/lib/build/dlmalloc.ts links it, with its static state at this layout's heap base.
+ * dlmalloc as bench/lib/build/native.ts links it, with its static state at this layout's heap base.
  *
  * Its start function, which only fills that state with zeros, is taken out: a fresh memory is zero, and a second
  * instance would wipe what the first one has done.
@@ -90,7 +90,7 @@ const FAMILY = ["malloc", "free", "calloc", "realloc", "aligned_alloc"];
 export async function buildDlmalloc(): Promise<Bytes> {
   const linked = await link(
     "threads-dlmalloc",
-    ["native/dlmalloc.c"],
+    ["native/init.c"],
     [],
     [
       "-O3",
