@@ -46,7 +46,7 @@ async function build(
   const built: { allocator: Allocator; bytes: Bytes }[] = [];
   const missing: string[] = [];
   for (const allocator of ALLOCATORS) {
-    if (!options.wantsAllocator(allocator.name)) continue;
+    if (!options.wantsAllocator(allocator.name, allocator.onRequest)) continue;
     progress(allocator.name);
     const bytes = await benchModule(allocator, mode);
     if (bytes) built.push({ allocator, bytes });
@@ -161,7 +161,7 @@ async function checkedRun(options: Options): Promise<void> {
           note(line, allocator.name);
           // Lets the display draw.
           await new Promise((resolve) => setImmediate(resolve));
-          const verdict = checkWithin(module, allocator.searches ? reduced(workload) : workload);
+          const verdict = checkWithin(module, allocator.reduced ? reduced(workload) : workload);
           verdicts.push({ workload: workload.name, allocator, verdict });
         }
       },

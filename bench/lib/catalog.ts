@@ -31,8 +31,10 @@ export interface Allocator {
   readonly coalesces: boolean;
   /** Null (not a trap) when memory runs out. */
   readonly survivesExhaustion: boolean;
-  /** malloc may search all free blocks: too slow for long runs with many holes. */
-  readonly searches: boolean;
+  /** Long runs are too much for it: malloc may search all free blocks, or takes pages for each. */
+  readonly reduced: boolean;
+  /** Takes part only if it is asked for by name: minutes for what takes others seconds. */
+  readonly onRequest: boolean;
   /** The command that obtains what the module is made of. */
   readonly remedy: string;
   /** The module, before merging; undefined if what it is made of is not there. */
@@ -77,7 +79,8 @@ const FULL = {
   sharesMemory: true,
   coalesces: true,
   survivesExhaustion: true,
-  searches: false,
+  reduced: false,
+  onRequest: false,
   remedy: "npm run build",
 } as const;
 
@@ -168,7 +171,7 @@ export const ALLOCATORS: readonly Allocator[] = [
     kind: "naive",
     about: "naive: free list, boundary tags, first fit",
     ...FULL,
-    searches: true,
+    reduced: true,
     module: naive("first-fit", "freelist", ["--use", "POLICY=0"]),
   },
   {
@@ -176,7 +179,7 @@ export const ALLOCATORS: readonly Allocator[] = [
     kind: "naive",
     about: "naive: free list, boundary tags, next fit",
     ...FULL,
-    searches: true,
+    reduced: true,
     module: naive("next-fit", "freelist", ["--use", "POLICY=1"]),
   },
   {
@@ -184,7 +187,7 @@ export const ALLOCATORS: readonly Allocator[] = [
     kind: "naive",
     about: "naive: free list, boundary tags, best fit",
     ...FULL,
-    searches: true,
+    reduced: true,
     module: naive("best-fit", "freelist", ["--use", "POLICY=2"]),
   },
   {
@@ -194,6 +197,25 @@ export const ALLOCATORS: readonly Allocator[] = [
     ...FULL,
     coalesces: false,
     module: naive("segregated", "segregated"),
+  },
+  {
+    name: "tcmalloc",
+    kind: "naive",
+    about: "naive: TCMalloc's thread cache, central lists, page heap",
+    ...FULL,
+    // Its thread cache keeps what it holds from becoming whole spans.
+    coalesces: false,
+    module: naive("tcmalloc", "tcmalloc"),
+  },
+  {
+    name: "host-pages",
+    kind: "naive",
+    about: "naive: 64 KiB pages from the host for each block",
+    ...FULL,
+    coalesces: false,
+    reduced: true,
+    onRequest: true,
+    module: naive("host-pages", "hostpages"),
   },
 ];
 

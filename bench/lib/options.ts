@@ -23,7 +23,8 @@ export interface Options {
   readonly checked: boolean;
   /** Which workloads and allocators take part. */
   wantsWorkload(name: string): boolean;
-  wantsAllocator(name: string): boolean;
+  /** With `onRequest` only if --allocators or --only name it. */
+  wantsAllocator(name: string, onRequest?: boolean): boolean;
   readonly json: string | undefined;
   readonly svg: string | undefined;
   /** The folder that the result is published to, if it is. */
@@ -75,7 +76,8 @@ export function readOptions(argv: readonly string[]): Options | undefined {
     clock: clockOf(values.clock),
     checked: values.checked,
     wantsWorkload: (name) => workload.test(name),
-    wantsAllocator: (name) => allocator.test(name) && (names?.includes(name) ?? true),
+    wantsAllocator: (name, onRequest = false) =>
+      allocator.test(name) && (names?.includes(name) ?? (!onRequest || Boolean(allocators))),
     json: values.json,
     svg: values.svg,
     results: resultFolder(values, values.full && !values.checked ? undefined : "add --full"),

@@ -123,7 +123,7 @@ export async function loadReplay(name: string): Promise<Replay> {
   return replayOf(await readTrace(name));
 }
 
-/** Events of a trace, and the part of a micro workload, that an allocator gets which searches lists. */
+/** Events of a trace, and the part of a micro workload, that an allocator gets for which long runs are too much. */
 const REDUCED_EVENTS = 150_000;
 const REDUCED_SLICE = 0.1;
 

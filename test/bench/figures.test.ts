@@ -32,6 +32,10 @@ describe("options", () => {
     expect(options.wantsAllocator("tlsf")).toBe(true);
     expect(options.wantsAllocator("dlmalloc")).toBe(false);
     expect(readOptions(["--allocators", "bump,stub"])!.wantsAllocator("tlsf")).toBe(false);
+    expect(readOptions([])!.wantsAllocator("host-pages", true)).toBe(false);
+    expect(readOptions(["--only", "larson"])!.wantsAllocator("host-pages", true)).toBe(false);
+    expect(readOptions(["--only", "larson/host"])!.wantsAllocator("host-pages", true)).toBe(true);
+    expect(readOptions(["--allocators", "host-pages"])!.wantsAllocator("host-pages", true)).toBe(true);
   });
 
   it("refuses nonsense", () => {
