@@ -37,6 +37,9 @@ describe("assembly/", () => {
     ["alloc/init", "gc/cycle", "readyGC"],
     ["alloc/free", "gc/mark", "isCollectedRow"],
     ["gc/cycle", "check/checkmark", "checkMarks"],
+    ["gc/sharedcycle", "check/checkmark", "checkMarks"],
+    ["gc/mark", "check/checkmark", "checkShade, checking"],
+    ["gc/figures", "check/checkmark", "checked"],
     ["gc/sharedcycle", "check/recover", "emptyOrphans"],
     ["heap/mheap", "central/deferred", "freeDeferred"],
   ]);
