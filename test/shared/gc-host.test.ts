@@ -181,8 +181,10 @@ describe("a marker in a worker", () => {
     const signal = signals();
     signal[3] = type.id;
     const marker = await startThread({ message: heap.share(), task: "mark", signal });
+    // Only a marker knows how long the world stops; allocating threads begin and end cycles too.
+    const shortestStop = () => Math.min(gc.stats().stopBeginNs, gc.stats().stopEndNs);
     // Again while the marker, on a busy machine, has not had its turn.
-    for (let wave = 0; wave < 20 && Atomics.load(signal, 0) === 0; wave++) {
+    for (let wave = 0; wave < 20 && (Atomics.load(signal, 0) === 0 || shortestStop() === 0); wave++) {
       const others = await Promise.all(
         [1, 2].map((seed) => startThread({ message: heap.share(), task: "lists", seed, rounds: 300, signal })),
       );
@@ -197,7 +199,7 @@ describe("a marker in a worker", () => {
       expect(heapMarked).toBeGreaterThanOrEqual(0);
       expect(Math.min(clock.mark, clock.sweepTermination)).toBeGreaterThanOrEqual(0);
     }
-    expect(Math.min(gc.stats().stopBeginNs, gc.stats().stopEndNs)).toBeGreaterThan(0);
+    expect(shortestStop()).toBeGreaterThan(0);
     gc.setOptions({ auto: false });
     gc.collect();
     heap.validate();
