@@ -42,7 +42,7 @@ import { gcFigure } from "../gc/figures";
 import { shade } from "../gc/mark";
 import { isMarked } from "../gc/markbits";
 import { addRange, freeHandle, handleValue, isHandle, isInRange, newHandle, removeRange, setHandle } from "../gc/roots";
-import { allocateObject } from "../gc/sharedabi";
+import { allocateObject } from "../gc/allocate";
 import { newType as makeType, typeAt } from "../gc/typebits";
 import { spanOf } from "../heap/arena";
 

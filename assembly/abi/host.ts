@@ -9,7 +9,7 @@ import { MISUSE_FOREIGN, MISUSE_NONE, MISUSE_PINNED } from "../base/abinumbers";
 export * from "./libc";
 
 import { TELL, checkPointer, checkedSpan, findObject, freeBy, freeChecked } from "../alloc/free";
-import { allocateObject } from "../gc/sharedabi";
+import { allocateObject } from "../gc/allocate";
 import { mallocgc as mallocgcImpl } from "../gc/mallocgc";
 import { malloc } from "../alloc/malloc";
 import { releaseAll as releaseRows } from "../alloc/mcache";

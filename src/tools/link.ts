@@ -173,8 +173,22 @@ async function makePlan(program: Uint8Array, info: ModuleInfo, options: LinkOpti
   const inlining = inline ? findInlining(program, info, bound) : NOTHING_INLINED;
   const names = options.names ?? info.named;
   return {
-    ...{ info, memory, bound, growth, base, ends, hook, needed, allocator, pages, limits },
-    ...{ optimize, inline, inlining, names, warnings },
+    info,
+    memory,
+    bound,
+    growth,
+    base,
+    ends,
+    hook,
+    needed,
+    allocator,
+    pages,
+    limits,
+    optimize,
+    inline,
+    inlining,
+    names,
+    warnings,
   };
 }
 
