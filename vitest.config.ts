@@ -15,7 +15,7 @@ export default defineConfig({
     pool: "forks",
     // node:wasi and others say at every start that they are experimental.
     execArgv: ["--disable-warning=ExperimentalWarning"],
-    maxWorkers: 3,
+    maxWorkers: 2,
     testTimeout: HANGS_MS,
     hookTimeout: HANGS_MS,
     teardownTimeout: HANGS_MS,
