@@ -1,5 +1,5 @@
 /**
- * What is measured: the five traces and the micro workloads of bench/assembly/driver.
+ * What is measured: the recorded traces and the micro workloads of bench/assembly/driver.
  */
 
 import { readTrace, type Survey, survey, TRACE_NAMES, type Trace } from "./trace.ts";
@@ -18,7 +18,7 @@ export interface Micro {
   readonly slice: number;
   /** Calls that are timed in a round. */
   readonly calls: number;
-  /** Calls before those, if one is not enough to reach the steady state. */
+  /** Calls before those, if one is not enough to reach the steady state; 0 for what is timed from an empty heap. */
   readonly warm?: number;
 }
 
@@ -39,6 +39,7 @@ export const MICROS: readonly Micro[] = [
   { name: "pairs 256 B", about: "malloc and free at once", run: "pairs256", slice: 100_000, calls: 10 },
   { name: "pairs mixed", about: "malloc and free at once, 1..512 B", run: "pairsMixed", slice: 50_000, calls: 10 },
   { name: "LIFO", about: "10k blocks of 64 B, last in first out", run: "lifo", slice: 5, calls: 10 },
+  { name: "LIFO mixed", about: "10k blocks of 16..143 B, last in first out", run: "lifoMixed", slice: 5, calls: 10 },
   { name: "FIFO", about: "10k blocks of 64 B, first in first out", run: "fifo", slice: 5, calls: 10 },
   {
     name: "random order",
@@ -46,6 +47,22 @@ export const MICROS: readonly Micro[] = [
     setup: "shuffledSetup",
     run: "shuffled",
     slice: 5,
+    calls: 10,
+  },
+  {
+    name: "random mixed",
+    about: "10k blocks of 16..143 B, freed in random order",
+    setup: "shuffledSetup",
+    run: "shuffledMixed",
+    slice: 5,
+    calls: 10,
+  },
+  {
+    name: "replacement",
+    about: "10k live of 16..143 B, random replacement",
+    setup: "mixedSetup",
+    run: "mixed",
+    slice: 50_000,
     calls: 10,
   },
   {
@@ -74,6 +91,23 @@ export const MICROS: readonly Micro[] = [
     calls: 10,
   },
   {
+    name: "medium 256",
+    about: "256 live of 1..64 KiB, random replacement",
+    setup: "mediumFewSetup",
+    run: "mediumFew",
+    // A bump allocator uses up 300 MiB in each.
+    slice: 20_000,
+    calls: 20,
+  },
+  {
+    name: "medium 2000",
+    about: "2k live of 1..64 KiB, random replacement",
+    setup: "mediumManySetup",
+    run: "mediumMany",
+    slice: 20_000,
+    calls: 20,
+  },
+  {
     name: "large blocks",
     about: "32 live of 32 KiB..1 MiB, random replacement",
     setup: "largeSetup",
@@ -84,10 +118,37 @@ export const MICROS: readonly Micro[] = [
     warm: 10,
   },
   {
+    name: "small and large",
+    about: "16k small and 24 large blocks live, sizes change",
+    setup: "smallAndLargeSetup",
+    run: "smallAndLarge",
+    // Four of them go through all ranges of sizes.
+    slice: 16_384,
+    calls: 40,
+    warm: 16,
+  },
+  {
     name: "vectors",
     about: "64 vectors grown by half through realloc",
     setup: "vectorsSetup",
     run: "vectors",
+    slice: 20_000,
+    calls: 10,
+  },
+  {
+    name: "strings",
+    about: "4k strings grown by 8..39 B through realloc",
+    setup: "stringsSetup",
+    run: "strings",
+    slice: 50_000,
+    calls: 10,
+    warm: 4,
+  },
+  {
+    name: "doubling",
+    about: "8 vectors doubled to 64 KiB through realloc",
+    setup: "doublingSetup",
+    run: "doubling",
     slice: 20_000,
     calls: 10,
   },
@@ -116,6 +177,22 @@ export const MICROS: readonly Micro[] = [
     calls: 384,
     warm: 384,
   },
+  {
+    name: "larson, cold",
+    about: "50k live of 1..1024 B, filled and replaced from an empty heap",
+    run: "coldLarson",
+    slice: 100_000,
+    calls: 1,
+    warm: 0,
+  },
+  {
+    name: "medium, cold",
+    about: "2k live of 1..64 KiB, filled and replaced from an empty heap",
+    run: "coldMedium",
+    slice: 20_000,
+    calls: 1,
+    warm: 0,
+  },
 ].map((micro) => ({ kind: "micro" as const, ...micro }));
 
 /** Loads a trace as a workload. */
@@ -131,7 +208,8 @@ const REDUCED_SLICE = 0.1;
 export function reduced<W extends Workload>(workload: W): W;
 export function reduced(workload: Workload): Workload {
   if (workload.kind === "trace") return beginning(workload, REDUCED_EVENTS);
-  return { ...workload, slice: Math.max(1, Math.floor(workload.slice * REDUCED_SLICE)), warm: 1 };
+  const slice = Math.max(1, Math.floor(workload.slice * REDUCED_SLICE));
+  return { ...workload, slice, warm: Math.min(1, workload.warm ?? 1) };
 }
 
 /** The first `events` events of a trace as a workload of its own. */

@@ -50,6 +50,19 @@ describe("rounds", () => {
     }
   });
 
+  it("times a cold workload from an empty heap, once", async () => {
+    const cold = MICROS.find(({ name }) => name === "larson, cold")!;
+    const settings = { rounds: 2, naiveRounds: 2, until: NEVER, budget: UNLIMITED };
+    const [outcome] = await runRounds({ ...cold, slice: 100 }, [dlmalloc], settings);
+    for (const sample of outcome!.samples) {
+      expect(sample).toMatchObject({ complete: true, operations: 50_200 });
+      expect(sample.nanoseconds).toBeGreaterThan(0);
+      // 25 MiB are asked for in one call.
+      expect(sample.footprint).toBeLessThan(30 << 20);
+    }
+    expect(outcome!.samples).toHaveLength(2);
+  });
+
   it("does not repeat what the time limit ended", async () => {
     const [outcome] = await runRounds(micro("pairs 64 B"), [dlmalloc], {
       rounds: 3,

@@ -7,12 +7,31 @@
 export { setHeapBase } from "./blocks";
 export { fragmentation } from "./holes";
 export { million, millionFinish } from "./million";
-export { fifo, lifo, shuffled, shuffledSetup } from "./orders";
+export { fifo, lifo, lifoMixed, shuffled, shuffledMixed, shuffledSetup } from "./orders";
 export { pairs16, pairs256, pairs64, pairsMixed } from "./pairs";
 export { seed } from "./prng";
-export { allocTest, allocTestSetup, large, largeSetup, larson, larsonSetup, zeroed, zeroedSetup } from "./replacement";
+export {
+  allocTest,
+  allocTestSetup,
+  coldLarson,
+  coldMedium,
+  large,
+  largeSetup,
+  larson,
+  larsonSetup,
+  mediumFew,
+  mediumFewSetup,
+  mediumMany,
+  mediumManySetup,
+  mixed,
+  mixedSetup,
+  smallAndLarge,
+  smallAndLargeSetup,
+  zeroed,
+  zeroedSetup,
+} from "./replacement";
 export { replay } from "./replay";
 export { windowAddress } from "./slots";
 export { checksum, failureCount, failureKind, operationCount, peakLiveBytes } from "./tally";
 export { trees, treesFinish, treesSetup } from "./trees";
-export { vectors, vectorsSetup } from "./vectors";
+export { doubling, doublingSetup, strings, stringsSetup, vectors, vectorsSetup } from "./vectors";

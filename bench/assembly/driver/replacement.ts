@@ -7,28 +7,42 @@ import { below, between, random } from "./prng";
 import { at, put, sizeAt } from "./slots";
 import { count } from "./tally";
 
-// larson: random replacement, uniform sizes -------------------------------------------------------------
+// uniform sizes -----------------------------------------------------------------------------------------
+
+/** Fills a live set with blocks of `low` to `high` bytes. */
+@inline
+function fill(live: u32, low: u32, high: u32): void {
+  for (let i: u32 = 0; i < live; i++) {
+    const size: usize = between(low, high);
+    put(i, obtain(size), size);
+  }
+}
+
+/** Replaces `n` random blocks of `live`. */
+@inline
+function replace(n: u32, live: u32, low: u32, high: u32): void {
+  for (let k: u32 = 0; k < n; k++) {
+    const i = below(live);
+    const size: usize = between(low, high);
+    release(at(i), sizeAt(i));
+    put(i, obtain(size), size);
+  }
+  count(n << 1);
+}
+
+// larson -------------------------------------------------------------
 
 const LARSON_LIVE: u32 = 10000;
 const LARSON_MAX: u32 = 1024;
 
 /** Fills the live set of larson. */
 export function larsonSetup(): void {
-  for (let i: u32 = 0; i < LARSON_LIVE; i++) {
-    const size: usize = between(1, LARSON_MAX);
-    put(i, obtain(size), size);
-  }
+  fill(LARSON_LIVE, 1, LARSON_MAX);
 }
 
 /** Replaces `n` random blocks of 10000 by blocks of 1 to 1024 bytes. */
 export function larson(n: u32): void {
-  for (let k: u32 = 0; k < n; k++) {
-    const i = below(LARSON_LIVE);
-    const size: usize = between(1, LARSON_MAX);
-    release(at(i), sizeAt(i));
-    put(i, obtain(size), size);
-  }
-  count(n << 1);
+  replace(n, LARSON_LIVE, 1, LARSON_MAX);
 }
 
 // alloc-test: skewed sizes and lifetimes --------------------------------------------------------------------
@@ -99,23 +113,166 @@ export function zeroed(n: u32): void {
   count(n << 1);
 }
 
-// large blocks ----------------------------------------------------------------------------------------------
+// small blocks of mixed sizes ---------------------------------------------------------------------------
 
-const LARGE_LIVE: u32 = 32;
+const SMALL_LIVE: u32 = 10000;
+const SMALL_MIN: u32 = 16;
+const SMALL_MAX: u32 = 143;
 
-/** Fills the live set of large. */
-export function largeSetup(): void {
-  for (let i: u32 = 0; i < LARGE_LIVE; i++) {
-    const size: usize = between(32 << 10, 1 << 20);
+/** Fills the live set of mixed. */
+export function mixedSetup(): void {
+  fill(SMALL_LIVE, SMALL_MIN, SMALL_MAX);
+}
+
+/** Replaces `n` random blocks of 10000 by blocks of 16 to 143 bytes. */
+export function mixed(n: u32): void {
+  replace(n, SMALL_LIVE, SMALL_MIN, SMALL_MAX);
+}
+
+// medium blocks -----------------------------------------------------------------------------------------
+
+const FEW: u32 = 256;
+const MANY: u32 = 2000;
+const MEDIUM_MIN: u32 = 1024;
+const OCTAVES: u32 = 6;
+
+/** 1 KiB up to 64 KiB: each doubling of the size is as likely as the others. */
+@inline
+function mediumSize(): usize {
+  const r = random();
+  const low = MEDIUM_MIN << (((r >>> 16) * OCTAVES) >>> 16);
+  return low + (r & (low - 1));
+}
+
+function fillMedium(live: u32): void {
+  for (let i: u32 = 0; i < live; i++) {
+    const size = mediumSize();
     put(i, obtain(size), size);
   }
 }
 
+@inline
+function replaceMedium(n: u32, live: u32): void {
+  for (let k: u32 = 0; k < n; k++) {
+    const i = below(live);
+    const size = mediumSize();
+    release(at(i), sizeAt(i));
+    put(i, obtain(size), size);
+  }
+  count(n << 1);
+}
+
+/** Fills the live set of mediumFew. */
+export function mediumFewSetup(): void {
+  fillMedium(FEW);
+}
+
+/** Replaces `n` random blocks of 256 by blocks of 1 to 64 KiB. */
+export function mediumFew(n: u32): void {
+  replaceMedium(n, FEW);
+}
+
+/** Fills the live set of mediumMany. */
+export function mediumManySetup(): void {
+  fillMedium(MANY);
+}
+
+/** Replaces `n` random blocks of 2000 by blocks of 1 to 64 KiB. */
+export function mediumMany(n: u32): void {
+  replaceMedium(n, MANY);
+}
+
+// from an empty heap ------------------------------------------------------------------------------------
+
+const COLD_LIVE: u32 = 50000;
+
+/** Fills a live set of 50000 blocks of 1 to 1024 bytes, then replaces `n` random ones. */
+export function coldLarson(n: u32): void {
+  fill(COLD_LIVE, 1, LARSON_MAX);
+  count(COLD_LIVE);
+  replace(n, COLD_LIVE, 1, LARSON_MAX);
+}
+
+/** Fills a live set of 2000 blocks of 1 to 64 KiB, then replaces `n` random ones. */
+export function coldMedium(n: u32): void {
+  fillMedium(MANY);
+  count(MANY);
+  replaceMedium(n, MANY);
+}
+
+// large blocks ----------------------------------------------------------------------------------------------
+
+const LARGE_LIVE: u32 = 32;
+const LARGE_MIN: u32 = 32 << 10;
+const LARGE_MAX: u32 = 1 << 20;
+
+/** Fills the live set of large. */
+export function largeSetup(): void {
+  fill(LARGE_LIVE, LARGE_MIN, LARGE_MAX);
+}
+
 /** Replaces `n` random blocks of 32 by blocks of 32 KiB to 1 MiB. */
 export function large(n: u32): void {
+  replace(n, LARGE_LIVE, LARGE_MIN, LARGE_MAX);
+}
+
+// small and large blocks whose sizes change --------------------------------------------------------------
+
+const CROWD: u32 = 16384;
+const GIANTS: u32 = 24;
+const DRIFT: u32 = 128;
+
+/** Large blocks replaced so far: what the sizes follow. */
+let giants: u32 = 0;
+
+@inline
+function phase(): u32 {
+  return (giants / DRIFT) & 3;
+}
+
+/** 16 to 271 bytes in the first phase, 256 more in each of the others. */
+@inline
+function crowdSize(): usize {
+  return 16 + (phase() << 8) + below(256);
+}
+
+/** 256 to 512 KiB in the first phase, half of that in each of the others. */
+@inline
+function giantSize(): usize {
+  const low: u32 = (256 << 10) >> phase();
+  return low + below(low);
+}
+
+/** Fills both live sets of smallAndLarge. */
+export function smallAndLargeSetup(): void {
+  for (let i: u32 = 0; i < CROWD; i++) {
+    const size = crowdSize();
+    put(i, obtain(size), size);
+  }
+  for (let i = CROWD; i < CROWD + GIANTS; i++) {
+    const size = giantSize();
+    put(i, obtain(size), size);
+  }
+}
+
+/**
+ * Replaces `n` blocks: one in 128 is one of 24 large ones, the others are among 16384 small ones. After each 128 large
+ * ones both kinds move on to the next of four ranges of sizes, small ones to greater and large ones to smaller sizes, so
+ * that what comes does not fit what goes.
+ */
+export function smallAndLarge(n: u32): void {
   for (let k: u32 = 0; k < n; k++) {
-    const i = below(LARGE_LIVE);
-    const size: usize = between(32 << 10, 1 << 20);
+    const r = random();
+    let i: u32;
+    let size: usize;
+    if (r & 127) {
+      i = (r >>> 7) & (CROWD - 1);
+      size = crowdSize();
+    } else {
+      i = CROWD + (((r >>> 16) * GIANTS) >>> 16);
+      size = giantSize();
+      giants++;
+    }
     release(at(i), sizeAt(i));
     put(i, obtain(size), size);
   }

@@ -1,11 +1,15 @@
 /**
- * Growing vectors: 64 of them, each lengthened by half through realloc until it reaches a limit drawn for it
+ * What grows through realloc, three times; capacities are kept in both builds, because the workloads need them.
+ *
+ * vectors: 64 of them, each lengthened by half through realloc until it reaches a limit drawn for it
  * (64 bytes to 32 KiB, small limits as likely as large ones), then freed and begun again.
- * Capacities are kept in both builds: the workload needs them.
+ * strings: 4096 of them, each lengthened by 8 to 39 bytes until it reaches its limit (40 to 1023 bytes), then freed and
+ * begun again.
+ * doubling: eight vectors that double from 16 bytes to 64 KiB, a random one each time, then freed and begun again.
  */
 
 import { obtain, release, resize } from "./blocks";
-import { below, random } from "./prng";
+import { below, between, random } from "./prng";
 import { SPARE, at, put } from "./slots";
 import { count } from "./tally";
 
@@ -46,6 +50,77 @@ export function vectors(n: u32): void {
       const longer = capacity + (capacity >> 1);
       put(i, resize(at(i), capacity, longer), longer);
       store<u32>(entry(i), longer);
+    }
+  }
+  count(n + again);
+}
+
+const STRINGS: u32 = 4096;
+const SHORTEST: u32 = 40;
+const LONGEST: u32 = 1023;
+
+@inline
+function piece(): u32 {
+  return between(8, 39);
+}
+
+function beginString(i: u32): void {
+  const length = piece();
+  store<u32>(entry(i), length);
+  store<u32>(entry(i), between(SHORTEST, LONGEST), 4);
+  put(i, obtain(length), length);
+}
+
+/** Begins all strings. */
+export function stringsSetup(): void {
+  for (let i: u32 = 0; i < STRINGS; i++) beginString(i);
+}
+
+/** Lengthens a random string by 8 to 39 bytes, `n` times; two operations where one is begun again. */
+export function strings(n: u32): void {
+  let again: u32 = 0;
+  for (let k: u32 = 0; k < n; k++) {
+    const i = below(STRINGS);
+    const length: usize = load<u32>(entry(i));
+    if (length >= load<u32>(entry(i), 4)) {
+      release(at(i), length);
+      beginString(i);
+      again++;
+    } else {
+      const longer = length + piece();
+      put(i, resize(at(i), length, longer), longer);
+      store<u32>(entry(i), longer);
+    }
+  }
+  count(n + again);
+}
+
+const DOUBLING: u32 = 8;
+const DOUBLED: usize = 64 << 10;
+
+function beginDoubling(i: u32): void {
+  store<u32>(entry(i), FIRST);
+  put(i, obtain(FIRST), FIRST);
+}
+
+/** Begins the eight vectors. */
+export function doublingSetup(): void {
+  for (let i: u32 = 0; i < DOUBLING; i++) beginDoubling(i);
+}
+
+/** Doubles a random vector of eight, `n` times; two operations where one is begun again. */
+export function doubling(n: u32): void {
+  let again: u32 = 0;
+  for (let k: u32 = 0; k < n; k++) {
+    const i = below(DOUBLING);
+    const capacity: usize = load<u32>(entry(i));
+    if (capacity >= DOUBLED) {
+      release(at(i), capacity);
+      beginDoubling(i);
+      again++;
+    } else {
+      put(i, resize(at(i), capacity, capacity << 1), capacity << 1);
+      store<u32>(entry(i), capacity << 1);
     }
   }
   count(n + again);
