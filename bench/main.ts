@@ -13,10 +13,11 @@
  */
 
 import { Listr } from "listr2";
+import { fetchedNewestNode } from "./lib/build/nodes.ts";
 import { ALLOCATORS, type Allocator, benchModule, floorModules, GOMALLOC } from "./lib/catalog.ts";
 import { check, type Verdict } from "./lib/checked.ts";
 import { useClock } from "./lib/clock.ts";
-import { optimizeAtOnce } from "./lib/engine.ts";
+import { optimizeAtOnce, ranElsewhere } from "./lib/engine.ts";
 import { floor } from "./lib/floor.ts";
 import { inspect, inspectionModules } from "./lib/inspect.ts";
 import { measureJsCalls } from "./lib/jscalls.ts";
@@ -48,7 +49,7 @@ async function build(
   for (const allocator of ALLOCATORS) {
     if (!options.wantsAllocator(allocator.name, allocator.onRequest)) continue;
     progress(allocator.name);
-    const bytes = await benchModule(allocator, mode);
+    const bytes = await benchModule(allocator, mode, options.calls);
     if (bytes) built.push({ allocator, bytes });
     else missing.push(`${allocator.name} left out: what it is built from is not here (run ${allocator.remedy})`);
   }
@@ -76,7 +77,7 @@ async function timedRun(options: Options): Promise<void> {
           const checked = await benchModule(ALLOCATORS.find(({ name }) => name === REFERENCE)!, "checked");
           const inspected = wantsOurs ? await inspectionModules((host) => benchModule(host, "timed")) : undefined;
           progress("driver alone");
-          const alone = await floorModules();
+          const alone = await floorModules(options.calls);
           found.missing.push(...missing);
           found.size = wantsOurs ? (await GOMALLOC.module("timed"))?.length : undefined;
           // From here on V8 optimises at once: no large tool may start after this.
@@ -181,8 +182,15 @@ function checkWithin(module: WebAssembly.Module, workload: Workload): Verdict | 
   }
 }
 
+/** The Node that is asked for. */
+async function nodeOf({ newest }: Options): Promise<string> {
+  const program = newest ? await fetchedNewestNode() : process.execPath;
+  if (program === undefined) throw new Error("the newest Node is not here: npm run bench:engine");
+  return program;
+}
+
 const options = readOptions(process.argv.slice(2));
-if (options) {
+if (options && !(await ranElsewhere(await nodeOf(options)))) {
   useClock(options.clock);
   await (options.checked ? checkedRun(options) : timedRun(options));
 }

@@ -32,6 +32,26 @@ const SECTIONS = [
     page: "benchmark.md",
   },
   {
+    name: "bench-called",
+    title: "Allocators, one thread, called",
+    about:
+      "The same where driver and allocator are optimised each by itself: every call of the malloc family is a call, as " +
+      "between objects that a linker joins.",
+    page: "benchmark.md#calls",
+  },
+  {
+    name: "bench-newest",
+    title: "Allocators, one thread, newest Node",
+    about: "The first of these under the newest Node that npm had.",
+    page: "benchmark.md#engines",
+  },
+  {
+    name: "bench-called-newest",
+    title: "Allocators, one thread, called, newest Node",
+    about: "The second of these under the newest Node that npm had.",
+    page: "benchmark.md#engines",
+  },
+  {
     name: "programs",
     title: "Real programs",
     about:

@@ -5,7 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { compileAssembly } from "./build/assemblyscript.ts";
-import { merge, type Part } from "./build/merge.ts";
+import { type Calls, merge, type Part } from "./build/merge.ts";
 import { buildDlmalloc, buildEmmalloc, buildMimalloc } from "./build/native.ts";
 import { heapBase, initialPages, type Mode } from "./layout.ts";
 import { BUILD, benchFile } from "./paths.ts";
@@ -241,19 +241,26 @@ async function compileDriver(mode: Mode, smallAlignment = 8): Promise<Part> {
 const INSPECT = ["init", "memstats"];
 
 /** The merged and optimised module of driver and allocator; undefined if the allocator has not been built. */
-export async function benchModule(allocator: Allocator, mode: Mode): Promise<Uint8Array<ArrayBuffer> | undefined> {
+export async function benchModule(
+  allocator: Allocator,
+  mode: Mode,
+  calls: Calls = "inlined",
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const bytes = await allocator.module(mode);
   if (!bytes) return undefined;
   const keep = allocator === GOMALLOC_HOST ? INSPECT : ["init"];
   const label = `${allocator.name}-${mode}-merged`;
-  return merge(label, [await compileDriver(mode, allocator.smallAlignment), { name: "alloc", bytes }], keep);
+  const driver = await compileDriver(mode, allocator.smallAlignment);
+  return merge(label, [driver, { name: "alloc", bytes }], keep, {}, calls);
 }
 
 /**
  * The two modules by which the driver's own time is found (bench/lib/floor.ts): one that writes down the addresses
  * dlmalloc gives, one that gives them again.
  */
-export async function floorModules(): Promise<Record<"recorder" | "oracle", Uint8Array<ArrayBuffer>>> {
+export async function floorModules(
+  calls: Calls = "inlined",
+): Promise<Record<"recorder" | "oracle", Uint8Array<ArrayBuffer>>> {
   const driver = await compileDriver("timed");
   const compile = (name: string) =>
     compileAssembly({
@@ -267,7 +274,7 @@ export async function floorModules(): Promise<Record<"recorder" | "oracle", Uint
   ];
   const oracle = [{ name: "alloc", bytes: await compile("oracle") }];
   return {
-    recorder: await merge("recorder-merged", [driver, ...recorder], ["init", "setLog", "logEnd"]),
-    oracle: await merge("oracle-merged", [driver, ...oracle], ["init", "setLog"]),
+    recorder: await merge("recorder-merged", [driver, ...recorder], ["init", "setLog", "logEnd"], {}, calls),
+    oracle: await merge("oracle-merged", [driver, ...oracle], ["init", "setLog"], {}, calls),
   };
 }

@@ -1,7 +1,9 @@
 /**
- * What this process asks of V8.
+ * What this process asks of V8, and which Node it runs in.
  */
 
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import v8 from "node:v8";
 import vm from "node:vm";
 
@@ -19,6 +21,25 @@ let collect: (() => void) | undefined;
 export function optimizeAtOnce(): void {
   v8.setFlagsFromString("--no-liftoff");
   v8.setFlagsFromString("--no-wasm-lazy-compilation");
+}
+
+/**
+ * V8's own inlining of wasm into wasm is off, in all versions alike. Newer ones inline where the baseline tier has counted
+ * calls. With optimizeAtOnce it has counted none, and V8 14 ends the process when it looks for the counts of a module
+ * that it compiled before. A flag of the process: it cannot change later.
+ */
+const FLAG = "--no-wasm-inlining";
+
+/**
+ * Runs this program again, with the same command line, in the Node `program` without V8's inlining of wasm. False if that
+ * is what runs here; else true when the other one has ended, its exit code taken over.
+ */
+export async function ranElsewhere(program: string): Promise<boolean> {
+  if (program === process.execPath && process.execArgv.includes(FLAG)) return false;
+  const words = [...process.execArgv.filter((word) => word !== FLAG), FLAG, ...process.argv.slice(1)];
+  const [code] = (await once(spawn(program, words, { stdio: "inherit" }), "close")) as [number | null];
+  process.exitCode = code ?? 1;
+  return true;
 }
 
 /** Collects garbage now, so that the memories of past rounds (10 GiB of address space each) are gone. */

@@ -2,6 +2,7 @@
  * The command line of bench/main.ts.
  */
 
+import type { Calls } from "./build/merge.ts";
 import type { Clock } from "./clock.ts";
 import { CLOCK_FLAG, COMMON_HELP, clockOf, namesIn, readFlags, roundsOf } from "./flags.ts";
 import { resultFolder } from "./results.ts";
@@ -19,6 +20,11 @@ export interface Options {
   /** Seconds that benchmark.js spends on one JavaScript case. */
   readonly jsSeconds: number;
   readonly clock: Clock;
+  readonly calls: Calls;
+  /** True for the newest Node that has been fetched, false for the one that runs this. */
+  readonly newest: boolean;
+  /** The result's name: one for each kind of calls and engine. */
+  readonly name: string;
   /** Stamp and verify contents instead of timing. */
   readonly checked: boolean;
   /** Which workloads and allocators take part. */
@@ -44,8 +50,13 @@ const HELP = `usage: tsx bench/main.ts [options]
   --checked             stamp and verify the contents of every block instead of timing
   --rounds <n>          rounds of each measurement
   --clock wall|cpu      wall time (default), or processor time for a machine that is busy otherwise
-  --json <file>         where the figures go (default bench/results/local/bench.json)
-  --svg <file>          where the chart goes (default bench/results/local/bench.svg)
+  --calls inlined|called
+                        driver and allocator optimised together (default), or each by itself, so that every call of
+                        the malloc family is a call
+  --engine this|newest  the Node that runs this (default), or the newest one, which npm run bench:engine fetches
+  --json <file>         where the figures go (default bench/results/local/NAME.json; NAME is bench, with -called or
+                        -newest behind it)
+  --svg <file>          where the chart goes (default beside it)
 ${COMMON_HELP}`;
 
 const FLAGS = {
@@ -54,6 +65,8 @@ const FLAGS = {
   only: { type: "string" },
   allocators: { type: "string" },
   checked: { type: "boolean", default: false },
+  calls: { type: "string", default: "inlined" },
+  engine: { type: "string", default: "this" },
   svg: { type: "string" },
 } as const;
 
@@ -66,6 +79,9 @@ export function readOptions(argv: readonly string[]): Options | undefined {
   const [workloads, allocators] = (values.only ?? "").split("/", 2);
   const workload = new RegExp(workloads ?? "", "i");
   const allocator = new RegExp(allocators ?? "", "i");
+  const { calls, engine } = values;
+  if (calls !== "inlined" && calls !== "called") throw new Error("--calls takes inlined or called");
+  if (engine !== "this" && engine !== "newest") throw new Error("--engine takes this or newest");
   const names = values.allocators === undefined ? undefined : namesIn(values.allocators);
   return {
     rounds,
@@ -74,6 +90,9 @@ export function readOptions(argv: readonly string[]): Options | undefined {
     budget: values.full ? { peers: 20_000, naive: 4_000 } : { peers: 5_000, naive: 250 },
     jsSeconds: values.full ? 1 : 0.3,
     clock: clockOf(values.clock),
+    calls,
+    newest: engine === "newest",
+    name: ["bench", ...(calls === "called" ? [calls] : []), ...(engine === "newest" ? [engine] : [])].join("-"),
     checked: values.checked,
     wantsWorkload: (name) => workload.test(name),
     wantsAllocator: (name, onRequest = false) =>

@@ -3,6 +3,7 @@
  */
 
 import { join } from "node:path";
+import type { Calls } from "./build/merge.ts";
 import type { Allocator } from "./catalog.ts";
 import { chart } from "./chart.ts";
 import type { Verdict } from "./checked.ts";
@@ -38,6 +39,9 @@ export interface Findings {
   size: number | undefined;
 }
 
+/** The kinds of calls as conditions of a measurement. */
+const CALLS: Readonly<Record<Calls, string>> = { inlined: "inlined", called: "not inlined" };
+
 /** Prints the tables and writes the files. */
 export async function timedReport(found: Findings, options: Options): Promise<void> {
   const { allocators, rows } = found;
@@ -45,7 +49,7 @@ export async function timedReport(found: Findings, options: Options): Promise<vo
   const [least, most] = roundsOf(found);
   const rounds = least === most ? `${most}` : `${least} to ${most}`;
   const targets = judge(rows, allocators, found.size);
-  const conditions = `medians of ${rounds} interleaved rounds, ${options.clock} time`;
+  const conditions = `medians of ${rounds} interleaved rounds, ${options.clock} time, calls ${CALLS[options.calls]}`;
   const tables = [
     ...(rows.length ? timeTables(rows, allocators) : []),
     found.inspections.length ? inspectionTable(found.inspections) : undefined,
@@ -54,11 +58,12 @@ export async function timedReport(found: Findings, options: Options): Promise<vo
   ].filter((one) => one !== undefined);
   const notes = [...failures(rows), ...found.missing];
   const origin = `${machine.cpu}, ${machine.cores} cores, node ${machine.node}; ${conditions}`;
-  const { clock } = options;
+  const { clock, calls, name } = options;
   const record = {
     machine,
     rounds: { least, most },
     clock,
+    calls,
     allocators: allocators.map(({ name, kind, about }) => ({ name, kind, about })),
     targets,
     rows,
@@ -66,10 +71,10 @@ export async function timedReport(found: Findings, options: Options): Promise<vo
     javascript: found.js,
     bytes: found.size,
   };
-  const path = options.svg ?? join(RESULTS, "bench.svg");
+  const path = options.svg ?? join(RESULTS, `${name}.svg`);
   const svg = chart(rows, allocators, `${machine.cpu}, node ${machine.node}`);
-  const published = { machine, conditions, tables, notes };
-  await leave({ name: "bench", script: "npm start", origin, record, published }, options, { path, svg });
+  const published = { machine, calls, conditions, tables, notes };
+  await leave({ name, script: "npm start", origin, record, published }, options, { path, svg });
 }
 
 /** The fewest and the most rounds that gomalloc and its peers had. */

@@ -27,6 +27,8 @@ export interface Result {
   /** Gives such figures again; missing where a series was made by hand. */
   readonly command?: string;
   readonly machine: Machine;
+  /** Whether calls of the allocator were inlined, where a benchmark has both. */
+  readonly calls?: string;
   /** Rounds, clock and what else was special: "medians of 7 interleaved rounds, wall time". */
   readonly conditions: string;
   readonly tables: readonly Table[];

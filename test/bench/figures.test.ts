@@ -38,7 +38,16 @@ describe("options", () => {
     expect(readOptions(["--allocators", "host-pages"])!.wantsAllocator("host-pages", true)).toBe(true);
   });
 
+  it("has a result for each kind of calls and engine", () => {
+    expect(readOptions([])).toMatchObject({ calls: "inlined", newest: false, name: "bench" });
+    expect(readOptions(["--calls", "called"])).toMatchObject({ calls: "called", name: "bench-called" });
+    expect(readOptions(["--engine", "newest"])).toMatchObject({ newest: true, name: "bench-newest" });
+    expect(readOptions(["--engine", "newest", "--calls", "called"])!.name).toBe("bench-called-newest");
+  });
+
   it("refuses nonsense", () => {
+    expect(() => readOptions(["--calls", "sometimes"])).toThrow("inlined or called");
+    expect(() => readOptions(["--engine", "steam"])).toThrow("this or newest");
     expect(() => readOptions(["--rounds", "0"])).toThrow("whole number");
     expect(() => readOptions(["--clock", "sun"])).toThrow("wall or cpu");
     expect(() => readOptions(["--full", "--quick"])).toThrow("exclude");

@@ -1,8 +1,11 @@
 /**
- * Driver + allocator = one module. wasm-merge joins them, then binaryen's -O3 runs over the result with the same
- * settings for every allocator: calls between the two are ordinary calls by then and small callees are inlined.
- * No function of any allocator is named or treated specially. The threads benchmark, whose modules may use atomics,
- * says so for all of its own.
+ * Driver + allocator = one module, in one of two ways, the same for every allocator. No function of any allocator is
+ * named or treated specially. The threads benchmark, whose modules may use atomics, says so for all of its own.
+ *
+ *   inlined   wasm-merge joins them, then binaryen's -O3 runs over the result: calls between the two are ordinary calls
+ *             by then and small callees are inlined, as in a program after gomalloc link
+ *   called    binaryen's -O3 runs over each by itself, with the same settings, then wasm-merge joins them and nothing
+ *             runs afterwards: every call of the malloc family is a call, as between objects that a linker joins
  */
 
 import { execFile } from "node:child_process";
@@ -14,6 +17,8 @@ import { binaryenTool, packageVersion } from "../paths.ts";
 import { cached } from "./cache.ts";
 
 const run = promisify(execFile);
+
+type Bytes = Uint8Array<ArrayBuffer>;
 
 /** As wasm-opt -O3 --flexible-inline-max-function-size=200. */
 const OPTIMIZE_LEVEL = 3;
@@ -34,8 +39,11 @@ const THREADS = ["threads", "Atomics"] as const;
 /** A module to be merged, under the name by which others import from it. */
 export interface Part {
   readonly name: string;
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: Bytes;
 }
+
+/** How a driver reaches its allocator. */
+export type Calls = "inlined" | "called";
 
 /** What the modules may use. */
 export interface Allowed {
@@ -45,16 +53,17 @@ export interface Allowed {
 
 /**
  * Merges a driver with an allocator. The driver, the first part, exports the memory that the allocator imports as
- * env.memory, hence its name, and imports the malloc family from `alloc`. Of the other parts' exports only `keep` stay;
- * the rest are dropped so that the optimiser may remove what was inlined everywhere, as in a program that does not
- * export its malloc.
+ * env.memory, hence its name, and imports the malloc family from `alloc`. Where calls are inlined, only `keep` stay of the
+ * other parts' exports; the rest are dropped so that the optimiser may remove what was inlined everywhere, as in a program
+ * that does not export its malloc.
  */
 export async function merge(
   label: string,
   parts: readonly [driver: Part, ...others: Part[]],
   keep: readonly string[],
   allowed: Allowed = {},
-): Promise<Uint8Array<ArrayBuffer>> {
+  calls: Calls = "inlined",
+): Promise<Bytes> {
   const flags = [...featuresOf(allowed).map(([flag]) => `--enable-${flag}`), "--rename-export-conflicts"];
   const settings = [
     packageVersion("binaryen"),
@@ -63,9 +72,13 @@ export async function merge(
     ...flags,
     ...keep,
   ];
-  return cached(label, [...settings, ...parts.flatMap(({ name, bytes }) => [name, bytes])], async () => {
-    const merged = await wasmMerge(parts, flags);
-    return optimize(merged, new Set([...exportNames(parts[0].bytes), ...keep]), await featureSet(allowed));
+  return cached(`${label}-${calls}`, [...settings, ...parts.flatMap(({ name, bytes }) => [name, bytes])], async () => {
+    const features = await featureSet(allowed);
+    if (calls === "called") {
+      const alone = parts.map(async ({ name, bytes }) => ({ name, bytes: await optimize(bytes, features) }));
+      return wasmMerge(await Promise.all(alone), flags);
+    }
+    return optimize(await wasmMerge(parts, flags), features, new Set([...exportNames(parts[0].bytes), ...keep]));
   });
 }
 
@@ -96,24 +109,26 @@ async function wasmMerge(parts: readonly Part[], flags: readonly string[]): Prom
   }
 }
 
-async function optimize(merged: Uint8Array, keep: ReadonlySet<string>, features: number): Promise<Uint8Array> {
+/** Optimises a module; of its exports only `keep` stay, if that is given. */
+async function optimize(bytes: Uint8Array, features: number, keep?: ReadonlySet<string>): Promise<Bytes> {
   const { default: binaryen } = await import("binaryen");
-  const module = binaryen.readBinary(merged);
+  const module = binaryen.readBinary(bytes);
   try {
     module.setFeatures(features);
-    for (const name of exportNames(new Uint8Array(merged))) if (!keep.has(name)) module.removeExport(name);
+    const dropped = keep ? exportNames(new Uint8Array(bytes)).filter((name) => !keep.has(name)) : [];
+    for (const name of dropped) module.removeExport(name);
     binaryen.setOptimizeLevel(OPTIMIZE_LEVEL);
     binaryen.setShrinkLevel(0);
     binaryen.setFlexibleInlineMaxSize(FLEXIBLE_INLINE_MAX_SIZE);
     binaryen.setAlwaysInlineMaxSize(ALWAYS_INLINE_MAX_SIZE);
     module.optimize();
     if (!module.validate()) throw new Error("binaryen made an invalid module");
-    return module.emitBinary();
+    return new Uint8Array(module.emitBinary());
   } finally {
     module.dispose();
   }
 }
 
-function exportNames(bytes: Uint8Array<ArrayBuffer>): string[] {
+function exportNames(bytes: Bytes): string[] {
   return WebAssembly.Module.exports(new WebAssembly.Module(bytes)).map((entry) => entry.name);
 }

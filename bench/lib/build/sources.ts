@@ -50,9 +50,21 @@ export class Unavailable extends Error {
 }
 
 function folderOf(source: Source): string {
-  const name = source.name.replaceAll(/[@/]+/g, "-").replace(/^-/, "");
   const which = source.kind === "npm" ? source.version : source.suite;
-  return join(SOURCES, [source.kind, name, which].filter((part) => part !== undefined).join("-"));
+  return join(SOURCES, [baseOf(source), which].filter((part) => part !== undefined).join("-"));
+}
+
+/** What the folders of all versions of a source begin with. */
+function baseOf({ kind, name }: Pick<Source, "kind" | "name">): string {
+  return `${kind}-${name.replaceAll(/[@/]+/g, "-").replace(/^-/, "")}`;
+}
+
+/** The versions of an npm package that have been fetched, from the oldest to the newest. */
+export async function fetchedVersions(name: string): Promise<string[]> {
+  const base = `${baseOf({ kind: "npm", name })}-`;
+  const folders = await readdir(SOURCES).catch(() => []);
+  const versions = folders.filter((folder) => folder.startsWith(base)).map((folder) => folder.slice(base.length));
+  return versions.filter((version) => /^\d/.test(version)).sort(new Intl.Collator("en", { numeric: true }).compare);
 }
 
 /** The folder with a source's files if they have been fetched. */

@@ -1,0 +1,11 @@
+/**
+ * Fetches the newest Node that npm has, for `npm start -- --engine newest`: 200 MB, once for each version, into
+ * build/sources. Exit code 1 if it could not be had, with the reason.
+ */
+
+import { execFileSync } from "node:child_process";
+import { fetchNewestNode } from "./lib/build/nodes.ts";
+
+const program = await fetchNewestNode();
+const versions = 'process.versions.node + ", V8 " + process.versions.v8';
+console.log(`node ${execFileSync(program, ["-p", versions]).toString().trim()}`);
