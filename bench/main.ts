@@ -25,8 +25,8 @@ import type { Mode } from "./lib/layout.ts";
 import { type Options, readOptions } from "./lib/options.ts";
 import { checkedReport, type Findings, timedReport } from "./lib/report.ts";
 import { type Contender, contender, runRounds } from "./lib/rounds.ts";
-import { summarize } from "./lib/summary.ts";
-import { reduced, selectWorkloads, type Workload } from "./lib/workloads.ts";
+import { firstPass, summarize } from "./lib/summary.ts";
+import { reduced, selectWorkloads, suits, type Workload } from "./lib/workloads.ts";
 
 /** Shows what is going on, where a display can: in a log it would be a thousand lines. */
 function note(task: { output: string }, text: string): void {
@@ -118,6 +118,7 @@ async function timedRun(options: Options): Promise<void> {
                 const peak =
                   workload.kind === "trace" ? workload.peak : reference && check(reference, workload).peakLive;
                 found.rows.push(summarize(workload, peak, outcomes));
+                if (workload.kind === "trace") found.rows.push(firstPass(workload, outcomes));
               },
             })),
             { concurrent: false },
@@ -158,7 +159,7 @@ async function checkedRun(options: Options): Promise<void> {
     workloads.map((workload) => ({
       title: workload.name,
       task: async (_context, line) => {
-        for (const { allocator, module } of modules) {
+        for (const { allocator, module } of modules.filter((one) => suits(one.allocator, workload))) {
           note(line, allocator.name);
           // Lets the display draw.
           await new Promise((resolve) => setImmediate(resolve));

@@ -12,7 +12,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { PUBLISHED, type Result, readResult } from "../bench/lib/results.ts";
 import { type Cell, markdown, type Table } from "../bench/lib/table.ts";
-import { MEAN, MEMORY, MEMORY_RATIO, RATIO, TIME } from "../bench/lib/tables.ts";
+import { BEST_PEER, MEAN, MEMORY, MEMORY_RATIO, RATIO, SOME, TIME } from "../bench/lib/tables.ts";
+import { TRACE_NAMES } from "../bench/lib/trace.ts";
 import * as rt from "../bench/rt/lib/report.ts";
 import { SCALING } from "../bench/threads/lib/report.ts";
 import { ROOT, replaceFile } from "./build-tools.ts";
@@ -143,41 +144,39 @@ function ratio(value: Cell): string {
   return typeof value === "number" ? `${value.toFixed(2)}x` : "-";
 }
 
-/** The six rows of README.md, and a sentence on the other benchmarks. */
+/** README.md's table, a row for each trace and for each mean, and a sentence on the other benchmarks. */
 export async function readmeFigures(folder: string): Promise<string> {
   const bench = await readResult(folder, "bench");
   const [time, over, memory] = [tableOf(bench, TIME), tableOf(bench, RATIO), tableOf(bench, MEMORY)];
-  const traces = tableOf(bench, TIME)
-    .rows.map(([name]) => String(name))
-    .slice(0, TRACES);
-  const names = ["gomalloc", "dlmalloc", "tlsf"];
+  const traces = TRACE_NAMES.filter((trace) => time.rows.some(([name]) => name === trace));
+  const means = over.rows.map(([name]) => String(name)).filter((name) => name.startsWith(SOME));
+  const names = ["gomalloc", "dlmalloc", "mimalloc"];
+  const row = (title: string, times: Cell[], name: string, peak: Cell) => [
+    title,
+    ...times,
+    ...["dlmalloc", BEST_PEER].map((other) => figure(over, name, other)),
+    peak,
+  ];
+  const none = names.map(() => "");
   const table: Table = {
     columns: [
       { name: "trace" },
       ...names.map((name) => ({ name: `${name}, ns`, digits: 1 })),
       { name: "time over dlmalloc", digits: 2, unit: "x" },
+      { name: "time over the fastest peer", digits: 2, unit: "x" },
       { name: "peak memory over dlmalloc", digits: 2, unit: "x" },
     ],
     rows: [
-      ...traces.map((trace) => [
-        trace,
-        ...names.map((name) => figure(time, trace, name)),
-        figure(over, trace, "dlmalloc"),
-        figure(memory, trace, MEMORY_RATIO),
-      ]),
-      [
-        `${MEAN} of all ${time.rows.length} workloads`,
-        ...names.map(() => ""),
-        figure(over, MEAN, "dlmalloc"),
-        figure(memory, MEAN, MEMORY_RATIO),
-      ],
+      ...traces.map((trace) => {
+        const times = names.map((name) => figure(time, trace, name));
+        return row(trace, times, trace, figure(memory, trace, MEMORY_RATIO));
+      }),
+      ...means.map((mean) => row(`${MEAN} ${mean.trim()}`, none, mean, "")),
+      row(`${MEAN} of all ${time.rows.length} rows`, none, MEAN, figure(memory, MEAN, MEMORY_RATIO)),
     ],
   };
   return [`\`\`\`sh\n${bench.command}\n\`\`\``, markdown(table), await others(folder)].join("\n\n");
 }
-
-/** The recorded traces come first among the workloads. */
-const TRACES = 5;
 
 async function others(folder: string): Promise<string> {
   const [programs, runtimes, threads] = await Promise.all(

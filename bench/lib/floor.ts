@@ -41,7 +41,7 @@ export function floor(modules: Record<"recorder" | "oracle", Uint8Array<ArrayBuf
   const oracle = new WebAssembly.Module(modules.oracle);
   let last: Recording | undefined;
   return {
-    allocator: { name: FLOOR, kind: "floor" },
+    allocator: { name: FLOOR, kind: "floor", aligns: true },
     open(workload) {
       if (last?.workload !== workload.name) last = record(recorder, workload);
       const heap = new Heap(oracle, "timed");

@@ -13,18 +13,9 @@ import { leave } from "./leave.ts";
 import { describeMachine } from "./machine.ts";
 import type { Options } from "./options.ts";
 import { RESULTS } from "./paths.ts";
-import type { Row } from "./summary.ts";
+import { inOrder, type Row } from "./summary.ts";
 import { type Table, text } from "./table.ts";
-import {
-  coldTable,
-  inspectionTable,
-  jsTable,
-  memoryTable,
-  netTable,
-  ratioTable,
-  targetTable,
-  timeTable,
-} from "./tables.ts";
+import { inspectionTable, jsTable, memoryTable, netTable, ratioTable, targetTable, timeTable } from "./tables.ts";
 import { judge } from "./targets.ts";
 
 /** Everything a timed run found. */
@@ -44,7 +35,8 @@ const CALLS: Readonly<Record<Calls, string>> = { inlined: "inlined", called: "no
 
 /** Prints the tables and writes the files. */
 export async function timedReport(found: Findings, options: Options): Promise<void> {
-  const { allocators, rows } = found;
+  const { allocators } = found;
+  const rows = inOrder(found.rows);
   const machine = describeMachine({ assemblyscript: "assemblyscript", binaryen: "binaryen", clang: "@yowasp/clang" });
   const [least, most] = roundsOf(found);
   const rounds = least === most ? `${most}` : `${least} to ${most}`;
@@ -87,7 +79,6 @@ function roundsOf({ allocators, rows }: Findings): [number, number] {
 function timeTables(rows: readonly Row[], allocators: readonly Allocator[]): (Table | undefined)[] {
   return [
     timeTable(rows, allocators),
-    coldTable(rows, allocators),
     ratioTable(rows, allocators),
     netTable(rows, allocators),
     memoryTable(rows, allocators),

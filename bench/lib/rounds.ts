@@ -7,11 +7,11 @@ import type { Allocator } from "./catalog.ts";
 import { collectGarbage } from "./engine.ts";
 import { Heap } from "./instance.ts";
 import { measure, type Sample } from "./measure.ts";
-import type { Workload } from "./workloads.ts";
+import { suits, type Workload } from "./workloads.ts";
 
 /** An allocator ready to run. */
 export interface Contender {
-  readonly allocator: Pick<Allocator, "name" | "kind">;
+  readonly allocator: Pick<Allocator, "name" | "kind" | "aligns">;
   /** A fresh heap. */
   open(workload: Workload): Heap;
 }
@@ -47,12 +47,13 @@ export interface RoundSettings {
   progress?(allocator: string, round: number): void;
 }
 
-/** Measures one workload with all contenders. */
+/** Measures one workload with all contenders that it suits. */
 export async function runRounds(
   workload: Workload,
-  contenders: readonly Contender[],
+  all: readonly Contender[],
   settings: RoundSettings,
 ): Promise<Outcome[]> {
+  const contenders = all.filter(({ allocator }) => suits(allocator, workload));
   const samples = new Map<string, Sample[]>(contenders.map(({ allocator }) => [allocator.name, []]));
   const errors = new Map<string, string>();
   for (let round = 0; round < settings.rounds; round++) {

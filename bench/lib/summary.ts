@@ -6,7 +6,7 @@ import { type Allocator, GOMALLOC } from "./catalog.ts";
 import { FLOOR } from "./floor.ts";
 import type { Outcome } from "./rounds.ts";
 import { geometricMean, median, spread } from "./statistics.ts";
-import type { Workload } from "./workloads.ts";
+import type { Replay, Workload } from "./workloads.ts";
 
 /** One allocator on one workload. */
 export interface Cell {
@@ -14,8 +14,6 @@ export interface Cell {
   readonly nanoseconds: number;
   /** Half the interquartile range over the median. */
   readonly spread: number;
-  /** Traces: the same from an empty heap. */
-  readonly cold?: number;
   readonly footprint: number;
   readonly checksum: number;
   readonly rounds: number;
@@ -23,10 +21,10 @@ export interface Cell {
   readonly error?: string;
 }
 
-/** One workload. */
+/** One workload, or the first pass of a trace. */
 export interface Row {
   readonly workload: string;
-  readonly kind: Workload["kind"];
+  readonly kind: Workload["kind"] | "cold";
   readonly about: string;
   /** Requested bytes live at their peak. */
   readonly peakLive: number | undefined;
@@ -39,11 +37,9 @@ export function summarize(workload: Workload, peakLive: number | undefined, outc
   const cells: Record<string, Cell> = {};
   for (const { allocator, samples, error } of outcomes) {
     const times = samples.map((sample) => sample.nanoseconds);
-    const colds = samples.flatMap((sample) => sample.cold ?? []);
     cells[allocator] = {
       nanoseconds: samples.length ? median(times) : Number.NaN,
       spread: samples.length ? spread(times) : Number.NaN,
-      ...(colds.length ? { cold: median(colds) } : {}),
       footprint: samples[0]?.footprint ?? 0,
       checksum: samples[0]?.checksum ?? 0,
       rounds: samples.length,
@@ -54,6 +50,20 @@ export function summarize(workload: Workload, peakLive: number | undefined, outc
   const sums = new Set(Object.values(cells).flatMap((cell) => (cell.complete ? cell.checksum : [])));
   if (sums.size > 1) throw new Error(`${workload.name}: checksums differ: ${JSON.stringify(cells)}`);
   return { workload: workload.name, kind: workload.kind, about: workload.about, peakLive, cells };
+}
+
+/** The first pass of a trace, from an empty heap, as a row of its own. */
+export function firstPass({ name, ...workload }: Replay, outcomes: readonly Outcome[]): Row {
+  const first = outcomes.map((outcome) => ({
+    ...outcome,
+    samples: outcome.samples.map((sample) => ({ ...sample, nanoseconds: sample.cold ?? Number.NaN })),
+  }));
+  return { ...summarize({ name: `${name}, cold`, ...workload }, workload.peak, first), kind: "cold" };
+}
+
+/** Rows in the order of the tables: traces, their first passes, micro workloads. */
+export function inOrder(rows: readonly Row[]): Row[] {
+  return (["trace", "cold", "micro"] as const).flatMap((kind) => rows.filter((row) => row.kind === kind));
 }
 
 /** Time of `name` on a row, if it ended. */

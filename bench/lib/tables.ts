@@ -15,9 +15,19 @@ const MIB = 2 ** 20;
 /** Heads of tables that others look rows up in. */
 export const TIME = "ns per operation";
 export const RATIO = "gomalloc's time over";
+export const BEST_PEER = "best peer";
 export const MEMORY = "peak memory, MiB";
 export const MEMORY_RATIO = "gomalloc/dlmalloc";
 export const MEAN = "geometric mean";
+/** What the names of means of some of the rows begin with. */
+export const SOME = "  of ";
+
+/** The means of some of the rows. */
+const MEANS: readonly (readonly [Row["kind"], string])[] = [
+  ["trace", `${SOME}the traces`],
+  ["cold", `${SOME}the traces, cold`],
+  ["micro", `${SOME}the others`],
+];
 
 /** A figure, with ">" before it where the time limit ended it. */
 function limited(complete: boolean, value: number, digits: number): Cell {
@@ -42,28 +52,6 @@ export function timeTable(rows: readonly Row[], allocators: readonly Allocator[]
   };
 }
 
-/** The first pass of each trace, from an empty heap. */
-export function coldTable(rows: readonly Row[], allocators: readonly Allocator[]): Table | undefined {
-  const traces = rows.filter((row) => row.kind === "trace");
-  if (!traces.length) return undefined;
-  return {
-    columns: [
-      { name: "ns per operation, first pass" },
-      ...columns(
-        allocators.map(({ name }) => name),
-        1,
-      ),
-    ],
-    rows: traces.map((row) => [
-      row.workload,
-      ...allocators.map(({ name }) => {
-        const found = row.cells[name];
-        return found?.cold === undefined ? null : limited(found.complete, found.cold, 1);
-      }),
-    ]),
-  };
-}
-
 /** gomalloc's time over that of each other allocator. */
 export function ratioTable(rows: readonly Row[], allocators: readonly Allocator[]): Table | undefined {
   if (!rows.some((row) => row.cells[GOMALLOC.name])) return undefined;
@@ -78,12 +66,13 @@ export function ratioTable(rows: readonly Row[], allocators: readonly Allocator[
     cell(of(best)),
   ];
   return {
-    columns: [{ name: RATIO }, ...columns([...others, "best peer"], 2, "x")],
+    columns: [{ name: RATIO }, ...columns([...others, BEST_PEER], 2, "x")],
     rows: [
       ...rows.map((row) => line(row.workload, (value) => value(row))),
       line(MEAN, (value) => meanOf(rows.map(value))),
-      line("  of the traces", (value) => meanOf(rows.filter((row) => row.kind === "trace").map(value))),
-      line("  of the others", (value) => meanOf(rows.filter((row) => row.kind === "micro").map(value))),
+      ...MEANS.filter(([kind]) => rows.some((row) => row.kind === kind)).map(([kind, name]) =>
+        line(name, (value) => meanOf(rows.filter((row) => row.kind === kind).map(value))),
+      ),
     ],
   };
 }
@@ -101,8 +90,9 @@ export function netTable(rows: readonly Row[], allocators: readonly Allocator[])
   };
 }
 
-/** MiB obtained from the memory, and gomalloc's share of dlmalloc's. */
-export function memoryTable(rows: readonly Row[], allocators: readonly Allocator[]): Table {
+/** MiB obtained from the memory, and gomalloc's share of dlmalloc's. A trace's peak is that of its first pass. */
+export function memoryTable(all: readonly Row[], allocators: readonly Allocator[]): Table {
+  const rows = all.filter((row) => row.kind !== "cold");
   const names = allocators.map(({ name }) => name);
   const share = ({ cells: { [GOMALLOC.name]: ours, dlmalloc: theirs } }: Row) =>
     ours?.complete && theirs?.complete ? ours.footprint / theirs.footprint : undefined;

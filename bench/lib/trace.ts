@@ -23,8 +23,21 @@ export interface Trace {
   readonly maxSlots: number;
 }
 
-/** The five traces, by file name. */
-export const TRACE_NAMES = ["cc1-c", "python-json", "sqlite-index", "lua-script", "redis-mixed"] as const;
+/** The traces, by file name. */
+export const TRACE_NAMES = [
+  "cc1-c",
+  "python-json",
+  "sqlite-index",
+  "lua-script",
+  "redis-mixed",
+  "postgres-shop",
+  "git-log",
+  "perl-web",
+  "jq-query",
+  "groff-man",
+  "bsdtar-xz",
+  "magick-sheet",
+] as const;
 
 /** Reads and checks a trace of bench/traces. */
 export async function readTrace(name: string): Promise<Trace> {
@@ -42,6 +55,11 @@ export async function readTrace(name: string): Promise<Trace> {
 /** The request's size in an event that allocates. */
 export function requestSize(op: number, word: number): number {
   return op === Op.aligned ? word & ALIGNED_SIZE_MASK : word;
+}
+
+/** The alignment that an event of aligned allocation asks for. */
+function alignmentOf(word: number): number {
+  return 2 ** (word >>> 27);
 }
 
 /** Calls `visit` for every event in order with the block's size before and after it (0: no block). */
@@ -69,6 +87,8 @@ export interface Survey {
   /** The event that reached it, and the objects that were live then. */
   readonly peakEvent: number;
   readonly peakObjects: number;
+  /** True if it asks for alignments beyond 16. */
+  readonly aligned: boolean;
   /** Events that free what the program left to the operating system at its end. */
   readonly rest: Trace;
   /** What a replay of the trace and its rest must read back: see tagOf in bench/assembly/driver/blocks.ts. */
@@ -83,8 +103,10 @@ export function survey(trace: Trace): Survey {
   let peakEvent = 0;
   let peakObjects = 0;
   let checksum = 0;
+  let aligned = false;
   const sizes = new Uint32Array(trace.maxSlots);
-  walk(trace, (event, _op, before, after, slot) => {
+  walk(trace, (event, op, before, after, slot) => {
+    if (op === Op.aligned && alignmentOf(trace.events[2 * event + 1]!) > 16) aligned = true;
     live += after - before;
     if (before) checksum = (checksum + ((before + 1) & 0xff)) >>> 0;
     else objects++;
@@ -108,5 +130,5 @@ export function survey(trace: Trace): Survey {
     count: objects,
     maxSlots: trace.maxSlots,
   };
-  return { peak, peakEvent, peakObjects, rest, checksum };
+  return { peak, peakEvent, peakObjects, aligned, rest, checksum };
 }

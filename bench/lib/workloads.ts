@@ -222,6 +222,11 @@ function replayOf(trace: Trace): Replay {
   return { kind: "trace", name: trace.name, about: `recorded trace, ${trace.count} events`, trace, ...survey(trace) };
 }
 
+/** Whether an allocator can do what a workload asks for: some refuse alignments beyond 16. */
+export function suits({ aligns }: { readonly aligns: boolean }, workload: Workload): boolean {
+  return aligns || workload.kind !== "trace" || !workload.aligned;
+}
+
 /** All workloads whose name matches, traces first. */
 export async function selectWorkloads(matches: (name: string) => boolean): Promise<Workload[]> {
   const traces = TRACE_NAMES.filter((name) => matches(name));

@@ -8,12 +8,12 @@ import { FLOOR } from "../../bench/lib/floor.ts";
 import { readOptions } from "../../bench/lib/options.ts";
 import type { Outcome } from "../../bench/lib/rounds.ts";
 import { geometricMean, median, medianError, spread } from "../../bench/lib/statistics.ts";
-import { fastestPeer, netRatio, type Row, ratio, summarize } from "../../bench/lib/summary.ts";
+import { fastestPeer, firstPass, inOrder, netRatio, type Row, ratio, summarize } from "../../bench/lib/summary.ts";
 import { markdown, rounded, text } from "../../bench/lib/table.ts";
-import { timeTable } from "../../bench/lib/tables.ts";
+import { memoryTable, ratioTable, timeTable } from "../../bench/lib/tables.ts";
 import { judge } from "../../bench/lib/targets.ts";
 import { Op, readTrace, survey, type Trace } from "../../bench/lib/trace.ts";
-import { MICROS, type Micro } from "../../bench/lib/workloads.ts";
+import { beginning, loadReplay, MICROS, type Micro, suits } from "../../bench/lib/workloads.ts";
 
 describe("options", () => {
   it("defaults to the quick mode over everything", () => {
@@ -75,15 +75,26 @@ describe("traces", () => {
         [Op.calloc, 1, 50],
         [Op.realloc, 0, 300],
         [Op.free, 1, 0],
-        [Op.aligned, 1, (6 << 27) | 20],
+        [Op.aligned, 1, (4 << 27) | 20],
       ],
       2,
     );
     const { rest, ...found } = survey(trace);
     // Tags of what went: 100 by realloc, 50 by free, 300 and 20 in the end.
-    expect(found).toEqual({ peak: 350, peakEvent: 2, peakObjects: 2, checksum: 101 + 51 + (301 & 0xff) + 21 });
+    const checksum = 101 + 51 + (301 & 0xff) + 21;
+    expect(found).toEqual({ peak: 350, peakEvent: 2, peakObjects: 2, aligned: false, checksum });
     expect([...rest.events]).toEqual([(Op.free << 29) | 0, 0, (Op.free << 29) | 1, 0]);
     expect(rest.count).toBe(2);
+  });
+
+  it("with alignments beyond 16 suit only allocators that have them", async () => {
+    const aligned = traceOf([[Op.aligned, 0, (5 << 27) | 20]], 1);
+    expect(survey(aligned).aligned).toBe(true);
+    const replay = { kind: "trace" as const, name: "made up", about: "", trace: aligned, ...survey(aligned) };
+    expect(suits({ aligns: true }, replay)).toBe(true);
+    expect(suits({ aligns: false }, replay)).toBe(false);
+    expect(suits({ aligns: false }, { ...replay, aligned: false })).toBe(true);
+    expect(suits({ aligns: false }, MICROS[0]!)).toBe(true);
   });
 });
 
@@ -150,6 +161,28 @@ describe("summary", () => {
 
   it("takes the driver off both for the net ratio", () => {
     expect(netRatio(row, "dlmalloc")).toBeCloseTo(3 / 18, 12);
+  });
+
+  it("makes the first pass of a trace a row of its own, behind the traces", async () => {
+    const replay = beginning(await loadReplay("jq-query"), 100);
+    const passes = (allocator: string, cold: number, warm: number): Outcome => {
+      const [sample] = outcome(allocator, [warm]).samples;
+      return { allocator, workload: replay.name, samples: [{ ...sample!, cold }] };
+    };
+    const outcomes = [passes("gomalloc", 30, 6), passes("dlmalloc", 40, 10)];
+    const [trace, cold] = [summarize(replay, 1000, outcomes), firstPass(replay, outcomes)];
+    expect(ratio(trace, "dlmalloc")).toBeCloseTo(0.6, 12);
+    expect(cold).toMatchObject({ workload: "jq-query, cold", kind: "cold" });
+    expect(ratio(cold, "dlmalloc")).toBeCloseTo(0.75, 12);
+    expect(inOrder([row, cold, trace])).toEqual([trace, cold, row]);
+    const [head, ...names] = ratioTable([trace, cold, row], ALLOCATORS)!.rows.map(([name]) => name);
+    expect([head, ...names.slice(3)]).toEqual([
+      "jq-query",
+      "  of the traces",
+      "  of the traces, cold",
+      "  of the others",
+    ]);
+    expect(memoryTable([trace, cold, row], ALLOCATORS).rows.map(([name]) => name)).not.toContain("jq-query, cold");
   });
 
   it("judges nothing that did not end", () => {

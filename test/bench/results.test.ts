@@ -9,6 +9,7 @@ import { join, relative } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { readOptions } from "../../bench/lib/options.ts";
 import { commandLine, formatResult, PUBLISHED, publish, readResult, resultFolder } from "../../bench/lib/results.ts";
+import { TRACE_NAMES } from "../../bench/lib/trace.ts";
 import { ROOT } from "../../scripts/build-tools.ts";
 import { pages, readmeFigures, resultsPage, withFigures } from "../../scripts/results.ts";
 
@@ -51,9 +52,18 @@ describe("the documents", () => {
     }
   });
 
-  it("have six rows of figures in README.md, between its marks", async () => {
+  it("have a row for each trace and each mean in README.md, between its marks", async () => {
     const figures = await readmeFigures(PUBLISHED);
-    expect(figures.split("\n").filter((line) => /^\| /.test(line))).toHaveLength(2 + 6);
+    const rows = figures.split("\n").filter((line) => line.startsWith("| "));
+    const { tables } = await readResult(PUBLISHED, "bench");
+    const measured = tables[0]!.rows.map(([name]) => name);
+    const traces = TRACE_NAMES.filter((name) => measured.includes(name));
+    expect(traces.length).toBeGreaterThan(4);
+    for (const name of traces) expect(rows.filter((row) => row.startsWith(`| ${name} `))).toHaveLength(1);
+    const means = rows.filter((row) => row.startsWith("| geometric mean of "));
+    expect(means.length).toBeGreaterThan(2);
+    expect(rows).toHaveLength(2 + traces.length + means.length);
+    expect(means.at(-1)).toContain(`all ${measured.length} rows`);
     const readme = "above\n<!-- results:begin -->\nold\n<!-- results:end -->\nbelow\n";
     expect(withFigures(readme, "new")).toBe("above\n<!-- results:begin -->\n\nnew\n\n<!-- results:end -->\nbelow\n");
     expect(() => withFigures("nothing here\n", "new")).toThrow("README.md has no");

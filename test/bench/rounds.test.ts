@@ -82,7 +82,7 @@ describe("rounds", () => {
 
   it("keeps the trap of one that runs out of memory, and the others go on", async () => {
     const broke: Contender = {
-      allocator: { name: "broke", kind: "naive" },
+      allocator: { name: "broke", kind: "naive", aligns: true },
       open: () => {
         throw new WebAssembly.RuntimeError("unreachable");
       },
