@@ -40,7 +40,7 @@ export async function timedReport(found: Findings, options: Options): Promise<vo
   const machine = describeMachine({ assemblyscript: "assemblyscript", binaryen: "binaryen", clang: "@yowasp/clang" });
   const [least, most] = roundsOf(found);
   const rounds = least === most ? `${most}` : `${least} to ${most}`;
-  const targets = judge(rows, allocators, found.size);
+  const targets = judge(rows, allocators, found.size, options.calls);
   const conditions = `medians of ${rounds} interleaved rounds, ${options.clock} time, calls ${CALLS[options.calls]}`;
   const tables = [
     ...(rows.length ? timeTables(rows, allocators) : []),

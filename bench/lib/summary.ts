@@ -93,9 +93,17 @@ export function netRatio(row: Row, peer: string): number | undefined {
 
 /** The peer (bump allocators and textbook ones apart) that was fastest on a row. */
 export function fastestPeer(row: Row, allocators: readonly Allocator[]): string | undefined {
+  const peers = allocators.filter(({ kind }) => kind === "peer");
+  return fastest(
+    row,
+    peers.map(({ name }) => name),
+  );
+}
+
+/** Which of some allocators was fastest on a row; undefined if none of them ended. */
+export function fastest(row: Row, names: readonly string[]): string | undefined {
   let best: string | undefined;
-  for (const { name, kind } of allocators) {
-    if (kind !== "peer") continue;
+  for (const name of names) {
     const time = timeOf(row, name);
     if (time !== undefined && (best === undefined || time < timeOf(row, best)!)) best = name;
   }

@@ -8,7 +8,7 @@ import type { Inspection } from "./inspect.ts";
 import type { JsRow } from "./jscalls.ts";
 import { fastestPeer, meanOf, netRatio, type Row, ratio } from "./summary.ts";
 import { type Cell, cell, columns, type Table } from "./table.ts";
-import type { Target } from "./targets.ts";
+import { memoryOver, type Target } from "./targets.ts";
 
 const MIB = 2 ** 20;
 
@@ -94,8 +94,6 @@ export function netTable(rows: readonly Row[], allocators: readonly Allocator[])
 export function memoryTable(all: readonly Row[], allocators: readonly Allocator[]): Table {
   const rows = all.filter((row) => row.kind !== "cold");
   const names = allocators.map(({ name }) => name);
-  const share = ({ cells: { [GOMALLOC.name]: ours, dlmalloc: theirs } }: Row) =>
-    ours?.complete && theirs?.complete ? ours.footprint / theirs.footprint : undefined;
   return {
     columns: [{ name: MEMORY }, ...columns(["requested", ...names], 2), { name: MEMORY_RATIO, digits: 2, unit: "x" }],
     rows: [
@@ -106,9 +104,9 @@ export function memoryTable(all: readonly Row[], allocators: readonly Allocator[
           const found = row.cells[name];
           return found?.footprint ? limited(found.complete, found.footprint / MIB, 2) : null;
         }),
-        cell(share(row)),
+        cell(memoryOver(row)),
       ]),
-      [MEAN, "", ...names.map(() => ""), cell(meanOf(rows.map(share)))],
+      [MEAN, "", ...names.map(() => ""), cell(meanOf(rows.map(memoryOver)))],
     ],
   };
 }
@@ -155,16 +153,25 @@ export function jsTable(rows: readonly JsRow[]): Table {
   };
 }
 
-/** The check list. */
+/** The check list: what was met, what was missed by how much, and which rows are above a limit for each. */
 export function targetTable(targets: readonly Target[]): Table {
   const show = (value: number, unit: Target["unit"]) => (unit === "bytes" ? String(value) : `${value.toFixed(3)}x`);
+  const verdict = ({ value, limit, met }: Target) => {
+    if (value === undefined) return "not measured";
+    return met ? "met" : `missed by ${((value / limit - 1) * 100).toFixed(1)} %`;
+  };
+  const notes = targets.flatMap(({ what, limit, unit, above = [] }) => {
+    const rows = above.map(({ name, value }) => `${name} ${value.toFixed(2)}x`);
+    return rows.length ? [`Above ${show(limit, unit)}, ${what}: ${rows.join(", ")}.`] : [];
+  });
   return {
     columns: [{ name: "target" }, { name: "at most" }, { name: "measured" }, { name: "" }],
-    rows: targets.map(({ what, limit, value, unit, met }) => [
-      what,
-      show(limit, unit),
-      value === undefined ? null : show(value, unit),
-      met === undefined ? "not measured" : met ? "met" : "missed",
+    rows: targets.map((one) => [
+      one.what,
+      show(one.limit, one.unit),
+      one.value === undefined ? null : show(one.value, one.unit),
+      verdict(one),
     ]),
+    ...(notes.length ? { note: notes.join("\n\n") } : {}),
   };
 }

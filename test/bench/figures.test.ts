@@ -10,10 +10,11 @@ import type { Outcome } from "../../bench/lib/rounds.ts";
 import { geometricMean, median, medianError, spread } from "../../bench/lib/statistics.ts";
 import { fastestPeer, firstPass, inOrder, netRatio, type Row, ratio, summarize } from "../../bench/lib/summary.ts";
 import { markdown, rounded, text } from "../../bench/lib/table.ts";
-import { memoryTable, ratioTable, timeTable } from "../../bench/lib/tables.ts";
-import { judge } from "../../bench/lib/targets.ts";
-import { Op, readTrace, survey, type Trace } from "../../bench/lib/trace.ts";
+import { memoryTable, ratioTable, targetTable, timeTable } from "../../bench/lib/tables.ts";
+import { judge, type Target } from "../../bench/lib/targets.ts";
+import { Op, readTrace, survey, TRACE_NAMES, type Trace } from "../../bench/lib/trace.ts";
 import { beginning, loadReplay, MICROS, type Micro, suits } from "../../bench/lib/workloads.ts";
+import { judge as judgePrograms } from "../../bench/programs/lib/report.ts";
 
 describe("options", () => {
   it("defaults to the quick mode over everything", () => {
@@ -212,27 +213,79 @@ describe("targets", () => {
   const named = (name: string) => MICROS.find((micro) => micro.name === name)!;
   const rows = [
     rowOf(named("pairs 64 B"), outcome("gomalloc", [1]), outcome("dlmalloc", [4]), outcome("tlsf", [8])),
-    rowOf(named("larson"), outcome("gomalloc", [16]), outcome("dlmalloc", [16]), outcome("tlsf", [8])),
+    rowOf(
+      named("larson"),
+      outcome("gomalloc", [16]),
+      outcome("dlmalloc", [16]),
+      outcome("tlsf", [8]),
+      outcome("mimalloc", [32]),
+      outcome("mimalloc-2", [20]),
+      outcome("segregated", [10]),
+    ),
   ];
+  const among = (targets: readonly Target[]) => (part: string) => targets.find(({ what }) => what.includes(part))!;
 
-  it("can be missed", () => {
-    const targets = judge(rows, ALLOCATORS, 14_000);
-    const find = (part: string) => targets.find(({ what }) => what.includes(part))!;
-    const half = expect.closeTo(0.5, 12);
-    expect(find("2 rows over dlmalloc")).toMatchObject({ value: half, met: false });
-    expect(find("2 rows over TLSF")).toMatchObject({ value: half, met: false });
-    expect(find("fastest peer (larson)")).toMatchObject({ value: 2, met: false });
-    expect(find("pairs of 64 B")).toMatchObject({ value: 0.25, met: true });
+  it("can be met and missed", () => {
+    const find = among(judge(rows, ALLOCATORS, 14_000, "inlined"));
+    expect(find("each row over its fastest peer, inlined")).toMatchObject({
+      value: 2,
+      met: false,
+      above: [{ name: "larson", value: 2 }],
+    });
+    expect(find("mean of all rows over its fastest peer")).toMatchObject({
+      value: expect.closeTo(Math.sqrt(0.5), 12),
+      met: false,
+    });
+    // The faster of the two counts.
+    expect(find("larson over mimalloc")).toMatchObject({ value: 0.8, met: true });
+    expect(find("larson over the segregated list")).toMatchObject({ value: 1.6, met: false });
+    expect(find("each micro workload over dlmalloc")).toMatchObject({ value: 1, met: true, above: [] });
     expect(find("gomalloc.wasm")).toMatchObject({ value: 14_000, met: false });
   });
 
-  it("says so when something was not measured", () => {
-    const targets = judge(rows, ALLOCATORS, undefined);
-    expect(targets.find(({ what }) => what.includes("peak memory"))).toMatchObject({
-      value: undefined,
-      met: undefined,
+  it("hold the rows of a called run against dlmalloc", () => {
+    const find = among(judge(rows, ALLOCATORS, 14_000, "called"));
+    expect(find("each row over dlmalloc, called")).toMatchObject({ value: 1, met: true, above: [] });
+    expect(find("mean of all rows over dlmalloc, called")).toMatchObject({
+      value: expect.closeTo(0.5, 12),
+      met: true,
     });
-    expect(targets.find(({ what }) => what.includes("gomalloc.wasm"))!.met).toBeUndefined();
+    expect(find("fastest peer")).toBeUndefined();
+  });
+
+  it("say so when something was not measured", () => {
+    const find = among(judge(rows, ALLOCATORS, undefined, "inlined"));
+    for (const part of ["each trace over dlmalloc", "traces, cold, over mimalloc", "doubling", "gomalloc.wasm"]) {
+      expect(find(part), part).toMatchObject({ value: undefined, met: undefined });
+    }
+  });
+
+  it("name rows of the benchmark", () => {
+    const names = [...TRACE_NAMES, ...MICROS.map(({ name }) => name)];
+    const named = judge([], ALLOCATORS, undefined, "inlined").flatMap(
+      ({ what }) => /^time, (?!each|geometric)(.+) over /.exec(what)?.[1] ?? [],
+    );
+    expect(named).toHaveLength(12);
+    for (const name of named) expect(names).toContain(name);
+  });
+
+  it("tell by how much they were missed, and where", () => {
+    const shown = text(targetTable(judge(rows, ALLOCATORS, 14_000, "inlined")));
+    expect(shown).toMatch(/each row over its fastest peer, inlined +1\.000x +2\.000x +missed by 100\.0 %/);
+    expect(shown).toMatch(/doubling over dlmalloc +1\.000x +- +not measured/);
+    expect(shown).toContain("Above 1.000x, time, each row over its fastest peer, inlined: larson 2.00x.");
+  });
+
+  it("of real programs are a mean and each of the workloads", () => {
+    const program = (name: string, time: number, memory: number) => ({
+      program: name,
+      workload: "run",
+      cells: { gomalloc: { time, memory } },
+    });
+    const find = among(judgePrograms([program("a", 0.5, 1), program("b", 1.25, 1.25)]));
+    expect(find("geometric mean")).toMatchObject({ value: expect.closeTo(Math.sqrt(0.625), 12), met: true });
+    expect(find("time, each workload")).toMatchObject({ value: 1.25, above: [{ name: "b run", value: 1.25 }] });
+    expect(find("peak memory, each workload")).toMatchObject({ value: 1.25, met: false });
   });
 });
 

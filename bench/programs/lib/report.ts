@@ -6,7 +6,8 @@ import { leave } from "../../lib/leave.ts";
 import { describeMachine } from "../../lib/machine.ts";
 import { geometricMean } from "../../lib/statistics.ts";
 import { cell, type Cell as Shown, type Table } from "../../lib/table.ts";
-import { MEAN } from "../../lib/tables.ts";
+import { MEAN, targetTable } from "../../lib/tables.ts";
+import { each, type Target, target } from "../../lib/targets.ts";
 import { type Allocator, OURS, REFERENCE } from "./allocators.ts";
 import type { Program, Scale } from "./catalog.ts";
 import type { Cell, Row } from "./measure.ts";
@@ -24,20 +25,27 @@ export interface Findings {
   readonly skipped: readonly string[];
 }
 
-/** The most that gomalloc may need, over the reference. */
-const LIMITS = { heavy: 0.95, light: 1.02, memory: 1.05 } as const;
+/** What of a row is held against the limits. */
+interface Ratios extends Pick<Row, "program" | "workload"> {
+  readonly cells: Readonly<Record<string, Pick<Cell, "time" | "memory">>>;
+}
 
-/** A workload is allocation-heavy when the stock build spends at least this part of its time in malloc. */
-const HEAVY = 0.1;
+/** The most that gomalloc may need, over the reference. */
+const LIMITS = { mean: 0.88, time: 1, memory: 1.05 } as const;
 
 const MIB = 2 ** 20;
 
 /** Prints the tables and writes the figures. */
 export async function report(found: Findings, options: Options): Promise<void> {
   const { rows, skipped } = found;
-  const tables = [...(rows.length ? [timeTable(found)] : []), ...sizeTables(found)];
-  const judged = verdict(found);
-  const notes = [...skipped, ...(judged === undefined ? [] : [judged])];
+  // A smoke test is too short to tell.
+  const judged = found.scale !== "quick" && rows.some(({ cells }) => cells[OURS]);
+  const tables = [
+    ...(rows.length ? [timeTable(found)] : []),
+    ...sizeTables(found),
+    ...(judged ? [targetTable(judge(rows))] : []),
+  ];
+  const notes = [...skipped];
   const machine = describeMachine({ binaryen: "binaryen", clang: "@yowasp/clang" });
   const record = {
     machine,
@@ -53,15 +61,6 @@ export async function report(found: Findings, options: Options): Promise<void> {
   const conditions = `medians of ${options.rounds} interleaved rounds, processor time`;
   const published = { machine, conditions, tables, notes };
   await leave({ name: "programs", script: "npm run bench:programs", record, published }, options);
-}
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(0)} %`;
-}
-
-/** A ratio of times and its standard error. */
-function withError({ time, error }: Cell): string {
-  return `${time.toFixed(2)}x ±${error.toFixed(2)}`;
 }
 
 /** Times and peaks of what others are measured against, ratios of the others, each time's with its standard error. */
@@ -115,7 +114,7 @@ function timeTable({ rows, allocators }: Findings): Table {
   };
 }
 
-function meanOf(rows: readonly Row[], allocator: string, of: "time" | "memory"): number | undefined {
+function meanOf(rows: readonly Ratios[], allocator: string, of: "time" | "memory"): number | undefined {
   const values = rows.map(({ cells }) => cells[allocator]?.[of]).filter((value) => value !== undefined);
   return values.length ? geometricMean(values) : undefined;
 }
@@ -143,21 +142,13 @@ function sizeTables({ sizes, allocators, programs }: Findings): Table[] {
   ];
 }
 
-/** Which rows are above the limits; a smoke test is too short to tell. */
-function verdict({ rows, scale }: Findings): string | undefined {
-  if (scale === "quick" || !rows.some(({ cells }) => cells[OURS])) return undefined;
-  const missed = rows.flatMap(({ program, workload, share, cells }) => {
-    const cell = cells[OURS];
-    if (!cell) return [];
-    const limit = share >= HEAVY ? LIMITS.heavy : LIMITS.light;
-    return [
-      ...(cell.time > limit
-        ? [`${program} ${workload}: time ${withError(cell)}, limit ${limit}x; ${percent(share)} in malloc`]
-        : []),
-      ...(cell.memory > LIMITS.memory
-        ? [`${program} ${workload}: memory ${cell.memory.toFixed(3)}x, limit ${LIMITS.memory}x`]
-        : []),
-    ];
-  });
-  return missed.length ? `above the limits:\n${missed.join("\n")}` : "every row is within the limits";
+/** gomalloc's time and memory over the reference's, held against the limits. */
+export function judge(rows: readonly Ratios[]): Target[] {
+  const figures = (of: "time" | "memory") =>
+    rows.map(({ program, workload, cells }) => ({ name: `${program} ${workload}`, value: cells[OURS]?.[of] }));
+  return [
+    target(`time, geometric mean over ${REFERENCE}`, LIMITS.mean, meanOf(rows, OURS, "time")),
+    each(`time, each workload over ${REFERENCE}`, LIMITS.time, figures("time")),
+    each(`peak memory, each workload over ${REFERENCE}`, LIMITS.memory, figures("memory")),
+  ];
 }
