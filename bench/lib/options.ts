@@ -85,9 +85,9 @@ export function readOptions(argv: readonly string[]): Options | undefined {
   const names = values.allocators === undefined ? undefined : namesIn(values.allocators);
   return {
     rounds,
-    naiveRounds: values.full ? Math.ceil(rounds / 2) : Math.min(2, rounds),
+    naiveRounds: values.full ? Math.ceil(rounds / 2) : 1,
     limit: values.full ? Number.POSITIVE_INFINITY : QUICK_LIMIT,
-    budget: values.full ? { peers: 20_000, naive: 4_000 } : { peers: 5_000, naive: 250 },
+    budget: values.full ? { peers: 20_000, naive: 4_000 } : { peers: 5_000, naive: 100 },
     jsSeconds: values.full ? 1 : 0.3,
     clock: clockOf(values.clock),
     calls,

@@ -48,9 +48,7 @@ export function judge(
     return peer === undefined ? undefined : ratio(row, peer);
   };
   const overall =
-    calls === "inlined"
-      ? ([overPeer, "its fastest peer, inlined", 0.7] as const)
-      : ([overDlmalloc, "dlmalloc, called", 0.75] as const);
+    calls === "inlined" ? ([overPeer, "its fastest peer", 0.7] as const) : ([overDlmalloc, "dlmalloc", 0.75] as const);
   const of = (kind: Row["kind"]) => rows.filter((row) => row.kind === kind);
   const mean = (which: readonly Row[], value: Value) => meanOf(which.map(value));
   const row = (value: Value, name: string, others: string, limit: number) => {
@@ -65,8 +63,8 @@ export function judge(
         target(`${what} over mimalloc`, 0.7, mean(of(kind), overMimalloc)),
       ];
     }),
-    each(`time, each row over ${overall[1]}`, 1, named(rows, overall[0])),
-    target(`time, geometric mean of all rows over ${overall[1]}`, overall[2], mean(rows, overall[0])),
+    each(`time, each row over ${overall[1]}, ${calls}`, 1, named(rows, overall[0])),
+    target(`time, geometric mean of each row over ${overall[1]}, ${calls}`, overall[2], mean(rows, overall[0])),
     ...HOT.map((name) => row(over(["segregated"]), name, "the segregated list", 1.1)),
     row(overMimalloc, "larson", "mimalloc", 1),
     ...MEDIUM.map((name) => row(overMimalloc, name, "mimalloc", 1)),
