@@ -40,7 +40,10 @@ async function main(options: Options): Promise<void> {
     note(`building ${contender.name}`);
     const merged = await threadsModule(contender, "timed");
     if (merged) bytes.push({ contender, bytes: merged });
-    else missing.push(`${contender.name} left out: ${contender.about} has not been built (npm run build)`);
+    else
+      missing.push(
+        `${contender.name} left out: ${contender.about} has not been built (${contender.remedy ?? "npm run build"})`,
+      );
   }
   const wantsFlavours = options.flavours && options.wantsAllocator(OURS);
   const flavourBytes = wantsFlavours ? await buildFlavours() : undefined;

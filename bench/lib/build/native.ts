@@ -105,14 +105,26 @@ export async function buildEmmalloc(mode: Mode): Promise<Bytes | undefined> {
   return buildNative({ name: "emmalloc", mode, files, sources: ["emmalloc.c", ...Object.keys(own)], flags });
 }
 
-/** A release build of mimalloc for one thread, over its port to WASI; undefined if its sources are not there. */
+/**
+ * The files to compile a release build of mimalloc's mimalloc.c from, over its port to WASI, and the flags to do it with;
+ * undefined if its sources are not there.
+ */
+export async function mimallocFiles(
+  name: "mimalloc" | "mimalloc-2",
+): Promise<{ files: Tree; flags: readonly string[] } | undefined> {
+  const folder = await fetchedSource(PEER_SOURCES[name]!);
+  if (folder === undefined) return undefined;
+  const library = await sourceTree(join(folder, "system", "lib", "mimalloc"));
+  const flags = ["-Iinclude", "-Isrc", "-DMI_DEBUG=0", "-DMI_SECURE=0", "-DMI_STAT=0", "-DNDEBUG", "-w"];
+  return { files: { ...library, "mimalloc.c": await native("mimalloc.c") }, flags };
+}
+
+/** mimalloc for one thread; undefined if its sources are not there. */
 export function buildMimalloc(name: "mimalloc" | "mimalloc-2") {
   return async (mode: Mode): Promise<Bytes | undefined> => {
-    const folder = await fetchedSource(PEER_SOURCES[name]!);
-    if (folder === undefined) return undefined;
-    const library = await sourceTree(join(folder, "system", "lib", "mimalloc"));
-    const files = { ...library, "mimalloc.c": await native("mimalloc.c"), "init.c": await native("init.c") };
-    const flags = ["-Iinclude", "-Isrc", "-DMI_DEBUG=0", "-DMI_SECURE=0", "-DMI_STAT=0", "-DNDEBUG", "-w"];
-    return buildNative({ name, mode, files, sources: ["mimalloc.c", "init.c"], flags });
+    const found = await mimallocFiles(name);
+    if (found === undefined) return undefined;
+    const files = { ...found.files, "init.c": await native("init.c") };
+    return buildNative({ name, mode, files, sources: ["mimalloc.c", "init.c"], flags: found.flags });
   };
 }

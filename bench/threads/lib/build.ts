@@ -1,16 +1,18 @@
 /**
  * What the threads benchmark merges: a driver over an imported memory, shared or not, dlmalloc and the lock around it,
- * compiled by the clang of @yowasp/clang. And what must hold of the merged modules.
+ * and mimalloc, compiled by the clang of @yowasp/clang. And what must hold of the merged modules.
  */
 
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
+import type { Tree } from "@yowasp/clang";
 import { sectionIds } from "../../../scripts/build-check.ts";
 import { setStart } from "../../../src/wasm/edit.ts";
 import { SECTION } from "../../../src/wasm/parse.ts";
 import { cached } from "../../lib/build/cache.ts";
-import { bytesOf, runTool } from "../../lib/build/clang.ts";
+import { bytesOf, leaves, runTool } from "../../lib/build/clang.ts";
 import { type Allowed, featureSet } from "../../lib/build/merge.ts";
+import { mimallocFiles } from "../../lib/build/native.ts";
 import { benchFile, packageVersion } from "../../lib/paths.ts";
 import { HEAP_BASE, INITIAL_PAGES, WASM_PAGE } from "./layout.ts";
 
@@ -44,24 +46,38 @@ const BARE = ["-nostdlib", "-Wl,-z,stack-size=0"];
 
 const SHARED = ["-Wl,--shared-memory", `-Wl,--max-memory=${MOST_BYTES}`];
 
-/** Compiles and links files of bench/ in one call of clang: an object in between would lose the names of imports. */
-async function link(label: string, sources: readonly string[], headers: readonly string[], flags: readonly string[]) {
-  const paths = [...sources, ...headers];
+/** Files of bench/ by their names. */
+async function filesOf(paths: readonly string[]): Promise<Tree> {
   const texts = await Promise.all(paths.map((path) => readFile(benchFile(path), "utf8")));
-  const files = Object.fromEntries(paths.map((path, i) => [basename(path), texts[i]!]));
-  const args = ["clang", ...LINKING, ...flags, ...sources.map((path) => basename(path)), "-o", "out.wasm"];
-  return cached(label, [packageVersion("@yowasp/clang"), ...args, ...texts], async () =>
+  return Object.fromEntries(paths.map((path, i) => [basename(path), texts[i]!]));
+}
+
+/** Compiles and links files of a tree in one call of clang: an object in between would lose the names of imports. */
+async function linkTree(label: string, files: Tree, sources: readonly string[], flags: readonly string[]) {
+  const args = ["clang", ...LINKING, ...flags, ...sources, "-o", "out.wasm"];
+  return cached(label, [packageVersion("@yowasp/clang"), ...args, ...leaves(files).flat()], async () =>
     bytesOf(await runTool("runClang", args, files), "out.wasm"),
+  );
+}
+
+/** The same for files of bench/. */
+async function link(label: string, sources: readonly string[], headers: readonly string[], flags: readonly string[]) {
+  const files = await filesOf([...sources, ...headers]);
+  return linkTree(
+    label,
+    files,
+    sources.map((path) => basename(path)),
+    flags,
   );
 }
 
 const HEADERS = ["threads/native/bench.h"];
 
 /** The driver: imports host.memory (shared or not) and host.now, exports the memory and the workloads. */
-export function buildDriver(mode: Mode, shared: boolean): Promise<Bytes> {
+export function buildDriver(mode: Mode, shared: boolean, smallAlignment = 8): Promise<Bytes> {
   const sources = ["micro.c", "pipe.c", "replay.c"].map((name) => `threads/native/${name}`);
-  return link(`threads-driver-${mode}-${shared ? "shared" : "plain"}`, sources, HEADERS, [
-    ...COMPILING,
+  return link(`threads-driver-${mode}-${shared ? "shared" : "plain"}-${smallAlignment}`, sources, HEADERS, [
+    ...[...COMPILING, `-DSMALL_ALIGNMENT=${smallAlignment}`],
     ...(mode === "checked" ? ["-DCHECKED"] : []),
     ...BARE,
     // Not -Wl: that would take the comma for its own.
@@ -101,6 +117,26 @@ export async function buildDlmalloc(): Promise<Bytes> {
     ],
   );
   return new Uint8Array(setStart(linked, undefined).bytes);
+}
+
+/**
+ * mimalloc for several threads, its static state at this layout's heap base; undefined if its sources are not there. The
+ * C library is the one for a single thread (--no-check-features): what mimalloc takes of it has no state but errno.
+ */
+export async function buildMimalloc(): Promise<Bytes | undefined> {
+  const found = await mimallocFiles("mimalloc");
+  if (found === undefined) return undefined;
+  const own = await filesOf(["threads/native/pthreads.h", "threads/native/instance.c"]);
+  return linkTree(
+    "threads-mimalloc",
+    { ...found.files, ...own },
+    ["mimalloc.c", "instance.c"],
+    [
+      ...["-O3", "-matomics", "-mbulk-memory", ...found.flags, "-include", "pthreads.h"],
+      ...["-Wl,--import-memory", ...SHARED, "-Wl,--no-check-features"],
+      ...["-Wl,-z,stack-size=8192", `-Wl,--global-base=${HEAP_BASE}`],
+    ],
+  );
 }
 
 /** Throws if a second instance would run or write something again, over what the first one has done. */

@@ -6,7 +6,16 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { merge, type Part } from "../../lib/build/merge.ts";
 import { BUILD } from "../../lib/paths.ts";
-import { ALLOWED, assemble, buildDlmalloc, buildDriver, buildLock, expectNothingAtStart, type Mode } from "./build.ts";
+import {
+  ALLOWED,
+  assemble,
+  buildDlmalloc,
+  buildDriver,
+  buildLock,
+  buildMimalloc,
+  expectNothingAtStart,
+  type Mode,
+} from "./build.ts";
 import { WASM_PAGE } from "./layout.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -20,6 +29,12 @@ export interface Contender {
   readonly shared: boolean;
   /** False for the driver alone: its blocks overlap. */
   readonly keepsContents: boolean;
+  /** What it promises blocks below 8 bytes; 8 unless given. */
+  readonly smallAlignment?: 4;
+  /** The command that obtains what it is made of; npm run build unless given. */
+  readonly remedy?: string;
+  /** Data segments and a start function that write the static state in the first instance only. */
+  readonly beginsOnce?: true;
   /** What is merged with the driver, the module `alloc` first; undefined if it has not been built. */
   parts(): Promise<readonly Part[] | undefined>;
 }
@@ -115,6 +130,19 @@ export const CONTENDERS: readonly Contender[] = [
     parts: locked("spin"),
   },
   {
+    name: "mimalloc",
+    about: "mimalloc 3, from Debian sid's emscripten, built for threads",
+    shared: true,
+    keepsContents: true,
+    smallAlignment: 4,
+    remedy: "npm run bench:peers",
+    beginsOnce: true,
+    parts: async () => {
+      const bytes = await buildMimalloc();
+      return bytes && [{ name: "alloc", bytes }];
+    },
+  },
+  {
     name: DRIVER,
     about: "no allocator: the driver alone",
     shared: true,
@@ -142,8 +170,9 @@ const INIT = "init";
 export async function threadsModule(contender: Contender, mode: Mode): Promise<Bytes | undefined> {
   const parts = await contender.parts();
   if (!parts) return undefined;
-  const driver = { name: "env", bytes: await buildDriver(mode, contender.shared) };
+  const driver = { name: "env", bytes: await buildDriver(mode, contender.shared, contender.smallAlignment) };
   const keep = contender === COUNTED ? [INIT, ...COUNTERS] : [INIT];
   const label = `threads-${contender.name}-${mode}-merged`;
-  return expectNothingAtStart(await merge(label, [driver, ...parts], keep, ALLOWED));
+  const merged = await merge(label, [driver, ...parts], keep, ALLOWED);
+  return contender.beginsOnce ? merged : expectNothingAtStart(merged);
 }

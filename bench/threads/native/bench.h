@@ -6,7 +6,8 @@
  * the control words are shared and only touched by atomics. The driver has no C stack either: it is linked with one
  * of no bytes, so the first push would trap.
  *
- *   0x000000  nothing (dlmalloc's C stack lies here; dlmalloc runs under a lock, so one is enough for all instances)
+ *   0x000000  nothing (dlmalloc's C stack lies here; dlmalloc runs under a lock, so one is enough for all instances.
+ *             mimalloc's are here, one for each of two instances)
  *   0x002000  control words, 128 bytes apart: no two share a cache line or a pair of lines that is fetched together
  *   0x003000  records of up to MOST_WORKERS workers
  *   0x004000  the ring of producer and consumer
@@ -217,8 +218,13 @@ static inline u8 *accept(struct worker *self, void *ptr, u32 size, u32 align) {
   return ptr;
 }
 
+/* What an allocator promises blocks below 8 bytes, where its driver is not told otherwise. */
+#ifndef SMALL_ALIGNMENT
+#define SMALL_ALIGNMENT 8
+#endif
+
 static inline u32 promised(u32 size) {
-  return size >= 16 ? 16 : 8;
+  return size >= 16 ? 16 : size >= 8 ? 8 : SMALL_ALIGNMENT;
 }
 
 static inline u8 *obtain(struct worker *self, u32 size) {
