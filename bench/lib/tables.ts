@@ -48,7 +48,7 @@ export function timeTable(rows: readonly Row[], allocators: readonly Allocator[]
     ]),
     note:
       `> stopped by the time limit: the part that was done. - failed or out of memory. ${FLOOR}: the driver alone, ` +
-      "given the addresses beforehand; no allocator can be below it.",
+      "given dlmalloc's addresses beforehand; no allocator that gives the same ones can be below it.",
   };
 }
 

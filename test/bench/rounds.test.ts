@@ -50,6 +50,15 @@ describe("rounds", () => {
     }
   });
 
+  it("replays a short trace until a million events are timed", async () => {
+    const replay = beginning(await loadReplay("redis-mixed"), 300_000);
+    const settings = { rounds: 1, naiveRounds: 1, until: NEVER, budget: UNLIMITED };
+    const [outcome] = await runRounds(replay, [dlmalloc], settings);
+    expect(outcome!.samples[0]).toMatchObject({ complete: true, operations: 4 * 300_000 });
+    const [cut] = await runRounds(replay, [dlmalloc], { ...settings, budget: () => Number.MIN_VALUE });
+    expect(cut!.samples[0]).toMatchObject({ complete: false, operations: 8192 });
+  });
+
   it("times a cold workload from an empty heap, once", async () => {
     const cold = MICROS.find(({ name }) => name === "larson, cold")!;
     const settings = { rounds: 2, naiveRounds: 2, until: NEVER, budget: UNLIMITED };
