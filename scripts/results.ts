@@ -178,7 +178,19 @@ export async function readmeFigures(folder: string): Promise<string> {
   return [`\`\`\`sh\n${bench.command}\n\`\`\``, markdown(table), await others(folder)].join("\n\n");
 }
 
+/** The mean over dlmalloc in a run of the main benchmark with other calls or another engine; undefined if there is none. */
+async function otherMean(folder: string, name: string, how: (node: string) => string): Promise<string | undefined> {
+  if (!existsSync(join(folder, `${name}.json`))) return undefined;
+  const result = await readResult(folder, name);
+  return `${ratio(figure(tableOf(result, RATIO), MEAN, "dlmalloc"))} ${how(`node ${result.machine.node}`)}`;
+}
+
 async function others(folder: string): Promise<string> {
+  const means = [
+    await otherMean(folder, "bench-called", () => "where nothing of an allocator is inlined"),
+    await otherMean(folder, "bench-newest", (node) => `under ${node}`),
+    await otherMean(folder, "bench-called-newest", (node) => `under ${node} with nothing inlined`),
+  ].filter((mean) => mean !== undefined);
   const [programs, runtimes, threads] = await Promise.all(
     ["programs", "rt", "threads"].map((name) => readResult(folder, name)),
   );
@@ -188,7 +200,8 @@ async function others(folder: string): Promise<string> {
   const of = (result: Result, table: string, column: string) => ratio(figure(tableOf(result, table), MEAN, column));
   const { cpu, node } = programs!.machine;
   return wrapped(
-    `Whole programs, Lua to zlib, take ${of(programs!, "program", "gomalloc, time")} of the time and ` +
+    (means.length > 0 ? `The geometric mean of all rows over dlmalloc is ${means.join(", ")}. ` : "") +
+      `Whole programs, Lua to zlib, take ${of(programs!, "program", "gomalloc, time")} of the time and ` +
       `${of(programs!, "program", "gomalloc, peak")} of the peak memory that they take with dlmalloc. AssemblyScript ` +
       `programs take ${of(runtimes!, rt.TIME, rt.over("incremental"))} of the time and ` +
       `${of(runtimes!, rt.MEMORY, rt.over("incremental"))} of the memory that they take with the compiler's incremental ` +

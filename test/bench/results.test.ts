@@ -3,12 +3,13 @@
  * what bench/results/ says. Nothing is timed.
  */
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { readOptions } from "../../bench/lib/options.ts";
 import { commandLine, formatResult, PUBLISHED, publish, readResult, resultFolder } from "../../bench/lib/results.ts";
+import { MEAN, RATIO } from "../../bench/lib/tables.ts";
 import { TRACE_NAMES } from "../../bench/lib/trace.ts";
 import { ROOT } from "../../scripts/build-tools.ts";
 import { pages, readmeFigures, resultsPage, withFigures } from "../../scripts/results.ts";
@@ -64,6 +65,16 @@ describe("the documents", () => {
     expect(means.length).toBeGreaterThan(2);
     expect(rows).toHaveLength(2 + traces.length + means.length);
     expect(means.at(-1)).toContain(`all ${measured.length} rows`);
+    // With other calls and under another engine, where that was measured.
+    const folder = await temporary();
+    await cp(PUBLISHED, folder, { recursive: true });
+    const { machine, conditions, notes } = await readResult(PUBLISHED, "bench");
+    const called = { columns: [{ name: RATIO }, { name: "dlmalloc", digits: 2 }], rows: [[MEAN, 0.5] as const] };
+    const published = { machine: { ...machine, node: "99.0.0" }, conditions, tables: [called], notes };
+    for (const name of ["bench-called", "bench-newest"]) await publish(folder, name, "npm start", published);
+    const told = (await readmeFigures(folder)).replaceAll("\n", " ");
+    expect(told).toContain("0.50x where nothing of an allocator is inlined, 0.50x under node 99.0.0");
+    expect(await resultsPage(folder)).toContain("## Allocators, one thread, newest Node");
     const readme = "above\n<!-- results:begin -->\nold\n<!-- results:end -->\nbelow\n";
     expect(withFigures(readme, "new")).toBe("above\n<!-- results:begin -->\n\nnew\n\n<!-- results:end -->\nbelow\n");
     expect(() => withFigures("nothing here\n", "new")).toThrow("README.md has no");
