@@ -7,6 +7,19 @@ import { below, between, random } from "./prng";
 import { at, put, sizeAt } from "./slots";
 import { count } from "./tally";
 
+/** Puts a new block into slot `i`. */
+@inline
+function give(i: u32, size: usize): void {
+  put(i, obtain(size), size);
+}
+
+/** The same where there was one. */
+@inline
+function renew(i: u32, size: usize): void {
+  release(at(i), sizeAt(i));
+  give(i, size);
+}
+
 // uniform sizes -----------------------------------------------------------------------------------------
 
 /** Fills a live set with blocks of `low` to `high` bytes. */
@@ -14,7 +27,7 @@ import { count } from "./tally";
 function fill(live: u32, low: u32, high: u32): void {
   for (let i: u32 = 0; i < live; i++) {
     const size: usize = between(low, high);
-    put(i, obtain(size), size);
+    give(i, size);
   }
 }
 
@@ -24,8 +37,7 @@ function replace(n: u32, live: u32, low: u32, high: u32): void {
   for (let k: u32 = 0; k < n; k++) {
     const i = below(live);
     const size: usize = between(low, high);
-    release(at(i), sizeAt(i));
-    put(i, obtain(size), size);
+    renew(i, size);
   }
   count(n << 1);
 }
@@ -64,7 +76,7 @@ function skewedSize(): usize {
 export function allocTestSetup(): void {
   for (let i: u32 = 0; i < RING; i++) {
     const size = skewedSize();
-    put(i, obtain(size), size);
+    give(i, size);
   }
 }
 
@@ -78,8 +90,7 @@ export function allocTest(n: u32): void {
     const i = (r & 3 ? cursor - ((r >> 8) % YOUNG) : r >> 8) & (RING - 1);
     cursor++;
     const size = skewedSize();
-    release(at(i), sizeAt(i));
-    put(i, obtain(size), size);
+    renew(i, size);
   }
   count(n << 1);
 }
@@ -147,7 +158,7 @@ function mediumSize(): usize {
 function fillMedium(live: u32): void {
   for (let i: u32 = 0; i < live; i++) {
     const size = mediumSize();
-    put(i, obtain(size), size);
+    give(i, size);
   }
 }
 
@@ -156,8 +167,7 @@ function replaceMedium(n: u32, live: u32): void {
   for (let k: u32 = 0; k < n; k++) {
     const i = below(live);
     const size = mediumSize();
-    release(at(i), sizeAt(i));
-    put(i, obtain(size), size);
+    renew(i, size);
   }
   count(n << 1);
 }
@@ -247,11 +257,11 @@ function giantSize(): usize {
 export function smallAndLargeSetup(): void {
   for (let i: u32 = 0; i < CROWD; i++) {
     const size = crowdSize();
-    put(i, obtain(size), size);
+    give(i, size);
   }
   for (let i = CROWD; i < CROWD + GIANTS; i++) {
     const size = giantSize();
-    put(i, obtain(size), size);
+    give(i, size);
   }
 }
 
@@ -273,8 +283,7 @@ export function smallAndLarge(n: u32): void {
       size = giantSize();
       giants++;
     }
-    release(at(i), sizeAt(i));
-    put(i, obtain(size), size);
+    renew(i, size);
   }
   count(n << 1);
 }
