@@ -31,10 +31,10 @@ export function optimizeAtOnce(): void {
 const FLAG = "--no-wasm-inlining";
 
 /**
- * Runs this program again, with the same command line, in the Node `program` without V8's inlining of wasm. False if that
- * is what runs here; else true when the other one has ended, its exit code taken over.
+ * Runs this program again, with the same command line, in the Node `program` (this one unless given) without V8's
+ * inlining of wasm. False if that is what runs here; else true when the other one has ended, its exit code taken over.
  */
-export async function ranElsewhere(program: string): Promise<boolean> {
+export async function ranElsewhere(program = process.execPath): Promise<boolean> {
   if (program === process.execPath && process.execArgv.includes(FLAG)) return false;
   const words = [...process.execArgv.filter((word) => word !== FLAG), FLAG, ...process.argv.slice(1)];
   const [code] = (await once(spawn(program, words, { stdio: "inherit" }), "close")) as [number | null];

@@ -11,7 +11,7 @@
 
 import { Listr } from "listr2";
 import { Unavailable } from "../lib/build/sources.ts";
-import { optimizeAtOnce } from "../lib/engine.ts";
+import { optimizeAtOnce, ranElsewhere } from "../lib/engine.ts";
 import { ALLOCATORS, type Allocator, REFERENCE } from "./lib/allocators.ts";
 import { PROGRAMS, type Program } from "./lib/catalog.ts";
 import { type Contender, measure, type Row } from "./lib/measure.ts";
@@ -124,4 +124,4 @@ const options = readOptions(process.argv.slice(2), {
   allocators: ALLOCATORS,
   stock: REFERENCE,
 });
-if (options) await main(options);
+if (options && !(await ranElsewhere())) await main(options);

@@ -12,7 +12,7 @@
 
 import "./lib/wrappers.ts";
 import { useClock } from "../lib/clock.ts";
-import { optimizeAtOnce } from "../lib/engine.ts";
+import { optimizeAtOnce, ranElsewhere } from "../lib/engine.ts";
 import { OBJECTS, PAIRS, PROGRAMS, type Program } from "./lib/catalog.ts";
 import { type Cell, Figures } from "./lib/figures.ts";
 import { measureObjects, type ObjectSize, timerOverhead } from "./lib/measure.ts";
@@ -73,4 +73,4 @@ const options = readOptions(
   process.argv.slice(2),
   RUNTIMES.map(({ name }) => name),
 );
-if (options) await main(options);
+if (options && !(await ranElsewhere())) await main(options);

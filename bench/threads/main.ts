@@ -12,7 +12,7 @@
  *   targets, report       what is held against what; tables, JSON
  */
 
-import { optimizeAtOnce } from "../lib/engine.ts";
+import { optimizeAtOnce, ranElsewhere } from "../lib/engine.ts";
 import { CONTENDERS, COUNTED, OURS, threadsModule } from "./lib/contenders.ts";
 import { type CountRow, countAll } from "./lib/counts.ts";
 import { buildFlavours, type FlavourRow, measureFlavours } from "./lib/flavours.ts";
@@ -90,4 +90,4 @@ const options = readOptions(
   process.argv.slice(2),
   CONTENDERS.map(({ name }) => name),
 );
-if (options) await main(options);
+if (options && !(await ranElsewhere())) await main(options);
