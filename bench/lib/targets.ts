@@ -28,7 +28,7 @@ const MIMALLOC = ["mimalloc", "mimalloc-2"];
 /** Rows in which what was freed last is the best to give out: held against the list that does just that. */
 const HOT = ["redis-mixed", "larson", "alloc-test", "calloc"];
 const MEDIUM = ["medium 256", "medium 2000", "medium, cold"];
-const REALLOC = ["vectors", "strings", "doubling"];
+const REALLOC = ["vectors", "strings", "doubling", "trimmed"];
 
 /** Judges every target of a run with such calls. `size` is the length of build/gomalloc.wasm. */
 export function judge(

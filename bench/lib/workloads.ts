@@ -108,6 +108,14 @@ export const MICROS: readonly Micro[] = [
     calls: 20,
   },
   {
+    name: "powers and 8 B",
+    about: "256 live of 256 B..64 KiB, a power of two and 8 bytes, random replacement",
+    setup: "headedSetup",
+    run: "headed",
+    slice: 20_000,
+    calls: 20,
+  },
+  {
     name: "large blocks",
     about: "32 live of 32 KiB..1 MiB, random replacement",
     setup: "largeSetup",
@@ -151,6 +159,14 @@ export const MICROS: readonly Micro[] = [
     run: "doubling",
     slice: 20_000,
     calls: 10,
+  },
+  {
+    name: "trimmed",
+    about: "256 live of 1..64 KiB, cut from 64 KiB through realloc",
+    setup: "trimmedSetup",
+    run: "trimmed",
+    slice: 10_000,
+    calls: 20,
   },
   {
     name: "calloc",

@@ -265,7 +265,7 @@ describe("targets", () => {
     const named = judge([], ALLOCATORS, undefined, "inlined").flatMap(
       ({ what }) => /^time, (?!each|geometric)(.+) over /.exec(what)?.[1] ?? [],
     );
-    expect(named).toHaveLength(12);
+    expect(named).toHaveLength(13);
     for (const name of named) expect(names).toContain(name);
   });
 

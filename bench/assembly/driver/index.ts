@@ -15,6 +15,8 @@ export {
   allocTestSetup,
   coldLarson,
   coldMedium,
+  headed,
+  headedSetup,
   large,
   largeSetup,
   larson,
@@ -27,6 +29,8 @@ export {
   mixedSetup,
   smallAndLarge,
   smallAndLargeSetup,
+  trimmed,
+  trimmedSetup,
   zeroed,
   zeroedSetup,
 } from "./replacement";

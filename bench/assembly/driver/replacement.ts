@@ -2,7 +2,7 @@
  * Live sets of constant count in which blocks are replaced one by one: the steady state of a server.
  */
 
-import { obtain, obtainZeroed, release } from "./blocks";
+import { obtain, obtainZeroed, release, resize } from "./blocks";
 import { below, between, random } from "./prng";
 import { at, put, sizeAt } from "./slots";
 import { count } from "./tally";
@@ -190,6 +190,53 @@ export function mediumManySetup(): void {
 /** Replaces `n` random blocks of 2000 by blocks of 1 to 64 KiB. */
 export function mediumMany(n: u32): void {
   replaceMedium(n, MANY);
+}
+
+// powers of two and a header ----------------------------------------------------------------------------
+
+const HEADER: u32 = 8;
+
+/** A power of two from 256 bytes to 64 KiB, each as likely, and a header of 8 bytes. */
+@inline
+function headedSize(): usize {
+  return HEADER + ((<u32>256) << below(9));
+}
+
+/** Fills the live set of headed. */
+export function headedSetup(): void {
+  for (let i: u32 = 0; i < FEW; i++) give(i, headedSize());
+}
+
+/** Replaces `n` random blocks of 256 by blocks of a power of two and 8 bytes. */
+export function headed(n: u32): void {
+  for (let k: u32 = 0; k < n; k++) renew(below(FEW), headedSize());
+  count(n << 1);
+}
+
+// buffers that are cut to what was needed ---------------------------------------------------------------
+
+const BUFFER: usize = 64 << 10;
+
+/** A buffer in slot `i`, cut at once. */
+@inline
+function cut(i: u32): void {
+  const size = mediumSize();
+  put(i, resize(obtain(BUFFER), BUFFER, size), size);
+}
+
+/** Fills the live set of trimmed. */
+export function trimmedSetup(): void {
+  for (let i: u32 = 0; i < FEW; i++) cut(i);
+}
+
+/** Replaces `n` random blocks of 256 by buffers of 64 KiB that realloc cuts to 1 to 64 KiB; three operations each. */
+export function trimmed(n: u32): void {
+  for (let k: u32 = 0; k < n; k++) {
+    const i = below(FEW);
+    release(at(i), sizeAt(i));
+    cut(i);
+  }
+  count(n * 3);
 }
 
 // from an empty heap ------------------------------------------------------------------------------------
