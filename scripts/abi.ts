@@ -320,7 +320,7 @@ export const INVARIANTS = [
   { code: 30, name: "BIT_OUTSIDE", holds: "a group has no bit beyond its slots" },
   { code: 31, name: "BIT_TWICE", holds: "no slot is free twice" },
   { code: 32, name: "BAD_GROUP", holds: "a full group that nobody holds is marked as one" },
-  { code: 33, name: "BAD_PARTIAL_MASK", holds: "partialMask names the groups with free slots" },
+  { code: 33, name: "BAD_PARTIAL_MASK", holds: "partialMask names the groups that no row has and that are not full" },
   { code: 34, name: "DIRTY_SLOT", holds: "a slot known to be zero is zero" },
   // Lists and rows
   { code: 40, name: "BAD_LIST", holds: "a list of spans is linked both ways and holds spans of one row" },

@@ -31,7 +31,7 @@ import { hasRemote, reclaimUnowned, takeRemote } from "../central/remote";
 import { freeDeferred } from "../central/deferred";
 import { allocLargeSpan } from "../central/newspan";
 import { initReady, ensureReady } from "./procs";
-import { freedSlots, isDirty, loadFreed, refill, reloadRow, takeSlot } from "./mcache";
+import { freedSlots, isDirty, loadFreed, refill, reloadRow, takeSlot, loadPartial } from "./mcache";
 
 /** Below this many bytes, clearing or copying by words is faster than calling the engine. */
 @inline const WORDS_MAX: u32 = 256;
@@ -59,13 +59,17 @@ export function tableRow(size: u32): u32 {
   return size > SMALL_SIZE_MAX ? mediumRow(size) : load<u32>(here() + (((size + 7) >> 3) << 2), HEAP_TABLE8);
 }
 
-/** Row address for a request of 0..32768 bytes; opens the request's class if it is due (central/coarse.ts). */
+/**
+ * Row address for a request of 0..32768 bytes. If the row that the tables say has no free slot outside retained spans,
+ * the request's class is opened if it is due (central/coarse.ts).
+ */
 @inline
 function slowRow(size: u32): u32 {
   const address = tableRow(size);
   const row = rowAt(address);
   const g = changetype<Group>(<usize>row.group);
-  return (g.allocCache | (g.freed & ~row.tail)) == 0 ? openRow(address, size) : address;
+  if ((g.allocCache | (g.freed & ~row.tail)) != 0 || loadPartial(address)) return address;
+  return openRow(address, size);
 }
 
 /** nextFree: a slot of the row at `address` for `size` bytes, after a refill if needed; 0 if there is no memory. */

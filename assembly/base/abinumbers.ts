@@ -232,7 +232,7 @@
 @inline export const BIT_TWICE: u32 = 31;
 /** a full group that nobody holds is marked as one. */
 @inline export const BAD_GROUP: u32 = 32;
-/** partialMask names the groups with free slots. */
+/** partialMask names the groups that no row has and that are not full. */
 @inline export const BAD_PARTIAL_MASK: u32 = 33;
 /** a slot known to be zero is zero. */
 @inline export const DIRTY_SLOT: u32 = 34;

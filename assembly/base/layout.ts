@@ -118,7 +118,8 @@ import {
  * Law 31: every slot is in exactly one of allocCache, freed, or live = ~(allocCache | freed). Two words, because malloc
  * writes only the first and free only the second: a malloc does not wait for the store of the free before it.
  *
- * Law 32: a group that leaves its row without a free slot gets freed = all ones. Then no slot of it looks live to the
+ * Law 32: a full group has freed = all ones. A group that leaves its row without a free slot is made full, at once or
+ * when the mcache comes by again (alloc/mcache.ts). Then no slot of it looks live to the
  * fast half of free, which needs no test for "was full": the first free takes the slow half, which brings the group
  * back. Its bit in the span's partialMask is clear; that distinguishes it from a group whose slots are all free.
  */
@@ -164,8 +165,8 @@ export class MSpan {
   startAddr: u32;
   npages: u32;
   /**
-   * Law 33: groups with free slots that no row has, one bit each. Large: 1 if the record has room for a group, see
-   * resize.ts.
+   * Law 33: groups that no row has and that are not full, one bit each. A group of malloc may have lost its last free
+   * slot to a row that gave it up (alloc/mcache.ts). Large: 1 if the record has room for a group, see resize.ts.
    */
   partialMask: u16;
   /**
@@ -263,11 +264,15 @@ export class Row {
   span: u32;
   /** The bits of `freed` beyond the group's slots: its value when nothing was freed. */
   tail: u64;
-  /** 1 when slots of the window may be dirty. It goes into the span's dirtyMask when the group leaves the row. */
-  dirty: u32;
+  /** ROW_DIRTY, ROW_SHORT. */
+  flags: u32;
   pad: u32;
 }
 @inline export const ROW_SHIFT: u32 = 5;
+/** Slots of the window may be dirty. It goes into the span's dirtyMask when the group leaves the row. */
+@inline export const ROW_DIRTY: u32 = 1;
+/** The window had few slots, or slots that were freed while the row had the group (alloc/mcache.ts). */
+@inline export const ROW_SHORT: u32 = 2;
 
 /** mcentral: the spans of one row that have free slots and are not cached. 48 bytes; 64 with SweepSets behind it. */
 @unmanaged @final

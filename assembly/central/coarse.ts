@@ -50,15 +50,13 @@ function routeSizes(c: u32, to: u32): void {
 }
 
 /**
- * The row address for a request of `size` bytes, 0..32768, whose row at `address` has no slot in the mcache. It is
+ * The row address for a request of `size` bytes, 0..32768, whose row at `address` has no slot, except in retained spans. It is
  * another row if this one would have to grow for the request, and the request has a narrower class that is opened now.
  */
 export function openRow(address: u32, size: u32): u32 {
   const row = rowIndex(address);
   const c = central(row);
-  const span = rowAt(address).span;
-  if (row >= NUM_CLASSES || c.nspans == 0 || c.head != 0 || c.empty != 0) return address;
-  if (span != 0 && spanAt(span).partialMask != 0) return address;
+  if (row >= NUM_CLASSES || c.nspans == 0 || c.empty != 0) return address;
   const own = classFor(size, size > 16 ? 16 : 8);
   if (own == row) return address;
   const asked = central(own);

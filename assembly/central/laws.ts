@@ -6,6 +6,7 @@
  * Called by the owner of the span: its P, or a thread that holds it. Cost: O(groups).
  */
 
+import { isCollected } from "../base/gcstate";
 import {
   BAD_SPAN,
   BIT_OUTSIDE,
@@ -42,7 +43,7 @@ export function checkGroup(span: MSpan, i: u32): void {
   demand(((g.allocCache | ~g.freed) & ~valid) == 0, BIT_OUTSIDE);
   demand((g.allocCache & g.freed) == 0, BIT_TWICE);
   const partial = (((<u32>span.partialMask) >> i) & 1) != 0;
-  demand(!partial || (g.allocCache | (g.freed & valid)) != 0, BAD_PARTIAL_MASK);
+  demand(!partial || !isCollected(span.row) || (g.allocCache | (g.freed & valid)) != 0, BAD_PARTIAL_MASK);
 }
 
 /** Check a small span and all of its groups: the list that it is in fits its slots. */

@@ -8,7 +8,7 @@
 import { checkSpan } from "./laws";
 import { countReturned } from "../base/counters";
 import { SHARED } from "../base/config";
-import { FLAG_EMPTY, FLAG_FULL, FLAG_LISTED, MCentral, MSpan, Row, FULL } from "../base/layout";
+import { FLAG_EMPTY, FLAG_FULL, FLAG_LISTED, MCentral, MSpan, Row, FULL, ROW_DIRTY } from "../base/layout";
 import { lockSoon, unlock } from "../base/locks";
 import { central, local, mheap, mlocal, pAt, clearRowOf } from "../base/state";
 import { clearMarks, isCollected, hasSweepSets } from "../base/gcstate";
@@ -39,7 +39,7 @@ export function evict(record: u32, row: Row): MSpan | null {
   const some = (g.allocCache | (g.freed & ~row.tail)) != 0;
   countReturned(record, row);
   if (some) span.partialMask = <u16>((<u32>span.partialMask) | (1 << i));
-  span.dirtyMask = <u16>((<u32>span.dirtyMask) | (row.dirty << i));
+  span.dirtyMask = <u16>((<u32>span.dirtyMask) | ((row.flags & ROW_DIRTY) << i));
   clearRowOf(record, row);
   if (some) reopenFree(span, i);
   else g.freed = FULL;

@@ -51,6 +51,8 @@ import {
   SPAN_IN_USE,
   frontSize,
   recordGroups,
+  ROW_DIRTY,
+  ROW_SHORT,
 } from "../base/layout";
 import { gateOf, stopper } from "../base/gates";
 import { sharedGc } from "../base/gcstate";
@@ -170,7 +172,7 @@ export function checkRows(record: u32): u32 {
 function checkCached(record: u32): u32 {
   for (let row: u32 = 0; row < NUM_ROWS; row++) {
     const r = rowAt(rowAddressIn(record, row));
-    if (r.dirty > 1) return bad(BAD_ROW, row);
+    if (r.flags > (ROW_DIRTY | ROW_SHORT)) return bad(BAD_ROW, row);
     if (r.span == 0) {
       if (r.group != record + HEAP_DUMMY || r.tail != 0) return bad(BAD_ROW, row);
       continue;

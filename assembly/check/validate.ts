@@ -84,6 +84,7 @@ import {
   MSpan,
   frontSize,
   recordGroups,
+  ROW_DIRTY,
 } from "../base/layout";
 import {
   arenaOf,
@@ -509,11 +510,11 @@ function validateGroups(span: MSpan, deep: bool): u32 {
       continue;
     } else {
       partial |= 1 << i;
-      if ((g.allocCache | (g.freed & valid)) == 0) return bad(BAD_PARTIAL_MASK, where);
+      if (isCollected(span.row) && (g.allocCache | (g.freed & valid)) == 0) return bad(BAD_PARTIAL_MASK, where);
     }
     if ((g.allocCache & ~valid) != 0 || (~g.freed & ~valid) != 0) return bad(BIT_OUTSIDE, where);
     if ((g.allocCache & g.freed) != 0) return bad(BIT_TWICE, where);
-    const dirty = row.group == where ? row.dirty : ((<u32>span.dirtyMask) >> i) & 1;
+    const dirty = row.group == where ? row.flags & ROW_DIRTY : ((<u32>span.dirtyMask) >> i) & 1;
     if (deep && dirty == 0) {
       for (let bits = g.allocCache; bits != 0; bits &= bits - 1) {
         const slot = span.startAddr + ((i << 6) + <u32>ctz(bits)) * size;

@@ -19,8 +19,8 @@ export interface Target {
   readonly above?: readonly { readonly name: string; readonly value: number }[];
 }
 
-/** Bytes that build/gomalloc.wasm may have, 13.5 KiB: a budget, so that a change of some bytes changes no document. */
-export const SIZE_LIMIT = 13_824;
+/** Bytes that build/gomalloc.wasm may have, 16 KiB: a budget, so that a change of some bytes changes no document. */
+export const SIZE_LIMIT = 16_384;
 
 /** Of these the faster one counts, for each row. */
 const MIMALLOC = ["mimalloc", "mimalloc-2"];

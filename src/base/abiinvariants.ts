@@ -18,7 +18,7 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   30: "a group has no bit beyond its slots",
   31: "no slot is free twice",
   32: "a full group that nobody holds is marked as one",
-  33: "partialMask names the groups with free slots",
+  33: "partialMask names the groups that no row has and that are not full",
   34: "a slot known to be zero is zero",
   40: "a list of spans is linked both ways and holds spans of one row",
   41: "a span with free slots is in a list unless it is cached, and no other is",

@@ -92,7 +92,8 @@ describe.each(["test", "test-shared"] as const)("%s flavour", (flavour) => {
         view.setUint16(field(span, "partialMask"), view.getUint16(field(span, "partialMask"), true) & ~2, true);
         expectBroken(32, releaseAll);
       });
-      it("partialMask names a group without a free slot: 33", () => {
+      it("partialMask names a group of the collector without a free slot: 33", () => {
+        span = heap.e.spanOf(heap.e.mallocgc(SIZE, 0, 0));
         setCache(1, 0n);
         expectBroken(33, releaseAll);
       });

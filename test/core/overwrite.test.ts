@@ -78,12 +78,15 @@ const LAWLESS: Readonly<Record<string, Lawless>> = {
   "MHeap.sweepgen": STALE,
   scavenged: { why: "that a page is zero need not be known; what is not zero is found by the deep check" },
   "Row.base": STALE,
-  "Row.dirty": { why: "that slots are zero need not be known; what is not zero is found by the deep check" },
+  "Row.flags": {
+    why: "that slots are zero need not be known, what is not zero is found by the deep check; SHORT is a hint",
+    if: (_, now) => now <= 3,
+  },
   "MSpan.next": STALE,
   "MSpan.prev": STALE,
   "MSpan.sweepgen": STALE,
   "MSpan.partialMask": {
-    why: "its high half is dirtyMask: see Row.dirty; of a large span it has no meaning but 0 or 1",
+    why: "its high half is dirtyMask: see Row.flags; of a large span it has no meaning but 0 or 1",
   },
   "MSpan.nelems": {
     why: "its high half is flags and spanclass: NEEDZERO is a hint, as is scan or noscan of a large object",
