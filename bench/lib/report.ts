@@ -85,10 +85,17 @@ function timeTables(rows: readonly Row[], allocators: readonly Allocator[]): (Ta
   ];
 }
 
-function failures(rows: readonly Row[]): string[] {
-  return rows.flatMap((row) =>
-    Object.entries(row.cells).flatMap(([name, { error }]) => (error ? [`${row.workload}, ${name}: ${error}`] : [])),
-  );
+/** Who failed in which rows, a line for each allocator and reason. */
+export function failures(rows: readonly Row[]): string[] {
+  const found = new Map<string, string[]>();
+  for (const { workload, cells } of rows) {
+    for (const [name, { error }] of Object.entries(cells)) {
+      if (error === undefined) continue;
+      const line = `${name}: ${error}`;
+      found.set(line, [...(found.get(line) ?? []), workload]);
+    }
+  }
+  return [...found].map(([line, workloads]) => `${line}: ${workloads.join(", ")}`);
 }
 
 /**

@@ -6,6 +6,7 @@ import { ALLOCATORS } from "../../bench/lib/catalog.ts";
 import { chart } from "../../bench/lib/chart.ts";
 import { FLOOR } from "../../bench/lib/floor.ts";
 import { readOptions } from "../../bench/lib/options.ts";
+import { failures } from "../../bench/lib/report.ts";
 import type { Outcome } from "../../bench/lib/rounds.ts";
 import { geometricMean, median, medianError, spread } from "../../bench/lib/statistics.ts";
 import { fastestPeer, firstPass, inOrder, netRatio, type Row, ratio, summarize } from "../../bench/lib/summary.ts";
@@ -194,6 +195,11 @@ describe("summary", () => {
 
   it("counts neither bump allocators nor textbook ones among the peers", () => {
     expect(fastestPeer(row, ALLOCATORS)).toBe("tlsf");
+  });
+
+  it("tells who failed, where and why", () => {
+    const lost = { ...row, workload: "another" };
+    expect(failures([row, lost])).toEqual(["bump: trap: unreachable: larson, another"]);
   });
 
   it("stops when two allocators read different contents back", () => {
