@@ -95,7 +95,7 @@ function drainForRow(row: Row, index: u32): bool {
 function loadGroup(row: Row, span: MSpan, left: u32, from: u32): bool {
   while (left != 0) {
     const later = (left >> from) << from;
-    const i = <u32>ctz(later != 0 ? later : left);
+    const i = <u32>ctz(select<u32>(later, left, later != 0));
     const bit: u32 = 1 << i;
     left ^= bit;
     const g = groupOf(span, i);
@@ -108,12 +108,11 @@ function loadGroup(row: Row, span: MSpan, left: u32, from: u32): bool {
       continue;
     }
     row.group = <u32>changetype<usize>(g);
-    if (back != 0) {
-      g.allocCache = cache;
-      g.freed = tail;
-    }
-    const dirty = back != 0 ? ROW_DIRTY : ((<u32>span.dirtyMask) >> i) & ROW_DIRTY;
-    row.flags = <u32>popcnt(cache) < SHORT_WINDOW ? dirty | ROW_SHORT : dirty;
+    // Stores and selects: whether something was freed here is not known to the processor either.
+    g.allocCache = cache;
+    g.freed = tail;
+    const dirty = select<u32>(ROW_DIRTY, ((<u32>span.dirtyMask) >> i) & ROW_DIRTY, back != 0);
+    row.flags = dirty | ((<u32>(<u32>popcnt(cache) < SHORT_WINDOW)) << 1);
     row.tail = tail;
     row.base = span.startAddr + (i << 6) * row.elemsize;
     countLoaded(here(), row);

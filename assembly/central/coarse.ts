@@ -19,7 +19,7 @@ import { NUM_CLASSES, SMALL_SIZE_MAX } from "../base/config";
 import { HEAP_TABLE128, HEAP_TABLE8 } from "../base/layout";
 import { central, here, rowAt, rowIndex, rowAddress } from "../base/state";
 import { spanAt } from "./mspan";
-import { classFor, classSlot } from "./rows";
+import { classSlot } from "./rows";
 
 /** A class is opened when a coarse class would have grown for it this many times. */
 @inline const ASKED: u32 = 2;
@@ -49,6 +49,14 @@ function routeSizes(c: u32, to: u32): void {
   }
 }
 
+/** The narrowest class up to `c`, which is one, for `size` bytes whose slots are multiples of `align`, a power of two. */
+function narrowest(c: u32, size: u32, align: u32): u32 {
+  for (let next = c - 1; classSlot(next) >= size && next != 0; next--) {
+    if ((classSlot(next) & (align - 1)) == 0) c = next;
+  }
+  return c;
+}
+
 /**
  * The row address for a request of `size` bytes, 0..32768, whose row at `address` has no slot, except in retained spans. It is
  * another row if this one would have to grow for the request, and the request has a narrower class that is opened now.
@@ -57,7 +65,7 @@ export function openRow(address: u32, size: u32): u32 {
   const row = rowIndex(address);
   const c = central(row);
   if (row >= NUM_CLASSES || c.nspans == 0 || c.empty != 0) return address;
-  const own = classFor(size, size > 16 ? 16 : 8);
+  const own = narrowest(row, size, size > 16 ? 16 : 8);
   if (own == row) return address;
   const asked = central(own);
   asked.seen += 1;
