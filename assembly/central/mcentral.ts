@@ -30,7 +30,7 @@ import { lowBits } from "../base/bits";
 import { STAT_CENTRAL_GROWS, STAT_CENTRAL_HITS, count } from "../base/counters";
 import { lock, unlock } from "../base/locks";
 import { central, centralOf, clearMoving, heap, local, mlocal, rowAt, rowAddress, pAt, here } from "../base/state";
-import { isCommon, hasSweepSets, setSwept, clearMark } from "../base/gcstate";
+import { isCommon, hasSweepSets, setSwept, clearMark, isCollected } from "../base/gcstate";
 import { cacheCollected } from "./collected";
 import { maybeFit } from "./fitted";
 import { adoptFirst } from "./owner";
@@ -54,7 +54,8 @@ export function cacheSpan(row: u32): MSpan | null {
     return span ? span : growSpan(row);
   }
   const c = central(row);
-  const head = c.head;
+  // For malloc's rows the mcache has looked there (loadPartial).
+  const head = isCollected(row) ? c.head : 0;
   if (head) {
     const span = spanAt(head);
     unlinkPartial(c, span);
