@@ -208,6 +208,22 @@ export function conformance(name: string, open: Open, shared = false): void {
       }
     });
 
+    it("clears nothing but the block, of every size up to 300 bytes", () => {
+      const { e, mem } = open();
+      for (let size = 0; size <= 300; size++) {
+        const blocks = Array.from({ length: 9 }, () => e.malloc(size));
+        for (const p of blocks) mem.u8.fill(FILL, p, p + e.malloc_usable_size(p));
+        const kept = blocks.filter((_, i) => i % 2 === 0);
+        for (const p of blocks) if (!kept.includes(p)) e.free(p);
+        const got = kept.slice(1).map(() => e.calloc(1, size));
+        for (const p of got) expectAll(mem.u8.subarray(p, p + size), 0, `calloc of ${size}`);
+        for (const p of kept) {
+          expectAll(mem.u8.subarray(p, p + e.malloc_usable_size(p)), FILL, `a neighbour, ${size}`);
+        }
+        for (const p of [...kept, ...got]) e.free(p);
+      }
+    });
+
     it("gives zeros where a part has been used and the rest is fresh", () => {
       for (const used of [8000, 16_000, 40_000, 64_000, 100_000]) {
         for (const size of [used + 100, used + 8192, used + 30_000, used * 2, 300_000]) {
