@@ -300,7 +300,7 @@ export const INVARIANTS = [
   {
     code: 14,
     name: "BAD_PAGE_CACHE",
-    holds: "pages of the page cache are allocated for the page allocator, and known to be zero only while in the cache",
+    holds: "pages of both caches are allocated for the page allocator, and zero at most in the page cache",
   },
   { code: 15, name: "BAD_ARENA", holds: "the arena map names one record for each arena of the heap, and nothing else" },
   { code: 16, name: "DIRTY_PAGE", holds: "a page known to be zero is zero" },

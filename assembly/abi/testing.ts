@@ -14,6 +14,7 @@ export { classPages, classSize } from "../alloc/init";
 export { classOfSize } from "../gc/mallocgc";
 export { summarize as pallocSumOf } from "../heap/pallocsum";
 
+import { STAT_RUN_HITS, counter } from "../base/counters";
 import { brokenLaw as foundBroken } from "../central/laws";
 import { ARENA_SHIFT, MAX_SMALL_SIZE, PAGE_SHIFT } from "../base/config";
 import { ARENA_BITS, ARENA_RECORD_SIZE, ARENA_SCAV, HEAP_ARENA_MAP } from "../base/layout";
@@ -183,6 +184,15 @@ export function pcCache(): u64 {
 
 export function pcScavBits(): u64 {
   return mlocal().pcScav;
+}
+
+/** Number of cached runs, and how many runs the cache has given out. */
+export function runCount(): u32 {
+  return mheap().runCount;
+}
+
+export function runHits(): u32 {
+  return <u32>counter(STAT_RUN_HITS);
 }
 
 /** Pages of a span of fitted slots. */

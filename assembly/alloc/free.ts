@@ -49,7 +49,7 @@ import { freeRemote, hasRemote, takeRemote } from "../central/remote";
 import { sweepBefore } from "../central/sweep";
 import { unlinkLarge } from "../central/lists";
 import { release } from "../central/release";
-import { freeSpan } from "../central/spans";
+import { freeLargeCached, freeSpan } from "../central/spans";
 import { defer, freeDeferred, isDeferred } from "../central/deferred";
 import { refusePinned } from "./pins";
 import { pageRecord, spanOf } from "../heap/arena";
@@ -202,6 +202,7 @@ export function freeSizedSlow(p: u32, size: u32): void {
 /** free outside the common case. */
 export function freeSlow(p: u32): void {
   if (p == 0) return;
+  if (!SHARED && freeLargeFast(p)) return;
   const kind = freeChecked(p);
   if (kind == MISUSE_NONE) return;
   misuse(kind, p);
@@ -281,6 +282,19 @@ export function freeChecked(p: u32): i32 {
   }
   if (p == heap + HEAP_ZEROBASE) return MISUSE_NONE;
   return checkPointer(p);
+}
+
+/** Free the large block of malloc's at `p` if its pages stay in the run cache. False: nothing has changed. */
+function freeLargeFast(p: u32): bool {
+  if (heap == 0) return false;
+  const arena = arenaOf(p >> ARENA_SHIFT);
+  if (arena == 0) return false;
+  const r = recordAt(arena, p);
+  const span = spanAt(r.groups - MSPAN_SIZE);
+  if (r.groups == 0 || r.base != p || span.ngroups != 0 || isCollectedSpan(span)) return false;
+  if (!freeLargeCached(span, p >> PAGE_SHIFT)) return false;
+  count(STAT_LARGE_FREES);
+  return true;
 }
 
 /** Free the large block at `p`, whose span is `span`. */

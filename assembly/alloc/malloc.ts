@@ -29,7 +29,8 @@ import { openRow } from "../central/coarse";
 import { noteSize } from "../central/fitted";
 import { hasRemote, reclaimUnowned, takeRemote } from "../central/remote";
 import { freeDeferred } from "../central/deferred";
-import { allocLargeSpan } from "../central/newspan";
+import { allocLargeSpan, takeLarge } from "../central/newspan";
+import { CACHED_MIN } from "../heap/runs";
 import { initReady, ensureReady } from "./procs";
 import { freedSlots, isDirty, loadFreed, refill, reloadRow, takeSlot, loadPartial } from "./mcache";
 
@@ -42,6 +43,9 @@ import { freedSlots, isDirty, loadFreed, refill, reloadRow, takeSlot, loadPartia
  * tried.
  */
 @inline const COARSE_FITS: u32 = 2 * PAGE_SIZE;
+
+/** Blocks beyond this size have as many pages as runs of the run cache. */
+@inline const LARGE_CACHED: u32 = (CACHED_MIN - 1) << PAGE_SHIFT;
 
 /**
  * Row address for a request of 1025..32768 bytes: of its own class, a coarse class, or a fitted class that is wide
@@ -114,8 +118,23 @@ export function mallocSlow(size: u32): u32 {
   // It calls itself so that no optimiser sees a function with one caller and inlines it into malloc: the inlined half
   // would then pay for this function's registers.
   if (here() == 0) return initReady() ? mallocSlow(size) : 0;
+  if (!SHARED && size > LARGE_CACHED) {
+    const npages = (size >> PAGE_SHIFT) + u32((size & (PAGE_SIZE - 1)) != 0);
+    const p = takeLarge(npages);
+    if (p) {
+      countLarge(npages);
+      return p;
+    }
+  }
   const p = size <= MAX_SMALL_SIZE ? nextFree(slowRow(size), size) : 0;
   return p || size <= COARSE_FITS ? p : mallocLarge(size, 1, false, 1);
+}
+
+/** Note a large block of malloc's. */
+@inline
+function countLarge(npages: u32): void {
+  count(STAT_LARGE_MALLOCS);
+  countBy(STAT_LARGE_TOTAL, (<u64>npages) << PAGE_SHIFT);
 }
 
 /** Drain what other threads have freed in this P's spans and in unowned ones, before memory grows. */
@@ -136,8 +155,7 @@ export function mallocLarge(size: u32, alignPages: u32, zero: bool, spanclass: u
   clearMoving();
   unlock(0);
   if (span == null) return 0;
-  count(STAT_LARGE_MALLOCS);
-  countBy(STAT_LARGE_TOTAL, (<u64>npages) << PAGE_SHIFT);
+  countLarge(npages);
   return span.startAddr;
 }
 

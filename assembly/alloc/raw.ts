@@ -14,6 +14,7 @@ import { rowAddress } from "../base/state";
 import { reclaimPages } from "../central/sweep";
 import { rawRow } from "../central/rawrows";
 import { findPages } from "../heap/pagealloc";
+import { hasRun } from "../heap/runs";
 import { mallocLarge, nextFree } from "./malloc";
 
 /** A block of at least `size` bytes at a multiple of 16, contents undefined; 0: no memory. The heap must exist. */
@@ -22,6 +23,6 @@ export function rawAlloc(size: u32): u32 {
   if (size == 0) return rawAlloc(1);
   const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
   // Pages that a sweep can still free are used before memory grows, but not earlier.
-  if (gcState().sweeping && findPages(npages) == 0) reclaimPages(npages);
+  if (gcState().sweeping && !hasRun(npages) && findPages(npages) == 0) reclaimPages(npages);
   return mallocLarge(size, 1, false, 1);
 }

@@ -206,7 +206,7 @@
 @inline export const BAD_SCAVENGED: u32 = 12;
 /** the root of the summary tree covers the heap's arenas and no more. */
 @inline export const BAD_ROOT: u32 = 13;
-/** pages of the page cache are allocated for the page allocator, and known to be zero only while in the cache. */
+/** pages of both caches are allocated for the page allocator, and zero at most in the page cache. */
 @inline export const BAD_PAGE_CACHE: u32 = 14;
 /** the arena map names one record for each arena of the heap, and nothing else. */
 @inline export const BAD_ARENA: u32 = 15;

@@ -30,6 +30,7 @@ import { addWord } from "./words";
 @inline export const STAT_LARGE_FREES: u32 = 17;
 @inline export const STAT_LARGE_TOTAL: u32 = 18; // bytes of large spans ever given out
 @inline export const STAT_TINY_BLOCKS: u32 = 19;
+@inline export const STAT_RUN_HITS: u32 = 20; // runs given out by the run cache
 
 /** Address of a counter of this thread's P; of the heap, in a thread without one. */
 @inline

@@ -365,7 +365,8 @@ export class MHeap {
   /** The P's tiny block: address (0: none) and first free offset. */
   tinyOffset: u32;
   tiny: u32;
-  tinyPad: u32;
+  /** Freed runs that go directly to the tree (heap/runs.ts). In the heap's record. */
+  runPause: u32;
   /** The P's objects combined into tiny blocks, beyond the first of each. */
   tinyAllocs: u64;
   /** Chunk of the records that stay: types, root ranges, the first table of pins. Collected heaps. */
@@ -373,6 +374,8 @@ export class MHeap {
   fixedEnd: u32;
   /** Pages of spans that have gone since the last compaction, and times that pages were taken for records. */
   freedPages: u32;
+  /** Number of cached runs. */
+  runCount: u32;
 }
 
 /*
@@ -407,8 +410,10 @@ export class MHeap {
 @inline export const HEAP_GC: u32 = P_RECORD_SIZE;
 /** u32[1024] */
 @inline export const HEAP_ARENA_MAP: u32 = HEAP_GC + GC_SIZE;
+/** The run cache (heap/runs.ts). */
+@inline export const HEAP_RUNS: u32 = HEAP_ARENA_MAP + (NUM_ARENAS << 2); // u64[32]
 /** Room for the record of memstats. */
-@inline export const HEAP_MEMSTATS: u32 = HEAP_ARENA_MAP + (NUM_ARENAS << 2); // u64[312], HOST
+@inline export const HEAP_MEMSTATS: u32 = HEAP_RUNS + 256; // u64[312], HOST
 /** Locks of a shared heap, 64 bytes each: H, then the mcentrals' by row, then the collector's two. */
 @inline export const HEAP_LOCKS: u32 = (HEAP_MEMSTATS + MEMSTATS_SIZE + 63) & ~63;
 /** Numbers of G and M. */

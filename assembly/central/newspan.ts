@@ -5,15 +5,15 @@
  */
 
 import { ADDRESS_END, PAGE_SHIFT, SHARED_GC } from "../base/config";
-import { PageRecord, MSPAN_SIZE, MSpan } from "../base/layout";
+import { FLAG_NEEDZERO, PageRecord, MSPAN_SIZE, MSpan } from "../base/layout";
 import { isCommon, isCollected } from "../base/gcstate";
-import { heap, rowAt, rowAddress, rowAddressIn } from "../base/state";
+import { heap, mheap, rowAt, rowAddress, rowAddressIn } from "../base/state";
 import { pageRecord } from "../heap/arena";
-import { freePages } from "../heap/pagealloc";
+import { cutRun, findRun, putRun } from "../heap/runs";
 import { heldRecord, holdRecord } from "./compact";
-import { spanRecordAlloc, spanRecordFree, metaBytes } from "../heap/persistent";
+import { deadLargeRecord, spanRecordAlloc, spanRecordFree, metaBytes } from "../heap/persistent";
 import { metaOf } from "./mspan";
-import { initSpan, setLarge } from "./spans";
+import { initLarge, initSpan } from "./spans";
 import { allocRun } from "./reclaim";
 import { refillPersistent } from "./records";
 
@@ -82,23 +82,35 @@ export function allocLargeSpan(npages: u32, alignPages: u32, zero: bool, spancla
   if (npages + slack <= ADDRESS_END >> PAGE_SHIFT) page = allocRun(npages + slack, zero);
   record = heldRecord(record);
   const span = changetype<MSpan>(<usize>record);
-  span.ngroups = 0;
-  span.partialMask = 0;
   if (page == 0) {
+    span.ngroups = 0;
+    span.partialMask = 0;
     spanRecordFree(span);
     return null;
   }
   if (slack) {
     const aligned = (page + slack) & ~slack;
     const head = aligned - page;
-    if (head) freePages(page, head);
-    if (slack - head) freePages(aligned + npages, slack - head);
+    if (head) putRun(page, head);
+    if (slack - head) putRun(aligned + npages, slack - head);
     page = aligned;
   }
-  initSpan(span, page, npages, 0);
-  span.nelems = 1;
-  setLarge(span, page, spanclass);
+  initLarge(span, page, npages, spanclass, mheap().lastScav == npages ? 0 : FLAG_NEEDZERO);
   return span;
+}
+
+/**
+ * First byte of a large block of `npages` pages for malloc: from the run cache, with a dead record. 0: there is no such
+ * run or record. The common case of allocLargeSpan, without a call. One thread only.
+ */
+export function takeLarge(npages: u32): u32 {
+  const run = findRun(npages);
+  if (run == 0) return 0;
+  const span = deadLargeRecord();
+  if (span == null) return 0;
+  const page = cutRun(run, npages);
+  initLarge(span, page, npages, 1, FLAG_NEEDZERO);
+  return page << PAGE_SHIFT;
 }
 
 /**

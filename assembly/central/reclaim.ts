@@ -1,24 +1,33 @@
 /**
  * A run of pages, by every means, and the only place that decides to grow.
  *
- * allocRun tries, in this order: the P's page cache, the tree, then what can be reclaimed (retained empty spans, the
- * rest of the page cache, pages of records), then memory.grow. The allocator's own records are allocated from such runs
- * too.
+ * allocRun tries, in this order: the run cache for long runs, the P's page cache for short ones, the tree, then what can
+ * be reclaimed (retained empty spans, the rest of both caches, pages of records), then memory.grow. The allocator's own
+ * records are allocated from such runs too.
  *
  * Lock: H. Cost: O(log heap) for a run; O(rows + spans freed) for a reclaim.
  */
 
 import { isCommon } from "../base/gcstate";
-import { COMPACTS, NUM_ROWS, PAGE_CACHE_MAX, SHARED, WASM_PAGE_PAGES } from "../base/config";
+import { COMPACTS, NUM_ROWS, PAGE_CACHE_MAX, PAGE_SHIFT, SHARED, WASM_PAGE_PAGES } from "../base/config";
 import { MSpan } from "../base/layout";
-import { STAT_PAGE_CACHE_HITS, STAT_PAGE_CACHE_REFILLS, STAT_RECLAIMS, count, countReturned } from "../base/counters";
+import {
+  STAT_PAGE_CACHE_HITS,
+  STAT_PAGE_CACHE_REFILLS,
+  STAT_RECLAIMS,
+  STAT_ZERO_CLEARED,
+  count,
+  countBy,
+  countReturned,
+} from "../base/counters";
 import { softLimit } from "../base/options";
-import { central, clearRow, mheap, mlocal, rowAt, rowAddress, here } from "../base/state";
+import { central, clearRow, mheap, mlocal, rowAt, rowAddress, here, syncMemory } from "../base/state";
 import { findPages } from "../heap/pagealloc";
 import { isEmpty, spanAt } from "./mspan";
 import { pageCacheAlloc, pageCacheFlush, pageCacheRefill } from "../heap/pagecache";
 import { compact } from "./compact";
 import { grow, allocTree } from "../heap/mheap";
+import { CACHED_MIN, cacheRest, fillRuns, flushRuns, takeRun } from "../heap/runs";
 import { freeSpan } from "./spans";
 import { freeDeferred } from "./deferred";
 
@@ -29,6 +38,10 @@ import { freeDeferred } from "./deferred";
  */
 export function allocRun(npages: u32, zero: bool, short: u32 = 0): u32 {
   const h = mlocal();
+  if (npages >= CACHED_MIN) {
+    const page = takeCached(npages, zero);
+    if (page) return page;
+  }
   // Pages in the page cache may be dirty.
   if (npages < PAGE_CACHE_MAX && !zero) {
     let page = pageCacheAlloc(npages);
@@ -39,14 +52,35 @@ export function allocRun(npages: u32, zero: bool, short: u32 = 0): u32 {
       count(STAT_PAGE_CACHE_HITS);
     }
     if (page != 0) return page;
-  } else if (h.retainedPages > (SHARED ? mheap().inUsePages >> RECLAIM_WORTH_SHIFT : 0)) {
-    // Long runs: empty spans all over the heap would split what could be one run. In a shared heap other threads wait
-    // for H.
+  } else if (npages > RECLAIM_RUN && h.retainedPages > (SHARED ? mheap().inUsePages >> RECLAIM_WORTH_SHIFT : 0)) {
+    // Empty spans all over the heap would split what could be one run. In a shared heap other threads wait for H.
     freeUnused();
   }
-  const page = allocTree(npages, zero);
+  let page = allocTree(npages, zero);
+  if (page) {
+    cacheRest(page, npages);
+    return page;
+  }
+  page = takeCached(npages, zero);
   return page ? page : allocRunSlow(npages, zero, short);
 }
+
+/** Page index of `npages` pages of the run cache, cleared with `zero`; 0 if it has no such run. */
+function takeCached(npages: u32, zero: bool): u32 {
+  const page = takeRun(npages);
+  if (page != 0 && zero) {
+    syncMemory();
+    memory.fill(page << PAGE_SHIFT, 0, npages << PAGE_SHIFT);
+    countBy(STAT_ZERO_CLEARED, npages << PAGE_SHIFT);
+  }
+  return page;
+}
+
+/**
+ * Empty spans are reclaimed before a run of more than this many pages is searched in the tree. Shorter runs are what
+ * buffers up to 64 KiB need: a reclaim for each of them would free the spans that the next ones want.
+ */
+@inline const RECLAIM_RUN: u32 = 8;
 
 /**
  * A reclaim frees what may be wanted again at once. Before memory grows it is done only after spans have been given as
@@ -76,13 +110,13 @@ function isDue(): bool {
 }
 
 /**
- * No free run: flush the page cache, reclaim empty spans (unless just done), then grow. At or above the soft limit
+ * No free run: flush the caches of pages, reclaim empty spans (unless just done), then grow. At or above the soft limit
  * reclaim every time.
  */
 function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
   const h = mheap();
   const soft = softLimit != 0 && h.sys >= softLimit;
-  let some = soft || isDue() ? freeUnused() : pageCacheFlush();
+  let some = soft || isDue() ? freeUnused() : flushFree();
   if (isCompactionDue(npages)) {
     freeUnusedAndCompact();
     some = true;
@@ -96,7 +130,10 @@ function allocRunSlow(npages: u32, zero: bool, short: u32): u32 {
   // in.
   while (grow(npages)) {
     const page = allocTree(npages, zero);
-    if (page) return page;
+    if (page) {
+      fillRuns();
+      return page;
+    }
   }
   // The last resort, however recently it was tried.
   return freeUnusedAndCompact() ? allocTree(npages, zero) : 0;
@@ -122,13 +159,20 @@ export function freeUnusedAndCompact(): bool {
 }
 
 /**
- * Free everything that is held without a live slot: spans and the rest of the page cache. True if that freed any page.
+ * Free everything that is held without a live slot: spans and the caches of pages. All free pages are in the tree then.
+ * True if that freed any page.
  */
 export function freeUnused(): bool {
   mlocal().sinceReclaim = 0;
   freeDeferred();
   const pages = reclaim() + reclaimCached();
-  return pageCacheFlush() || pages != 0;
+  return flushFree() || pages != 0;
+}
+
+/** Return the pages of the page cache and of the run cache to the tree. True if there were any. */
+function flushFree(): bool {
+  const some = flushRuns();
+  return pageCacheFlush() || some;
 }
 
 /** Free the spans of the mcache that have no live slot; pages freed. O(rows). */

@@ -20,7 +20,8 @@ import { freeUnused } from "./reclaim";
 import { spanOf } from "../heap/arena";
 import { grow, noteFreed } from "../heap/mheap";
 import { addressOf, isEmpty } from "./mspan";
-import { findPages, freePages, freePagesBefore, pagesFree, takePages } from "../heap/pagealloc";
+import { findPages, freePagesBefore, pagesFree, takePages } from "../heap/pagealloc";
+import { hasRun, putRun, takeRunAt } from "../heap/runs";
 import { memoryEnd } from "../heap/sys";
 
 /** Whether the page belongs to a span with a live slot: then no reclaim makes it free. */
@@ -42,29 +43,39 @@ export function resizeLargeSpan(span: MSpan, npages: u32): bool {
     // The span gives them up before they are free.
     setMoving(end - (old - npages), old - npages);
     span.npages = npages;
-    freePages(end - (old - npages), old - npages);
+    putRun(end - (old - npages), old - npages);
     h.inUsePages -= old - npages;
     noteFreed(old - npages);
   } else if (npages > old) {
     const more = npages - old;
-    if (!pagesFree(end, more)) {
-      if (!isLiveAt(end)) freeUnused();
-      if (!pagesFree(end, more)) {
-        // At the end of memory the block can continue into a new region.
-        const last = h.sysEnd >> PAGE_SHIFT;
-        if (memoryEnd() != h.sysEnd || freePagesBefore(last) != last - end) return false;
-        // A hole elsewhere is better than more memory.
-        if (findPages(npages)) return false;
-        if (!grow(more) || !pagesFree(end, more)) return false;
-      }
+    if (!takeRunAt(end, more)) {
+      if (!pagesFree(end, more) && !makeFree(npages, end, more)) return false;
+      setMoving(end, more);
+      takePages(end, more);
     }
-    setMoving(end, more);
-    takePages(end, more);
     h.inUsePages += more;
     if (h.lastScav != more) span.flags |= FLAG_NEEDZERO;
     span.npages = npages;
   }
   return true;
+}
+
+/**
+ * Make the pages [end, end + more) free, behind a block that is to have `npages` pages. False: they are in use, or there
+ * is a run of npages pages elsewhere, or no memory.
+ */
+function makeFree(npages: u32, end: u32, more: u32): bool {
+  if (!isLiveAt(end)) {
+    freeUnused();
+    if (pagesFree(end, more)) return true;
+  }
+  // At the end of memory the block can continue into a new region.
+  const h = mheap();
+  const last = h.sysEnd >> PAGE_SHIFT;
+  if (memoryEnd() != h.sysEnd || freePagesBefore(last) != last - end) return false;
+  // A hole elsewhere is better than more memory.
+  if (hasRun(npages) || findPages(npages)) return false;
+  return grow(more) && pagesFree(end, more);
 }
 
 /**

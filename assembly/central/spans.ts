@@ -9,11 +9,11 @@
 
 import { noteFreed } from "../heap/mheap";
 import { GC, PAGE_SHIFT, SHARED } from "../base/config";
-import { FLAG_NEEDZERO, MSPAN_SIZE, MSpan, SPAN_DEAD, SPAN_IN_USE } from "../base/layout";
+import { FLAG_NEEDZERO, MSPAN_SIZE, MSpan, PageRecord, SPAN_DEAD, SPAN_IN_USE } from "../base/layout";
 import { isCommon } from "../base/gcstate";
 import { centralOf, clearMoving, mheap, mlocal, pAt, setMoving, ownId, central } from "../base/state";
 import { clearInUse, clearRecord, pageRecord, setInUse } from "../heap/arena";
-import { freePages } from "../heap/pagealloc";
+import { joinRun, putRun } from "../heap/runs";
 import { addressOf, ownerRecord } from "./mspan";
 import { spanRecordFree } from "../heap/persistent";
 
@@ -36,16 +36,61 @@ export function initSpan(span: MSpan, page: u32, npages: u32, row: u32): void {
   mlocal().sinceReclaim += npages;
 }
 
-/** Make the span at `page` a large one. */
+/**
+ * Make a dead record with no room for groups a large span in use on the pages [page, page + npages). Whole words are
+ * written: a large block is cold memory, and each store has to wait for those to the block before it.
+ */
+@inline
+export function initLarge(span: MSpan, page: u32, npages: u32, spanclass: u8, flags: u8): void {
+  const h = mheap();
+  const at = changetype<usize>(span);
+  let last = ((<u64>1) << 32) | ((<u64>flags) << 48) | ((<u64>spanclass) << 56);
+  let sweepgen: u64 = 0;
+  if (GC || SHARED) {
+    sweepgen = h.sweepgen;
+    last |= ((<u64>SPAN_IN_USE) << 8) | ((<u64>ownId()) << 24);
+  }
+  store<u64>(at, 0, offsetof<MSpan>("next"));
+  store<u64>(at, ((<u64>npages) << 32) | (page << PAGE_SHIFT), offsetof<MSpan>("startAddr"));
+  store<u64>(at, sweepgen << 32, offsetof<MSpan>("partialMask"));
+  store<u64>(at, last, offsetof<MSpan>("row"));
+  nameLarge(span, page);
+  setInUse(page);
+  h.inUsePages += npages;
+  mlocal().sinceReclaim += npages;
+}
+
+/** Write the page record of a large span. */
+@inline
+function nameLarge(span: MSpan, page: u32): void {
+  const r = changetype<usize>(pageRecord(page));
+  store<u64>(r, page << PAGE_SHIFT, offsetof<PageRecord>("base"));
+  store<u64>(r, addressOf(span) + MSPAN_SIZE, offsetof<PageRecord>("groups"));
+}
+
+/** Make the small span at `page` a large one. */
 export function setLarge(span: MSpan, page: u32, spanclass: u8): void {
   span.row = 0;
   span.ngroups = 0;
   span.spanclass = spanclass;
-  const r = pageRecord(page);
-  r.base = page << PAGE_SHIFT;
-  r.divMagic = 0;
-  r.groups = addressOf(span) + MSPAN_SIZE;
-  r.row = 0;
+  nameLarge(span, page);
+}
+
+/**
+ * Free a large span of malloc's if its pages stay in the run cache; false, with nothing changed, if they do not. One
+ * thread only.
+ */
+@inline
+export function freeLargeCached(span: MSpan, page: u32): bool {
+  const npages = span.npages;
+  if (!joinRun(page, npages)) return false;
+  clearRecord(page);
+  clearInUse(page);
+  if (GC) span.state = SPAN_DEAD;
+  mheap().inUsePages -= npages;
+  noteFreed(npages);
+  spanRecordFree(span);
+  return true;
 }
 
 /** Undo what names a span of `npages` pages that is to be freed: its page records, and its part in its row's counts. */
@@ -56,7 +101,7 @@ export function unsetSpan(span: MSpan, page: u32, npages: u32): void {
 }
 
 /**
- * Return a span's pages to the tree and its record to the list. It has no live slot, is in no list, and no row holds
+ * Return a span's pages to the page heap and its record to the list. It has no live slot, is in no list, and no row holds
  * it.
  */
 export function freeSpan(span: MSpan): void {
@@ -69,7 +114,7 @@ export function freeSpan(span: MSpan): void {
   span.flags = 0;
   mheap().inUsePages -= npages;
   noteFreed(npages);
-  freePages(page, npages);
+  putRun(page, npages);
   spanRecordFree(span);
   clearMoving();
 }

@@ -79,6 +79,7 @@ import { classSize } from "../alloc/init";
 import { nextSpanPage } from "../heap/mheap";
 import { groupAt, usedSlots } from "../central/mspan";
 import { countFreePages } from "../heap/pagealloc";
+import { runPages } from "../heap/runs";
 import { checkRecords, checkSpan, checkedSpan, isReadable } from "./records";
 
 @inline export const MEMSTATS_WORDS: u32 = MEMSTATS_CLASSES + NUM_CLASSES * MEMSTATS_CLASS_WORDS;
@@ -111,7 +112,7 @@ export function fillMemStats(at: u32): bool {
   memory.fill(at, 0, MEMSTATS_WORDS << 3);
   put(0, MEMSTATS_VERSION);
   put(MS_SYS, h.sys);
-  let free = countFreePages();
+  let free = countFreePages() + runPages();
   let retained: u32 = 0;
   let tiny: u64 = 0;
   for (let id: u32 = 0; id <= LAST_P; id++) {

@@ -12,6 +12,7 @@ import {
   BAD_HOLDER,
   BAD_OWNER,
   BAD_P,
+  BAD_PAGE_CACHE,
   BAD_PAGE_RECORD,
   BAD_ROOT,
   BAD_ROW,
@@ -42,6 +43,7 @@ import {
   GROUP_SHIFT,
   HEAP_DUMMY,
   HEAP_RECORD_SIZE,
+  HEAP_RUNS,
   HEAP_SETUP,
   MSPAN_SIZE,
   MSpan,
@@ -65,6 +67,7 @@ import { reciprocal } from "../central/rows";
 import { inUseBits, pageRecord, spanOf } from "../heap/arena";
 import { groupAt, spanAt } from "../central/mspan";
 import { LEAF, SUMS_SIZE, chunkBits, levelFor } from "../heap/pagealloc";
+import { MAX_RUNS, PAUSE, runAt, runEnd, runStart } from "../heap/runs";
 import { memoryEnd } from "../heap/sys";
 import { bad } from "./invariants";
 
@@ -190,12 +193,25 @@ export function isReadable(record: u32, row: Row): bool {
   return row.group == record + HEAP_DUMMY || lies(row.group, 16, 16);
 }
 
+/** Check the number of cached runs, and that each ends after it begins, where the heap has pages. */
+function checkRuns(): u32 {
+  const h = mheap();
+  if (h.runCount > MAX_RUNS || h.runPause > PAUSE) return bad(BAD_PAGE_CACHE, heap + HEAP_RUNS);
+  for (let i: u32 = 0; i < h.runCount; i++) {
+    const start = runStart(runAt(i));
+    const end = runEnd(runAt(i));
+    if (start < h.arenaLo * ARENA_PAGES || end <= start || end > (h.arenaHi + 1) * ARENA_PAGES)
+      return bad(BAD_PAGE_CACHE, start << PAGE_SHIFT);
+  }
+  return 0;
+}
+
 /**
  * Check the constant fields in the record of the heap and those of the Ps. `quiet`: no other thread is inside the
  * allocator, so the mcaches' groups and the holders of the locks are checked too.
  */
 export function checkRecords(quiet: bool): u32 {
-  let code = checkMaps();
+  let code = checkMaps() || checkRuns();
   for (let id: u32 = 0; id <= LAST_P && code == 0; id++) {
     if (recordOf(id) == 0) continue;
     code = checkRows(recordOf(id));

@@ -68,6 +68,7 @@ import { nextSpanPage } from "../heap/mheap";
 import { groupOf, isEmpty, validBits } from "../central/mspan";
 import { claimPages, countFreePages, freePages, levelFor, rebuildSums } from "../heap/pagealloc";
 import { pageCacheFlush } from "../heap/pagecache";
+import { flushRuns } from "../heap/runs";
 
 /**
  * Make all that the P at `record` owns unowned or free. Under H. False: a lock could not be taken, and only a part is
@@ -195,6 +196,8 @@ function repairHeap(): void {
     h.arenaLo = min(h.arenaLo, a);
     h.arenaHi = max(h.arenaHi, a);
   }
+  // First, because a run may still be listed whose pages have become a span's.
+  flushRuns();
   let inUse: u32 = 0;
   for (let page = nextSpanPage(1); page != 0;) {
     const span = spanOnPage(page);

@@ -123,6 +123,7 @@ import {
   validBits,
 } from "../central/mspan";
 import { LEAF, chunkBits, chunkScav, countFreePages, expectedSum, sumAddress } from "../heap/pagealloc";
+import { runAt, runEnd, runPages, runStart } from "../heap/runs";
 import { FIXED_SIZE, PAGE_MOVES, PAGE_STAYS, firstRegion, metaBytes } from "../heap/persistent";
 import { memoryEnd } from "../heap/sys";
 import { checkCollector } from "./collector";
@@ -145,6 +146,7 @@ export function validateHeap(deep: bool): u32 {
   if (code == 0) code = validatePages(deep);
   const mine = local;
   if (code == 0) code = validateSpans(deep);
+  if (code == 0) code = validateRuns();
   for (let id: u32 = 0; id <= LAST_P && code == 0; id++) {
     const record = recordOf(id);
     if (record == 0) continue;
@@ -215,7 +217,7 @@ function validatePages(deep: bool): u32 {
     hi >>= 3;
   }
   if (COMPACTS && records != h.metaPages) return bad(BAD_RECORD_PAGE, records);
-  let free = countFreePages();
+  let free = countFreePages() + runPages();
   for (let id: u32 = 0; id <= LAST_P; id++) {
     const record = recordOf(id);
     if (record == 0) continue;
@@ -390,6 +392,21 @@ function hasTypes(span: MSpan, meta: u32): bool {
     }
   }
   return true;
+}
+
+/** Check that the cached runs do not overlap, and that their pages are allocated but hold no span and no record. */
+function validateRuns(): u32 {
+  const n = mheap().runCount;
+  for (let i: u32 = 0; i < n; i++) {
+    const start = runStart(runAt(i));
+    const end = runEnd(runAt(i));
+    for (let j: u32 = 0; j < i; j++) {
+      if (start < runEnd(runAt(j)) && runStart(runAt(j)) < end) return bad(BAD_PAGE_CACHE, start << PAGE_SHIFT);
+    }
+    if (!areRecordPages(start << PAGE_SHIFT, end << PAGE_SHIFT)) return bad(BAD_PAGE_CACHE, start << PAGE_SHIFT);
+    for (let page = start; page < end; page++) if (recordsOn(page) != 0) return bad(BAD_PAGE_CACHE, page << PAGE_SHIFT);
+  }
+  return 0;
 }
 
 /** Check the page cache, the chunk and the tiny block in the record at `record`, of the heap or of a P. */

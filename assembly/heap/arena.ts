@@ -49,11 +49,9 @@ export function recordAt(page: u32): PageRecord {
 /** No span begins or lies on the page any more. */
 @inline
 export function clearRecord(page: u32): void {
-  const r = pageRecord(page);
-  r.base = 0;
-  r.divMagic = 0;
-  r.groups = 0;
-  r.row = 0;
+  const r = changetype<usize>(pageRecord(page));
+  store<u64>(r, 0, offsetof<PageRecord>("base"));
+  store<u64>(r, 0, offsetof<PageRecord>("groups"));
 }
 
 /** Words of inUse bits: 64 pages each. */
@@ -62,11 +60,13 @@ function inUseWord(page: u32): usize {
   return arenaOf(page >> 9) + (((page >> 6) & 7) << 3);
 }
 
+@inline
 export function setInUse(page: u32): void {
   const w = inUseWord(page);
   store<u64>(w, load<u64>(w, ARENA_IN_USE) | ((<u64>1) << (page & 63)), ARENA_IN_USE);
 }
 
+@inline
 export function clearInUse(page: u32): void {
   const w = inUseWord(page);
   store<u64>(w, load<u64>(w, ARENA_IN_USE) & ~((<u64>1) << (page & 63)), ARENA_IN_USE);

@@ -294,6 +294,21 @@ export function pagesFree(page: u32, npages: u32): bool {
   return true;
 }
 
+/** Number of free pages from `page` on that are not known to be zero. O(chunks of the run). */
+export function dirtyPages(page: u32): u32 {
+  let n: u32 = 0;
+  while (true) {
+    const chunk = page >> CHUNK_PAGES_SHIFT;
+    if (chunk >= NUM_ARENAS * ARENA_CHUNKS) return n;
+    const bit = page & (CHUNK_PAGES - 1);
+    const stop = (chunkBits(chunk) | chunkScav(chunk)) >> bit;
+    const run = stop == 0 ? CHUNK_PAGES - bit : <u32>ctz(stop);
+    n += run;
+    page += run;
+    if (run < CHUNK_PAGES - bit) return n;
+  }
+}
+
 /** Free pages that end exactly at page index `end`. O(chunks of the run). */
 export function freePagesBefore(end: u32): u32 {
   let n: u32 = 0;

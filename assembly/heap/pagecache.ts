@@ -13,6 +13,7 @@ import { CHUNK_PAGES, CHUNK_PAGES_SHIFT } from "../base/config";
 import { bitRange, findBitRange64 } from "../base/bits";
 import { mheap, mlocal, setMoving } from "../base/state";
 import { chunkBits, chunkScav, findPages, takeChunk, raiseSearch, returnPages } from "./pagealloc";
+import { dropBelow } from "./runs";
 
 /** Page index of `npages` pages (1..3) from the cache; 0 if it has no such run. Sets lastScav. */
 export function pageCacheAlloc(npages: u32): u32 {
@@ -29,9 +30,13 @@ export function pageCacheAlloc(npages: u32): u32 {
   return h.pcBase + i;
 }
 
-/** Take all free pages of the chunk that has the first free page. The cache must be empty. False if no page is free. */
+/**
+ * Take all free pages of the chunk that has the first free page, cached runs included. The page cache must be empty.
+ * False if no page is free.
+ */
 export function pageCacheRefill(): bool {
-  const page = findPages(1);
+  let page = findPages(1);
+  if (dropBelow(page)) page = findPages(1);
   const m = mheap();
   if (page == 0) {
     m.searchPage = (m.arenaHi + 1) << 9;

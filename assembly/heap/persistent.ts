@@ -115,7 +115,17 @@ export function metaBytes(ngroups: u32): u32 {
   return ngroups * META_PER_GROUP + 16;
 }
 
+/** A dead record for a large span, taken out of its list; null if there is none. */
+@inline
+export function deadLargeRecord(): MSpan | null {
+  const list: usize = here();
+  const dead = load<u32>(list, HEAP_FREE_SPANS);
+  if (dead) store<u32>(list, changetype<MSpan>(<usize>dead).next, HEAP_FREE_SPANS);
+  return changetype<MSpan | null>(<usize>dead);
+}
+
 /** Return a span record to its list. The caller has set state to dead, in flavours that have a state. */
+@inline
 export function spanRecordFree(span: MSpan): void {
   const list: usize = here() + (recordGroups(span) << 2);
   span.next = load<u32>(list, HEAP_FREE_SPANS);

@@ -5,7 +5,7 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   11: "no page below the search address is free",
   12: "a page known to be zero is free",
   13: "the root of the summary tree covers the heap's arenas and no more",
-  14: "pages of the page cache are allocated for the page allocator, and known to be zero only while in the cache",
+  14: "pages of both caches are allocated for the page allocator, and zero at most in the page cache",
   15: "the arena map names one record for each arena of the heap, and nothing else",
   16: "a page known to be zero is zero",
   17: "a page of records is allocated, and records that move lie on such pages or at the heap's start",

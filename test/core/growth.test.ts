@@ -282,6 +282,8 @@ describe("memory that came back", () => {
       for (const size of [16, 100_000, 640, 1_000_000, 2000, 16]) use(size);
       return o.mem.pages;
     };
+    // Long runs are placed by best fit, which needs some rounds until every size has its places.
+    for (let i = 0; i < 3; i++) again();
     const settled = again();
     expect(settled).toBeLessThanOrEqual(pages * 2);
     for (let i = 0; i < 3; i++) expect(again(), "and no more").toBeLessThanOrEqual(settled);
@@ -330,11 +332,12 @@ describe.each(FLAVOURS)("%s: a block that needs many pages in a row", (flavour) 
   });
 
   it("takes the place of empty spans, however much else is in use", () => {
-    const o = open(flavour, { initial: 8 * 16, heapBase: 1024 });
-    const small = Array.from({ length: 8 * 128 }, () => o.e.malloc(64));
+    // Little dirty memory to begin with: what is left of it would be taken first.
+    const o = open(flavour, { initial: 1, heapBase: 1024 });
+    const small = Array.from({ length: 16 * 128 }, () => o.e.malloc(64));
     const used = o.e.malloc(4 << 20);
     for (const p of small) o.e.free(p);
-    const p = o.e.malloc(6 * PAGE);
+    const p = o.e.malloc(9 * PAGE);
     expect(p).toBeLessThan(used);
     expectValid(o, "at the end");
   });

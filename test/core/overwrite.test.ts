@@ -50,7 +50,7 @@ const HOLDER: Lawless = {
 const LAWLESS: Readonly<Record<string, Lawless>> = {
   padding: UNUSED,
   unused: UNUSED,
-  "MHeap.tinyPad": UNUSED,
+  "MHeap.runPause": { why: "how many frees pass the run cache by: cost only", if: (_, now) => now <= 2048 },
   HEAP_ZEROBASE: { why: "the object of size 0: the program's memory" },
   "MCentral.counted": { why: "scratch of validate itself" },
   HEAP_STATS: FIGURE,

@@ -10,7 +10,7 @@ import type { HostExports } from "./wasm.ts";
 /** Fields of an MHeap that a P's record does not use, and of a PRecord that the heap's own does not. */
 const HEAPS_ALONE = new Set(
   ["sysEnd", "arenaLo", "arenaHi", "rootLevel", "searchPage", "sums", "grownPages", "inUsePages", "metaPages", "sys"]
-    .concat(["sweepgen", "nextFitted"])
+    .concat(["sweepgen", "nextFitted", "runCount", "runPause"])
     .map((field) => `MHeap.${field}`),
 );
 const PS_ALONE = new Set(["PRecord.ownedPages"]);
@@ -68,10 +68,15 @@ export class Records {
     return this.#view[at >>> 2] as number;
   }
 
+  /** Word of a field of a record of the class `record`, at `at`. */
+  #field(record: string, at: number, name: string): number {
+    const field = this.layout.records.get(record)?.find((f) => f.name === name);
+    return this.word(at + (field?.offset ?? 0));
+  }
+
   /** Word of a field of the heap's GcState. */
   #gc(name: string): number {
-    const field = this.layout.records.get("GcState")?.find((f) => f.name === name);
-    return this.word(this.heap + (this.#c["HEAP_GC"] as number) + (field?.offset ?? 0));
+    return this.#field("GcState", this.heap + (this.#c["HEAP_GC"] as number), name);
   }
 
   #fill(at: number, bytes: number, name: (offset: number) => string): void {
@@ -170,6 +175,9 @@ export class Records {
     // The figures' own record is written by whoever asks for them.
     this.#fill(heap + at("HEAP_MEMSTATS"), 312 * 8, () => "skip");
     this.#fill(heap + at("HEAP_ARENA_MAP"), 4096, () => "arena map");
+    // What is behind the last run is not read.
+    const runs = this.#field("MHeap", heap, "runCount");
+    this.#fill(heap + at("HEAP_RUNS"), 256, (i) => (i < runs * 8 ? "run" : "unused"));
     const arenas: number[] = [];
     for (let a = 0; a < at("NUM_ARENAS"); a++) arenas.push(this.word(heap + at("HEAP_ARENA_MAP") + a * 4));
     return arenas.filter((record) => record !== 0);

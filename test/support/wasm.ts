@@ -81,6 +81,8 @@ export interface TestExports extends HostExports {
   pcBase(): number;
   pcCache(): bigint;
   pcScavBits(): bigint;
+  runCount(): number;
+  runHits(): number;
   classOfSize(size: number): number;
   classSize(c: number): number;
   classPages(c: number): number;
