@@ -237,6 +237,30 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: "short windows: their groups stay noted, get a slot back or not, and are made full",
+    loses: 64,
+    finds: 27,
+    twice: true,
+    pages: 24,
+    setup(a, b) {
+      // Five spans of two groups. Each group has a free slot, that of the last span by another thread's free.
+      const blocks = b.mallocs(5 * 128, 64);
+      const others = blocks.filter((_, i) => i % 64 === 9);
+      b.frees(others.slice(0, 8));
+      a.frees(others.slice(8));
+      return { blocks: blocks.filter((_, i) => i % 64 !== 9) };
+    },
+    script(b, { blocks }) {
+      b.mallocs(8, 64);
+      // The first span: into one of its groups, which has no slot but is noted. The second: all of it.
+      b.free(blocks![0]!);
+      b.frees(blocks!.slice(126, 2 * 126));
+      // The windows that are left, then a look at each noted group, then a new span.
+      b.mallocs(200, 64);
+      b.frees(blocks!.slice(2 * 126, 2 * 126 + 3));
+    },
+  },
+  {
     name: "an idle P is flushed",
     loses: 112,
     finds: 31,
