@@ -104,8 +104,8 @@ export function cutRun(at: usize, npages: u32): u32 {
 }
 
 /**
- * Take the pages [page, page + npages) if a cached run begins with them. A shorter run that begins there goes to the
- * tree, where it may join what follows.
+ * Take the pages [page, page + npages), which are dirty, if a cached run begins with them. A shorter run that begins
+ * there goes to the tree, where it may join what follows.
  */
 export function takeRunAt(page: u32, npages: u32): bool {
   const end = runAt(mheap().runCount);
@@ -116,6 +116,7 @@ export function takeRunAt(page: u32, npages: u32): bool {
     dropRun(at);
     return false;
   }
+  mheap().lastScav = 0;
   cutRun(at, npages);
   return true;
 }

@@ -398,6 +398,7 @@ describe("flags of the compiler, with gomalloc", () => {
 
 interface RenewExports {
   renewed(from: number, to: number): number;
+  grownIntoDead(more: number, size: number): number;
   pushed(n: number): number;
 }
 
@@ -411,6 +412,16 @@ describe.each(AUTOMATIC)("__renew under %s", (runtime) => {
       for (const from of sizes) for (const to of sizes) expect(exports.renewed(from, to), `${from} ${to}`).toBe(0);
     expect(exports.pushed(400_000)).toBe(0);
   });
+});
+
+it("__renew clears the pages of a dead object that a large one grows into, whatever was fresh before", async () => {
+  const built = await build("test/rt/programs/renew.ts", configuration("gomalloc", "-O1"));
+  for (const more of [1, 2, 3, 4, 5, 6]) {
+    for (const size of [27_000, 32_000, 40_000]) {
+      const { exports } = instantiate<RenewExports>(built);
+      expect(exports.grownIntoDead(more, size), `${more} pages after ${size} bytes`).toBe(0);
+    }
+  }
 });
 
 describe.each(AUTOMATIC)("--noUnsafe with %s", (runtime) => {

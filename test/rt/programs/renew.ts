@@ -20,6 +20,25 @@ export function renewed(from: usize, to: usize): i32 {
   return wrong;
 }
 
+/**
+ * Bytes that are not zero where an object of 30 pages has grown by `more` pages: into those of a dead object, after one
+ * of `size` bytes has got fresh pages. -1: it was moved.
+ */
+export function grownIntoDead(more: usize, size: i32): i32 {
+  const page: usize = 8192;
+  held = new ArrayBuffer(<i32>(30 * page - 16));
+  const old = changetype<usize>(held);
+  const dead = changetype<usize>(new ArrayBuffer(<i32>(20 * page - 16)));
+  memory.fill(dead, 0xcc, 20 * page - 16);
+  const wall = new ArrayBuffer(<i32>(10 * page));
+  __collect();
+  other = new ArrayBuffer(size);
+  const p = __renew(old, (30 + more) * page - 16);
+  let wrong = p == old && wall.byteLength > 0 ? 0 : -1;
+  for (let i = 30 * page - 16; i < (30 + more) * page - 16; i++) if (wrong >= 0 && load<u8>(p + i)) wrong++;
+  return wrong;
+}
+
 /** Elements of arrays that grow by push and by length which are not what they should be. */
 export function pushed(n: i32): i32 {
   const numbers: u64[] = [];
