@@ -9,24 +9,16 @@
  */
 
 import { isCommon } from "../base/gcstate";
-import { COMPACTS, NUM_ROWS, PAGE_CACHE_MAX, PAGE_SHIFT, SHARED, WASM_PAGE_PAGES } from "../base/config";
+import { COMPACTS, NUM_ROWS, PAGE_CACHE_MAX, SHARED, WASM_PAGE_PAGES } from "../base/config";
 import { MSpan } from "../base/layout";
-import {
-  STAT_PAGE_CACHE_HITS,
-  STAT_PAGE_CACHE_REFILLS,
-  STAT_RECLAIMS,
-  STAT_ZERO_CLEARED,
-  count,
-  countBy,
-  countReturned,
-} from "../base/counters";
+import { STAT_PAGE_CACHE_HITS, STAT_PAGE_CACHE_REFILLS, STAT_RECLAIMS, count, countReturned } from "../base/counters";
 import { softLimit } from "../base/options";
-import { central, clearRow, mheap, mlocal, rowAt, rowAddress, here, syncMemory } from "../base/state";
+import { central, clearRow, mheap, mlocal, rowAt, rowAddress, here } from "../base/state";
 import { findPages } from "../heap/pagealloc";
 import { isEmpty, spanAt } from "./mspan";
 import { pageCacheAlloc, pageCacheFlush, pageCacheRefill } from "../heap/pagecache";
 import { compact } from "./compact";
-import { grow, allocTree } from "../heap/mheap";
+import { grow, allocTree, zeroPages } from "../heap/mheap";
 import { CACHED_MIN, cacheRest, fillRuns, flushRuns, takeRun } from "../heap/runs";
 import { freeSpan } from "./spans";
 import { freeDeferred } from "./deferred";
@@ -68,11 +60,7 @@ export function allocRun(npages: u32, zero: bool, short: u32 = 0): u32 {
 /** Page index of `npages` pages of the run cache, cleared with `zero`; 0 if it has no such run. */
 function takeCached(npages: u32, zero: bool): u32 {
   const page = takeRun(npages);
-  if (page != 0 && zero) {
-    syncMemory();
-    memory.fill(page << PAGE_SHIFT, 0, npages << PAGE_SHIFT);
-    countBy(STAT_ZERO_CLEARED, npages << PAGE_SHIFT);
-  }
+  if (page != 0 && zero) zeroPages(page, npages);
   return page;
 }
 

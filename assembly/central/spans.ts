@@ -40,7 +40,6 @@ export function initSpan(span: MSpan, page: u32, npages: u32, row: u32): void {
  * Make a dead record with no room for groups a large span in use on the pages [page, page + npages). Whole words are
  * written: a large block is cold memory, and each store has to wait for those to the block before it.
  */
-@inline
 export function initLarge(span: MSpan, page: u32, npages: u32, spanclass: u8, flags: u8): void {
   const h = mheap();
   const at = changetype<usize>(span);
@@ -80,7 +79,6 @@ export function setLarge(span: MSpan, page: u32, spanclass: u8): void {
  * Free a large span of malloc's if its pages stay in the run cache; false, with nothing changed, if they do not. One
  * thread only.
  */
-@inline
 export function freeLargeCached(span: MSpan, page: u32): bool {
   const npages = span.npages;
   if (!joinRun(page, npages)) return false;

@@ -159,16 +159,19 @@ function pagesToWasm(npages: u32): u32 {
 export function allocTree(npages: u32, zero: bool): u32 {
   const page = findPages(npages);
   if (page == 0) return 0;
-  if (zero) {
-    const cleared = clearDirtyPages(page, npages);
-    countBy(STAT_ZERO_CLEARED, cleared);
-    countBy(STAT_ZERO_SKIPPED, (npages << PAGE_SHIFT) - cleared);
-  }
+  if (zero) zeroPages(page, npages);
   setMoving(page, npages);
   takePages(page, npages);
   raiseSearch(page, npages);
   count(STAT_PAGE_ALLOCS);
   return page;
+}
+
+/** Clear those pages of a free or cached run that are not known to be zero. */
+export function zeroPages(page: u32, npages: u32): void {
+  const cleared = clearDirtyPages(page, npages);
+  countBy(STAT_ZERO_CLEARED, cleared);
+  countBy(STAT_ZERO_SKIPPED, (npages << PAGE_SHIFT) - cleared);
 }
 
 /** These pages hold records from now on. A compaction can free the unused ones, so it has something to do. */

@@ -93,7 +93,6 @@ export function takeRun(npages: u32): u32 {
 }
 
 /** Take the first `npages` pages of the run at an address, which has as many. Returns their page index. */
-@inline
 export function cutRun(at: usize, npages: u32): u32 {
   const page = runStart(at);
   setMoving(page, npages);
