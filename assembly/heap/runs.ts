@@ -34,6 +34,8 @@ import { chunkBits, chunkScav, dirtyPages, freePages, takePages } from "./pageal
 @inline export const MAX_RUNS: u32 = 32;
 /** Shortest run that is cached, pages. What is left of a run that was cut may be shorter. */
 @inline export const CACHED_MIN: u32 = 6;
+/** Longest run that moves to the tree as a whole when short runs are wanted, pages. */
+@inline const WHOLE_MAX: u32 = 512;
 /** Freed runs that go to the tree after an overflow. */
 @inline export const PAUSE: u32 = 2048;
 
@@ -174,9 +176,10 @@ export function putRun(page: u32, npages: u32): void {
 /** The tree has given out [page, page + npages): cache the free dirty pages behind it, if they are many. */
 export function cacheRest(page: u32, npages: u32): void {
   const h = mheap();
+  if (h.runPause != 0 || h.runCount == MAX_RUNS) return;
   const after = page + npages;
   const more = dirtyPages(after);
-  if (more < CACHED_MIN || h.runPause != 0 || h.runCount == MAX_RUNS) return;
+  if (more < CACHED_MIN) return;
   const scavenged = h.lastScav;
   setMoving(page, npages + more);
   takePages(after, more);
@@ -214,7 +217,8 @@ export function fillRuns(): void {
 
 /**
  * Move the lowest cached run to the tree if it begins below `page`; 0 for `page`: wherever it begins. True if it did.
- * So short runs are taken from the lowest addresses, whatever is cached.
+ * So short runs are taken from the lowest addresses, whatever is cached. Of a run of more than WHOLE_MAX pages only the
+ * pages in its first chunk are moved: the next long block would bring the others back, at a cost that grows with the run.
  */
 export function dropBelow(page: u32): bool {
   let low = page - 1;
@@ -225,8 +229,15 @@ export function dropBelow(page: u32): bool {
     low = runStart(at);
     found = at;
   }
-  if (found) dropRun(found);
-  return found != 0;
+  if (found == 0) return false;
+  if (runEnd(found) - low > WHOLE_MAX) {
+    const rest = (low | (CHUNK_PAGES - 1)) + 1;
+    freePages(low, rest - low);
+    store<u32>(found, rest);
+  } else {
+    dropRun(found);
+  }
+  return true;
 }
 
 /** Move all cached runs to the tree. True if there were any. */

@@ -84,6 +84,25 @@ describe.each(FLAVOURS)("%s: a large block that is freed", (flavour) => {
     expectValid(o, "shrunk");
   });
 
+  it("lends only its first chunk to short spans if it is very long", () => {
+    const o = opened(flavour);
+    const p = o.e.malloc(2000 * PAGE);
+    const behind = o.e.malloc(40 * PAGE);
+    o.e.free(p);
+    // More spans of a page than there are free pages below.
+    const short = Array.from({ length: 400 }, () => o.e.malloc(PAGE));
+    expect(Math.max(...short)).toBeGreaterThan(p);
+    expect(Math.max(...short)).toBeLessThan(p + 420 * PAGE);
+    expect(o.e.runCount()).toBe(1);
+    expectValid(o, "lent");
+    const q = o.e.malloc(1500 * PAGE);
+    expect(q).toBeGreaterThan(p);
+    expect(q % (64 * PAGE), "the next chunk").toBe(0);
+    for (const block of [q, behind, ...short]) o.e.free(block);
+    o.e.releaseAll();
+    expectValid(o, "at the end");
+  });
+
   it("reads as zero when calloc has it again", () => {
     const o = opened(flavour);
     const p = o.e.malloc(20 * PAGE);
