@@ -112,7 +112,7 @@ function loadGroup(row: Row, span: MSpan, left: u32, from: u32): bool {
     g.allocCache = cache;
     g.freed = tail;
     const dirty = select<u32>(ROW_DIRTY, ((<u32>span.dirtyMask) >> i) & ROW_DIRTY, back != 0);
-    row.flags = dirty | ((<u32>(<u32>popcnt(cache) < SHORT_WINDOW)) << 1);
+    row.flags = dirty | select<u32>(ROW_SHORT, 0, <u32>popcnt(cache) < SHORT_WINDOW);
     row.tail = tail;
     row.base = span.startAddr + (i << 6) * row.elemsize;
     countLoaded(here(), row);
