@@ -6,14 +6,15 @@
  *   reload, inlined in malloc: the frees into the same group.
  *   refill, cheapest first: another group of the same span; a span of the mcentral; a new span.
  *
- * A group that is used up is made full, so that the first free into it takes the slow half and notes it in its span. But
- * where the heap is full and blocks are replaced, windows have a few slots, and nearly every group that is used up has
- * another slot freed before its turn comes again. So a group of malloc whose window was short stays noted: its frees
- * take the fast half. If it still has no free slot when its turn comes, it is made full then.
+ * A group that is used up is made full, so that the first free into it takes the slow half and notes it in its span.
+ * But where the heap is full and blocks are replaced, windows have a few slots, and nearly every group that is used up
+ * has another slot freed before its turn comes again. So a group of malloc whose window was short stays noted: its
+ * frees take the fast half. If it still has no free slot when its turn comes, it is made full then.
  *
  * Law: the cached group's bit is clear in its span's partialMask, and the span is in no list.
  *
- * Owner: the P. Cost: O(1), except for a new span; a noted group without a free slot costs one look.
+ * Owner: the P. Cost: O(1), except for a new span. A noted group without a free slot costs one look, after which it is
+ * full: one refill may look at many, but all together no more than there were short windows.
  */
 
 import { checkSpan } from "../central/laws";
@@ -89,8 +90,8 @@ function drainForRow(row: Row, index: u32): bool {
 @inline const SHORT_WINDOW: u32 = 20;
 
 /**
- * Load a group with a free slot out of `left`, which are groups of a span that are noted: the next from group `from` on,
- * or else the first. The groups without a free slot that are met become full. False: there is none.
+ * Load a group with a free slot out of `left`, which are groups of a span that are noted: the next from group `from`
+ * on, or else the first. The groups without a free slot that are met become full. False: there is none.
  */
 function loadGroup(row: Row, span: MSpan, left: u32, from: u32): bool {
   while (left != 0) {
@@ -173,8 +174,8 @@ export function loadPartial(address: u32): bool {
 }
 
 /**
- * loadPartial, or a span that is swept, retained or new. Returns a group with at least one slot in allocCache. 0 if there
- * is no memory: the row then holds the dummy group, and the next call tries again.
+ * loadPartial, or a span that is swept, retained or new. Returns a group with at least one slot in allocCache. 0 if
+ * there is no memory: the row then holds the dummy group, and the next call tries again.
  */
 export function refill(address: u32): u32 {
   const row = rowAt(address);

@@ -49,7 +49,7 @@ function routeSizes(c: u32, to: u32): void {
   }
 }
 
-/** The narrowest class up to `c`, which is one, for `size` bytes whose slots are multiples of `align`, a power of two. */
+/** The narrowest class up to `c` for `size` bytes whose slots are multiples of `align`, a power of two. `c` is one. */
 function narrowest(c: u32, size: u32, align: u32): u32 {
   for (let next = c - 1; classSlot(next) >= size && next != 0; next--) {
     if ((classSlot(next) & (align - 1)) == 0) c = next;
@@ -58,8 +58,9 @@ function narrowest(c: u32, size: u32, align: u32): u32 {
 }
 
 /**
- * The row address for a request of `size` bytes, 0..32768, whose row at `address` has no slot, except in retained spans. It is
- * another row if this one would have to grow for the request, and the request has a narrower class that is opened now.
+ * The row address for a request of `size` bytes, 0..32768, whose row at `address` has no slot, except in retained
+ * spans. It is another row if this one would have to grow for the request, and the request has a narrower class that is
+ * opened now.
  */
 export function openRow(address: u32, size: u32): u32 {
   const row = rowIndex(address);

@@ -3,7 +3,7 @@
  *
  * A size class may be an eighth larger than the request: 4368-byte buffers live in slots of 4864. That is fine for a
  * mixture, but a program that fills half its heap with them loses a tenth of it. So a noscan class that has grown large
- * watches the requested sizes (the slow path sees one per window). When all of a series of them are clearly smaller
+ * watches the requested sizes (one for each span that it takes, retained or new). When all of a series of them are clearly smaller
  * than the class, a row is made with slots of exactly that size, and the lookup tables send such requests there. Larger
  * requests of the class are served as before. There are at most NUM_FITTED such rows per heap; a row is never removed.
  *
@@ -33,7 +33,7 @@ import { classSlot, initRow } from "./rows";
 /** Requests in a row that have to agree. */
 @inline const MIN_SEEN: u32 = 16;
 
-/** Note a request of `size` bytes for which the row at index `row` is refilled. */
+/** Note a request of `size` bytes for which the row at index `row` takes another span. */
 @inline
 export function noteSize(row: u32, size: u32): void {
   if (SHARED) return;

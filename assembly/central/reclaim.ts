@@ -1,9 +1,9 @@
 /**
  * A run of pages, by every means, and the only place that decides to grow.
  *
- * allocRun tries, in this order: the run cache for long runs, the P's page cache for short ones, the tree, then what can
- * be reclaimed (retained empty spans, the rest of both caches, pages of records), then memory.grow. The allocator's own
- * records are allocated from such runs too.
+ * allocRun tries, in this order: the run cache for long runs, the P's page cache for short ones, the tree, then what
+ * can be reclaimed (retained empty spans, the rest of both caches, pages of records), then memory.grow. The allocator's
+ * own records are allocated from such runs too.
  *
  * Lock: H. Cost: O(log heap) for a run; O(rows + spans freed) for a reclaim.
  */

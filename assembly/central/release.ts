@@ -18,8 +18,8 @@ import { freeSpan } from "./spans";
 
 /**
  * Most pages of empty spans to retain. With one thread a quarter of the heap, for programs that free everything and
- * begin again; they are reclaimed before memory grows. In a shared heap an eighth of the P's own pages, because no other
- * P can reclaim them; but more at least, because freeing a span costs H.
+ * begin again; they are reclaimed before memory grows. In a shared heap an eighth of the P's own pages, because no
+ * other P can reclaim them; but more at least, because freeing a span costs H.
  */
 @inline
 function mostRetained(): u32 {

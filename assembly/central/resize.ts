@@ -61,8 +61,8 @@ export function resizeLargeSpan(span: MSpan, npages: u32): bool {
 }
 
 /**
- * Make the pages [end, end + more) free, behind a block that is to have `npages` pages. False: they are in use, or there
- * is a run of npages pages elsewhere, or no memory.
+ * Make the pages [end, end + more) free, behind a block that is to have `npages` pages. False: they are in use, or
+ * there is a run of npages pages elsewhere, or no memory.
  */
 function makeFree(npages: u32, end: u32, more: u32): bool {
   if (!isLiveAt(end)) {

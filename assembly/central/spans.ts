@@ -99,8 +99,8 @@ export function unsetSpan(span: MSpan, page: u32, npages: u32): void {
 }
 
 /**
- * Return a span's pages to the page heap and its record to the list. It has no live slot, is in no list, and no row holds
- * it.
+ * Return a span's pages to the page heap and its record to the list. It has no live slot, is in no list, and no row
+ * holds it.
  */
 export function freeSpan(span: MSpan): void {
   const page = span.startAddr >> PAGE_SHIFT;

@@ -5,10 +5,10 @@
  *   MHeap.runCount   how many of them are in use, from the first on
  *   MHeap.runPause   freed runs that still go directly to the tree
  *
- * A freed run is joined with the cached runs beside it. A request takes the first pages of the shortest run that is long
- * enough, and the rest stays cached. So neither a walk of the tree nor an update of its summaries is needed. The walk
- * over the runs has no unpredictable branch, and few words are written: large blocks are cold memory, and the stores
- * to them leave no room in the processor's store buffer.
+ * A freed run is joined with the cached runs beside it. A request takes the first pages of the shortest run that is
+ * long enough, and the rest stays cached. So neither a walk of the tree nor an update of its summaries is needed. The
+ * walk over the runs has no unpredictable branch, and few words are written: large blocks are cold memory, and the
+ * stores to them leave no room in the processor's store buffer.
  *
  * Best fit needs to see all long free runs. When there are more than fit in, the cache is flushed and pauses: first fit
  * by address uses such a heap better.
@@ -129,8 +129,8 @@ function dropRun(at: usize): void {
 }
 
 /**
- * Join the freed pages [page, page + npages) with the cached runs beside them, or add them. False, with nothing changed,
- * if they are beside none and cannot be added.
+ * Join the freed pages [page, page + npages) with the cached runs beside them, or add them. False, with nothing
+ * changed, if they are beside none and cannot be added.
  */
 export function joinRun(page: u32, npages: u32): bool {
   const h = mheap();
@@ -218,7 +218,8 @@ export function fillRuns(): void {
 /**
  * Move the lowest cached run to the tree if it begins below `page`; 0 for `page`: wherever it begins. True if it did.
  * So short runs are taken from the lowest addresses, whatever is cached. Of a run of more than WHOLE_MAX pages only the
- * pages in its first chunk are moved: the next long block would bring the others back, at a cost that grows with the run.
+ * pages in its first chunk are moved: the next long block would bring the others back, at a cost that grows with the
+ * run.
  */
 export function dropBelow(page: u32): bool {
   let low = page - 1;
