@@ -3,9 +3,10 @@
  *
  * A size class may be an eighth larger than the request: 4368-byte buffers live in slots of 4864. That is fine for a
  * mixture, but a program that fills half its heap with them loses a tenth of it. So a noscan class that has grown large
- * watches the requested sizes (one for each span that it takes, retained or new). When all of a series of them are clearly smaller
- * than the class, a row is made with slots of exactly that size, and the lookup tables send such requests there. Larger
- * requests of the class are served as before. There are at most NUM_FITTED such rows per heap; a row is never removed.
+ * watches the requested sizes (one for each span that it takes, retained or new). When all of a series of them are
+ * clearly smaller than the class, a row is made with slots of exactly that size, and the lookup tables send such
+ * requests there. Larger requests of the class are served as before. There are at most NUM_FITTED such rows per heap; a
+ * row is never removed.
  *
  * The slot arithmetic holds for them as for the classes: the reciprocal is exact while span bytes * slot bytes <= 2^32.
  *
