@@ -2,9 +2,9 @@
  * realloc and aligned_alloc: the calls that need a block's span as well as its address.
  *
  * realloc stays in place while the block's slot fits and is at most twice too large. A large block, or one that is the
- * only block of its span, shrinks and grows over the pages behind it; the heap's last block also grows into new memory
- * (central/resize.ts). Otherwise it moves: a new block, a copy, a free. If there is no memory the old block stays as it
- * was.
+ * only block of its span, grows over the pages behind it, and a large block gives up pages at its end when it shrinks;
+ * the heap's last block also grows into new memory (central/resize.ts). Otherwise it moves: a new block, a copy, a
+ * free. If there is no memory the old block stays as it was.
  *
  * Owner: the P; H to resize a large block. Cost: O(1) in place, else a malloc, a copy and a free.
  */
@@ -58,6 +58,12 @@ function resizeLarge(span: MSpan, npages: u32): bool {
   return done;
 }
 
+/** Whether a block of `size` bytes may have `npages` pages of its own: it leaves at most a fifth of them unused. */
+@inline
+function fillsPages(size: u32, npages: u32): bool {
+  return size > MAX_SMALL_SIZE || (npages << PAGE_SHIFT) - size <= size >> 2;
+}
+
 /**
  * Resize the live block at `p` to `size` bytes (0 counts as 1). Returns its address, or 0 if there is no memory. The
  * caller must have passed `p` to checkPointer just before.
@@ -69,7 +75,7 @@ export function reallocChecked(p: u32, size: u32): u32 {
   size = max(size, 1);
   const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
   let done: bool;
-  if (span.ngroups == 0) done = (size > MAX_SMALL_SIZE || size >= old >> 1) && resizeLarge(span, npages);
+  if (span.ngroups == 0) done = (size >= old >> 1 || fillsPages(size, npages)) && resizeLarge(span, npages);
   else if (size > old) done = widenSpan(span, npages);
   else done = size >= old >> 1 || old == MIN_SLOT;
   if (done) {
@@ -86,7 +92,7 @@ export function reallocChecked(p: u32, size: u32): u32 {
  */
 function move(p: u32, used: u32, size: u32): u32 {
   // A block that keeps growing gets the lowest free room, not the room behind the spans where it was before.
-  if (!SHARED && size > PAGE_SIZE >> 1 && isSmall()) freeUnused();
+  if (!SHARED && size > max(used, PAGE_SIZE >> 1) && isSmall()) freeUnused();
   const q = ASC ? rawAlloc(size) : malloc(size);
   if (q == 0) return 0;
   copyWords(q, p, used);

@@ -45,6 +45,25 @@ describe.each<Flavour>(["malloc", ...HOSTS])("%s: a block of a page and more", (
     expectValid(o, "shrunk");
   });
 
+  it("shrinks further where it stands if it leaves little of its pages unused", () => {
+    const o = open(flavour, { initial: 4, heapBase: 1024 });
+    const p = o.e.malloc(8 * PAGE);
+    o.mem.u8.fill(7, p, p + 8 * PAGE);
+    // A fifth of the pages is left: 3 * 8192 = 24,576 = 19,661 + 4915.
+    expect(o.e.realloc(p, 19_661)).toBe(p);
+    expect(o.e.malloc_usable_size(p)).toBe(3 * PAGE);
+    expect(indexOfOther(o.mem.u8.subarray(p, p + 3 * PAGE), 7)).toBe(-1);
+    const q = o.e.malloc(8 * PAGE);
+    o.mem.u8.fill(9, q, q + 8 * PAGE);
+    const moved = o.e.realloc(q, 2 * PAGE + 3000);
+    expect(moved).not.toBe(q);
+    expect(indexOfOther(o.mem.u8.subarray(moved, moved + 2 * PAGE + 3000), 9)).toBe(-1);
+    expectValid(o, "shrunk");
+    o.e.free(p);
+    o.e.free(moved);
+    expectValid(o, "freed");
+  });
+
   it("has empty spans behind it back first", () => {
     const o = open(flavour, { initial: 1, heapBase: 1024 });
     const p = o.e.malloc(PAGE);
