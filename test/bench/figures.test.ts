@@ -12,7 +12,7 @@ import { geometricMean, median, medianError, spread } from "../../bench/lib/stat
 import { fastestPeer, firstPass, inOrder, netRatio, type Row, ratio, summarize } from "../../bench/lib/summary.ts";
 import { markdown, rounded, text } from "../../bench/lib/table.ts";
 import { memoryTable, ratioTable, targetTable, timeTable } from "../../bench/lib/tables.ts";
-import { judge, type Target } from "../../bench/lib/targets.ts";
+import { judge, SIZE_LIMIT, type Target } from "../../bench/lib/targets.ts";
 import { Op, readTrace, survey, TRACE_NAMES, type Trace } from "../../bench/lib/trace.ts";
 import { beginning, loadReplay, MICROS, type Micro, suits } from "../../bench/lib/workloads.ts";
 import { judge as judgePrograms } from "../../bench/programs/lib/report.ts";
@@ -232,7 +232,7 @@ describe("targets", () => {
   const among = (targets: readonly Target[]) => (part: string) => targets.find(({ what }) => what.includes(part))!;
 
   it("can be met and missed", () => {
-    const find = among(judge(rows, ALLOCATORS, 14_000, "inlined"));
+    const find = among(judge(rows, ALLOCATORS, SIZE_LIMIT + 1, "inlined"));
     expect(find("each row over its fastest peer, inlined")).toMatchObject({
       value: 2,
       met: false,
@@ -246,11 +246,11 @@ describe("targets", () => {
     expect(find("larson over mimalloc")).toMatchObject({ value: 0.8, met: true });
     expect(find("larson over the segregated list")).toMatchObject({ value: 1.6, met: false });
     expect(find("each micro workload over dlmalloc")).toMatchObject({ value: 1, met: true, above: [] });
-    expect(find("gomalloc.wasm")).toMatchObject({ value: 14_000, met: false });
+    expect(find("gomalloc.wasm")).toMatchObject({ value: SIZE_LIMIT + 1, met: false });
   });
 
   it("hold the rows of a called run against dlmalloc", () => {
-    const find = among(judge(rows, ALLOCATORS, 14_000, "called"));
+    const find = among(judge(rows, ALLOCATORS, SIZE_LIMIT + 1, "called"));
     expect(find("each row over dlmalloc, called")).toMatchObject({ value: 1, met: true, above: [] });
     expect(find("mean of each row over dlmalloc, called")).toMatchObject({
       value: expect.closeTo(0.5, 12),
@@ -276,7 +276,7 @@ describe("targets", () => {
   });
 
   it("tell by how much they were missed, and where", () => {
-    const shown = text(targetTable(judge(rows, ALLOCATORS, 14_000, "inlined")));
+    const shown = text(targetTable(judge(rows, ALLOCATORS, SIZE_LIMIT + 1, "inlined")));
     expect(shown).toMatch(/each row over its fastest peer, inlined +1\.000x +2\.000x +missed by 100\.0 %/);
     expect(shown).toMatch(/doubling over dlmalloc +1\.000x +- +not measured/);
     expect(shown).toContain("Above 1.000x, time, each row over its fastest peer, inlined: larson 2.00x.");
