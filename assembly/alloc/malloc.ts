@@ -167,8 +167,8 @@ function clear16(p: u32): void {
 }
 
 /**
- * Clear `size` bytes, 1 and up, rounded up to words; p is 8-aligned. The last steps overlap the
- * others: a loop over the words would end where the processor does not expect it, and take longer.
+ * Clear `size` bytes, 1 and up, rounded up to words; p is 8-aligned. The last steps overlap the others: a loop over the
+ * words would end where the processor does not expect it, and take longer.
  */
 export function clearWords(p: u32, size: u32): void {
   if (size <= WORDS_MAX) {

@@ -119,9 +119,9 @@ import {
  * writes only the first and free only the second: a malloc does not wait for the store of the free before it.
  *
  * Law 32: a full group has freed = all ones. A group that leaves its row without a free slot is made full, at once or
- * when the mcache comes by again (alloc/mcache.ts). Then no slot of it looks live to the
- * fast half of free, which needs no test for "was full": the first free takes the slow half, which brings the group
- * back. Its bit in the span's partialMask is clear; that distinguishes it from a group whose slots are all free.
+ * when the mcache comes by again (alloc/mcache.ts). Then no slot of it looks live to the fast half of free, which needs
+ * no test for "was full": the first free takes the slow half, which brings the group back. Its bit in the span's
+ * partialMask is clear; that distinguishes it from a group whose slots are all free.
  */
 @unmanaged @final
 export class Group {

@@ -17,8 +17,7 @@
 
 import { NUM_CLASSES, SMALL_SIZE_MAX } from "../base/config";
 import { HEAP_TABLE128, HEAP_TABLE8 } from "../base/layout";
-import { central, here, rowAt, rowIndex, rowAddress } from "../base/state";
-import { spanAt } from "./mspan";
+import { central, here, rowIndex, rowAddress } from "../base/state";
 import { classSlot } from "./rows";
 
 /** A class is opened when a coarse class would have grown for it this many times. */

@@ -101,7 +101,7 @@ export function allocLargeSpan(npages: u32, alignPages: u32, zero: bool, spancla
 
 /**
  * First byte of a large block of `npages` pages for malloc: from the run cache, with a dead record. 0: there is no such
- * run or record. The common case of allocLargeSpan, without a call. One thread only.
+ * run or record. The common case of allocLargeSpan. One thread only.
  */
 export function takeLarge(npages: u32): u32 {
   const run = findRun(npages);

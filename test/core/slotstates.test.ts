@@ -69,6 +69,16 @@ describe.each(["test", "test-shared"] as const)("%s flavour", (flavour) => {
     }
   }
 
+  /** Frees all slots of the span, which no row has any more. Returns one that was among them. */
+  function emptied(): number {
+    take(SLOTS - 1);
+    // Another span is the row's from now on.
+    heap.e.malloc(SIZE);
+    const p = at(77);
+    for (let slot = 0; slot < SLOTS; slot++) free(slot);
+    return p;
+  }
+
   beforeEach(() => {
     heap = open(flavour, { initial: 4, maximum: 40 }) as Opened<TestExports>;
     if (flavour === "test-shared") (heap.e as unknown as { acquireP(token: number): number }).acquireP(1);
@@ -159,20 +169,13 @@ describe.each(["test", "test-shared"] as const)("%s flavour", (flavour) => {
   });
 
   it("in an empty span that is retained", () => {
-    take(SLOTS - 1);
-    // Another span is the row's from now on.
-    heap.e.malloc(SIZE);
-    const p = at(77);
-    for (let slot = 0; slot < SLOTS; slot++) free(slot);
+    const p = emptied();
     expect(flags() & EMPTY).toBe(EMPTY);
     expectRefused(p);
   });
 
   it("in a span whose pages have been freed", () => {
-    take(SLOTS - 1);
-    heap.e.malloc(SIZE);
-    const p = at(77);
-    for (let slot = 0; slot < SLOTS; slot++) free(slot);
+    const p = emptied();
     heap.e.releaseAll();
     expect(heap.e.spanOf(p)).toBe(0);
     expectRefused(p, FOREIGN);

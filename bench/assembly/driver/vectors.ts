@@ -23,6 +23,13 @@ function entry(i: u32): usize {
   return SPARE + ((<usize>i) << 3);
 }
 
+/** Resizes what is in slot `i` from `length` to `longer` bytes. */
+@inline
+function lengthen(i: u32, length: usize, longer: usize): void {
+  put(i, resize(at(i), length, longer), longer);
+  store<u32>(entry(i), <u32>longer);
+}
+
 function begin(i: u32): void {
   const r = random();
   const magnitude = (<u32>64) << (r & 7);
@@ -47,9 +54,7 @@ export function vectors(n: u32): void {
       begin(i);
       again++;
     } else {
-      const longer = capacity + (capacity >> 1);
-      put(i, resize(at(i), capacity, longer), longer);
-      store<u32>(entry(i), longer);
+      lengthen(i, capacity, capacity + (capacity >> 1));
     }
   }
   count(n + again);
@@ -87,9 +92,7 @@ export function strings(n: u32): void {
       beginString(i);
       again++;
     } else {
-      const longer = length + piece();
-      put(i, resize(at(i), length, longer), longer);
-      store<u32>(entry(i), longer);
+      lengthen(i, length, length + piece());
     }
   }
   count(n + again);
@@ -119,8 +122,7 @@ export function doubling(n: u32): void {
       beginDoubling(i);
       again++;
     } else {
-      put(i, resize(at(i), capacity, capacity << 1), capacity << 1);
-      store<u32>(entry(i), capacity << 1);
+      lengthen(i, capacity, capacity << 1);
     }
   }
   count(n + again);
