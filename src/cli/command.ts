@@ -9,38 +9,100 @@ export interface Command {
   /** Half a line for the list of commands. */
   readonly summary: string;
   readonly help: string;
-  /** Throws UsageError, ToolError, or what parseArgs throws. */
+  /** Throws UsageError and ToolError. */
   run(args: string[]): Promise<void>;
 }
 
-/** Of all commands. */
-const COMMON_OPTIONS = { help: { type: "boolean", short: "h" } } as const;
+/** Options of all commands that main.ts carries out. */
+const COMMON_OPTIONS = {
+  help: { type: "boolean", short: "h" },
+  version: { type: "boolean", short: "v" },
+} as const satisfies ParseArgsConfig["options"];
+
+/** The end of the list of options in each command's help. */
+export const COMMON_HELP = `  -h, --help             print this
+  -v, --version          print the version of gomalloc`;
+
+/** The end of each help. */
+export const EXIT_HELP = `Exit codes:
+  0  done
+  1  the file or a tool is at fault
+  2  the command line is at fault`;
+
+type Parsed<Options extends NonNullable<ParseArgsConfig["options"]>> = ReturnType<
+  typeof parseArgs<{ args: string[]; options: Options & typeof COMMON_OPTIONS; allowPositionals: true }>
+>;
 
 /** As parseArgs; what is wrong is a UsageError that names the option, and the one that may have been meant. */
 export function parse<Options extends NonNullable<ParseArgsConfig["options"]>>(
   command: string,
   args: string[],
   options: Options,
-): ReturnType<typeof parseArgs<{ args: string[]; options: Options; allowPositionals: true }>> {
+): Parsed<Options> {
   const help = `gomalloc help ${command} lists the options.`;
+  const all = { ...options, ...COMMON_OPTIONS };
   try {
-    return parseArgs({ args, options, allowPositionals: true });
+    const parsed = parseArgs({ args, options: all, allowPositionals: true, tokens: true });
+    for (const token of parsed.tokens) {
+      if (token.kind !== "option-terminator") checkValue(token.kind === "option" ? token.rawName : "file", token.value);
+    }
+    return parsed;
   } catch (error) {
     const { code, message } = error as { code?: unknown; message: string };
     if (typeof code !== "string" || !code.startsWith("ERR_PARSE_ARGS")) throw error;
-    const unknown = /^Unknown option '(-[^']*)'/.exec(message)?.[1];
-    if (code !== "ERR_PARSE_ARGS_UNKNOWN_OPTION" || unknown === undefined) {
-      throw new UsageError(message.split(". ")[0]!, help);
+    const quoted = /'(-[^'<]*?)(?: <value>)?'/.exec(message)?.[1] ?? "an option";
+    if (code === "ERR_PARSE_ARGS_UNKNOWN_OPTION") {
+      const meant = closest(
+        quoted,
+        Object.keys(all).map((name) => `--${name}`),
+      );
+      throw new UsageError(`there is no option ${quoted}`, meant === undefined ? help : `Was ${meant} meant? ${help}`);
     }
-    const names = Object.keys({ ...options, ...COMMON_OPTIONS }).map((name) => `--${name}`);
-    const meant = closest(unknown, names);
-    throw new UsageError(`there is no option ${unknown}`, meant === undefined ? help : `Was ${meant} meant? ${help}`);
+    if (/does not take an argument/.test(message)) {
+      throw new UsageError(`${quoted} takes no value`, `Give ${quoted} alone.`);
+    }
+    const dash = "A value that begins with - is given after =: --output=-out.wasm.";
+    throw new UsageError(`${quoted} needs a value`, `Give it after the option, or leave the option out. ${dash}`);
   }
+}
+
+/** Refuses what scripts give when a variable is not set, and -o=FILE, which would be a file of the name "=FILE". */
+function checkValue(name: string, value: string | undefined): void {
+  if (value === "") throw new UsageError(`${name}: the name or value is empty`, "Is a variable of the script not set?");
+  if (/^-[^-]$/.test(name) && value?.startsWith("=")) {
+    throw new UsageError(`${name}${value}: short options take no =`, `Write ${name} ${value.slice(1)}.`);
+  }
+}
+
+/** What the words of a command line ask for beside the command's work: known even if the rest of it is wrong. */
+export interface Asked {
+  readonly help: boolean;
+  readonly version: boolean;
+  readonly json: boolean;
+  readonly quiet: boolean;
+  /** The module goes to standard output, and what is said about it to standard error. */
+  readonly moduleToStdout: boolean;
+}
+
+export function asked(words: readonly string[]): Asked {
+  const end = words.indexOf("--");
+  const options = end < 0 ? words : words.slice(0, end);
+  const has = (...names: string[]) => names.some((name) => options.includes(name));
+  return {
+    help: has("--help", "-h", "-qh"),
+    version: has("--version", "-v", "-V"),
+    json: has("--json"),
+    quiet: has("--quiet", "-q"),
+    moduleToStdout: options.some((word, i) => {
+      return /^(-\w*o|--output=)-$/.test(word) || (/^(-\w*o|--output)$/.test(word) && options[i + 1] === "-");
+    }),
+  };
 }
 
 /** The command line is wrong: exit code 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
+  readonly code = "usage";
 
   constructor(
     message: string,
@@ -50,12 +112,20 @@ export class UsageError extends Error {
   }
 }
 
+/** How a command reports, for parseArgs. */
+export const REPORT_OPTIONS = {
+  json: { type: "boolean", default: false },
+  quiet: { type: "boolean", short: "q", default: false },
+} as const satisfies ParseArgsConfig["options"];
+
+export const JSON_HELP = `      --json             print the report as JSON, and errors too; the package's
+                         docs/cli.md lists the fields`;
+
 /** Options of both commands that write a module, for parseArgs. */
 export const WRITE_OPTIONS = {
   output: { type: "string", short: "o" },
   "in-place": { type: "boolean", default: false },
-  json: { type: "boolean", default: false },
-  quiet: { type: "boolean", short: "q", default: false },
+  ...REPORT_OPTIONS,
   progress: { type: "boolean", default: false },
   "heap-base": { type: "string" },
   flavour: { type: "string" },
@@ -70,24 +140,32 @@ export const WRITE_OPTIONS = {
   growth: { type: "string" },
 } as const satisfies ParseArgsConfig["options"];
 
-export const WRITE_HELP = `  -o, --output FILE      where the result goes; its source map goes to FILE.map; - is standard output
+export const WRITE_HELP = `  -o, --output FILE      where the result goes, and its source map to FILE.map;
+                         - is standard output, and the report then goes to
+                         standard error
       --in-place         replace the input file
-      --json             print the report as JSON
-  -q, --quiet            print warnings only
-      --progress         say on standard error what is done, a line a step, when it takes longer than
-                         two seconds (on a terminal that is so without the option)
+${JSON_HELP}
+  -q, --quiet            no report; warnings go to standard error. With --json:
+                         the JSON alone
+      --progress         print each step on standard error, a line a step, when
+                         the whole takes longer than two seconds; on a terminal
+                         the step is shown without the option
 
-  -O LEVEL               wasm-opt's level for the whole program: 0 1 2 3 4 s z (default 3)
+  -O, --optimize LEVEL   wasm-opt's level for the whole program: 0 1 2 3 4 s z
+                         (default 3)
       --inline, --no-inline
-                         inline malloc and free into their callers, and behind their
-                         pointers (default: at -O2 and above)
-      --heap-base N      first address of the heap (default: the program's global __heap_base)
-      --flavour NAME     malloc or host (default: the smallest that has what is imported)
+                         inline malloc and free into their callers, and behind
+                         their pointers (default: at -O2 and above)
+      --heap-base N      first address of the heap (default: the program's
+                         global __heap_base)
+      --flavour NAME     malloc or host (default: the smallest that has what is
+                         imported)
       --export-family    export malloc, free and the others, for JavaScript
       --growth HOW       auto, memory.grow, emscripten or notify (default auto)
       --names, --no-names
                          keep function names (default: as in the input)
-      --source-map FILE  the input's source map (default: what its sourceMappingURL names, if it is a file beside it)
+      --source-map FILE  the input's source map (default: the file beside the
+                         input that its sourceMappingURL names)
       --no-source-map    write none`;
 
 export interface WriteValues {

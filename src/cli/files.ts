@@ -15,6 +15,7 @@ import { ToolError } from "../wasm/errors.js";
 import { inspect } from "../wasm/parse.js";
 import { UsageError, type WriteValues } from "./command.js";
 import { Progress } from "./progress.js";
+import { jsonText, printable } from "./text.js";
 
 /** Standard input, as a file to read; standard output, as one to write. */
 const STANDARD = "-";
@@ -82,10 +83,17 @@ export async function rewriteFile<Report extends { readonly warnings: readonly s
   format: (report: Report) => string,
 ): Promise<void> {
   const place = await outputPlace(input, values);
+  const jsonAlone = values.json && place.kind === "stdout";
+  if (jsonAlone && values.progress) {
+    throw new UsageError(
+      "--progress, --json and -o - exclude each other: steps and JSON would both go to standard error",
+      "Write the module to a file: -o FILE.",
+    );
+  }
   const program = await readInput(input);
   const warnings: string[] = [];
   const sourceMap = await inFile(input, () => readSourceMap(input, program, values, warnings));
-  const progress = new Progress(values);
+  const progress = new Progress({ progress: values.progress, quiet: values.quiet || jsonAlone });
   try {
     const given = {
       sourceMap,
@@ -105,7 +113,7 @@ export async function rewriteFile<Report extends { readonly warnings: readonly s
   }
 }
 
-/** The report goes to standard output, unless the module does. */
+/** The report goes to standard output, unless the module does; warnings without a report go to standard error. */
 function print<Report extends { readonly warnings: readonly string[] }>(
   report: Report,
   { kind }: Place,
@@ -113,17 +121,9 @@ function print<Report extends { readonly warnings: readonly string[] }>(
   format: (report: Report) => string,
 ): void {
   const say = kind === "stdout" ? console.error : console.log;
-  if (values.json) say(JSON.stringify(report, null, 2));
+  if (values.json) say(jsonText(report));
   else if (!values.quiet) say(printable(format(report)));
-  else for (const warning of report.warnings) say(printable(`warning: ${warning}`));
-}
-
-/** Control characters, of which names in modules may have any, as escapes: they would reach the terminal. */
-export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is replaced
-  return text.replace(/[\0-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (one) => {
-    return `\\u{${one.charCodeAt(0).toString(16)}}`;
-  });
+  else for (const warning of report.warnings) console.error(printable(`gomalloc: warning: ${warning}`));
 }
 
 /** Where the result goes. */
@@ -237,14 +237,24 @@ async function write(place: Place, wasm: Uint8Array, sourceMap: string | undefin
     else await writeWhole(place, wasm, sourceMap);
   } catch (cause) {
     if (cause instanceof ToolError) throw cause;
-    const where = place.kind === "stdout" ? "to standard output" : place.name;
+    if (place.kind === "stdout") throw outputError(cause);
     throw new ToolError(
       "file",
-      `cannot write ${where}: ${reason(cause)}`,
+      `cannot write ${place.name}: ${reason(cause)}`,
       "Check that the folder is there, its rights and its room.",
       { cause },
     );
   }
+}
+
+/** The error for standard output that took not all of what was written to it. */
+export function outputError(cause: unknown): ToolError {
+  return new ToolError(
+    "file",
+    `cannot write to standard output: ${reason(cause)}`,
+    "Check where it goes: a command that reads it must read to the end, and a file needs room.",
+    { cause },
+  );
 }
 
 function writeStandardOutput(bytes: Uint8Array): Promise<void> {
@@ -319,4 +329,5 @@ const REASONS: Readonly<Partial<Record<string, string>>> = {
   ELOOP: "its symbolic links go in a circle",
   ENAMETOOLONG: "the name is too long",
   EISDIR: "it is a directory",
+  EPIPE: "the command that reads it has ended",
 };

@@ -3,8 +3,9 @@
  */
 import { typeText } from "../base/family.js";
 import { type ExportInfo, type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "../wasm/parse.js";
-import { type Command, onlyFile, parse } from "./command.js";
-import { inFile, printable, readInput } from "./files.js";
+import { COMMON_HELP, type Command, EXIT_HELP, JSON_HELP, onlyFile, parse, REPORT_OPTIONS } from "./command.js";
+import { inFile, readInput } from "./files.js";
+import { jsonText, printable } from "./text.js";
 
 export const inspectCommand: Command = {
   summary: "print a module's imports, exports, memory and sections",
@@ -12,38 +13,71 @@ export const inspectCommand: Command = {
 
 Usage: gomalloc inspect [options] <file>
 
-      --json             print it as JSON, with function names and data segments
+${JSON_HELP}
+  -q, --quiet            print nothing: the exit code tells whether the file is
+                         a module. With --json: the JSON alone
+${COMMON_HELP}
 
 - as a file is standard input.
 
 Examples:
   gomalloc inspect app.wasm
-  gomalloc inspect app.wasm --json | jq .exports`,
+  gomalloc inspect app.wasm --json | jq .exports
+  gomalloc inspect -q app.wasm && echo a module
+
+${EXIT_HELP}`,
 
   async run(args) {
-    const options = { json: { type: "boolean", default: false } } as const;
-    const { values, positionals } = parse("inspect", args, options);
+    const { values, positionals } = parse("inspect", args, REPORT_OPTIONS);
     const file = onlyFile(positionals);
     const bytes = await readInput(file);
     const info = await inFile(file, () => inspect(bytes));
-    console.log(values.json ? JSON.stringify(plain(info), null, 2) : printable(format(info)));
+    if (values.json) console.log(jsonText(plain(info)));
+    else if (!values.quiet) console.log(printable(format(info)));
   },
 };
 
-/** The module's maps as objects, and without what is only offsets. */
-function plain({ functionNames, globalNames, bodies, functions, types, ...info }: ModuleInfo): unknown {
+/**
+ * What --json prints, field by field as docs/cli.md lists it: a field that ModuleInfo gets for the tools' own use does not
+ * become a promise by itself.
+ */
+function plain(info: ModuleInfo): unknown {
   return {
-    ...info,
-    functions: functions.length,
-    types: types.length,
-    code: bodies.reduce((sum, { start, end }) => sum + end - start, 0),
-    functionNames: Object.fromEntries(functionNames),
-    globalNames: Object.fromEntries(globalNames),
+    size: info.size,
+    types: info.types.length,
+    functions: info.functions.length,
+    importedFunctions: info.importedFunctions,
+    code: codeSize(info),
+    imports: info.imports.map(({ module, name, kind, index, type }) => ({ module, name, kind, index, type })),
+    exports: info.exports,
+    memories: info.memories.map(({ initial, maximum, shared, is64, pageSize, imported }) => {
+      return { initial, maximum, shared, is64, pageSize, imported };
+    }),
+    globals: info.globals,
+    start: info.start,
+    data: info.data,
+    elements: info.elements,
+    sections: info.sections.map(({ id, name, start, body, end }) => ({ id, name, start, body, end })),
+    functionNames: Object.fromEntries(info.functionNames),
+    globalNames: Object.fromEntries(info.globalNames),
+    named: info.named,
+    dylink: info.dylink,
+    object: info.object,
+    gc: info.gc,
+    extendedConst: info.extendedConst,
+    damaged: info.damaged,
+    targetFeatures: info.targetFeatures,
+    sourceMappingURL: info.sourceMappingURL,
+    producers: info.producers,
   };
 }
 
+function codeSize({ bodies }: ModuleInfo): number {
+  return bodies.reduce((sum, { start, end }) => sum + end - start, 0);
+}
+
 function format(info: ModuleInfo): string {
-  const code = info.bodies.reduce((sum, { start, end }) => sum + end - start, 0);
+  const code = codeSize(info);
   const data = info.data.reduce((sum, { size }) => sum + size, 0);
   const lines: [string, string[]][] = [
     ["size", [`${info.size} bytes: ${info.bodies.length} functions of ${code}, ${info.data.length} data of ${data}`]],

@@ -12,6 +12,11 @@ export interface ProgressValues {
   readonly quiet: boolean;
 }
 
+/** Standard error goes to a terminal that can renew a line. */
+function isTerminal(): boolean {
+  return process.stderr.isTTY && process.env["TERM"] !== "dumb";
+}
+
 export class Progress {
   #how: "line" | "lines" | "none";
   readonly #from = performance.now();
@@ -20,7 +25,7 @@ export class Progress {
   #shown = false;
 
   constructor({ progress, quiet }: ProgressValues) {
-    this.#how = quiet ? "none" : progress ? "lines" : process.stderr.isTTY ? "line" : "none";
+    this.#how = quiet ? "none" : progress ? "lines" : isTerminal() ? "line" : "none";
     if (this.#how === "none") return;
     this.#timer = setInterval(() => this.#show(), RENEWED_EVERY);
     this.#timer.unref();

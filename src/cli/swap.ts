@@ -2,7 +2,17 @@
  * gomalloc swap: the allocator inside a compiled program replaced by gomalloc.
  */
 import { formatSwapReport, type SwapOptions, swap } from "../tools/swap/swap.js";
-import { type Command, linkOptions, onlyFile, parse, UsageError, WRITE_HELP, WRITE_OPTIONS } from "./command.js";
+import {
+  COMMON_HELP,
+  type Command,
+  EXIT_HELP,
+  linkOptions,
+  onlyFile,
+  parse,
+  UsageError,
+  WRITE_HELP,
+  WRITE_OPTIONS,
+} from "./command.js";
 import { rewriteFile } from "./files.js";
 
 export const swapCommand: Command = {
@@ -12,15 +22,22 @@ export const swapCommand: Command = {
 Usage: gomalloc swap [options] <file> -o <file>
 
 ${WRITE_HELP}
-      --family ROLE=F    function F, an export's or function's name or a function's number, is malloc, free, ...
+      --family ROLE=F    function F is malloc, free, ...: the name of an export
+                         or a function, or a function's number; once for each
+${COMMON_HELP}
 
-The malloc family is found by export, by name (name section) or by what its code does. Refused when it is not whole.
-- as a file is standard input.
+The malloc family is found by export, by name (name section) or by what its code
+does. Refused when it is not whole. - as a file is standard input.
 
 Examples:
   gomalloc swap app.wasm -o app.swapped.wasm
-  gomalloc swap app.wasm -o out.wasm --family malloc=P --family free=Q   minified exports
-  gomalloc swap app.wasm -o out.wasm --family malloc=12 --family free=14   functions by their numbers`,
+  gomalloc swap app.wasm -o out.wasm --family malloc=P --family free=Q
+                         minified exports
+  gomalloc swap app.wasm -o out.wasm --family malloc=12 --family free=14
+                         functions by their numbers
+  gomalloc swap app.wasm -o out.wasm --json | jq .members
+
+${EXIT_HELP}`,
 
   async run(args) {
     const given = { ...WRITE_OPTIONS, family: { type: "string", multiple: true } } as const;

@@ -73,12 +73,16 @@ export async function whole<T>(tool: string, work: () => Promise<T>): Promise<T>
   try {
     return await work();
   } catch (cause) {
-    if (cause instanceof ToolError) throw cause;
-    throw new ToolError(
-      "internal",
-      `${tool} failed in itself: ${cause instanceof Error ? cause.message : String(cause)}`,
-      "Report it with the program: it is a fault of gomalloc, not of yours.",
-      { cause },
-    );
+    throw cause instanceof ToolError ? cause : internalError(tool, cause);
   }
+}
+
+/** The error for what only a fault of the tools can have thrown. */
+export function internalError(tool: string, cause: unknown): ToolError {
+  return new ToolError(
+    "internal",
+    `${tool} failed in itself: ${cause instanceof Error ? cause.message : String(cause)}`,
+    "Report it with the program: it is a fault of gomalloc, not of yours.",
+    { cause },
+  );
 }

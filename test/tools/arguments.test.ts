@@ -15,43 +15,11 @@ import {
 } from "../../src/tools/index.ts";
 import { type Arguments, expectFunctions, hostileCalls, hostileValues } from "../support/hostile.ts";
 import { assemble } from "./support/programs.ts";
+import { LINK, SWAP } from "./support/reports.ts";
 
 /** Refused in the end, for it has no allocator and asks for none: so that no call does its work. */
 const PROGRAM = assemble('(module (memory (export "memory") 2) (func (export "f")))');
 
-const LINK: LinkReport = {
-  bound: [{ module: "gomalloc", name: "malloc" }],
-  flavour: "malloc",
-  heapBase: 1024,
-  heapBaseFrom: "option",
-  memory: { imported: false, shared: true, initial: 1, maximum: 2, before: { initial: 1, maximum: 1 } },
-  growth: "memory.grow",
-  threadEnds: ["end"],
-  misuse: "trap",
-  wrappers: ["wrapper"],
-  pointers: [{ functions: ["malloc"], calls: 1 }],
-  crowds: [{ function: "free", calls: 9 }],
-  optimize: "O3",
-  inline: true,
-  size: { before: 1, allocator: 2, after: 3 },
-  names: "kept",
-  sourceMap: false,
-  validated: "yes",
-  warnings: ["careful"],
-};
-const SWAP: SwapReport = {
-  kind: "dlmalloc",
-  members: [{ role: "malloc", index: 3, name: "malloc", by: "name", exports: ["malloc"] }],
-  internals: 1,
-  oldCode: 100,
-  stateWords: 2,
-  heapBase: 1024,
-  heapBaseFrom: "global",
-  size: { before: 1, after: 2 },
-  checked: "yes",
-  link: LINK,
-  warnings: [],
-};
 const OPTIONS = { optimize: "O0", inline: false, names: true, exportFamily: false, growth: "auto", flavour: "malloc" };
 const FUNCTIONS: Record<string, { call: (...args: never[]) => unknown; good: Arguments }> = {
   link: { call: link, good: [PROGRAM, { ...OPTIONS, heapBase: 65_536, onProgress: () => undefined }] },

@@ -1,5 +1,5 @@
-/** The command line: exit codes, files, and that no input is ever lost. */
-import { execFileSync, spawn } from "node:child_process";
+/** The command line: exit codes, files, what is printed where, and that no input is ever lost. */
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { parse, WRITE_OPTIONS } from "../../src/cli/command.ts";
 import { rewriteFile } from "../../src/cli/files.ts";
 import { type LinkResult, link } from "../../src/tools/link.ts";
 import { formatReport, type LinkReport } from "../../src/tools/report.ts";
-import { inspect } from "../../src/wasm/parse.ts";
+import { inspect, type ModuleInfo } from "../../src/wasm/parse.ts";
 import { assemble, familyOf, HEAP_BASE, instantiate, programText } from "./support/programs.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -27,9 +27,12 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true }));
 
-function gomalloc(...args: string[]): Promise<{ status: number | null; out: string; err: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [CLI, ...args], { cwd: folder });
+const gomalloc = (...args: string[]) => gomallocAs({}, ...args);
+
+/** Runs the command with more variables in its environment. */
+function gomallocAs(env: Record<string, string>, ...args: string[]) {
+  return new Promise<{ status: number | null; out: string; err: string }>((resolve, reject) => {
+    const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, env: { ...process.env, ...env } });
     let [out, err] = ["", ""];
     child.stdout.on("data", (chunk) => (out += chunk));
     child.stderr.on("data", (chunk) => (err += chunk));
@@ -52,6 +55,14 @@ function gomallocWith(input: Uint8Array, ...args: string[]) {
   });
 }
 
+/** A line for the shell in the folder; gomalloc is a command there. Bash, for the exit codes of all that a pipe joins. */
+function shell(line: string, env: Record<string, string> = {}) {
+  const gomalloc = `gomalloc() { ${JSON.stringify(process.execPath)} ${JSON.stringify(CLI)} "$@"; }`;
+  const options = { cwd: folder, encoding: "utf8", env: { ...process.env, ...env } } as const;
+  const { status, stdout, stderr } = spawnSync("bash", ["-c", `${gomalloc}; ${line}`], options);
+  return { status, out: stdout, err: stderr };
+}
+
 const read = (name: string) => new Uint8Array(readFileSync(join(folder, name)));
 const files = () => readdirSync(folder).sort();
 
@@ -65,32 +76,200 @@ describe("gomalloc", () => {
       expect(status).toBe(0);
       expect(out).toMatch(new RegExp(`^gomalloc ${command}: .+\n\nUsage: gomalloc ${command} `));
       expect(out).toMatch(new RegExp(`\nExamples:\n  gomalloc ${command} `));
-      expect((await gomalloc("help", command)).out).toBe(out);
+      for (const option of ["--json", "-q, --quiet", "-h, --help", "-v, --version"]) expect(out).toContain(option);
+      for (const ways of [
+        ["help", command],
+        ["--help", command],
+        [command, "x", "--frobnicate", "-h"],
+        [command, "-qh"],
+      ]) {
+        expect(await gomalloc(...ways)).toEqual({ status: 0, out, err: "" });
+      }
+      for (const text of [help.out, out]) {
+        expect(text).toMatch(
+          /\nExit codes:\n {2}0 {2}done\n {2}1 {2}the file or a tool .*\n {2}2 {2}the command line .*\n$/,
+        );
+        expect(text.split("\n").filter((line) => line.length > 80)).toEqual([]);
+      }
     }
-    const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
-    expect((await gomalloc("--version")).out).toBe(`${version}\n`);
+    expect(await gomalloc("help")).toEqual(help);
+    expect(await gomalloc("help", "help")).toEqual(help);
   });
 
+  it.each(["--version", "-v", "-V", "version", "link --version", "inspect -v", "swap app.wasm -V", "--json --version"])(
+    "%s prints the version",
+    async (line) => {
+      const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
+      const { status, out, err } = await gomalloc(...line.split(" "));
+      expect([status, err]).toEqual([0, ""]);
+      if (line.includes("--json")) expect(JSON.parse(out)).toEqual({ version });
+      else expect(out).toBe(`${version}\n`);
+    },
+  );
+
   it.each([
-    [[], /Usage/],
+    [[], /^gomalloc: .*\n\nUsage/],
     [["frobnicate"], /no command frobnicate\n {2}gomalloc --help/],
+    [["vresion"], /no command vresion\n {2}Was version meant\?/],
+    [["app.wasm"], /no command stands before app\.wasm\n {2}Say what to do with the file: link, swap, inspect\. /],
+    [["-"], /no command stands before -\n/],
+    [["app.wasm", "link", "-o", "c.wasm"], /app\.wasm stands before the command\n {2}Put .*: gomalloc link app\.wasm /],
+    [["--quiet", "link", "app.wasm"], /--quiet stands before the command\n {2}Put .*: gomalloc link --quiet /],
+    [["-o", "c.wasm"], /no command is given, only -o\n {2}gomalloc --help/],
     [["lnik"], /no command lnik\n {2}Was link meant\?/],
     [["help", "swp"], /no command swp\n {2}Was swap meant\?/],
     [["link", "app.wasm", "--ouput", "c.wasm"], /no option --ouput\n {2}Was --output meant\? gomalloc help link/],
     [["link"], /no file/],
     [["link", "app.wasm"], /no output/],
     [["link", "app.wasm", "b.wasm", "-o", "c.wasm"], /one file too many: b\.wasm/],
-    [["link", "app.wasm", "-o", "c.wasm", "--frobnicate"], /--frobnicate/],
+    [["link", "app.wasm", "-o", "c.wasm", "--frobnicate"], /no option --frobnicate\n {2}gomalloc help link lists/],
+    [["link", "app.wasm", "-o", "c.wasm", "-x"], /no option -x\n {2}gomalloc help link lists/],
+    [["link", "app.wasm", "-o"], /-o, --output needs a value\n {2}Give it after the option/],
+    [["link", "app.wasm", "-o", "--json"], /-o needs a value\n.* after =: --output=-out\.wasm/],
+    [["link", "app.wasm", "--output"], /-o, --output needs a value\n/],
+    [["link", "app.wasm", "-o=c.wasm"], /-o=c\.wasm: short options take no =\n {2}Write -o c\.wasm\./],
+    [["link", "app.wasm", "-o", ""], /-o: the name or value is empty\n {2}Is a variable of the script not set\?/],
+    [["link", "", "-o", "c.wasm"], /file: the name or value is empty\n/],
+    [["link", "app.wasm", "--json=yes"], /--json takes no value\n {2}Give --json alone/],
+    [["link", "app.wasm", "-o", "-", "--json", "--progress"], /--progress, --json and -o - exclude each other/],
+    [["inspect", "app.wasm", "-o", "c.wasm"], /no option -o\n {2}gomalloc help inspect/],
     [["link", "app.wasm", "-o", "c.wasm", "-O9"], /9 is unknown/],
     [["link", "app.wasm", "-o", "c.wasm", "--heap-base", "12k"], /12k is no address/],
     [["link", "app.wasm", "-o", "c.wasm", "--in-place"], /exclude each other/],
     [["link", "app.wasm", "-o", "c.wasm", "--names", "--no-names"], /exclude each other/],
     [["swap", "app.wasm", "-o", "c.wasm", "--family", "malloc"], /names no role/],
+    [["swap", "app.wasm", "-o", "c.wasm", "--family", "maloc=do_malloc"], /no role maloc\n {2}Give one of malloc, /],
   ])("%j is wrong usage: 2", async (args, message) => {
     const { status, out, err } = await gomalloc(...args);
     expect(status).toBe(2);
-    expect(args.length === 0 ? out : err).toMatch(message);
+    expect(err).toMatch(message);
+    if (!args.includes("--json")) expect(out).toBe("");
     expect(files()).toEqual(["app.wasm"]);
+  });
+});
+
+describe("what a script meets", () => {
+  const errorIn = (text: string) =>
+    (JSON.parse(text) as { error: { code: string; message: string; fix: string } }).error;
+
+  it("an error is JSON where the report would have been, and alone there; text goes to standard error", async () => {
+    const missing = ["link", "missing.wasm", "-O0", "--json"];
+    const beside = await gomalloc(...missing, "-o", "out.wasm");
+    expect(errorIn(beside.out)).toMatchObject({ code: "file", fix: expect.stringMatching(/^Check the path/) });
+    expect([beside.status, beside.err]).toEqual([1, expect.stringMatching(/^gomalloc: cannot read missing\.wasm: /)]);
+    expect(await gomalloc(...missing, "-o", "out.wasm", "-q")).toEqual({ ...beside, err: "" });
+    for (const output of [["-o", "-"], ["-o-"], ["--output=-"], ["--output", "-"], ["-qo", "-"], ["-qo-"]]) {
+      const { status, out, err } = await gomalloc(...missing, ...output);
+      expect([status, out, errorIn(err).code]).toEqual([1, "", "file"]);
+    }
+  });
+
+  it.each([
+    [["link", "app.wasm", "--json"], "usage"],
+    [["link", "app.wasm", "-o", "--json"], "usage"],
+    [["lnik", "app.wasm", "--json"], "usage"],
+    [["--json", "inspect", "app.wasm"], "usage"],
+    [["swap", "app.wasm", "--json", "-o", "c.wasm", "--family", "maloc=do_malloc"], "option"],
+  ])("%j: exit code 2, and the error as JSON", async (args, code) => {
+    const { status, out } = await gomalloc(...args);
+    expect([status, errorIn(out).code]).toEqual([2, code]);
+  });
+
+  it("the report is the one document on its stream, with -q and with the module on standard output too", async () => {
+    const beside = await gomalloc("link", "app.wasm", "-o", "out.wasm", "-O0", "--json", "-q");
+    expect([beside.status, beside.err]).toEqual([0, ""]);
+    const { size } = JSON.parse(beside.out) as LinkReport;
+    expect(size.after).toBe(read("out.wasm").length);
+    const { status, bytes, err } = await gomallocWith(PROGRAM, "link", "-", "-o", "-", "-O0", "--json");
+    expect([status, JSON.parse(err)]).toEqual([0, JSON.parse(beside.out)]);
+    expect(new Uint8Array(bytes)).toEqual(read("out.wasm"));
+  });
+
+  it("-q prints nothing: inspect tells by its exit code whether a file is a module", async () => {
+    expect(await gomalloc("inspect", "-q", "app.wasm")).toEqual({ status: 0, out: "", err: "" });
+    await writeFile(join(folder, "page.wasm"), "<!doctype html>");
+    expect((await gomalloc("inspect", "-q", "page.wasm")).status).toBe(1);
+    expect((await gomalloc("inspect", "-q", "--json", "app.wasm")).out).toMatch(/^\{\n {2}"size": /);
+  });
+
+  it("a reader of the report that has seen enough is no fault, but an error stays one", () => {
+    const pipe = (line: string) => shell(`${line} | true; echo "\${PIPESTATUS[0]}"`);
+    expect(pipe("gomalloc inspect app.wasm")).toEqual({ status: 0, out: "0\n", err: "" });
+    expect(pipe("gomalloc inspect missing.wasm --json -q")).toEqual({ status: 0, out: "1\n", err: "" });
+    expect(pipe("gomalloc link app.wasm -o out.wasm -O0")).toEqual({ status: 0, out: "0\n", err: "" });
+    expect(inspect(read("out.wasm")).imports).toEqual([]);
+    expect(pipe("gomalloc inspect missing.wasm 2>&1 >/dev/null")).toEqual({ status: 0, out: "1\n", err: "" });
+  });
+
+  it("a module that its reader has not taken is one", () => {
+    // The reader ends before anything is written.
+    const line = 'exec 3> >(exec 3>&-; exit 0); wait $!; gomalloc link app.wasm -o - -O0 -q >&3; echo "$?"';
+    const { out, err } = shell(line);
+    expect(out).toBe("1\n");
+    expect(err).toMatch(/^gomalloc: cannot write to standard output: the command that reads it has ended\n {2}Check /);
+  });
+
+  it.each([
+    "inspect app.wasm",
+    "inspect app.wasm --json",
+    "link app.wasm -o out.wasm -O0",
+    "link app.wasm -o - -O0 -q",
+  ])("%s to a full disk: an error, once", (line) => {
+    const { status, err } = shell(`gomalloc ${line} > /dev/full`);
+    expect(status).toBe(1);
+    expect(err).toMatch(/^gomalloc: cannot write to standard output: no room is left on the disk\n {2}Check .*\n$/);
+  });
+
+  it("closed streams are no fault of anybody's", () => {
+    expect(shell("gomalloc link app.wasm -o out.wasm -O0 <&- >&- 2>&-").status).toBe(0);
+    expect(inspect(read("out.wasm")).imports).toEqual([]);
+    expect(shell("gomalloc inspect - <&-")).toMatchObject({
+      status: 1,
+      err: expect.stringMatching(/^gomalloc: standard /),
+    });
+  });
+
+  it("no colours and no moving cursor, on a terminal either", () => {
+    for (const env of [{ TERM: "dumb" }, { TERM: "xterm", FORCE_COLOR: "1" }]) {
+      const terminal = "script -qec 'gomalloc link app.wasm -o out.wasm -O0; gomalloc inspect missing.wasm' /dev/null";
+      const { out } = shell(`export -f gomalloc; SHELL=/bin/bash ${terminal}`, env);
+      // What a slow machine shows of the steps, but for a terminal that cannot renew a line.
+      const clear = "\r\u001b[2K";
+      const lines = env.TERM === "dumb" ? out : out.split(clear).at(-1)!;
+      expect(lines).not.toContain("\u001b");
+      expect(lines).toMatch(/^bound {7}gomalloc\.malloc[\s\S]*\ngomalloc: cannot read missing\.wasm/);
+    }
+  });
+
+  it("the module never goes to a terminal", () => {
+    const terminal = "script -qec 'gomalloc link app.wasm -o -' /dev/null";
+    const { status, out } = shell(`export -f gomalloc; SHELL=/bin/bash ${terminal}`);
+    expect([status, out]).toEqual([
+      2,
+      expect.stringMatching(/^gomalloc: the output would go to the terminal\r\n {2}Redirect/),
+    ]);
+  });
+
+  it("files with odd names", async () => {
+    const odd = ["with space.wasm", "ünïcode.wasm", "-dash.wasm", "quote'\"$.wasm"];
+    for (const name of odd) {
+      await writeFile(join(folder, name), PROGRAM);
+      const { status, err } = await gomalloc("link", "-q", "-O0", `--output=${name}`, "--", name);
+      expect([status, err]).toEqual([0, ""]);
+      expect(inspect(read(name)).imports).toEqual([]);
+    }
+    expect(files()).toEqual([...odd, "app.wasm"].sort());
+  });
+
+  it("a fault of the tools says so, with the place in the code", async () => {
+    const broken = "data:text/javascript,Object.fromEntries = () => { throw new Error('boom') };".replaceAll(
+      " ",
+      "%20",
+    );
+    const env = { NODE_OPTIONS: `--import=${broken}` };
+    const { status, out, err } = await gomallocAs(env, "inspect", "app.wasm", "--json");
+    expect([status, errorIn(out).code]).toEqual([1, "internal"]);
+    expect(err).toMatch(/^gomalloc: the command failed in itself: boom\n {2}Report it .*\nError: boom\n {4}at /);
   });
 });
 
@@ -311,9 +490,9 @@ describe("the address of a source map", () => {
       await symlink("../secret.map", join(folder, "way-out.map"));
       execFileSync("mkfifo", [join(folder, "pipe.map")]);
       const { status, out, err } = await writeInFolder();
-      expect([status, err]).toEqual([0, ""]);
-      expect(out).toMatch(/^warning: the source map .* was left out: .*--no-source-map\n$/);
-      expect(out).toMatch(why);
+      expect([status, out]).toEqual([0, ""]);
+      expect(err).toMatch(/^gomalloc: warning: the source map .* was left out: .*--no-source-map\n$/);
+      expect(err).toMatch(why);
       expect(existsSync(join(folder, "out.wasm.map"))).toBe(false);
     } finally {
       folder = around;
@@ -323,9 +502,9 @@ describe("the address of a source map", () => {
   it("is not followed by the command either: a warning, and the module is written", async () => {
     await withMap("/etc/hostname");
     const { status, out, err } = await gomalloc("link", "app.wasm", "-o", "out.wasm", "-O0", "-q");
-    expect([status, err]).toEqual([0, ""]);
-    expect(out).toMatch(
-      /^warning: the source map .* was left out: its address is no relative path\. .*--no-source-map\n$/,
+    expect([status, out]).toEqual([0, ""]);
+    expect(err).toMatch(
+      /^gomalloc: warning: the source map .* was left out: its address is no relative path\. .*--no-source-map\n$/,
     );
     expect(files()).toEqual(["app.wasm", "out.wasm"]);
   });
@@ -357,6 +536,10 @@ describe("gomalloc inspect", () => {
     const { status, bytes } = await gomallocWith(odd, "inspect", "-");
     expect(status).toBe(0);
     expect(bytes.toString()).toContain("\\u{1b}[2Jdo\\u{202e}: function");
+    const json = await gomallocWith(odd, "inspect", "-", "--json");
+    expect(json.bytes.toString()).toContain('"\\u001b[2Jdo\\u202e"');
+    const { exports } = JSON.parse(json.bytes.toString()) as ModuleInfo;
+    expect(exports.map(({ name }) => name)).toContain("\u001b[2Jdo\u202e");
   });
 
   it("a directory", async () => {
