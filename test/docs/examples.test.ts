@@ -58,6 +58,12 @@ describe("programs of several files", () => {
   });
 });
 
+it("README.md: the command for a compiled module", async () => {
+  const [, line] = /^npx gomalloc (swap .*)$/m.exec(readFileSync(join(ROOT, "README.md"), "utf8"))!;
+  expect(await installed.command(...line!.split(" "))).toMatchObject({ stderr: "", code: 0 });
+  expect(WebAssembly.validate(readFileSync(join(installed.app, "onig.wasm")))).toBe(true);
+});
+
 describe("commands of the shell", () => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
   const BUILT_IN = ["start", "test"];
