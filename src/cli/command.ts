@@ -61,8 +61,8 @@ export function parse<Options extends NonNullable<ParseArgsConfig["options"]>>(
     if (/does not take an argument/.test(message)) {
       throw new UsageError(`${quoted} takes no value`, `Give ${quoted} alone.`);
     }
-    const dash = "A value that begins with - is given after =: --output=-out.wasm.";
-    throw new UsageError(`${quoted} needs a value`, `Give it after the option, or leave the option out. ${dash}`);
+    const dash = /ambiguous/.test(message) ? " One that begins with - is given after =: --output=-out.wasm." : "";
+    throw new UsageError(`${quoted} needs a value`, `Give it after the option, or leave the option out.${dash}`);
   }
 }
 
@@ -89,8 +89,8 @@ export function asked(words: readonly string[]): Asked {
   const options = end < 0 ? words : words.slice(0, end);
   const has = (...names: string[]) => names.some((name) => options.includes(name));
   return {
-    help: has("--help", "-h", "-qh"),
-    version: has("--version", "-v", "-V"),
+    help: has("--help") || options.some((word) => /^-[qhv]*h[qhv]*$/.test(word)),
+    version: has("--version", "-V") || options.some((word) => /^-[qv]*v[qv]*$/.test(word)),
     json: has("--json"),
     quiet: has("--quiet", "-q"),
     moduleToStdout: options.some((word, i) => {

@@ -8,7 +8,20 @@
  */
 import { randomBytes } from "node:crypto";
 import { constants, type Stats } from "node:fs";
-import { chmod, chown, lstat, open, readFile, readlink, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import {
+  access,
+  chmod,
+  chown,
+  lstat,
+  open,
+  readFile,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { removeAtEnd } from "../tools/leftovers.js";
 import { ToolError } from "../wasm/errors.js";
@@ -153,11 +166,32 @@ async function outputPlace(input: string, values: WriteValues): Promise<Place> {
   }
   const before = await stat(name).catch(() => undefined);
   if (before === undefined || before.isFile()) {
-    return { kind: "file", name, path: await followLinks(name), before };
+    const path = await followLinks(name);
+    await checkFolder(name, path);
+    return { kind: "file", name, path, before };
   }
   if (before.isCharacterDevice() || before.isFIFO()) return { kind: "stream", name, path: name, before };
   const what = before.isDirectory() ? "a directory" : before.isBlockDevice() ? "a disk" : "a socket";
   throw new ToolError("file", `cannot write ${name}: it is ${what}`, "Give the path of a file.");
+}
+
+/** Throws ToolError "file" if no file can be made there: it says so before the work and not after it. */
+async function checkFolder(name: string, path: string): Promise<void> {
+  const folder = /[\\/]$/.test(path) ? path : dirname(path);
+  try {
+    await access(`${folder}/.`, constants.W_OK); // what is no folder has nothing in it
+  } catch (cause) {
+    throw writeError(name, cause);
+  }
+}
+
+function writeError(name: string, cause: unknown): ToolError {
+  return new ToolError(
+    "file",
+    `cannot write ${name}: ${reason(cause)}`,
+    "Check that the folder is there, its rights and its room.",
+    { cause },
+  );
 }
 
 /** The path behind symbolic links, of a file that may not be there yet. Throws ToolError "file". */
@@ -238,12 +272,7 @@ async function write(place: Place, wasm: Uint8Array, sourceMap: string | undefin
   } catch (cause) {
     if (cause instanceof ToolError) throw cause;
     if (place.kind === "stdout") throw outputError(cause);
-    throw new ToolError(
-      "file",
-      `cannot write ${place.name}: ${reason(cause)}`,
-      "Check that the folder is there, its rights and its room.",
-      { cause },
-    );
+    throw writeError(place.name, cause);
   }
 }
 

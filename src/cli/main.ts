@@ -79,7 +79,7 @@ function commandOf(argv: readonly string[]): Command {
     throw new UsageError(`no command stands before ${first}`, `Say what to do with the file: ${names}. ${LIST}`);
   }
   if (first.startsWith("-")) throw new UsageError(`no command is given, only ${first}`, LIST);
-  const meant = closest(first, [...Object.keys(COMMANDS), "help", "version"]);
+  const meant = closest(first.toLowerCase(), [...Object.keys(COMMANDS), "help", "version"]);
   throw new UsageError(`there is no command ${first}`, meant === undefined ? LIST : `Was ${meant} meant? ${LIST}`);
 }
 

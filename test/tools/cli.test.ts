@@ -96,20 +96,28 @@ describe("gomalloc", () => {
     expect(await gomalloc("help", "help")).toEqual(help);
   });
 
-  it.each(["--version", "-v", "-V", "version", "link --version", "inspect -v", "swap app.wasm -V", "--json --version"])(
-    "%s prints the version",
-    async (line) => {
-      const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
-      const { status, out, err } = await gomalloc(...line.split(" "));
-      expect([status, err]).toEqual([0, ""]);
-      if (line.includes("--json")) expect(JSON.parse(out)).toEqual({ version });
-      else expect(out).toBe(`${version}\n`);
-    },
-  );
+  it.each([
+    "--version",
+    "-v",
+    "-V",
+    "version",
+    "link --version",
+    "link app.wasm -qv",
+    "inspect -v",
+    "swap app.wasm -V",
+    "--json --version",
+  ])("%s prints the version", async (line) => {
+    const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
+    const { status, out, err } = await gomalloc(...line.split(" "));
+    expect([status, err]).toEqual([0, ""]);
+    if (line.includes("--json")) expect(JSON.parse(out)).toEqual({ version });
+    else expect(out).toBe(`${version}\n`);
+  });
 
   it.each([
     [[], /^gomalloc: .*\n\nUsage/],
     [["frobnicate"], /no command frobnicate\n {2}gomalloc --help/],
+    [["LINK", "app.wasm"], /no command LINK\n {2}Was link meant\?/],
     [["vresion"], /no command vresion\n {2}Was version meant\?/],
     [["app.wasm"], /no command stands before app\.wasm\n {2}Say what to do with the file: link, swap, inspect\. /],
     [["-"], /no command stands before -\n/],
@@ -391,6 +399,20 @@ describe("gomalloc link", () => {
     const nowhere = await gomalloc("link", "app.wasm", "-O0", "-o", join("no", "out.wasm"));
     expect(nowhere.status).toBe(1);
     expect(nowhere.err).toMatch(/cannot write/);
+    // Found before the work: the input is not looked at.
+    await writeFile(join(folder, "page"), "<!doctype html>");
+    for (const [output, why] of [
+      [
+        join("no", "out.wasm"),
+        /cannot write no\/out\.wasm: there is no such folder\n {2}Check that the folder is there/,
+      ],
+      [join("page", "out.wasm"), /cannot write page\/out\.wasm: a part of the path is no folder\n/],
+      ["new/", /cannot write new\/: there is no such folder\n/],
+    ] as const) {
+      const { status, err } = await gomalloc("link", "page", "-o", output);
+      expect([status, err]).toEqual([1, expect.stringMatching(why)]);
+    }
+    await rm(join(folder, "page"));
     await mkdir(join(folder, "taken"));
     const taken = await gomalloc("link", "app.wasm", "-O0", "-o", "taken");
     expect(taken.status).toBe(1);
