@@ -21,6 +21,7 @@ const names = [
   "validate",
   "validateInfo",
   "gomalloc_thread_exit",
+  "gomalloc_sync",
   "numPs",
 ];
 

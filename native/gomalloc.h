@@ -82,10 +82,18 @@ int malloc_trim(size_t pad);
  * last act (a malloc or free behind it is right, but undoes it). Blocks stay what they are.
  */
 __attribute__((import_module("gomalloc"), import_name("gomalloc_thread_exit"))) void gomalloc_thread_exit(void);
+/*
+ * Call it in a thread that was handed a block, before code that `gomalloc link` has not seen works on it by memory.fill,
+ * memory.copy or atomics: another module over the same memory, or a function made at run time. V8 keeps the memory's size
+ * per thread, and where another thread has grown the memory these trap ("memory access out of bounds") until this call.
+ * Linked code needs none: it compares by itself. A load and a compare.
+ */
+__attribute__((import_module("gomalloc"), import_name("gomalloc_sync"))) void gomalloc_sync(void);
 /* How many threads at most have used the heap at the same time so far: the number of Ps. Host flavour. */
 __attribute__((import_module("gomalloc"), import_name("numPs"))) uint32_t gomalloc_num_ps(void);
 #else
 static inline void gomalloc_thread_exit(void) {}
+static inline void gomalloc_sync(void) {}
 #endif
 
 /* ---- Statistics and checks; host flavour ------------------------------------------------------------------------- */

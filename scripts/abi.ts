@@ -104,7 +104,8 @@ export const FUNCTIONS = {
   threadExit: {
     about: "What every shared flavour has besides.",
     text: `
-      gomalloc_thread_exit()`,
+      gomalloc_thread_exit()
+      gomalloc_sync()`,
   },
   procs: {
     about: "Ps and locks, in the shared host flavour. Ps are numbered from 1; a result of 0 is none.",
@@ -131,7 +132,8 @@ export const FUNCTIONS = {
   procsOnly: {
     about: "What the shared host flavour has for the JavaScript API alone.",
     text: `
-      claimAddress(): u32`,
+      claimAddress(): u32
+      endAddress(): u32`,
   },
 } as const satisfies Record<string, { about: string; text: string }>;
 

@@ -18,14 +18,14 @@ import {
 export * from "./host";
 export * from "./collectorshared";
 
-import { HEAP_CLAIM, NUM_LOCKS } from "../base/layout";
+import { HEAP_CLAIM, MHeap, NUM_LOCKS } from "../base/layout";
 import { clearWaitedFor, lockAddress as addressOfLock, waitedFor } from "../base/locks";
 import { heap, pAt, recordOf } from "../base/state";
 import { procs as limit, setToken, stateAddress as addressOfState, takeP } from "../alloc/procs";
 
 export { abandonP, blockP, currentP, numPs, procs, releaseP, setProcs, setToken, unblockP } from "../alloc/procs";
 export { flushP, recoverP } from "../check/recover";
-export { gomalloc_thread_exit } from "./shared";
+export { gomalloc_sync, gomalloc_thread_exit } from "./shared";
 
 /** Take a P for the thread `token`, 0..0xffffff. Returns its number, 1..255; 0: all are taken, or no memory. */
 export function acquireP(token: u32): u32 {
@@ -47,6 +47,11 @@ export function stateAddress(id: u32): u32 {
 /** Address of a word for the host: whether somebody has claimed this heap. */
 export function claimAddress(): u32 {
   return heap ? heap + HEAP_CLAIM : 0;
+}
+
+/** Address of a word for the host: where the heap's memory ends. */
+export function endAddress(): u32 {
+  return heap ? heap + <u32>offsetof<MHeap>("sysEnd") : 0;
 }
 
 /** Address of lock `i`: 0 the heap's, then those of the mcentrals by row, last the collector's two. */

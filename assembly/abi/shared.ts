@@ -11,7 +11,7 @@
 export * from "./libc";
 
 import { releaseP } from "../alloc/procs";
-import { local } from "../base/state";
+import { heap, local, syncMemory } from "../base/state";
 import { giveOwn } from "../check/recover";
 
 /**
@@ -21,4 +21,13 @@ import { giveOwn } from "../check/recover";
 export function gomalloc_thread_exit(): void {
   if (local) giveOwn();
   releaseP();
+}
+
+/**
+ * Make sure that memory.fill, memory.copy, memory.init and atomics of the calling thread reach every block that another
+ * thread has allocated and handed over: see refreshMemory in base/state.ts. A load and a compare when they do.
+ */
+export function gomalloc_sync(): void {
+  if (heap) syncMemory();
+  else memory.grow(0);
 }

@@ -196,7 +196,8 @@ export function attachHeap(heapBase: u32): void {
   if (isMade || heapBase > ADDRESS_END - 2 * HEAP_RECORD_SIZE) return;
   const start = alignRecord(max(heapBase, LOWEST));
   const need = (start + HEAP_RECORD_SIZE + 0xffff) >> WASM_PAGE_SHIFT;
-  const pages = <u32>memory.size();
+  // memory.size may lag behind another thread's growth.
+  const pages = <u32>memory.grow(0);
   if (need > pages && memory.grow(need - pages) < 0) return;
   const setup = start + HEAP_SETUP;
   while (true) {

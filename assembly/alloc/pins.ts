@@ -17,7 +17,7 @@ import { enterSure, leaveGate } from "../base/gates";
 import { FIRST_PINS, GcState, gcState, isCollectedSpan } from "../base/gcstate";
 import { LOCK_GC } from "../base/layout";
 import { lockSure, unlock } from "../base/locks";
-import { heap, syncMemory } from "../base/state";
+import { heap } from "../base/state";
 import { spanOf } from "../heap/arena";
 import { allocTable, freeTable, newRecord } from "../central/records";
 
@@ -48,7 +48,6 @@ function newTable(slots: u32): u32 {
   const npages = (bytes + (1 << PAGE_SHIFT) - 1) >> PAGE_SHIFT;
   const page = allocTable(npages);
   if (page == 0) return 0;
-  syncMemory();
   memory.fill(page << PAGE_SHIFT, 0, bytes);
   return page << PAGE_SHIFT;
 }

@@ -120,7 +120,9 @@ export function takeP(limit: u32): u32 {
   return 0;
 }
 
+/** Run P `id`. What it caches may lie in memory that its last holder has grown. */
 function enter(id: u32): u32 {
+  syncMemory();
   setSelf(id);
   setLocal(recordOf(id));
   return id;
@@ -132,6 +134,7 @@ function enter(id: u32): u32 {
  * thread needs no P of its own, and if it dies, the P's next recovery finds everything.
  */
 export function workAs(id: u32): void {
+  syncMemory();
   setSelf(id);
   setLocal(recordOf(id) ? recordOf(id) : heap);
 }
@@ -156,7 +159,6 @@ function makeP(id: u32): bool {
   pageCacheFlush();
   if (page) {
     const record = page << PAGE_SHIFT;
-    syncMemory();
     memory.fill(record, 0, npages << PAGE_SHIFT);
     setLocal(record);
     initTables();

@@ -26,7 +26,7 @@ import { P_GATE } from "./layout";
 import { SPINS, WAITERS, briefWaits, lockSlow, pause, self, setWaitedFor } from "./locks";
 import { gcState, sharedGc } from "./gcstate";
 import { lockPatience } from "./options";
-import { local, recordOf } from "./state";
+import { local, recordOf, seeWord } from "./state";
 
 /** Naps of a recovery that waits for a thread to leave its gate. */
 @inline const BRIEF_NAPS: u32 = 50;
@@ -67,6 +67,13 @@ export function gateOf(record: u32): u32 {
   return record + P_GATE;
 }
 
+/** The gate of any P, whose record may lie in memory that its thread has just grown. */
+function gateSeen(record: u32): u32 {
+  const at = gateOf(record);
+  seeWord(at);
+  return at;
+}
+
 @inline
 function stoppedWord(): usize {
   return changetype<usize>(sharedGc());
@@ -85,7 +92,7 @@ function open(at: u32): void {
 
 /** Take the gate of any record as a lock, for a moment. False: patience ran out. */
 export function holdGate(record: u32): bool {
-  const at = gateOf(record);
+  const at = gateSeen(record);
   return atomic.cmpxchg<u32>(at, 0, self) == 0 || lockSlow(at);
 }
 
@@ -146,7 +153,7 @@ export function leaveGate(): void {
 
 /** Wait until the gate of the record has been seen open. False: patience ran out. */
 function awaitGate(record: u32): bool {
-  const at = gateOf(record);
+  const at = gateSeen(record);
   const most = patience();
   let n: u32 = 0;
   let looks: u32 = 0;
@@ -211,7 +218,7 @@ export function returnStop(dead: u32): void {
 export function takeOverGate(dead: u32): bool {
   const record = recordOf(dead);
   if (record == 0 || depth != 0) return false;
-  const at = gateOf(record);
+  const at = gateSeen(record);
   const word = atomic.load<u32>(at);
   if ((word & ~WAITERS) != dead) return false;
   // Only the waiters' bit can have been set meanwhile.
@@ -236,7 +243,7 @@ export function openGatesOf(dead: u32): u32 {
   for (let id: u32 = 0; id <= MAX_PS; id++) {
     const record = recordOf(id);
     if (record == 0 || (depth != 0 && gateOf(record) == insideGate)) continue;
-    if ((atomic.load<u32>(gateOf(record)) & ~WAITERS) != dead) continue;
+    if ((atomic.load<u32>(gateSeen(record)) & ~WAITERS) != dead) continue;
     n++;
     open(gateOf(record));
   }

@@ -19,7 +19,7 @@ import { LOCK_ACQUIRED, LOCK_CONTENDED, LOCK_SHIFT, LOCK_WAITS, MAX_PS } from ".
 import { CHECK, SHARED } from "./config";
 import { HEAP_LOCKS, LOCK_GC } from "./layout";
 import { canBlock, lockPatience } from "./options";
-import { heap } from "./state";
+import { heap, syncMemory } from "./state";
 
 @inline export const WAITERS: u32 = 0x80000000;
 /** Reads of the word before the thread sleeps. */
@@ -119,7 +119,9 @@ export function lockSoon(i: u32): bool {
   return (atomic.cmpxchg<u32>(at, 0, self) == 0 || spin(at)) && noteTaken(i, at);
 }
 
+/** What the lock protects may lie in memory that its last holder has grown. */
 function noteTaken(i: u32, at: u32): bool {
+  syncMemory();
   bump(at + LOCK_ACQUIRED);
   if (CHECK) held |= rank(i);
   return true;
@@ -223,6 +225,7 @@ export function takeOver(i: u32, dead: u32): bool {
   if ((word & ~WAITERS) != dead) return false;
   // Only bit 31 can have been set meanwhile.
   if (atomic.cmpxchg<u32>(at, word, self | WAITERS) != word) return takeOver(i, dead);
+  syncMemory();
   if (CHECK) held |= rank(i);
   return true;
 }

@@ -23,7 +23,7 @@ import {
   ROW_SHIFT,
   Row,
 } from "./layout";
-import { ARENA_SHIFT, SHARED } from "./config";
+import { ARENA_SHIFT, SHARED, WASM_PAGE_SHIFT } from "./config";
 
 /**
  * Address of the heap's record; 0 before init. Where it is known beforehand and init runs first, `gomalloc link` makes
@@ -136,21 +136,27 @@ export function clearMoving(): void {
   if (SHARED) pAt(local).moving = 0;
 }
 
-/** Shared heaps: sysEnd when this thread last refreshed the memory's size. */
-let seenEnd: u32 = 0;
-
+/**
+ * V8 keeps the size of a shared memory per thread. When another thread has grown the memory, that size is too small for
+ * a while, and memory.fill, memory.copy, memory.init and atomic instructions on the new pages trap, because V8 checks
+ * them against it. memory.size returns the same size; memory.grow(0) corrects it. Loads and stores need nothing. So the
+ * two functions below compare with memory.size, which costs nothing while the size is right. docs/shared-protocol.md
+ * names the versions.
+ */
 function refreshMemory(): void {
-  seenEnd = mheap().sysEnd;
   memory.grow(0);
 }
 
-/**
- * Call before memory.fill and memory.copy in a shared heap: V8 checks these two against a memory size that lags behind
- * when another thread has grown the memory, and memory.grow(0) refreshes it. Loads and stores need nothing.
- */
+/** Make sure that this thread sees all memory of the heap, as of now. Every lock does it when it is taken. */
 @inline
 export function syncMemory(): void {
-  if (SHARED && mheap().sysEnd != seenEnd) refreshMemory();
+  if (SHARED && (mheap().sysEnd + 0xffff) >> WASM_PAGE_SHIFT > <u32>memory.size()) refreshMemory();
+}
+
+/** Make sure that this thread sees the word at `address`, which another thread may have made a moment ago. */
+@inline
+export function seeWord(address: usize): void {
+  if (SHARED && address >> WASM_PAGE_SHIFT >= <u32>memory.size()) refreshMemory();
 }
 
 /** Leave a row of this P's mcache without a group. */

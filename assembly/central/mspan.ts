@@ -8,7 +8,7 @@
 import { PAGE_SHIFT, SHARED } from "../base/config";
 import { FULL, GROUP_SHIFT, Group, MSPAN_SIZE, MSpan, frontSize } from "../base/layout";
 import { lowBits } from "../base/bits";
-import { recordOf, rowAt, slotSize, heap, rowAddressIn } from "../base/state";
+import { recordOf, rowAt, seeWord, slotSize, heap, rowAddressIn } from "../base/state";
 
 @inline
 export function spanAt(address: u32): MSpan {
@@ -123,7 +123,10 @@ export function clearRemote(span: MSpan, i: u32): void {
 /** Slots of group `i` that other Ps have freed and the owner has not drained yet. */
 @inline
 export function remoteBits(span: MSpan, i: u32): u64 {
-  return SHARED ? atomic.load<u64>(remoteOf(span, i)) : 0;
+  if (!SHARED) return 0;
+  const at = remoteOf(span, i);
+  seeWord(at);
+  return atomic.load<u64>(at);
 }
 
 /** The live slots of group `i`; a slot that another P has freed stays live until the owner drains it. */

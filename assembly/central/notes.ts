@@ -30,7 +30,7 @@ import { MAX_PS } from "../base/abinumbers";
 import { ARENA_CHUNKS } from "../base/config";
 import { SharedGc, sharedGc, isCommon } from "../base/gcstate";
 import { ARENA_NOTED, FLAG_DEFERRED, HEAP_DEFERRED, HEAP_P, MSPAN_SIZE, MSpan, NOTES_CHUNKS } from "../base/layout";
-import { arenaOf, heap, mheap, recordOf } from "../base/state";
+import { arenaOf, heap, mheap, recordOf, seeWord } from "../base/state";
 import { pageRecord } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
 import { isEmptyUncached, remoteBits, spanAt } from "./mspan";
@@ -77,14 +77,23 @@ function pageWord(page: u32): usize {
   return arenaOf(page >> 9) + (((page >> 6) & (ARENA_CHUNKS - 1)) << 3);
 }
 
+/** The page bits of the 64 pages around a page. */
+@inline
+function pageBits(page: u32): u64 {
+  const at = pageWord(page);
+  seeWord(at + ARENA_NOTED);
+  return atomic.load<u64>(at, ARENA_NOTED);
+}
+
 /** Whether a page bit is set. */
 export function isPageNoted(page: u32): bool {
-  return ((atomic.load<u64>(pageWord(page), ARENA_NOTED) >> (page & 63)) & 1) != 0;
+  return ((pageBits(page) >> (page & 63)) & 1) != 0;
 }
 
 /** Whether notes would lead a drainer to the chunk of a page. */
 export function leadTo(notes: u32, page: u32): bool {
   const chunk = (page >> 6) & (CHUNK_BITS - 1);
+  seeWord(notes + NOTES_CHUNKS + (CHUNK_BITS >> 3));
   const bits = atomic.load<u64>(notes + ((chunk >> 6) << 3), NOTES_CHUNKS);
   return ((bits >> (chunk & 63)) & (atomic.load<u32>(notes) >> (FLAG_SHIFT + (chunk >> 6))) & 1) != 0;
 }
@@ -157,7 +166,7 @@ export function nextNoted(): u32 {
       }
       chunk = ((word - walked) << 3) + <u32>ctz(chunks);
     }
-    if (arenaOf(chunk / ARENA_CHUNKS) != 0) pages = atomic.load<u64>(pageWord(chunk << 6), ARENA_NOTED);
+    if (arenaOf(chunk / ARENA_CHUNKS) != 0) pages = pageBits(chunk << 6);
   }
   const page = (chunk << 6) + <u32>ctz(pages);
   pages &= pages - 1;

@@ -21,7 +21,7 @@ import { PAGE_SHIFT, SHARED } from "../base/config";
 import { isCommon } from "../base/gcstate";
 import { FULL, Group, MSPAN_SIZE, MSpan, P_RECORD_SIZE } from "../base/layout";
 import { lock, unlock } from "../base/locks";
-import { heap, local, pAt, rowAt } from "../base/state";
+import { heap, local, pAt, rowAt, seeWord } from "../base/state";
 import { pageRecord } from "../heap/arena";
 import { addressOf, groupOf, isEmptyUncached, remoteBits, remoteOf, spanAt, freeSlots } from "./mspan";
 import { beginWalk, breakWalk, hasNotes, nextNoted, note, notesAt, notesOf, passOn, unnote } from "./notes";
@@ -42,6 +42,8 @@ export function freeRemote(span: MSpan, slot: u32): bool {
   if (!SHARED) return false;
   const i = slot >> 6;
   const bit: u64 = (<u64>1) << slot;
+  // The remote words follow the groups.
+  seeWord(remoteOf(span, i));
   if (!looksLive(groupOf(span, i), bit)) return false;
   // From the OR on, the span and everything in its record may be freed.
   const page = span.startAddr >> PAGE_SHIFT;

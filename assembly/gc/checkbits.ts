@@ -11,7 +11,7 @@
 
 import { ARENA_PAGES, ARENA_SHIFT, ASC, CHECK, NUM_ARENAS, PAGE_SHIFT } from "../base/config";
 import { FLAG_FULL, OBJECT_AT } from "../base/layout";
-import { rowAt, rowAddress, syncMemory } from "../base/state";
+import { rowAt, rowAddress } from "../base/state";
 import { gcState, isCollected, markWord } from "../base/gcstate";
 import { spanOf } from "../heap/arena";
 import { liveBits } from "../central/mspan";
@@ -33,7 +33,6 @@ let failed: bool = false;
 export function beginCheck(): bool {
   table = allocTable(1) << PAGE_SHIFT;
   if (table == 0) return false;
-  syncMemory();
   memory.fill(table, 0, NUM_ARENAS << 2);
   failed = false;
   checking = true;
@@ -62,7 +61,6 @@ function mapOf(arena: u32): u32 {
   if (map) return map;
   map = allocTable(MAP_PAGES) << PAGE_SHIFT;
   if (map == 0) return 0;
-  syncMemory();
   memory.fill(map, 0, MAP_PAGES << PAGE_SHIFT);
   store<u32>(at, map);
   return map;

@@ -20,7 +20,7 @@ import { ARENA_PAGES, ARENA_SHIFT, ASC, CHECKMARK, PAGE_SHIFT, SHARED } from "..
 import { FLAG_FULL, MSPAN_SIZE, MSpan, PAGE_RECORD_SHIFT, PageRecord, OBJECT_AT } from "../base/layout";
 import { markWord, markWordAt } from "../base/gcstate";
 import { addMarked, marker } from "../base/gates";
-import { arenaOf, rowAt } from "../base/state";
+import { arenaOf, rowAt, seeWord } from "../base/state";
 import { isScanRowAt, isCollectedRowAt } from "../base/gcrows";
 import { pageRecord, spanOf } from "../heap/arena";
 import { spanAt } from "../central/mspan";
@@ -72,6 +72,7 @@ export function shade(p: u32): void {
 @inline
 function shadeSmall(r: PageRecord, magic: u32, p: u32): void {
   // The row was written last, after the span's record was complete: see allocSpan in central/newspan.ts.
+  seeWord(changetype<usize>(r));
   const rowAddress = atomic.load<u32>(changetype<usize>(r), offsetof<PageRecord>("row"));
   const groups = r.groups;
   const base = r.base;

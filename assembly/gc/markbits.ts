@@ -7,7 +7,7 @@
 import { SHARED } from "../base/config";
 import { MSpan } from "../base/layout";
 import { markWord } from "../base/gcstate";
-import { rowAt, rowAddress } from "../base/state";
+import { rowAt, rowAddress, seeWord } from "../base/state";
 import { spanOf } from "../heap/arena";
 import { liveBits } from "../central/mspan";
 
@@ -16,6 +16,7 @@ import { liveBits } from "../central/mspan";
 export function setMark(w: u32, bit: u64): bool {
   const bits = load<u64>(w);
   if (bits & bit) return false;
+  seeWord(w);
   if (SHARED) return (atomic.or<u64>(w, bit) & bit) == 0;
   store<u64>(w, bits | bit);
   return true;

@@ -19,7 +19,6 @@
 
 import { ASC, PAGE_SHIFT } from "../base/config";
 import { GcState, gcState, isMarking } from "../base/gcstate";
-import { syncMemory } from "../base/state";
 import { allocTable, freeTable, newRecord } from "../central/records";
 import { pinAt, pinSlots } from "../alloc/pins";
 import { shadeStack, visit } from "./ascroots";
@@ -117,10 +116,7 @@ function growHandles(): bool {
   const page = allocTable(npages);
   if (page == 0) return false;
   const table = page << PAGE_SHIFT;
-  if (oldPages) {
-    syncMemory();
-    memory.copy(table, g.handles, oldPages << PAGE_SHIFT);
-  }
+  if (oldPages) memory.copy(table, g.handles, oldPages << PAGE_SHIFT);
   const slots = (npages << PAGE_SHIFT) >> 2;
   let free = g.handleFree;
   for (let i = slots - 1; i >= max<u32>(g.handleSlots, 1); i--) {

@@ -14,7 +14,7 @@
 
 import { ASC, PAGE_SHIFT, SHARED } from "../base/config";
 import { FLAG_FULL, MSPAN_SIZE, MSpan, PageRecord } from "../base/layout";
-import { rowAt } from "../base/state";
+import { rowAt, seeWord } from "../base/state";
 import { isScanRowAt } from "../base/gcrows";
 import { pageRecord, spanOf } from "../heap/arena";
 import { metaOf, spanAt } from "../central/mspan";
@@ -89,6 +89,7 @@ function scanSmall(p: u32): u64 {
   const type = load<u32>(meta + (slot << 2));
   // The span may have been freed meanwhile, and its table may be another span's, with bits in it. While the span is
   // still this one, the table holds types.
+  seeWord(changetype<usize>(r));
   if (atomic.load<u32>(changetype<usize>(r), offsetof<PageRecord>("row")) != rowAddress || r.groups != groups) return 8;
   scanRange(p, type, 0, size);
   return size;

@@ -25,7 +25,6 @@ import { publish } from "../base/words";
 import { PAGE_SHIFT } from "../base/config";
 import { MSPAN_SIZE, MSpan } from "../base/layout";
 import { gcState } from "../base/gcstate";
-import { syncMemory } from "../base/state";
 import { pageRecord } from "../heap/arena";
 import { metaOf, metaWord } from "../central/mspan";
 import { metaBytes } from "../heap/persistent";
@@ -122,7 +121,6 @@ export function needMeta(p: u32): u32 {
   // The span's record may have moved while memory was sought.
   span = changetype<MSpan>(<usize>(pageRecord(p >> PAGE_SHIFT).groups - MSPAN_SIZE));
   // A slot without an object may be scanned: then any word of it may be a pointer.
-  syncMemory();
   memory.fill(meta, 0, bytes);
   // Publish after the zeros: a marker may come here through a stale address.
   publish<u32>(metaWord(span), meta);

@@ -20,7 +20,7 @@ import {
   PAGE_RECORD_SHIFT,
   PageRecord,
 } from "../base/layout";
-import { arenaOf, setArena, syncMemory } from "../base/state";
+import { arenaOf, setArena } from "../base/state";
 
 @inline const PAGE_IN_ARENA: u32 = 511;
 
@@ -29,7 +29,6 @@ import { arenaOf, setArena, syncMemory } from "../base/state";
  * raw memory for its record.
  */
 export function arenaInit(index: u32, record: u32): void {
-  syncMemory();
   memory.fill(record, 0, ARENA_RECORD_SIZE);
   memory.fill(record + ARENA_BITS, 0xff, 64);
   setArena(index, record);

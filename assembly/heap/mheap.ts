@@ -21,7 +21,7 @@ import {
 } from "../base/config";
 import { ARENA_RECORD_SIZE } from "../base/layout";
 import { STAT_PAGE_ALLOCS, STAT_ZERO_CLEARED, STAT_ZERO_SKIPPED, count, countBy } from "../base/counters";
-import { arenaIndex, arenaOf, clearMoving, mheap, setMoving, syncMemory } from "../base/state";
+import { arenaIndex, arenaOf, clearMoving, mheap, setMoving } from "../base/state";
 import { arenaInit, inUseBits } from "./arena";
 import {
   LEAF,
@@ -89,7 +89,6 @@ export function addRegion(base: u32, bytes: u32, zero: bool): void {
     const lo = min(h.arenaLo, first);
     const hi = max(h.arenaHi, last);
     if (h.sums == 0 && levelFor(lo, hi) != LEAF) {
-      syncMemory();
       memory.fill(cur, 0, SUMS_SIZE);
       h.sums = cur;
       cur += SUMS_SIZE;

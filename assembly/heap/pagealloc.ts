@@ -18,7 +18,7 @@
 import { ARENA_CHUNKS, CHUNK_PAGES, CHUNK_PAGES_SHIFT, L0_ENTRIES, NUM_ARENAS, PAGE_SHIFT } from "../base/config";
 import { ARENA_BITS, ARENA_SCAV, ARENA_SUMS } from "../base/layout";
 import { bitRange, findBitRange64 } from "../base/bits";
-import { arenaOf, mheap, syncMemory } from "../base/state";
+import { arenaOf, mheap } from "../base/state";
 import { mergeSums, summarize, sumEnd, sumMax, sumStart } from "./pallocsum";
 
 /** Bytes of the table of levels 1 and 0. */
@@ -338,7 +338,6 @@ export function clearDirtyPages(page: u32, npages: u32): u32 {
       const from = <u32>ctz(dirty);
       const run = <u32>ctz(~(dirty >> from));
       const bytes = run << PAGE_SHIFT;
-      syncMemory();
       memory.fill(chunkBase + (from << PAGE_SHIFT), 0, bytes);
       cleared += bytes;
       dirty &= ~bitRange(from, run);

@@ -144,12 +144,13 @@ export const SHARED_CYCLE_NAMES = [
 /** What every shared flavour has besides. */
 export interface ThreadExitFunctions {
   gomalloc_thread_exit(): void;
+  gomalloc_sync(): void;
 }
 
 /** Their names. */
 // biome-ignore format: filled lines
 export const THREAD_EXIT_NAMES = [
-  "gomalloc_thread_exit",
+  "gomalloc_thread_exit", "gomalloc_sync",
 ] as const satisfies readonly (keyof ThreadExitFunctions)[];
 
 /** Ps and locks, in the shared host flavour. Ps are numbered from 1; a result of 0 is none. */
@@ -184,12 +185,13 @@ export const PROCS_NAMES = [
 /** What the shared host flavour has for the JavaScript API alone. */
 export interface ProcsOnlyFunctions {
   claimAddress(): number;
+  endAddress(): number;
 }
 
 /** Their names. */
 // biome-ignore format: filled lines
 export const PROCS_ONLY_NAMES = [
-  "claimAddress",
+  "claimAddress", "endAddress",
 ] as const satisfies readonly (keyof ProcsOnlyFunctions)[];
 
 /** Types in wasm, by name. */
@@ -235,6 +237,7 @@ export const HOST_TYPES: WasmTypes = {
 
 export const THREAD_EXIT_TYPES: WasmTypes = {
   gomalloc_thread_exit: { params: [], results: [] },
+  gomalloc_sync: { params: [], results: [] },
 };
 
 export const PROCS_TYPES: WasmTypes = {

@@ -101,6 +101,11 @@ export class MemoryViews<B extends ArrayBufferLike = ArrayBuffer> {
     return views.u8.length !== 0 ? views : this.renew();
   }
 
+  /** Whether the memory has `end` bytes or more. */
+  reaches(end: number): boolean {
+    return end <= this.current.buffer.byteLength;
+  }
+
   /** The slow half: the buffer is detached, or empty as that of a memory without pages. */
   protected renew(): WholeViews<B> {
     if (this.#memory === null) throw new HeapDisposedError();
@@ -136,8 +141,8 @@ export class HeapView<T extends ArrayBufferView> {
   constructor(memory: MemoryViews<ArrayBufferLike>, type: ViewConstructor<T, never>, ptr: number, length: number) {
     const bytes = elementSize(type);
     if (u32(ptr, "ptr") % bytes !== 0) throw new RangeError(`ptr must be a multiple of ${bytes}: ${ptr}`);
-    const size = memory.current.buffer.byteLength;
-    if (ptr + u32(length, "length") * bytes > size) {
+    if (!memory.reaches(ptr + u32(length, "length") * bytes)) {
+      const size = memory.current.buffer.byteLength;
       throw new RangeError(`${length} elements of ${bytes} bytes from ${ptr} reach beyond the memory's ${size} bytes`);
     }
     this.#memory = memory;

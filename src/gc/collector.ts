@@ -528,7 +528,7 @@ export class Collector {
 
   #slot(slot: number): number {
     wordAddress(slot, "slot");
-    if (slot === 0 || slot + 4 > this.#core.views.current.buffer.byteLength) {
+    if (slot === 0 || !this.#core.views.reaches(slot + 4)) {
       throw new RangeError(`slot is not in the memory: ${slot}`);
     }
     return slot;
@@ -538,7 +538,7 @@ export class Collector {
   #range(target: Target, type: GCType<string>, count: number, name: string): number {
     const ptr = wordAddress(addressOf(target, name), name);
     const end = ptr + type.size * within(count, 0, 0xffffffff, "count");
-    if (ptr === 0 || end > this.#core.views.current.buffer.byteLength) {
+    if (ptr === 0 || !this.#core.views.reaches(end)) {
       throw new RangeError(`${name}: ${count} elements from ${ptr} are not in the memory`);
     }
     return ptr;

@@ -6,7 +6,13 @@
  * come signed out of wasm; the callers turn addresses back with `>>> 0`.
  */
 import { functionsOf } from "../base/abi.js";
-import { PROCS_NAMES, PROCS_ONLY_NAMES, type ProcsFunctions, type ProcsOnlyFunctions } from "../base/abifunctions.js";
+import {
+  PROCS_NAMES,
+  PROCS_ONLY_NAMES,
+  type ProcsFunctions,
+  type ProcsOnlyFunctions,
+  type ThreadExitFunctions,
+} from "../base/abifunctions.js";
 import { LOCK_SHIFT } from "../base/abinumbers.js";
 import { HeapDisposedError, ModuleLoadError, type PState } from "../base/errors.js";
 import { COLLECTOR_NAMES } from "./gcabi.js";
@@ -30,9 +36,12 @@ export function freeLock(words: Int32Array<ArrayBufferLike>, index: number): voi
 export const NOBODY = 0;
 
 /** What the shared host flavour exports beyond HostExports, as far as the host calls it. */
-export interface SharedExports extends Omit<ProcsFunctions, "numPs">, ProcsOnlyFunctions {}
+export interface SharedExports
+  extends Omit<ProcsFunctions, "numPs">,
+    ProcsOnlyFunctions,
+    Pick<ThreadExitFunctions, "gomalloc_sync"> {}
 
-const NAMES = [...PROCS_NAMES.filter((name) => name !== "numPs"), ...PROCS_ONLY_NAMES];
+const NAMES = [...PROCS_NAMES.filter((name) => name !== "numPs"), ...PROCS_ONLY_NAMES, "gomalloc_sync"];
 
 /** Throws ModuleLoadError unless the module, a checked host flavour, is the shared one. */
 export function checkSharedModule(module: WebAssembly.Module): void {

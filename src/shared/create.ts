@@ -271,6 +271,7 @@ function start(
   const views = new SharedMemoryViews(memory);
   exports.init(heapBase);
   if (shared.procs() === 0) throw noHeap(views, heapBase);
+  views.follow(shared.endAddress());
   const disown = own(shared, views, heapBase);
   try {
     shared.setProcs(procs);
@@ -361,6 +362,7 @@ function join(instance: WebAssembly.Instance, message: SharedHeapMessage, checke
     if (shared.procs() === 0) {
       throw new AttachError("there is no heap at the message's address: take a new message from share()");
     }
+    views.follow(shared.endAddress());
     const claim = shared.claimAddress() >>> 2;
     Atomics.store(views.current.i32, claim, 1);
     const ground = {

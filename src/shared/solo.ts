@@ -54,6 +54,8 @@ export function soloExports(exports: HostExports, words: () => Words): SharedExp
     recoverP: () => 0,
     stateAddress: (id) => block + 4 * id,
     claimAddress: () => 0,
+    endAddress: () => 0,
+    gomalloc_sync() {},
     lockAddress: () => block + STATE_BYTES,
     lockCount: () => 1,
     lastStuck: () => 0,

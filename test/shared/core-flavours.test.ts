@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { type Flavour, open, sharedMemory, WASM_PAGE, wasmModule, wasmPath } from "../support/wasm.ts";
 
 /** Beyond the exports of the flavour without threads. */
-const MALLOC_ADDED = ["gomalloc_thread_exit"];
+const MALLOC_ADDED = ["gomalloc_thread_exit", "gomalloc_sync"];
 const HOST_ADDED = [
   ...[
     "acquireP",
@@ -15,7 +15,9 @@ const HOST_ADDED = [
     "claimAddress",
     "blockP",
     "currentP",
+    "endAddress",
     "flushP",
+    "gomalloc_sync",
     "gomalloc_thread_exit",
     "lastStuck",
     "lockAddress",

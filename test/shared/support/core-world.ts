@@ -9,6 +9,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect } from "vitest";
 import { P_IDLE, P_UNUSED } from "../../../src/base/abinumbers.ts";
+import { lagImports, SEEN } from "../../support/lagging.ts";
 import {
   Bytes,
   type HostSharedExports,
@@ -71,13 +72,17 @@ export interface Block {
 export class Thread {
   readonly e: HostSharedExports;
   readonly countdown: WebAssembly.Global | undefined;
+  /** Of a lagging module: the pages that the instance sees. */
+  readonly seen: WebAssembly.Global | undefined;
 
   constructor(
     readonly world: World,
     readonly token: number,
   ) {
-    const { exports } = new WebAssembly.Instance(world.module, { env: { memory: world.memory } });
+    const { memory, module } = world;
+    const { exports } = new WebAssembly.Instance(module, { env: { memory }, ...lagImports(memory) });
     this.countdown = exports[COUNTDOWN] as WebAssembly.Global | undefined;
+    this.seen = exports[SEEN] as WebAssembly.Global | undefined;
     this.e = unsigned<HostSharedExports>(exports);
     this.e.init(world.heapBase);
     // A lock that nobody gives back fails a test instead of hanging it.
