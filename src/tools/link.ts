@@ -3,6 +3,7 @@
  *
  *   inspect   read the program, refuse what cannot work (accept.ts) or is damaged (validity.ts)
  *   bind      which imports are the allocator's, which flavour has them, where the heap begins
+ *   compare   with threads: what an engine checks against a size that may be old looks first (memorysize.ts)
  *   edit      the program's sections: imports renamed, memory exported, start function exported instead of started
  *   fit       the allocator (allocator.ts)
  *   merge     wasm-merge, the two as one module
@@ -48,9 +49,10 @@ import { featureFlags, runBinaryen } from "./binaryen.js";
 import { exportUnframed } from "./frames.js";
 import { besideOther, findHeapBase, HEAP_BASE_EXPORT } from "./heapbase.js";
 import { applyInlining, findInlining, type Inlining, NOTHING_INLINED } from "./inline/inlining.js";
+import { compareSizes, type Sighted, sizeWarnings } from "./memorysize.js";
 import { alreadyLinked, originOf, originText } from "./origin.js";
 import type { LinkReport } from "./report.js";
-import { restoreSources, shiftSourceMap } from "./sourcemap.js";
+import { moveSourceMap, restoreSources, shiftSourceMap } from "./sourcemap.js";
 import { findThreadEnds, refuseMixedSharing, type ThreadEnds, threadWarnings } from "./threads.js";
 import { refuseInvalid } from "./validity.js";
 
@@ -89,12 +91,12 @@ export async function linkProgram(
   const info = inspect(program);
   const plan = await makePlan(program, info, options, swapped);
   const { optimize, names } = plan;
-  const edited = editProgram(program, plan);
+  const edited = editProgram(plan);
   const fitted = await fitAllocator(plan.allocator, fittingOf(plan));
   const map = options.sourceMap;
   const made = await build(edited.bytes, fitted, {
     info,
-    map: map === undefined ? undefined : shiftSourceMap(map, edited.shift),
+    map: map === undefined ? undefined : shiftSourceMap(moveSourceMap(map, plan.sighted.moves), edited.shift),
     keep: new Set(info.exports.map((entry) => entry.name).filter((name) => name !== HEAP_BASE_EXPORT)),
     ends: plan.ends.exports.map(({ name }) => name),
     family: options.exportFamily ? Object.keys(FAMILY) : [],
@@ -119,7 +121,9 @@ export async function linkProgram(
 
 /** All that is decided before anything is written. */
 interface Plan {
+  /** The program, and what it is after `sighted`. */
   readonly info: ModuleInfo;
+  readonly sighted: Sighted;
   readonly memory: MemoryInfo;
   /** The imports that are the allocator's. */
   readonly bound: readonly ImportInfo[];
@@ -170,10 +174,13 @@ async function makePlan(program: Uint8Array, info: ModuleInfo, options: LinkOpti
   const limits = pages === undefined ? undefined : memoryLimits(info, memory, pages, warnings);
   const optimize = options.optimize ?? "O3";
   const inline = inlines(optimize, options.inline);
-  const inlining = inline ? findInlining(program, info, bound) : NOTHING_INLINED;
+  const sighted = compareSizes(program, info, memory);
+  warnings.push(...sizeWarnings(sighted));
+  const inlining = inline ? findInlining(sighted.bytes, sighted.info, bound) : NOTHING_INLINED;
   const names = options.names ?? info.named;
   return {
-    info,
+    info: sighted.info,
+    sighted,
     memory,
     bound,
     growth,
@@ -225,6 +232,7 @@ function reportOf(plan: Plan, result: Pick<LinkReport, "size" | "sourceMap" | "v
       ...(memory.shared ? { shared: true } : {}),
       ...reportLimits(memory, plan.limits),
     },
+    ...(memory.shared ? { compares: plan.sighted.compares } : {}),
     ...(memory.shared ? { threadEnds: [...ends.exports, ...ends.imports].map(({ name }) => name) } : {}),
     growth: plan.growth,
     misuse: plan.hook === undefined ? "trap" : "hook",
@@ -402,7 +410,7 @@ function reportLimits(memory: MemoryInfo, limits: Limits | undefined): Limits & 
 }
 
 /** The program as the merge wants it: all that the two sides take from each other goes under names of the link. */
-function editProgram(program: Uint8Array, plan: Plan): Edited {
+function editProgram(plan: Plan): Edited {
   const { info, hook, limits, warnings } = plan;
   const bound = new Set([...plan.bound, ...plan.ends.imports].map(({ index }) => index));
   const ends = new Set(plan.ends.exports.map(({ name }) => name));
@@ -421,8 +429,8 @@ function editProgram(program: Uint8Array, plan: Plan): Edited {
   if (damaged.size > 0)
     warnings.push(`removed because they are damaged: the custom sections ${[...damaged].join(", ")}`);
   return editModule(
-    program,
-    (bytes) => applyInlining(bytes, info, plan.inlining),
+    plan.sighted.bytes,
+    (bytes) => applyInlining(bytes, info, plan.inlining, plan.sighted.called),
     (bytes) =>
       removeCustomSections(
         bytes,

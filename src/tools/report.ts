@@ -29,6 +29,8 @@ export interface LinkReport {
   readonly growth: Growth;
   /** When the memory is shared: the program's exports and imports at which a thread gives its P up. */
   readonly threadEnds?: readonly string[];
+  /** When the memory is shared: instructions that compare with the memory's size first. */
+  readonly compares?: number;
   /** What a misused free or realloc does. */
   readonly misuse: "trap" | "hook";
   /** The program's own thin functions over the imported family, inlined with it. */
@@ -77,6 +79,7 @@ export const aLinkReport: Reader<LinkReport> = shaped<LinkReport>({
   }),
   growth: aString as Reader<Growth>,
   threadEnds: optional(listOf(aString)),
+  compares: optional(aNumber),
   misuse: choice(["trap", "hook"]),
   wrappers: listOf(aString),
   pointers: listOf(shaped({ functions: listOf(aString), calls: aNumber })),
@@ -104,6 +107,7 @@ export function formatReport(given: LinkReport): string {
     ["memory", memoryText(memory) + (memory.before ? `, raised from ${limitsText(memory.before)}` : "")],
     ["growth", report.growth],
     ...(report.threadEnds === undefined ? [] : [threadLine(report.threadEnds)]),
+    ...compareLines(report),
     misuseLine(report),
     [
       "optimised",
@@ -135,6 +139,11 @@ function threadLine(ends: readonly string[]): [string, string] {
     "threads",
     ends.length > 0 ? `give their P up at ${ends.join(", ")}` : "call gomalloc_thread_exit themselves",
   ];
+}
+
+function compareLines({ compares }: LinkReport): [string, string][] {
+  if (compares === undefined) return [];
+  return [["compares", `${compares} bulk and atomic instruction${compares === 1 ? "" : "s"} with the memory's size`]];
 }
 
 /** Lines about calls through pointers and about those that stay calls, where there are any. */

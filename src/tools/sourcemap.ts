@@ -6,6 +6,7 @@
  * every user of the heap would install for it, and the libraries decode all mappings to change one. Cost: one copy of
  * the text.
  */
+import type { Move } from "../wasm/edit.js";
 import { ToolError } from "../wasm/errors.js";
 
 /** Of a number of 32 bits and its sign, five bits a digit. */
@@ -26,6 +27,28 @@ export function shiftSourceMap(map: string | Uint8Array, shift: number): string 
   if (first.length > MAX_DIGITS) throw unreadable("it begins with a number of more than 32 bits");
   const moved = decodeVlq(first) + shift;
   return JSON.stringify({ ...parsed, mappings: encodeVlq(moved) + parsed.mappings.slice(first.length) });
+}
+
+/**
+ * The map after code has moved by different numbers of bytes; see patchBodies. Throws ToolError "source-map" as
+ * shiftSourceMap. O(the map).
+ */
+export function moveSourceMap(map: string | Uint8Array, moves: readonly Move[]): string {
+  const parsed = parseSourceMap(map);
+  let column = 0;
+  let by = 0;
+  let next = 0;
+  const segments = parsed.mappings.split(",").map((segment) => {
+    const digits = /^[A-Za-z0-9+/]*?[A-Za-f]/.exec(segment)?.[0];
+    if (digits === undefined) return segment;
+    if (digits.length > MAX_DIGITS) throw unreadable("it has a number of more than 32 bits");
+    const step = decodeVlq(digits);
+    column += step;
+    const before = by;
+    for (; next < moves.length && moves[next]!.at <= column; next++) by = moves[next]!.by;
+    return by === before ? segment : encodeVlq(step + by - before) + segment.slice(digits.length);
+  });
+  return JSON.stringify({ ...parsed, mappings: segments.join(",") });
 }
 
 /** Puts the text of the sources, which binaryen drops, back in from the map that came in. */

@@ -1,5 +1,5 @@
 /**
- * Edits of a module at the level of its sections: bodies are never touched, function indices never change.
+ * Edits of a module at the level of its sections: function indices never change, and bodies only in patchBodies.
  *
  * Each edit returns new bytes and by how much the code section moved, which is what a source map has to be shifted by.
  * Cost: one copy of the file an edit.
@@ -110,6 +110,19 @@ export const OP = {
   get: 0x20,
   const: 0x41,
   eq: 0x46,
+  drop: 0x1a,
+  select: 0x1b,
+  memorySize: 0x3f,
+  memoryGrow: 0x40,
+  constI64: 0x42,
+  gtU: 0x4b,
+  geU: 0x4f,
+  gtUI64: 0x56,
+  add: 0x6a,
+  shrU: 0x76,
+  addI64: 0x7c,
+  shlI64: 0x86,
+  extendU: 0xad,
 } as const;
 
 /** Instructions that push the parameters of a function of that type, in order. */
@@ -173,6 +186,64 @@ function encodeFunctionType({ params, results }: FunctionType): Uint8Array {
 /** The byte of a value type that is one byte. */
 export function valueTypeCode(name: string): number {
   return Number(Object.entries(VALUE_TYPES).find(([, text]) => text === name)![0]);
+}
+
+/** Instructions that take the place of others in a function's body. */
+export interface Patch {
+  /** Offsets of the first byte that goes and of the one behind the last. */
+  readonly start: number;
+  readonly end: number;
+  readonly code: Uint8Array;
+}
+
+/** Where code went: from the byte `at` of the old file on, up to the next move, it lies `by` bytes further on. */
+export interface Move {
+  readonly at: number;
+  readonly by: number;
+}
+
+/** Puts patches, in the order of the file, into the bodies of the module that has some. The moves are in that order. */
+export function patchBodies(
+  bytes: Uint8Array,
+  info: ModuleInfo,
+  patches: readonly Patch[],
+): { readonly bytes: Uint8Array; readonly moves: readonly Move[] } {
+  const parts = [encodeU32(info.bodies.length)];
+  let length = parts[0]!.length;
+  const put = (part: Uint8Array) => {
+    parts.push(part);
+    length += part.length;
+  };
+  /** Places of the old file with where they are in the new section's contents. */
+  const places: { at: number; to: number }[] = [];
+  let next = 0;
+  for (const { start, end } of info.bodies) {
+    const first = next;
+    let size = end - start;
+    for (; next < patches.length && patches[next]!.end <= end; next++) {
+      const patch = patches[next]!;
+      size += patch.code.length - (patch.end - patch.start);
+    }
+    put(encodeU32(size));
+    places.push({ at: start, to: length });
+    let from = start;
+    for (const patch of patches.slice(first, next)) {
+      put(bytes.subarray(from, patch.start));
+      put(patch.code);
+      from = patch.end;
+      places.push({ at: from, to: length });
+    }
+    put(bytes.subarray(from, end));
+  }
+  const old = info.sections.find(({ id }) => id === SECTION.code)!;
+  const patched = replaceSection(bytes, info, SECTION.code, concatAll(parts)).bytes;
+  const base = old.start + 1 + encodeU32(length).length;
+  const moves: Move[] = [];
+  for (const { at, to } of places) {
+    const by = base + to - at;
+    if (by !== (moves.at(-1)?.by ?? 0)) moves.push({ at, by });
+  }
+  return { bytes: patched, moves };
 }
 
 /** Adds a custom section at the end of the file. */

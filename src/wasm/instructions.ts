@@ -54,6 +54,17 @@ export interface IndirectCall extends CallSite {
   readonly tail: boolean;
 }
 
+/** A memory.init, memory.copy, memory.fill or atomic instruction: an engine compares its range with the memory's size. */
+export interface CheckedAccess extends CallSite {
+  /** The number behind the prefix, which is 0xfe for atomics and 0xfc for the others. */
+  readonly op: number;
+  readonly atomic: boolean;
+  /** Of atomics. */
+  readonly offset: number;
+  /** From the first to the last; empty where the stack is polymorphic. */
+  readonly operands: readonly Operand[];
+}
+
 /** What the walk tells. Operands arrive as they stood on the stack. */
 export interface Visitor {
   /** call and return_call. `last`: the last argument, when there is one. */
@@ -72,6 +83,7 @@ export interface Visitor {
   tableChange(): void;
   memorySize(): void;
   memoryGrow(): void;
+  checkedAccess?(access: CheckedAccess): void;
   /** An instruction of a proposal that not every engine of today has. */
   newer?(): void;
 }
@@ -115,6 +127,11 @@ const BULK: readonly (readonly [indices: number, inputs: number, outputs: number
 ];
 /** Those that store into a table: table.init, table.copy, table.fill. */
 const TABLE_CHANGES = new Set([12, 14, 17]);
+
+export const MEMORY_INIT = 8;
+export const MEMORY_COPY = 10;
+export const MEMORY_FILL = 11;
+const MEMORY_RANGES = new Set([MEMORY_INIT, MEMORY_COPY, MEMORY_FILL]);
 
 /** A visitor that takes no notice of anything: what others begin with. */
 export const IGNORE: Visitor = {
@@ -311,13 +328,13 @@ class Walk {
           this.#shape(1, 0);
           return;
         case 0xfc:
-          this.#bulk(this.#r.u32());
+          this.#bulk(this.#r.at - 1);
           return;
         case 0xfd:
           this.#simd(this.#r.u32());
           return;
         case 0xfe:
-          this.#atomic(this.#r.u32());
+          this.#atomic(this.#r.at - 1);
           return;
         default:
           throw new UnknownInstruction(`0x${op.toString(16)}`);
@@ -515,12 +532,24 @@ class Walk {
     return displaced(operand, by) ?? { kind: "sum", offset: by };
   }
 
-  #bulk(op: number): void {
+  /** The topmost operands, which stay. */
+  #top(count: number): Operand[] {
+    const { base } = this.#frames[this.#frames.length - 1]!;
+    return this.#stack.length - count >= base ? this.#stack.slice(this.#stack.length - count) : [];
+  }
+
+  /** `start`: where the instruction begins. */
+  #bulk(start: number): void {
+    const op = this.#r.u32();
     const shape = BULK[op];
     if (shape === undefined) throw new UnknownInstruction(`0xfc ${op}`);
     const [indices, inputs, outputs] = shape;
     if (TABLE_CHANGES.has(op)) this.visitor.tableChange();
     for (let i = 0; i < indices; i++) this.#r.u32();
+    if (MEMORY_RANGES.has(op)) {
+      const site = { start, end: this.#r.at };
+      this.visitor.checkedAccess?.({ ...site, op, atomic: false, offset: 0, operands: this.#top(inputs) });
+    }
     this.#shape(inputs, outputs);
   }
 
@@ -551,13 +580,17 @@ class Walk {
     this.#shape(SIMD_TERNARY.has(op) ? 3 : SIMD_UNARY.has(op) ? 1 : 2, 1);
   }
 
-  #atomic(op: number): void {
+  /** `start`: where the instruction begins. */
+  #atomic(start: number): void {
+    const op = this.#r.u32();
     if (op === 3) {
       this.#r.byte();
       return;
     }
     const offset = this.#memarg();
     const values = op >= 0x48 || op === 1 || op === 2 ? 2 : op >= 0x10 && op <= 0x16 ? 0 : 1;
+    const operands = this.#top(1 + values);
+    this.visitor.checkedAccess?.({ start, end: this.#r.at, op, atomic: true, offset, operands });
     for (let i = 0; i < values; i++) this.#pop();
     const store = op >= 0x17;
     this.visitor.access(this.#raw(), offset, 8, store);

@@ -72,7 +72,8 @@ describe.each([
   ["formatSwapReport", SWAP, (report: object) => formatSwapReport(report as SwapReport)],
 ] as const)("%s", (_, report, format) => {
   /** By the path without the numbers of arrays. */
-  const OPTIONAL = /^(link\.)?(heapBase|threadEnds|memory\.(shared|maximum|before|before\.maximum)|members\.name)$/;
+  const OPTIONAL =
+    /^(link\.)?(heapBase|threadEnds|compares|memory\.(shared|maximum|before|before\.maximum)|members\.name)$/;
   const isOptional = (path: readonly string[]) => OPTIONAL.test(path.join(".").replaceAll(/\.\d+\./g, "."));
 
   it("takes a report, and one without what may be missing", () => {

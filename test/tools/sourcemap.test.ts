@@ -31,21 +31,32 @@ const LINES = [
   "  const p = hook(64);",
   "  return p == 0 ? 0 : n * 15485863;",
   "}",
+  "",
+  "export function filled(n: i32): i32 {",
+  "  const p = malloc(64);",
+  "  memory.fill(p, <u8>n, 64);",
+  "  return <i32>load<u8>(p + 63) * 32452843;",
+  "}",
 ];
 const SOURCE = LINES.join("\n");
 /** The constants in the source and the numbers, from 0, of the lines that they stand in. */
-const CONSTANTS: [number, number][] = [7919, 104729, 15485863].map((n) => {
+const CONSTANTS: [number, number][] = [7919, 104729, 15485863, 32452843].map((n) => {
   return [n, LINES.findIndex((line) => line.includes(`${n}`))];
 });
-const FUNCTIONS = ["scaled", "shifted", "hooked"];
+const FUNCTIONS = ["scaled", "shifted", "hooked", "filled"];
 
 let program: Uint8Array<ArrayBuffer>;
 let map: string;
 
 beforeAll(async () => {
+  [program, map] = await compile();
+});
+
+/** The program and its source map. */
+async function compile(...flags: string[]): Promise<[Uint8Array<ArrayBuffer>, string]> {
   const files: Record<string, string | Uint8Array> = {};
   const args = ["app.ts", "-o", "app.wasm", "--runtime", "stub", "--debug", "--sourceMap", "--optimizeLevel", "1"];
-  const { error, stderr } = await asc.main(args, {
+  const { error, stderr } = await asc.main([...args, ...flags], {
     readFile: (name) => (name === "app.ts" ? SOURCE : null),
     writeFile: (name, contents) => {
       files[name] = typeof contents === "string" ? contents : contents.slice();
@@ -53,9 +64,8 @@ beforeAll(async () => {
     listFiles: () => [],
   });
   if (error) throw new Error(stderr.toString());
-  program = new Uint8Array(files["app.wasm"] as Uint8Array);
-  map = files["app.wasm.map"] as string;
-});
+  return [new Uint8Array(files["app.wasm"] as Uint8Array), files["app.wasm.map"] as string];
+}
 
 /** Where the i32.const of `value` in the function exported as `name` comes from. */
 function origin(wasm: Uint8Array, text: string, name: string, value: number) {
@@ -95,6 +105,23 @@ describe("a source map", () => {
     expect((scaled as (n: number) => number)(3)).toBe(23757);
     expect((shifted as (n: number) => number)(1)).toBe(104730);
   });
+
+  it.each(["O0", "O3"] as const)(
+    "holds in a program with threads, whose memory.fill compares, at -%s",
+    async (optimize) => {
+      const memory = ["--importMemory", "--sharedMemory", "--initialMemory", "2", "--maximumMemory", "100"];
+      const [threaded, before] = await compile("--enable", "threads", ...memory);
+      const result = await link(threaded, { optimize, sourceMap: before, heapBase: 65536 });
+      expect(result.report.compares).toBeGreaterThan(0);
+      for (const [i, [value, line]] of CONSTANTS.entries()) {
+        expect(origin(threaded, before, FUNCTIONS[i]!, value).line).toBe(line);
+        expect(origin(result.wasm, result.sourceMap!, FUNCTIONS[i]!, value).line).toBe(line);
+      }
+      const shared = new WebAssembly.Memory({ initial: 2, maximum: 100, shared: true });
+      const { filled } = instantiate(result.wasm, { env: { abort: () => {}, memory: shared } }).exports;
+      expect((filled as (n: number) => number)(3)).toBe(97358529);
+    },
+  );
 
   it("is taken as bytes too, and refused when it is none", async () => {
     const bytes = new TextEncoder().encode(map);

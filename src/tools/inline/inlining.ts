@@ -53,25 +53,38 @@ export function findInlining(program: Uint8Array, info: ModuleInfo, bound: reado
   return { functions: INLINED.filter((name) => !names.has(name)), wrappers, pointers, crowds, calledOnly };
 }
 
-/** The program with calls redirected and the hints added. `info` is that of `bytes`. */
-export function applyInlining(bytes: Uint8Array, info: ModuleInfo, inlining: Inlining): Edited {
+/**
+ * The program with calls redirected and the hints added. `info` is that of `bytes`; `called` are functions of it that
+ * are never inlined.
+ */
+export function applyInlining(
+  bytes: Uint8Array,
+  info: ModuleInfo,
+  inlining: Inlining,
+  called: readonly number[],
+): Edited {
   const redirects = [...pointerRedirects(inlining.pointers, info), ...crowdRedirects(inlining.crowds, info)];
   return editModule(
     bytes,
     () => redirectCalls(bytes, info, redirects),
-    (redirected) => addHints(redirected, info, inlining),
+    (redirected) => addHints(redirected, info, inlining, called),
   );
 }
 
 const [ALWAYS, NEVER] = [127, 0];
 
 /** binaryen's section of hints, for functions that are to be inlined wherever they are called, or never. */
-function addHints(bytes: Uint8Array, info: ModuleInfo, { wrappers, pointers, crowds, calledOnly }: Inlining): Edited {
+function addHints(
+  bytes: Uint8Array,
+  info: ModuleInfo,
+  { wrappers, pointers, crowds, calledOnly }: Inlining,
+  called: readonly number[],
+): Edited {
   const added = [...pointers.map(({ inline }) => (inline ? ALWAYS : NEVER)), ...crowds.map(() => NEVER)];
   const never = calledOnly.map(({ callee }) => callee).filter((index) => index >= info.importedFunctions);
   const hints = [
     ...[...wrappers.keys()].map((index) => [index, ALWAYS] as const),
-    ...never.map((index) => [index, NEVER] as const),
+    ...[...never, ...called].map((index) => [index, NEVER] as const),
     ...added.map((hint, i) => [info.functions.length + i, hint] as const),
   ];
   if (hints.length === 0) return { bytes, shift: 0 };

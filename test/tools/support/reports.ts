@@ -11,6 +11,7 @@ export const LINK: Whole<LinkReport> = {
   memory: { imported: false, shared: true, initial: 1, maximum: 2, before: { initial: 1, maximum: 1 } },
   growth: "memory.grow",
   threadEnds: ["end"],
+  compares: 2,
   misuse: "trap",
   wrappers: ["wrapper"],
   pointers: [{ functions: ["malloc"], calls: 1 }],
