@@ -54,4 +54,13 @@ export const ZIG = need(
   `npm install --prefix build/zig --no-audit --no-fund ${ZIG_PACKAGE}@0.14.0-dev.2456`,
 );
 
-export const ALL_NEEDS: readonly Need[] = [CLANG, EMCC, RUST, ZIG, CHROMIUM];
+const JCO_PACKAGE = "@bytecodealliance/jco";
+/** The packages of jco, the tools for components: kept apart from node_modules for their 170 MB. */
+export const JCO_FOLDER = join(ROOT, "build", "jco", "node_modules");
+export const JCO = need(
+  "jco",
+  existsSync(join(JCO_FOLDER, JCO_PACKAGE)),
+  `npm install --prefix build/jco --no-audit --no-fund ${JCO_PACKAGE}@1.17.9`,
+);
+
+export const ALL_NEEDS: readonly Need[] = [CLANG, EMCC, RUST, ZIG, JCO, CHROMIUM];

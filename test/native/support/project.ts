@@ -2,8 +2,8 @@
  * A user's project: an empty folder in which node_modules/gomalloc is this package. Recipes are the command lines of the
  * READMEs in native/examples, run as they stand there; thus what a reader copies is what was tested.
  *
- * One command is not taken from the system: npx gomalloc is the CLI of dist/, which globalsetup.ts keeps up to date. The
- * rest goes to a shell.
+ * Two commands are not taken from the system: npx gomalloc is the CLI of dist/, which globalsetup.ts keeps up to date, and
+ * npx jco is that of build/jco. The rest goes to a shell.
  */
 import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -12,10 +12,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished } from "vitest";
 import { describeWith } from "../../support/describewith.ts";
-import { CLANG, DEBIAN_BIN } from "../../support/needs.ts";
+import { CLANG, DEBIAN_BIN, JCO_FOLDER } from "../../support/needs.ts";
 
 export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-const CLI = join(ROOT, "dist", "cli", "main.js");
+/** What stands behind npx in recipes. */
+const COMMANDS: Readonly<Record<string, string>> = {
+  gomalloc: join(ROOT, "dist", "cli", "main.js"),
+  jco: join(JCO_FOLDER, "@bytecodealliance", "jco", "src", "jco.js"),
+};
 const EMCC_ENV = { NODE_PATH: "/usr/share/nodejs" };
 
 export interface Ran {
@@ -72,7 +76,9 @@ export class Project {
       this.#exported[exported[1]!] = exported[2]!;
       return "";
     }
-    const ran = this.spawn(line.startsWith("npx gomalloc ") ? line.replace("npx gomalloc", cli()) : line);
+    const ran = this.spawn(
+      line.replace(/^npx (gomalloc|jco)(?= )/, (_, name) => `${node()} ${JSON.stringify(COMMANDS[name])}`),
+    );
     if (ran.status !== 0) throw new Error(`${line} gave ${ran.status}:\n${ran.stderr}${ran.stdout}`);
     return ran.stdout;
   }
@@ -109,10 +115,6 @@ export class Project {
 /** The node that runs the tests: /usr/bin comes first in PATH for the compilers' sake. */
 function node(): string {
   return JSON.stringify(process.execPath);
-}
-
-function cli(): string {
-  return `${node()} ${JSON.stringify(CLI)}`;
 }
 
 /**
