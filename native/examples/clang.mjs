@@ -21,7 +21,10 @@ import { setFlagsFromString } from "node:v8";
 export async function clang(args, folder) {
   const output = args[args.indexOf("-o") + 1];
   if (output === undefined || !args.includes("-o")) throw new Error("give the output: -o FILE");
-  const { runClang } = await import("@yowasp/clang");
+  const { runClang } = await import("@yowasp/clang").catch((error) => {
+    const fix = "npm has the compiler, 100 MB: npm install --save-dev @yowasp/clang";
+    throw error.code === "ERR_MODULE_NOT_FOUND" ? new Error(`no @yowasp/clang is installed; ${fix}`) : error;
+  });
   const messages = [];
   const collect = (bytes) => bytes && messages.push(bytes.slice());
   const options = { stdout: collect, stderr: collect, fetchProgress: () => {} };
@@ -67,7 +70,7 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(realpathS
   try {
     process.stderr.write(await clang([cpp ? "clang++" : "clang", ...args], process.cwd()));
   } catch (error) {
-    console.error(error.message);
+    console.error(`clang.mjs: ${error.message}`);
     process.exitCode = 1;
   }
 }

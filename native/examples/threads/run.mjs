@@ -34,10 +34,28 @@ function instantiate({ module, memory, tids, args }) {
   return { wasi, instance };
 }
 
+/** Prints one line and ends; what the program itself does wrong is told by its trap. */
+function fail(message, code = 1) {
+  console.error(`run.mjs: ${message}`);
+  process.exit(code);
+}
+
+function moduleOf(program) {
+  try {
+    const module = new WebAssembly.Module(readFileSync(program));
+    if (WebAssembly.Module.imports(module).some((entry) => entry.module === "gomalloc")) {
+      fail(`${program} is not linked with gomalloc yet: npx gomalloc link ${program} -o linked.wasm`);
+    }
+    return module;
+  } catch (error) {
+    return fail(`cannot read ${program}: ${error.message}`);
+  }
+}
+
 if (isMainThread) {
   const args = process.argv.slice(2);
-  if (args[0] === undefined) throw new Error("usage: node run.mjs program.wasm [arguments]");
-  const module = new WebAssembly.Module(readFileSync(args[0]));
+  if (args[0] === undefined || args[0] === "--help") fail("usage: node run.mjs program.wasm [arguments]", 2);
+  const module = moduleOf(args[0]);
   const memory = new WebAssembly.Memory({ ...PAGES, shared: true });
   const tids = new Int32Array(new SharedArrayBuffer(4)).fill(1);
   const { wasi, instance } = instantiate({ module, memory, tids, args });

@@ -48,7 +48,7 @@ export class Project {
     return join(this.folder, name);
   }
 
-  async write(name: string, contents: string): Promise<void> {
+  async write(name: string, contents: string | Uint8Array): Promise<void> {
     await writeFile(this.path(name), contents);
   }
 
