@@ -78,6 +78,7 @@ const CLASSES: Record<string, { subject: (s: Scene) => object; rows: (s: Scene) 
       shared: [],
       share: [],
       release: [],
+      sync: [],
       lock: [0],
       watch: [{ on: () => undefined, off: () => undefined }, null, () => undefined],
       reap: [0x7fffff],
