@@ -3,6 +3,7 @@
  * compiler makes of a program.
  */
 declare const GOMALLOC_HOST: i32;
+declare const GOMALLOC_OBJECT: i32;
 declare const GOMALLOC_TEST: i32;
 declare const GOMALLOC_SHARED: i32;
 declare const GOMALLOC_CHECKMARK: i32;

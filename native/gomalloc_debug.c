@@ -6,7 +6,7 @@
  *                    names, which `gomalloc link` keeps.
  *   malloc_stats()   prints the heap's figures in one line. A program that calls it gets the host flavour.
  *
- * Neither allocates. A program that has a hook of its own compiles this file with -DGOMALLOC_NO_HOOK.
+ * Neither allocates. A hook of the program's own takes the place of this one. libgomalloc-debug.a has this file in it.
  */
 #include "gomalloc.h"
 
@@ -41,7 +41,7 @@ static void print(struct line *line) {
 }
 
 #ifndef GOMALLOC_NO_HOOK
-void gomalloc_on_misuse(int kind, void *ptr) {
+__attribute__((weak)) void gomalloc_on_misuse(int kind, void *ptr) {
   static const char *const kinds[] = {
       "misuse",
       "double free: the block is free already, or was never given out",

@@ -11,13 +11,14 @@ import { createHash } from "node:crypto";
 import { access, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { INLINED_FILES } from "./build-inline.ts";
+import { OBJECT_FILES } from "./build-objects.ts";
 import { BUILD_DIR, ROOT, replaceFile } from "./build-tools.ts";
 import { TRAMPOLINE_FILE } from "./build-trampoline.ts";
 import { FLAVOURS, type Flavour } from "./build-wasm.ts";
 
 const STAMP_FILE = join(BUILD_DIR, "stamp");
 /** Packages whose version decides the output. */
-const TOOLS = ["assemblyscript", "binaryen"];
+const TOOLS = ["assemblyscript", "binaryen", "@yowasp/clang"];
 
 /** Paths, relative to the repository, of every file that decides the output; sorted. */
 async function inputs(): Promise<string[]> {
@@ -29,8 +30,20 @@ async function inputs(): Promise<string[]> {
   };
   const scripts = (await readdir(join(ROOT, "scripts"))).filter((name) => /^(abi|build|gen)[-.]/.test(name));
   const tools = TOOLS.map((name) => `node_modules/${name}/package.json`);
-  const files = [...(await walk("assembly")), ...scripts.map((name) => `scripts/${name}`), ...tools];
-  return [...files, "asconfig.json", "src/base/sizeclasses.ts"].sort();
+  const files = [
+    ...(await walk("assembly")),
+    ...(await walk("native/object")),
+    ...scripts.map((name) => `scripts/${name}`),
+    ...tools,
+  ];
+  return [
+    ...files,
+    "asconfig.json",
+    "src/base/sizeclasses.ts",
+    "src/wasm/object.ts",
+    "native/gomalloc_debug.c",
+    "native/gomalloc.h",
+  ].sort();
 }
 
 async function digest(): Promise<string> {
@@ -58,7 +71,7 @@ export class Stamps {
   /** True when all flavours, and what is made from them, are as the inputs are now. */
   async allFresh(): Promise<boolean> {
     const flavours = await Promise.all(FLAVOURS.map((flavour) => this.isFresh(flavour)));
-    return flavours.every(Boolean) && this.agrees(STAMP_FILE, [...INLINED_FILES, TRAMPOLINE_FILE]);
+    return flavours.every(Boolean) && this.agrees(STAMP_FILE, [...INLINED_FILES, TRAMPOLINE_FILE, ...OBJECT_FILES]);
   }
 
   async write(flavour: Flavour): Promise<void> {

@@ -8,6 +8,7 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { UNTYPED } from "./abi.ts";
 import { checkModule, checkNames } from "./build-check.ts";
+import { DEBUG_SYMBOLS, DEBUG_THREAD_SYMBOLS, OBJECT_SYMBOLS, THREAD_SYMBOLS } from "./build-symbols.ts";
 import { ROOT, replaceFile, runTool } from "./build-tools.ts";
 import { namesOf } from "./gen-abi.ts";
 
@@ -33,7 +34,12 @@ export interface Flavour {
   readonly exact: boolean;
   /** True when its memory is shared. */
   readonly shared: boolean;
+  /** True when it is made for build-objects.ts alone: what it imports are symbols of a linker. */
+  readonly object?: true;
 }
+
+const OBJECT = Object.keys(OBJECT_SYMBOLS);
+const OBJECT_DEBUG = [...OBJECT, ...Object.keys(DEBUG_SYMBOLS)];
 
 export const FLAVOURS: readonly Flavour[] = [
   {
@@ -83,6 +89,42 @@ export const FLAVOURS: readonly Flavour[] = [
     exports: HOST_SHARED,
     exact: false,
     shared: true,
+  },
+  {
+    name: "object",
+    entry: "assembly/abi/object.ts",
+    file: "build/gomalloc-object.wasm",
+    exports: OBJECT,
+    exact: true,
+    shared: false,
+    object: true,
+  },
+  {
+    name: "object-debug",
+    entry: "assembly/abi/objectdebug.ts",
+    file: "build/gomalloc-object-debug.wasm",
+    exports: OBJECT_DEBUG,
+    exact: true,
+    shared: false,
+    object: true,
+  },
+  {
+    name: "object-shared",
+    entry: "assembly/abi/objectshared.ts",
+    file: "build/gomalloc-object-shared.wasm",
+    exports: [...OBJECT, ...Object.keys(THREAD_SYMBOLS)],
+    exact: true,
+    shared: true,
+    object: true,
+  },
+  {
+    name: "object-shared-debug",
+    entry: "assembly/abi/objectshareddebug.ts",
+    file: "build/gomalloc-object-shared-debug.wasm",
+    exports: [...OBJECT_DEBUG, ...Object.keys(THREAD_SYMBOLS), ...Object.keys(DEBUG_THREAD_SYMBOLS)],
+    exact: true,
+    shared: true,
+    object: true,
   },
 ];
 

@@ -2,7 +2,8 @@
  * Bootstrap of a heap: where its record is, its tables, its first pages.
  *
  *   init(heapBase)   the heap owns [heapBase, end of memory) and what it grows
- *   no init          the first malloc takes memory that it grows itself, and nothing else
+ *   no init          the first malloc takes memory that it grows itself, and nothing else; in an object file, what lies
+ *                    behind the program's __heap_base
  *
  * The tables are computed here, not loaded: the module has no data segment, so it can be merged into any other. In a
  * shared heap the record is at heapBase, where all threads can find it: the first thread that calls init makes it, the
@@ -54,6 +55,7 @@ import { initPacer } from "../base/pacer";
 import { fillSizeClasses } from "../base/sizeclasses";
 import { pause } from "../base/locks";
 import { maxBytes } from "../base/options";
+import { growMemory } from "../base/program";
 import { dummyGroup, heap, here, isMade, mheap, rowAt, rowAddress, setHeap, setLocal } from "../base/state";
 import { addRegion } from "../heap/mheap";
 import { FIXED_SIZE, firstRegion } from "../heap/persistent";
@@ -198,7 +200,7 @@ export function attachHeap(heapBase: u32): void {
   const need = (start + HEAP_RECORD_SIZE + 0xffff) >> WASM_PAGE_SHIFT;
   // memory.size may lag behind another thread's growth.
   const pages = <u32>memory.grow(0);
-  if (need > pages && memory.grow(need - pages) < 0) return;
+  if (need > pages && growMemory(need - pages) < 0) return;
   const setup = start + HEAP_SETUP;
   while (true) {
     const seen = atomic.cmpxchg<u32>(setup, 0, SETUP_BUSY);

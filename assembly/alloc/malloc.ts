@@ -13,7 +13,7 @@
  * Owner: the P; H below the mcentral. Cost: O(1) from the mcache; see alloc/mcache.ts for a refill.
  */
 
-import { MAX_SMALL_SIZE, PAGE_SHIFT, PAGE_SIZE, SHARED, SMALL_SIZE_MAX } from "../base/config";
+import { MAX_SMALL_SIZE, OBJECT, PAGE_SHIFT, PAGE_SIZE, SHARED, SMALL_SIZE_MAX } from "../base/config";
 import { Group, HEAP_TABLE128, HEAP_TABLE8 } from "../base/layout";
 import {
   STAT_LARGE_MALLOCS,
@@ -24,6 +24,7 @@ import {
   countBy,
 } from "../base/counters";
 import { lock, unlock } from "../base/locks";
+import { ERRNO_ENOMEM, setErrno } from "../base/program";
 import { central, clearMoving, heap, here, pAt, rowAt, rowIndex, rowAddress, syncMemory } from "../base/state";
 import { openRow } from "../central/coarse";
 import { noteSize } from "../central/fitted";
@@ -110,7 +111,15 @@ export function malloc(size: u32): u32 {
       return p;
     }
   }
-  return mallocSlow(size);
+  return OBJECT ? mallocOrErrno(size) : mallocSlow(size);
+}
+
+/** mallocSlow, which sets errno when there is no memory. */
+function mallocOrErrno(size: u32): u32 {
+  const p = mallocSlow(size);
+  if (p == 0) setErrno(ERRNO_ENOMEM);
+  // Never true, see mallocSlow.
+  return size == 0 && p == 1 ? mallocOrErrno(p) : p;
 }
 
 /** malloc in full, for any size and any state of the heap. 0 if there is no memory. */

@@ -9,7 +9,9 @@
  */
 
 import { MISUSE_TRAP } from "../base/abinumbers";
+import { OBJECT } from "../base/config";
 import { misuseMode } from "../base/options";
+import { callMisuseHook } from "../base/program";
 import { STAT_MISUSES, countAnywhere } from "../base/counters";
 import { heap } from "../base/state";
 
@@ -18,7 +20,8 @@ export function gomalloc_misuse(kind: i32, ptr: u32): void {
   // Never true. A function that calls itself keeps its own frame, and with it its name and arguments in the stack,
   // unless an optimiser is told to inline everything below some size; --no-inline=*gomalloc_misuse* prevents that too.
   if (kind == -1) gomalloc_misuse(<i32>ptr, kind);
-  unreachable();
+  if (OBJECT) callMisuseHook(kind, ptr);
+  else unreachable();
 }
 
 /** Report a misused call of the C API: trap, or return to a caller that does nothing. */

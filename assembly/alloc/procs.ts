@@ -27,15 +27,16 @@ import {
   P_STOPPING,
   P_UNUSED,
 } from "../base/abinumbers";
-import { PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
+import { OBJECT, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
 import { forgetGate, isInside, setMarker } from "../base/gates";
 import { HEAP_P_RECORDS, HEAP_P_STATES, HEAP_PROCS, P_RECORD_SIZE } from "../base/layout";
 import { NO_P, forgetLocks, lock, self, setSelf, unlock } from "../base/locks";
 import { clearMoving, heap, local, mheap, pAt, recordOf, setLocal, syncMemory, here } from "../base/state";
+import { noteThread, programHeapBase } from "../base/program";
 import { pageCacheFlush } from "../heap/pagecache";
 import { moveChunk } from "../heap/persistent";
 import { allocRun } from "../central/reclaim";
-import { bootstrap, initTables } from "./init";
+import { attachHeap, bootstrap, initTables } from "./init";
 
 /** The token with which this thread acquires Ps, and claims those of dead threads. */
 let ownToken: u32 = 0;
@@ -66,7 +67,11 @@ export function ensureReady(): bool {
 }
 
 export function initReady(): bool {
-  return SHARED ? takeP(procs()) != 0 : bootstrap(false, 0);
+  if (!SHARED) return bootstrap(OBJECT, programHeapBase());
+  if (OBJECT) attachHeap(programHeapBase());
+  if (takeP(procs()) == 0) return false;
+  noteThread();
+  return true;
 }
 
 /** The most Ps that may be made. */

@@ -10,7 +10,7 @@
  */
 
 import { MISUSE_NONE } from "../base/abinumbers";
-import { ASC, MAX_SMALL_SIZE, NUM_CLASSES, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
+import { ASC, MAX_SMALL_SIZE, NUM_CLASSES, OBJECT, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
 import { STAT_REALLOC_IN_PLACE, STAT_REALLOC_MOVES, count } from "../base/counters";
 import { lock, unlock } from "../base/locks";
 import { MSpan } from "../base/layout";
@@ -21,7 +21,7 @@ import { refusePinned } from "./pins";
 import { blockSize } from "../central/mspan";
 import { resizeLargeSpan, widenSpan } from "../central/resize";
 import { checkPointer, checkedSpan, free, freeChecked, liveSlotSize } from "./free";
-import { copyWords, malloc, mallocLarge, nextFree } from "./malloc";
+import { copyWords, malloc, mallocLarge, mallocSlow, nextFree } from "./malloc";
 import { misuse } from "./misuse";
 import { ensureReady } from "./procs";
 import { rawAlloc } from "./raw";
@@ -110,7 +110,8 @@ function move(p: u32, used: u32, size: u32): u32 {
 export function mallocAligned(align: u32, size: u32): u32 {
   if (!ensureReady()) return 0;
   size = max(size, align <= 16 ? align : 1);
-  if (align <= 16) return malloc(size);
+  // In an object file malloc sets errno, which posix_memalign leaves alone.
+  if (align <= 16) return OBJECT ? mallocSlow(size) : malloc(size);
   if (align <= PAGE_SIZE && size <= MAX_SMALL_SIZE) {
     const c = classFor(size, align);
     if (c < NUM_CLASSES) return nextFree(rowAddress(c), classSlot(c));

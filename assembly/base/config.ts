@@ -8,6 +8,7 @@
  * Flavours are chosen at compile time by `--use NAME=1`:
  *   GOMALLOC_HOST   scan classes, the tiny allocator, the collector and statistics (not in the plain malloc flavours)
  *   GOMALLOC_SHARED several threads
+ *   GOMALLOC_OBJECT an object file for linkers, which has some imports more (base/program.ts)
  * and by the compiler's own ASC_RUNTIME where these sources are the runtime of an AssemblyScript program (rt.ts).
  *
  * Constants only: no owner, no cost.
@@ -51,6 +52,8 @@ import { MAX_PS } from "./abinumbers";
 @inline export const HOST: bool = isDefined(GOMALLOC_HOST);
 /** True in the flavours for several threads over one shared memory. */
 @inline export const SHARED: bool = isDefined(GOMALLOC_SHARED);
+/** True in the flavours that become object files: what they import is a symbol of the program that they are linked to. */
+@inline export const OBJECT: bool = isDefined(GOMALLOC_OBJECT);
 /**
  * True where this is the runtime of an AssemblyScript program: objects are collected, and heap.alloc has its own rows.
  */

@@ -10,6 +10,7 @@
 
 import { ADDRESS_END, ASC, SHARED, WASM_PAGE_SHIFT } from "../base/config";
 import { maxBytes, reserveBytes, softLimit } from "../base/options";
+import { growMemory } from "../base/program";
 import { STAT_SYS_GROWS, STAT_SYS_GROW_FAILURES, count } from "../base/counters";
 import { heap, mheap } from "../base/state";
 
@@ -38,7 +39,7 @@ export function sysGrow(n: u32): u32 {
     most = min(most, (max(maxBytes, sys) - sys) >> WASM_PAGE_SHIFT);
   }
   if (n > most) return 0;
-  const before = memory.grow(n);
+  const before = growMemory(n);
   if (heap) count(before < 0 ? STAT_SYS_GROW_FAILURES : STAT_SYS_GROWS);
   if (before < 0) return 0;
   if (SHARED) {

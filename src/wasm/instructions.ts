@@ -86,6 +86,8 @@ export interface Visitor {
   checkedAccess?(access: CheckedAccess): void;
   /** An instruction of a proposal that not every engine of today has. */
   newer?(): void;
+  /** An index that a linker changes, with the offsets of its first byte and of the one behind it. */
+  linkedIndex?(kind: "function" | "global" | "type", index: number, start: number, end: number): void;
 }
 
 /** The types that the walk needs to know how many operands come and go. */
@@ -259,13 +261,17 @@ class Walk {
       if (code === 0x63 || code === 0x64) this.#r.skipNumber();
       return { params: 0, results: 1 };
     }
-    return this.#arity(this.signatures.types);
+    return this.#arity(this.signatures.types, this.#index("type"));
   }
 
-  #arity(
-    types: readonly (FunctionType | undefined)[],
-    index: number = this.#r.u32(),
-  ): { params: number; results: number } {
+  #index(kind: "function" | "global" | "type"): number {
+    const start = this.#r.at;
+    const index = this.#r.u32();
+    this.visitor.linkedIndex?.(kind, index, start, this.#r.at);
+    return index;
+  }
+
+  #arity(types: readonly (FunctionType | undefined)[], index: number): { params: number; results: number } {
     if (index >= types.length) throw malformed(this.#r.at, `a function or type ${index}, which is not there,`);
     const type = types[index];
     if (type === undefined) throw new UnknownInstruction("of a type that is no function's");
@@ -308,7 +314,7 @@ class Walk {
           this.#shape(1, 1);
           return;
         case 0xd2:
-          this.visitor.functionReference(this.#r.u32());
+          this.visitor.functionReference(this.#index("function"));
           this.#push();
           return;
         case 0xd3: // ref.eq
@@ -391,7 +397,7 @@ class Walk {
       case 0x10:
       case 0x12: {
         const start = this.#r.at - 1;
-        const callee = this.#r.u32();
+        const callee = this.#index("function");
         const site = { start, end: this.#r.at };
         const { params, results } = this.#arity(this.signatures.functions, callee);
         const last = params > 0 ? this.#pop() : undefined;
@@ -414,7 +420,7 @@ class Walk {
       case 0x15: {
         const start = this.#r.at - 1;
         if (op >= 0x14) this.visitor.newer?.();
-        const type = this.#r.u32();
+        const type = this.#index("type");
         const { params, results } = this.#arity(this.signatures.types, type);
         this.visitor.indirectCall(
           op < 0x14 ? { type, table: this.#r.u32(), tail: op === 0x13, start, end: this.#r.at } : undefined,
@@ -454,7 +460,7 @@ class Walk {
   }
 
   #variable(op: number): void {
-    const index = this.#r.u32();
+    const index = op === 0x23 || op === 0x24 ? this.#index("global") : this.#r.u32();
     switch (op) {
       case 0x20:
         this.#push({ kind: "local", local: index, offset: 0 });
