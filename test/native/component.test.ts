@@ -2,10 +2,9 @@
  * A component over gomalloc: the README's recipe with jco, from C to a JavaScript module. The blocks in which strings pass
  * between host and component are gomalloc's, and no other allocator is in the component.
  */
-import { symlink } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { describeWith } from "../support/describewith.ts";
-import { JCO, JCO_FOLDER } from "../support/needs.ts";
+import { JCO } from "../support/needs.ts";
 import { describeRecipe, hasName, importsOf, Project } from "./support/project.ts";
 
 const SHIM = "node_modules/gomalloc/native/gomalloc.c";
@@ -14,7 +13,7 @@ const PRINTED = "8 words, 5 different\nand bird cat dog the\n";
 /** A project that has jco too, in which the recipe has run. */
 async function projectOf(commands: readonly string[]): Promise<{ project: Project; output: string }> {
   const project = await Project.create();
-  await symlink(`${JCO_FOLDER}/@bytecodealliance`, project.path("node_modules/@bytecodealliance"), "dir");
+  await project.addJco();
   return { project, output: await project.recipe(commands) };
 }
 

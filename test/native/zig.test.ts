@@ -1,22 +1,8 @@
 /** The Zig allocator under a program with std (wasm32-wasi) and under a library (wasm32-freestanding). */
-import { join } from "node:path";
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { describeWith } from "../support/describewith.ts";
-import { ZIG, ZIG_FOLDER } from "../support/needs.ts";
-import {
-  expectReplaced,
-  expectSameWords,
-  importsOf,
-  Project,
-  projectOfWords,
-  ROOT,
-  recipeOf,
-} from "./support/project.ts";
-
-if (ZIG_FOLDER !== undefined) {
-  vi.stubEnv("PATH", `${ZIG_FOLDER}:${process.env["PATH"]}`);
-  vi.stubEnv("ZIG_GLOBAL_CACHE_DIR", join(ROOT, "build", "zig", "cache"));
-}
+import { ZIG } from "../support/needs.ts";
+import { expectReplaced, expectSameWords, importsOf, Project, projectOfWords, recipeOf } from "./support/project.ts";
 
 const MODULE = "-Mgomalloc=node_modules/gomalloc/native/zig/gomalloc.zig";
 const LIBRARY = "-target wasm32-freestanding -fno-entry -rdynamic --export=__heap_base";

@@ -2,8 +2,8 @@
  * A user's project: an empty folder in which node_modules/gomalloc is this package. Recipes are the command lines of the
  * READMEs in native/examples, run as they stand there; thus what a reader copies is what was tested.
  *
- * Two commands are not taken from the system: npx gomalloc is the CLI of dist/, which globalsetup.ts keeps up to date, and
- * npx jco is that of build/jco. The rest goes to a shell.
+ * Two commands are not taken from the system: npx gomalloc is the package's own, of dist/, which globalsetup.ts keeps up
+ * to date, and npx jco is that of build/jco. The rest goes to a shell.
  */
 import { spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -12,12 +12,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished } from "vitest";
 import { describeWith } from "../../support/describewith.ts";
-import { CLANG, DEBIAN_BIN, JCO_FOLDER } from "../../support/needs.ts";
+import { CLANG, DEBIAN_BIN, JCO_FOLDER, ZIG_FOLDER } from "../../support/needs.ts";
 
 export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-/** What stands behind npx in recipes. */
+/** What npx runs in recipes. */
 const COMMANDS: Readonly<Record<string, string>> = {
-  gomalloc: join(ROOT, "dist", "cli", "main.js"),
+  gomalloc: join("node_modules", "gomalloc", "dist", "cli", "main.js"),
   jco: join(JCO_FOLDER, "@bytecodealliance", "jco", "src", "jco.js"),
 };
 const EMCC_ENV = { NODE_PATH: "/usr/share/nodejs" };
@@ -34,13 +34,18 @@ export class Project {
 
   private constructor(readonly folder: string) {}
 
-  /** A fresh project, removed when the test has finished. */
-  static async create(): Promise<Project> {
+  /** A fresh project, removed when the test has finished; over this package, or the one in another folder. */
+  static async create(gomalloc = ROOT): Promise<Project> {
     const folder = await mkdtemp(join(tmpdir(), "gomalloc-native-"));
     onTestFinished(() => rm(folder, { recursive: true }));
     await mkdir(join(folder, "node_modules"));
-    await symlink(ROOT, join(folder, "node_modules", "gomalloc"), "dir");
+    await symlink(gomalloc, join(folder, "node_modules", "gomalloc"), "dir");
     return new Project(folder);
+  }
+
+  /** As if jco were installed here. */
+  async addJco(): Promise<void> {
+    await symlink(join(JCO_FOLDER, "@bytecodealliance"), this.path("node_modules/@bytecodealliance"), "dir");
   }
 
   /** A file of the project. */
@@ -93,7 +98,8 @@ export class Project {
       maxBuffer: 1 << 26,
       env: {
         ...process.env,
-        PATH: `${DEBIAN_BIN}:${PATH}`,
+        PATH: [DEBIAN_BIN, ZIG_FOLDER, PATH].filter(Boolean).join(":"),
+        ZIG_GLOBAL_CACHE_DIR: join(ROOT, "build", "zig", "cache"),
         NODE_NO_WARNINGS: "1",
         ...this.#exported,
       },
