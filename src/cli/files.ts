@@ -34,6 +34,8 @@ import { jsonText, printable } from "./text.js";
 const STANDARD = "-";
 /** Symbolic links that are followed one after the other. */
 const MAX_LINKS = 40;
+/** The remedy for pipes, and for standard output. */
+const READ_WHOLE = "Check where it goes: a command that reads it must read to the end, and a file needs room.";
 /** Characters of an address from a module that a message shows. */
 const SHOWN = 100;
 
@@ -185,13 +187,12 @@ async function checkFolder(name: string, path: string): Promise<void> {
   }
 }
 
-function writeError(name: string, cause: unknown): ToolError {
-  return new ToolError(
-    "file",
-    `cannot write ${name}: ${reason(cause)}`,
-    "Check that the folder is there, its rights and its room.",
-    { cause },
-  );
+function writeError(
+  name: string,
+  cause: unknown,
+  fix = "Check that the folder is there, its rights and its room.",
+): ToolError {
+  return new ToolError("file", `cannot write ${name}: ${reason(cause)}`, fix, { cause });
 }
 
 /** The path behind symbolic links, of a file that may not be there yet. Throws ToolError "file". */
@@ -272,18 +273,13 @@ async function write(place: Place, wasm: Uint8Array, sourceMap: string | undefin
   } catch (cause) {
     if (cause instanceof ToolError) throw cause;
     if (place.kind === "stdout") throw outputError(cause);
-    throw writeError(place.name, cause);
+    throw writeError(place.name, cause, place.kind === "stream" ? READ_WHOLE : undefined);
   }
 }
 
 /** The error for standard output that took not all of what was written to it. */
 export function outputError(cause: unknown): ToolError {
-  return new ToolError(
-    "file",
-    `cannot write to standard output: ${reason(cause)}`,
-    "Check where it goes: a command that reads it must read to the end, and a file needs room.",
-    { cause },
-  );
+  return new ToolError("file", `cannot write to standard output: ${reason(cause)}`, READ_WHOLE, { cause });
 }
 
 function writeStandardOutput(bytes: Uint8Array): Promise<void> {

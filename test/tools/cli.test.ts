@@ -348,6 +348,14 @@ describe("gomalloc link", () => {
     expect((await gomalloc("link", "app.wasm", "-o", "pipe", "-O0", "-q")).status).toBe(0);
     expect(inspect(new Uint8Array(await reader)).imports).toEqual([]);
     expect(files()).toEqual(["app.wasm", "null", "pipe"]);
+    // More than a pipe holds, to a reader that does not want it.
+    const long = programText({ rest: `(data (i32.const 2048) "${"x".repeat(100_000)}")`, heapBase: 110_000 });
+    await writeFile(
+      join(folder, "long.wasm"),
+      assemble(long.replace('$memory (export "memory") 2', '$memory (export "memory") 3')),
+    );
+    const { err } = shell("head -c 8 pipe & gomalloc link long.wasm -o pipe -O0 -q");
+    expect(err).toMatch(/^gomalloc: cannot write pipe: the command that reads it has ended\n {2}Check where it goes: /);
   });
 
   it("- is standard input and output; the report goes to standard error then", async () => {
