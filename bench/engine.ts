@@ -4,8 +4,8 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { fetchNewestNode } from "./lib/build/nodes.ts";
+import { fetchNode } from "./lib/build/nodes.ts";
 
-const program = await fetchNewestNode();
+const program = await fetchNode("latest");
 const versions = 'process.versions.node + ", V8 " + process.versions.v8';
 console.log(`node ${execFileSync(program, ["-p", versions]).toString().trim()}`);

@@ -13,7 +13,7 @@
  */
 
 import { Listr } from "listr2";
-import { fetchedNewestNode } from "./lib/build/nodes.ts";
+import { fetchedNode } from "./lib/build/nodes.ts";
 import { ALLOCATORS, type Allocator, benchModule, floorModules, GOMALLOC } from "./lib/catalog.ts";
 import { check, type Verdict } from "./lib/checked.ts";
 import { useClock } from "./lib/clock.ts";
@@ -185,7 +185,7 @@ function checkWithin(module: WebAssembly.Module, workload: Workload): Verdict | 
 
 /** The Node that is asked for. */
 async function nodeOf({ newest }: Options): Promise<string> {
-  const program = newest ? await fetchedNewestNode() : process.execPath;
+  const program = newest ? await fetchedNode("latest") : process.execPath;
   if (program === undefined) throw new Error("the newest Node is not here: npm run bench:engine");
   return program;
 }

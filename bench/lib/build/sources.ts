@@ -59,12 +59,15 @@ function baseOf({ kind, name }: Pick<Source, "kind" | "name">): string {
   return `${kind}-${name.replaceAll(/[@/]+/g, "-").replace(/^-/, "")}`;
 }
 
+/** Orders versions from the oldest to the newest. */
+export const byVersion = new Intl.Collator("en", { numeric: true }).compare;
+
 /** The versions of an npm package that have been fetched, from the oldest to the newest. */
 export async function fetchedVersions(name: string): Promise<string[]> {
   const base = `${baseOf({ kind: "npm", name })}-`;
   const folders = await readdir(SOURCES).catch(() => []);
   const versions = folders.filter((folder) => folder.startsWith(base)).map((folder) => folder.slice(base.length));
-  return versions.filter((version) => /^\d/.test(version)).sort(new Intl.Collator("en", { numeric: true }).compare);
+  return versions.filter((version) => /^\d/.test(version)).sort(byVersion);
 }
 
 /** The folder with a source's files if they have been fetched. */
