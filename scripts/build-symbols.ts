@@ -27,7 +27,7 @@ export const OBJECT_SYMBOLS: Readonly<Record<string, readonly string[]>> = {
   gomalloc_mallopt: [],
   gomalloc_ready: [],
 };
-export const THREAD_SYMBOLS: typeof OBJECT_SYMBOLS = { gomalloc_thread_exit: [] };
+export const THREAD_SYMBOLS: typeof OBJECT_SYMBOLS = { gomalloc_sync: [], gomalloc_thread_exit: [] };
 export const DEBUG_SYMBOLS: typeof OBJECT_SYMBOLS = {
   gomalloc_memstats: [],
   gomalloc_validate: [],

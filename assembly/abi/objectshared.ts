@@ -1,8 +1,8 @@
 /**
- * What libgomalloc.a defines for programs with threads: object.ts, and the end of a thread.
+ * What libgomalloc.a defines for programs with threads: object.ts, the end of a thread, and gomalloc_sync.
  *
  * Owner: any thread; each takes a P at its first call that allocates. Cost: that of alloc/.
  */
 
 export * from "./object";
-export { gomalloc_thread_exit } from "./shared";
+export { gomalloc_sync, gomalloc_thread_exit } from "./shared";

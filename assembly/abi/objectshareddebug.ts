@@ -5,5 +5,5 @@
  */
 
 export * from "./objectdebug";
-export { gomalloc_thread_exit } from "./shared";
+export { gomalloc_sync, gomalloc_thread_exit } from "./shared";
 export { numPs as gomalloc_num_ps } from "../alloc/procs";

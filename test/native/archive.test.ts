@@ -295,6 +295,7 @@ int main(void) {
 static char *early;
 __attribute__((constructor(0))) static void first(void) { early = malloc(10); }
 static void *work(void *arg) {
+  gomalloc_sync();
   for (int i = 0; i < 1000; i++) { char *p = malloc(i * 7 + 1); memset(p, 1, i * 7 + 1); free(p); }
   return strdup(arg);
 }
