@@ -4,6 +4,7 @@
  *   libgomalloc.a         what a program is linked with: -lgomalloc
  *   libgomalloc-debug.a   with the laws of the heap checked, statistics, and misuse told on standard error
  *   gomalloc.o            libgomalloc.a in one object, which a linker takes whatever else it has
+ *   fingerprints.json     in lib/ itself: by what link finds gomalloc in a program without names
  *   errno.o               beside gomalloc.o where there are threads of wasi-libc: LLVM cannot merge a reference to a
  *                         thread-local variable of another library
  *
@@ -14,7 +15,9 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runLLVM, type Tree } from "@yowasp/clang";
+import { FINGERPRINTED, fingerprintOf } from "../src/tools/archived.ts";
 import { toObject } from "../src/wasm/object.ts";
+import { inspect } from "../src/wasm/parse.ts";
 import { DEBUG_SYMBOLS, DEBUG_THREAD_SYMBOLS, isWeak, OBJECT_SYMBOLS, THREAD_SYMBOLS } from "./build-symbols.ts";
 import { ROOT, replaceFile } from "./build-tools.ts";
 
@@ -84,10 +87,14 @@ const TARGETS: readonly Target[] = [
   },
 ];
 
+const FINGERPRINTS = join(ROOT, "lib", "fingerprints.json");
+
 /** Absolute paths of what is written. */
-export const OBJECT_FILES = TARGETS.flatMap((target) =>
-  ["libgomalloc.a", "libgomalloc-debug.a", "gomalloc.o", ...(keepsErrnoApart(target) ? ["errno.o"] : [])].map((file) =>
-    join(ROOT, "lib", target.name, file),
+export const OBJECT_FILES = [FINGERPRINTS].concat(
+  TARGETS.flatMap((target) =>
+    ["libgomalloc.a", "libgomalloc-debug.a", "gomalloc.o", ...(keepsErrnoApart(target) ? ["errno.o"] : [])].map(
+      (file) => join(ROOT, "lib", target.name, file),
+    ),
   ),
 );
 
@@ -95,6 +102,24 @@ export async function writeObjects(): Promise<void> {
   // V8's baseline compiler alone: it loads clang in a second rather than five.
   setFlagsFromString("--liftoff-only");
   for (const target of TARGETS) await writeTarget(target);
+  await replaceFile(FINGERPRINTS, `${JSON.stringify(await fingerprints(), null, 2)}\n`);
+}
+
+/** For gomalloc link, which finds these functions in programs without names. */
+async function fingerprints(): Promise<Record<string, Record<string, string>>> {
+  const found: Record<string, Record<string, string>> = {};
+  for (const flavour of FLAVOURS) {
+    const bytes = await readFlavour(flavour);
+    const info = inspect(bytes);
+    const named = new Map(info.exports.map(({ name, index }) => [index, name]));
+    const prints = info.bodies.flatMap((body, i) => {
+      const index = info.importedFunctions + i;
+      const name = named.get(index) ?? localName(info.functionNames.get(index)!);
+      return FINGERPRINTED.includes(name) ? [[name, fingerprintOf(bytes, info, body)!]] : [];
+    });
+    found[flavour] = Object.fromEntries(prints);
+  }
+  return found;
 }
 
 async function writeTarget(target: Target): Promise<void> {
@@ -125,14 +150,23 @@ function keepsErrnoApart({ threads, members, flags }: Target): boolean {
 
 /** A flavour as an object file, with missing symbols. */
 async function coreOf({ threads }: Target, debug: boolean): Promise<Uint8Array> {
-  const flavour = `gomalloc-object${threads ? "-shared" : ""}${debug ? "-debug" : ""}`;
-  const bytes = new Uint8Array(await readFile(join(ROOT, "build", `${flavour}.debug.wasm`)));
-  return toObject(bytes, {
+  return toObject(await readFlavour(`object${threads ? "-shared" : ""}${debug ? "-debug" : ""}`), {
     names: { ...OBJECT_SYMBOLS, ...THREAD_SYMBOLS, ...DEBUG_SYMBOLS, ...DEBUG_THREAD_SYMBOLS },
     weak: isWeak,
-    local: (name) => name.replace(/^assembly\//, "gomalloc/"),
+    local: localName,
     features: ["bulk-memory", "mutable-globals", "sign-ext", ...(threads ? ["atomics"] : [])],
   });
+}
+
+const FLAVOURS = ["object", "object-debug", "object-shared", "object-shared-debug"];
+
+async function readFlavour(flavour: string): Promise<Uint8Array> {
+  return new Uint8Array(await readFile(join(ROOT, "build", `gomalloc-${flavour}.debug.wasm`)));
+}
+
+/** What a function of assembly/ is called in an object. */
+function localName(name: string): string {
+  return name.replace(/^assembly\//, "gomalloc/");
 }
 
 async function compile(target: Target, file: string, flags: readonly string[]): Promise<Uint8Array> {

@@ -17,13 +17,10 @@
 
 import { ENV, EXTRAS, FAMILY, GOMALLOC, sameType, typeText } from "../base/family.js";
 import {
-  addCustomSection,
   addExports,
   type Edited,
   editModule,
-  encodeName,
   raiseMemory,
-  removeCustomSections,
   removeExports,
   renameExports,
   renameImports,
@@ -44,12 +41,25 @@ import {
   pagesAfterInit,
   THREAD_END,
 } from "./allocator.js";
+import { findArchived } from "./archived.js";
 import { type LinkOptions, type OptimizeLevel, readLinkOptions } from "./arguments.js";
 import { featureFlags, runBinaryen } from "./binaryen.js";
 import { exportUnframed } from "./frames.js";
 import { besideOther, findHeapBase, HEAP_BASE_EXPORT } from "./heapbase.js";
 import { applyInlining, findInlining, type Inlining, NOTHING_INLINED } from "./inline/inlining.js";
+import { linkArchived } from "./linkarchived.js";
+import {
+  chooseGrowth,
+  findMisuseHook,
+  inlines,
+  keptNames,
+  type Limits,
+  type LinkResult,
+  reportCalls,
+  reportLimits,
+} from "./linked.js";
 import { compareSizes, type Sighted, sizeWarnings } from "./memorysize.js";
+import { type Built, checkResult, inNarrowest, optimise, removeStale, withSourceMapUrl } from "./optimise.js";
 import { alreadyLinked, originOf, originText } from "./origin.js";
 import type { LinkReport } from "./report.js";
 import { moveSourceMap, restoreSources, shiftSourceMap } from "./sourcemap.js";
@@ -57,19 +67,10 @@ import { findThreadEnds, refuseMixedSharing, type ThreadEnds, threadWarnings } f
 import { refuseInvalid } from "./validity.js";
 
 export type { LinkOptions, OptimizeLevel } from "./arguments.js";
+export type { LinkResult } from "./linked.js";
 
-export interface LinkResult {
-  readonly wasm: Uint8Array<ArrayBuffer>;
-  /** When a source map was given. */
-  readonly sourceMap?: string;
-  readonly report: LinkReport;
-}
-
-/** The program's export that gomalloc_misuse calls, and its type. */
-const MISUSE_HOOK = "gomalloc_on_misuse";
-/** The export under which the allocator finds it. */
+/** The export under which the allocator finds the program's hook. */
 const HOOK = `${PREFIX}hook`;
-const MISUSE_HOOK_TYPE = { params: ["i32", "i32"], results: [] };
 
 const MAX_PAGES = 65536;
 
@@ -89,6 +90,8 @@ export async function linkProgram(
 ): Promise<LinkResult> {
   const options = readLinkOptions(given);
   const info = inspect(program);
+  const archived = swapped ? undefined : await findArchived(program, info);
+  if (archived !== undefined) return linkArchived(program, info, archived, options);
   const plan = await makePlan(program, info, options, swapped);
   const { optimize, names } = plan;
   const edited = editProgram(plan);
@@ -104,11 +107,7 @@ export async function linkProgram(
     names,
     onProgress: options.onProgress,
   });
-  const url = options.sourceMapUrl ?? info.sourceMappingURL;
-  const wasm =
-    map !== undefined && url !== undefined
-      ? addCustomSection(made.wasm, "sourceMappingURL", encodeName(url)).bytes
-      : made.wasm;
+  const wasm = withSourceMapUrl(made, info, options);
   const validated = checkResult(program, wasm);
   const report = reportOf(plan, {
     size: { before: program.length, allocator: plan.allocator.bytes.length, after: wasm.length },
@@ -219,7 +218,7 @@ function fittingOf({ info, memory, growth, base, ends, hook, needed, pages, limi
 
 function reportOf(plan: Plan, result: Pick<LinkReport, "size" | "sourceMap" | "validated">): LinkReport {
   const { info, memory, base, ends, optimize, inline } = plan;
-  const { wrappers, pointers, crowds, calledOnly } = plan.inlining;
+  const { wrappers } = plan.inlining;
   // A nameless wrapper goes by the name of what it wraps.
   const nameOf = (index: number) => info.functionNames.get(index) ?? functionName(info, wrappers.get(index) ?? index);
   return {
@@ -237,15 +236,11 @@ function reportOf(plan: Plan, result: Pick<LinkReport, "size" | "sourceMap" | "v
     growth: plan.growth,
     misuse: plan.hook === undefined ? "trap" : "hook",
     wrappers: [...wrappers.keys()].map(nameOf),
-    pointers: pointers.map(({ targets, sites }) => ({
-      functions: targets.map((one) => nameOf(one.index)),
-      calls: sites.length,
-    })),
-    crowds: [...crowds, ...calledOnly].map(({ callee, sites }) => ({ function: nameOf(callee), calls: sites.length })),
+    ...reportCalls(plan.inlining, nameOf),
     optimize,
     inline,
     size: result.size,
-    names: plan.names ? "kept" : info.named ? "removed" : "none",
+    names: keptNames(plan.names, info),
     sourceMap: result.sourceMap,
     validated: result.validated,
     warnings: plan.warnings,
@@ -312,49 +307,6 @@ function adviceFor(info: ModuleInfo): string {
     : "Link the program against gomalloc's shim, or import malloc and free from module gomalloc.";
 }
 
-function inlines(level: OptimizeLevel, wanted: boolean | undefined): boolean {
-  if (level === "O0" || level === "O1") return false;
-  return wanted ?? !(level === "Os" || level === "Oz");
-}
-
-function chooseGrowth(info: ModuleInfo, wanted: "auto" | Growth): Growth {
-  const imported = (growth: "emscripten" | "notify") => {
-    const results = growth === "emscripten" ? ["i32"] : [];
-    return info.imports.some(
-      ({ module, name, type }) =>
-        module === ENV &&
-        name === GROWTH_IMPORTS[growth] &&
-        type !== undefined &&
-        sameType(type, { params: ["i32"], results }),
-    );
-  };
-  if (wanted === "auto") return imported("emscripten") ? "emscripten" : imported("notify") ? "notify" : "memory.grow";
-  if (wanted !== "memory.grow" && !imported(wanted)) {
-    const name = GROWTH_IMPORTS[wanted];
-    throw new ToolError(
-      "option",
-      `growth ${wanted} needs the import ${ENV}.${name}, which the module does not have`,
-      `Make the program import it (with emscripten: refer to ${name} in C), or leave the option out.`,
-    );
-  }
-  return wanted;
-}
-
-/** The index of the program's hook. Throws ToolError "signature". */
-function findMisuseHook(info: ModuleInfo): number | undefined {
-  const entry = info.exports.find(({ name, kind }) => kind === "function" && name === MISUSE_HOOK);
-  if (entry === undefined) return undefined;
-  const type = info.functions[entry.index];
-  if (type === undefined || !sameType(type, MISUSE_HOOK_TYPE)) {
-    throw new ToolError(
-      "signature",
-      `the export ${MISUSE_HOOK} is ${type ? typeText(type) : "of another type"}, not ${typeText(MISUSE_HOOK_TYPE)}`,
-      `Declare it as void ${MISUSE_HOOK}(int kind, void *ptr).`,
-    );
-  }
-  return entry.index;
-}
-
 /**
  * emscripten's sbrk takes [__heap_base, end of memory) for its own. A program that still calls it would share that with
  * the heap. Known only when the module has names or exports it.
@@ -371,11 +323,6 @@ async function refuseSbrk(program: Uint8Array, info: ModuleInfo): Promise<void> 
     "the program calls or exports emscripten's sbrk, which takes the memory that the heap is to have",
     "Build it without: -sMALLOC=none, no export of sbrk or _sbrk, no other allocator in the program.",
   );
-}
-
-interface Limits {
-  readonly initial: number;
-  readonly maximum?: number;
 }
 
 /** The limits that the memory needs for init, which is to have `need` pages, not to fail; undefined: those it has. */
@@ -402,44 +349,16 @@ function memoryLimits(info: ModuleInfo, memory: MemoryInfo, need: number, warnin
   return undefined;
 }
 
-function reportLimits(memory: MemoryInfo, limits: Limits | undefined): Limits & { before?: Limits } {
-  const before = { initial: memory.initial, ...(memory.maximum === undefined ? {} : { maximum: memory.maximum }) };
-  if (limits === undefined) return before;
-  const after = { initial: limits.initial, ...(memory.maximum === undefined ? {} : { maximum: limits.maximum! }) };
-  return { ...after, before };
-}
-
 /** The program as the merge wants it: all that the two sides take from each other goes under names of the link. */
 function editProgram(plan: Plan): Edited {
   const { info, hook, limits, warnings } = plan;
   const bound = new Set([...plan.bound, ...plan.ends.imports].map(({ index }) => index));
   const ends = new Set(plan.ends.exports.map(({ name }) => name));
   const start = plan.base.value === undefined ? undefined : info.start;
-  const debug = info.sections.some(({ name }) => name?.startsWith(".debug_"));
-  if (debug) {
-    warnings.push("the debug information (DWARF) was removed: it does not hold for the merged module");
-    if (!info.named) {
-      warnings.push(
-        "the program was compiled with -g, but has no function names: clang runs a wasm-opt of PATH, which drops them, " +
-          "when the command that links has -O. Compile with -O2 -g -c, then link without -O",
-      );
-    }
-  }
-  const damaged = new Set(info.damaged);
-  if (damaged.size > 0)
-    warnings.push(`removed because they are damaged: the custom sections ${[...damaged].join(", ")}`);
   return editModule(
     plan.sighted.bytes,
     (bytes) => applyInlining(bytes, info, plan.inlining, plan.sighted.called),
-    (bytes) =>
-      removeCustomSections(
-        bytes,
-        (name) =>
-          damaged.has(name) ||
-          name.startsWith(".debug_") ||
-          name.startsWith("reloc.") ||
-          /^(sourceMappingURL|external_debug_info)$/.test(name),
-      ),
+    (bytes) => removeStale(bytes, info, warnings),
     (bytes) => (hook === undefined ? { bytes, shift: 0 } : exportUnframed(bytes, hook, HOOK)),
     (bytes) =>
       renameImports(bytes, (entry) => {
@@ -474,26 +393,14 @@ interface BuildOptions {
   readonly onProgress: LinkOptions["onProgress"];
 }
 
-interface Built {
-  readonly wasm: Uint8Array;
-  readonly map?: string;
-}
-
-/** Merges and optimises, with the narrowest features that do. */
-async function build(program: Uint8Array, allocator: string, options: BuildOptions): Promise<Built> {
-  const attempts = featureFlags(options.info);
-  for (const [i, features] of attempts.entries()) {
-    try {
-      options.onProgress?.("merging");
-      const merged = await merge(program, allocator, features, options.map);
-      options.onProgress?.(`optimising (-${options.optimize})`);
-      return await optimise(trimExports(merged, options), features, options);
-    } catch (error) {
-      const last = i === attempts.length - 1;
-      if (last || !(error instanceof ToolError) || error.code !== "binaryen") throw error;
-    }
-  }
-  throw new Error("no features to try");
+/** Merges and optimises. */
+function build(program: Uint8Array, allocator: string, options: BuildOptions): Promise<Built> {
+  return inNarrowest(options.info, async (features) => {
+    options.onProgress?.("merging");
+    const merged = await merge(program, allocator, features, options.map);
+    options.onProgress?.(`optimising (-${options.optimize})`);
+    return optimise(trimExports(merged, options), features, options);
+  });
 }
 
 async function merge(
@@ -526,32 +433,4 @@ function trimExports({ wasm, map }: Built, { keep, ends, family }: BuildOptions)
     (bytes) => renameExports(bytes, ({ name }) => stays.get(name)),
   );
   return map === undefined ? { wasm: trimmed.bytes } : { wasm: trimmed.bytes, map: shiftSourceMap(map, trimmed.shift) };
-}
-
-async function optimise({ wasm, map }: Built, features: readonly string[], options: BuildOptions): Promise<Built> {
-  const level = options.optimize === "O0" ? ["--remove-unused-module-elements"] : [`-${options.optimize}`];
-  const names = options.names ? ["-g"] : [];
-  const args = ["in.wasm", "-o", "out.wasm", ...features, ...names, ...level, "--strip-toolchain-annotations"];
-  if (map === undefined) {
-    const { "out.wasm": out } = await runBinaryen("wasm-opt", args, { "in.wasm": wasm }, ["out.wasm"]);
-    return { wasm: out };
-  }
-  const made = await runBinaryen(
-    "wasm-opt",
-    [...args, "-ism", "in.map", "-osm", "out.map"],
-    { "in.wasm": wasm, "in.map": map },
-    ["out.wasm", "out.map"],
-  );
-  return { wasm: made["out.wasm"], map: new TextDecoder().decode(made["out.map"]) };
-}
-
-/** Throws ToolError "invalid-result" when the engine takes the program and not the result. */
-function checkResult(program: Uint8Array, wasm: Uint8Array): LinkReport["validated"] {
-  if (WebAssembly.validate(new Uint8Array(wasm))) return "yes";
-  if (!WebAssembly.validate(new Uint8Array(program))) return "unknown";
-  throw new ToolError(
-    "invalid-result",
-    "the linked module is not valid, though the program was",
-    "Try another level of optimisation (-O1, or -O0), and report the program.",
-  );
 }

@@ -9,14 +9,16 @@ import { aBoolean, aNumber, aString, choice, listOf, optional, type Reader, shap
 export interface LinkReport {
   /** What was bound, in the order of the program's imports. */
   readonly bound: readonly { readonly module: string; readonly name: string }[];
-  readonly flavour: FlavourName;
+  /** "archive": the program has the allocator from libgomalloc.a, and nothing was merged. */
+  readonly flavour: FlavourName | "archive";
   /** First address of the heap, when it is known. */
   readonly heapBase?: number;
   /**
    * Where the heap base comes from; "end": the program has kept an allocator of its own, which has the initial memory,
-   * and the heap begins behind it; "program": its own code calls init; "none": the heap grows memory of its own.
+   * and the heap begins behind it; "program": its own code calls init; "archive": the linker said it to libgomalloc.a;
+   * "none": the heap grows memory of its own.
    */
-  readonly heapBaseFrom: "option" | "export" | "name" | "shim" | "end" | "program" | "none";
+  readonly heapBaseFrom: "option" | "export" | "name" | "shim" | "end" | "program" | "archive" | "none";
   readonly memory: {
     readonly imported: boolean;
     /** There when it is shared: the flavour is the one for threads. */
@@ -60,6 +62,7 @@ const HEAP_BASE_FROM: Record<LinkReport["heapBaseFrom"], string> = {
   shim: "as the shim says",
   end: "behind the program's own allocator",
   program: "the program calls init itself",
+  archive: "as the linker said",
   none: "unknown: the heap grows memory of its own",
 };
 
@@ -68,7 +71,7 @@ const limits = { initial: aNumber, maximum: optional(aNumber) };
 /** A link's report. */
 export const aLinkReport: Reader<LinkReport> = shaped<LinkReport>({
   bound: listOf(shaped({ module: aString, name: aString })),
-  flavour: choice(["malloc", "host"]),
+  flavour: choice(["malloc", "host", "archive"]),
   heapBase: optional(aNumber),
   heapBaseFrom: choice(Object.keys(HEAP_BASE_FROM) as LinkReport["heapBaseFrom"][]),
   memory: shaped<LinkReport["memory"]>({
@@ -115,7 +118,10 @@ export function formatReport(given: LinkReport): string {
         (report.wrappers.length > 0 ? ` through ${report.wrappers.join(", ")}` : ""),
     ],
     ...callLines(report),
-    ["size", `${size.before} bytes and ${size.allocator} of the allocator -> ${size.after}`],
+    [
+      "size",
+      `${size.before} bytes${size.allocator > 0 ? ` and ${size.allocator} of the allocator` : ""} -> ${size.after}`,
+    ],
     ["names", report.names],
     ["source map", report.sourceMap ? "carried over" : "none"],
     ["valid", report.validated === "yes" ? "yes" : "unknown: this engine does not know what the input uses"],

@@ -41,7 +41,7 @@ const ELSEWHERE = new Set([
 ]);
 
 /** Folders that the build or a run makes, which git does not know. */
-const MADE = /^(src\/generated|bench\/results\/local)(\/|$)|^wasm-host(-shared)?\.ts$/;
+const MADE = /^(src\/generated|bench\/results\/local)(\/|$)|^wasm-host(-shared)?\.ts$|^(lib\/)?fingerprints\.json$/;
 
 describe("names", () => {
   it("are found in prose and comments, not in code", () => {

@@ -36,8 +36,12 @@ export const NOTHING_INLINED: Inlining = {
   calledOnly: [],
 };
 
-/** `bound`: the imports that are the allocator's. */
-export function findInlining(program: Uint8Array, info: ModuleInfo, bound: readonly ImportInfo[]): Inlining {
+/** `bound`: the allocator's functions, imported or the program's own. */
+export function findInlining(
+  program: Uint8Array,
+  info: ModuleInfo,
+  bound: readonly Pick<ImportInfo, "name" | "index">[],
+): Inlining {
   const family = bound.filter(({ name }) => Object.hasOwn(FAMILY, name));
   const thin = thinWrappers(program, info, new Set(family.map(({ index }) => index)));
   const hot = new Map(family.filter(({ name }) => INLINED.includes(name)).map(({ index, name }) => [index, name]));
@@ -55,19 +59,20 @@ export function findInlining(program: Uint8Array, info: ModuleInfo, bound: reado
 
 /**
  * The program with calls redirected and the hints added. `info` is that of `bytes`; `called` are functions of it that
- * are never inlined.
+ * are never inlined, `always` some that always are.
  */
 export function applyInlining(
   bytes: Uint8Array,
   info: ModuleInfo,
   inlining: Inlining,
   called: readonly number[],
+  always: readonly number[] = [],
 ): Edited {
   const redirects = [...pointerRedirects(inlining.pointers, info), ...crowdRedirects(inlining.crowds, info)];
   return editModule(
     bytes,
     () => redirectCalls(bytes, info, redirects),
-    (redirected) => addHints(redirected, info, inlining, called),
+    (redirected) => addHints(redirected, info, inlining, called, always),
   );
 }
 
@@ -79,11 +84,12 @@ function addHints(
   info: ModuleInfo,
   { wrappers, pointers, crowds, calledOnly }: Inlining,
   called: readonly number[],
+  always: readonly number[],
 ): Edited {
   const added = [...pointers.map(({ inline }) => (inline ? ALWAYS : NEVER)), ...crowds.map(() => NEVER)];
   const never = calledOnly.map(({ callee }) => callee).filter((index) => index >= info.importedFunctions);
   const hints = [
-    ...[...wrappers.keys()].map((index) => [index, ALWAYS] as const),
+    ...[...wrappers.keys(), ...always].map((index) => [index, ALWAYS] as const),
     ...[...never, ...called].map((index) => [index, NEVER] as const),
     ...added.map((hint, i) => [info.functions.length + i, hint] as const),
   ];
