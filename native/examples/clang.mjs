@@ -5,8 +5,8 @@
  *   npm install --save-dev @yowasp/clang
  *   node clang.mjs --target=wasm32-wasip1 -O2 program.c -o program.wasm
  *
- * It sees the files that the command line names, and the headers beside them and in folders given by -I; all of them lie
- * below the current folder. Cost: one or two seconds a program.
+ * It sees the files that the command line names, the headers beside them and in folders given by -I, and the libraries
+ * that -l names in folders given by -L; all of them lie below the current folder. Cost: one or two seconds a program.
  */
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
@@ -40,7 +40,10 @@ export async function clang(args, folder) {
   return Buffer.concat(messages).toString();
 }
 
-/** The files that the arguments name, and every header beside one of them or in a folder given by -I, as a tree. */
+/**
+ * The files that the arguments name, every header beside one of them or in a folder given by -I, and the libraries of -l in
+ * folders given by -L, as a tree.
+ */
 function filesOf(args, folder) {
   const tree = {};
   const add = (file) => {
@@ -53,8 +56,13 @@ function filesOf(args, folder) {
   const addHeaders = (directory) => {
     for (const name of readdirSync(join(folder, directory))) if (/\.(h|hpp)$/.test(name)) add(join(directory, name));
   };
+  const libraries = args.filter((arg) => arg.startsWith("-l")).map((arg) => `lib${arg.slice(2)}.a`);
   for (const arg of args) {
     if (arg.startsWith("-I")) addHeaders(arg.slice(2));
+    if (arg.startsWith("-L")) {
+      const files = libraries.map((name) => join(arg.slice(2), name));
+      for (const file of files.filter((path) => existsSync(join(folder, path)))) add(file);
+    }
     if (arg.startsWith("-") || !existsSync(join(folder, arg)) || !statSync(join(folder, arg)).isFile()) continue;
     add(arg);
     addHeaders(dirname(arg));

@@ -1,11 +1,23 @@
-/** gomalloc.c under C programs: the README's recipe, the whole family, misuse, statistics, and what is left of dlmalloc. */
+/**
+ * C programs: the README's recipe over the archive, and gomalloc.c with gomalloc link: the README's recipe, the whole family, misuse,
+ * statistics, and what is left of dlmalloc. archive.test.ts has the archive's family, misuse and statistics.
+ */
 import { describe, expect, it } from "vitest";
 import { describeWith } from "../support/describewith.ts";
 import { CLANG } from "../support/needs.ts";
 import { clang } from "./support/clang.ts";
-import { describeRecipe, expectSameWords, hasName, importsOf, Project } from "./support/project.ts";
+import {
+  describeRecipe,
+  expectArchived,
+  expectSameWords,
+  hasName,
+  importsOf,
+  linkRecipeOf,
+  Project,
+} from "./support/project.ts";
 
 const TARGET = ["--target=wasm32-wasip1", "-O2"];
+const ARCHIVE = "-Lnode_modules/gomalloc/lib/wasm32-wasip1 -lgomalloc";
 const SHIM = "node_modules/gomalloc/native/gomalloc.c";
 const INCLUDE = "-Inode_modules/gomalloc/native";
 const PROGRAMS = "node_modules/gomalloc/test/native/programs";
@@ -22,20 +34,41 @@ async function build(project: Project, name: string, ...flags: string[]): Promis
   return "a.out.wasm";
 }
 
+/** What words.c prints of its own source. */
+function expectTable(output: string): void {
+  expect(output).toMatch(/^\d{3} words, \d+ different\n/);
+  expect(output.split("\n")).toHaveLength(12);
+}
+
+const textOf = async (project: Project) =>
+  Buffer.from(await project.read("words.c"))
+    .toString()
+    .repeat(50);
+
 describeRecipe("c", (read, compiler) => {
   it("runs as it stands and prints what the program prints with libc's malloc", async () => {
-    const commands = await read();
+    const [copy, compile, run, ...more] = await read();
+    expect(more).toEqual([]);
     const project = await Project.create();
-    const output = await project.recipe(commands);
-    expect(output).toMatch(/^\d{3} words, \d+ different\n/);
-    expect(output.split("\n")).toHaveLength(12);
+    expectTable(await project.recipe([copy!, compile!, run!]));
+    await expectArchived(project, compile!, ARCHIVE, ["malloc", "calloc", "realloc", "free"]);
+    expectSameWords(project, "words.wasm", await textOf(project));
+
+    const [program, stock] = await Promise.all(["words.wasm", "stock.wasm"].map((name) => project.module(name)));
+    expect(importsOf(stock!)).toEqual(expect.arrayContaining(importsOf(program!)));
+    expect(WebAssembly.Module.exports(program!).filter(({ name }) => name !== "gomalloc_on_misuse")).toEqual(
+      WebAssembly.Module.exports(stock!),
+    );
+  });
+
+  it("so does the recipe with gomalloc link", async () => {
+    const commands = await linkRecipeOf("c", compiler);
+    const project = await Project.create();
+    expectTable(await project.recipe(commands));
 
     const compile = commands.find((line) => line.includes("clang"))!;
     await project.command(compile.replace(` ${SHIM}`, "").replace("words.wasm", "stock.wasm"));
-    const text = Buffer.from(await project.read("words.c"))
-      .toString()
-      .repeat(50);
-    expectSameWords(project, text);
+    expectSameWords(project, "words.out.wasm", await textOf(project));
 
     const [unlinked, linked, dlmalloc] = await Promise.all(
       ["words.wasm", "words.out.wasm", "stock.wasm"].map((name) => project.module(name)),

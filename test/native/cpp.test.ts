@@ -1,14 +1,28 @@
 /** C++: libc++'s containers and all forms of new and delete over gomalloc. */
 import { expect, it } from "vitest";
 import { clang } from "./support/clang.ts";
-import { describeRecipe, hasName, importsOf, Project } from "./support/project.ts";
+import { describeRecipe, expectArchived, hasName, importsOf, linkRecipeOf, Project } from "./support/project.ts";
+
+const ARCHIVE = "-Lnode_modules/gomalloc/lib/wasm32-wasip1 -lgomalloc";
+const PRINTED = "blocks of 256 aligned: yes\npage aligned: yes\nno memory: null\n";
 
 describeRecipe("cpp", (read, compiler) => {
   it("prints what the program prints with libc's malloc", async () => {
     const project = await Project.create();
     const commands = await read();
     const output = await project.recipe(commands);
-    expect(output).toContain("blocks of 256 aligned: yes\npage aligned: yes\nno memory: null\n");
+    expect(output).toContain(PRINTED);
+    await expectArchived(project, commands[1]!, ARCHIVE, ["malloc", "aligned_alloc", "free_sized"]);
+    expect(project.run("stock.wasm")).toMatchObject({ status: 0, stdout: output });
+    const [program, stock] = await Promise.all(["containers.wasm", "stock.wasm"].map((name) => project.module(name)));
+    expect(importsOf(stock!)).toEqual(expect.arrayContaining(importsOf(program!)));
+  });
+
+  it("so does the recipe with gomalloc link", async () => {
+    const project = await Project.create();
+    const commands = await linkRecipeOf("cpp", compiler);
+    const output = await project.recipe(commands);
+    expect(output).toContain(PRINTED);
 
     const compile = commands.find((line) => line.includes("gomalloc_new.cpp"))!;
     const stock = compile.replace(/ \S+gomalloc_new\.cpp gomalloc\.o/, "").replace("containers.wasm", "stock.wasm");

@@ -15,7 +15,7 @@ describeWith(RUST, "Rust", () => {
       source.replace("#[global_allocator]\nstatic ALLOCATOR: gomalloc::Gomalloc = gomalloc::Gomalloc;\n", ""),
     );
     await project.command(`${RUSTC} --target wasm32-wasi stock.rs -o stock.wasm`);
-    expectSameWords(project, source.repeat(200));
+    expectSameWords(project, "words.out.wasm", source.repeat(200));
 
     // wasi-libc allocates too: without the crate's C names its dlmalloc would have been linked beside gomalloc.
     await expectReplaced(project, "words.out.wasm", ["dlmalloc", "sbrk"]);

@@ -16,7 +16,7 @@ describeWith(ZIG, "Zig", () => {
     expect(stockSource).not.toContain("gomalloc");
     await project.write("stock.zig", stockSource);
     await project.command("zig build-exe stock.zig -target wasm32-wasi -O ReleaseFast");
-    expectSameWords(project, source.repeat(200));
+    expectSameWords(project, "words.out.wasm", source.repeat(200));
     await expectReplaced(project, "words.out.wasm", ["WasmAllocator"]);
   });
 

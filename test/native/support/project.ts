@@ -125,7 +125,7 @@ function node(): string {
 
 /**
  * The command lines of an sh block of a README in native/examples. The first is for Debian's compilers; the second, of C
- * and its like, for npm's clang, in place of the first's compilation.
+ * and its like, for npm's clang, in place of the first's compilation; the third, of C and C++, is that of `gomalloc link`.
  */
 export async function recipeOf(language: string, index = 0): Promise<string[]> {
   const text = await readFile(join(ROOT, "native", "examples", language, "README.md"), "utf8");
@@ -141,6 +141,16 @@ export async function npmRecipeOf(language: string): Promise<string[]> {
   const compile = second.filter((line) => !line.startsWith("npm install "));
   const at = first.findIndex(isCompilation);
   return [...first.slice(0, at), ...compile, ...first.slice(at).filter((line) => !isCompilation(line))];
+}
+
+/** How the READMEs say that npm's clang takes the place of Debian's. */
+const NPM_CLANG = "node node_modules/gomalloc/native/examples/clang.mjs --target=wasm32-wasip1";
+
+/** The recipe of C or C++ with `gomalloc link`, by the compiler that describeRecipe names. */
+export async function linkRecipeOf(language: string, compiler: string): Promise<string[]> {
+  const lines = await recipeOf(language, 2);
+  if (compiler !== "npm's clang") return lines;
+  return lines.map((line) => line.replace(/^clang(\+\+)?-19 --target=wasm32-wasi(?= )/, NPM_CLANG));
 }
 
 /** A recipe by each compiler that has one: what it needs, and the commands. */
@@ -175,19 +185,49 @@ export async function projectOfWords(
   return { project, source: Buffer.from(await project.read(`words.${extension}`)).toString() };
 }
 
-/** Compares the linked words.wasm with stock.wasm, the program over another allocator: both count the words of `text`. */
-export function expectSameWords(project: Project, text: string): void {
+/** Compares a program with stock.wasm, which is the same over another allocator: both count the words of `text`. */
+export function expectSameWords(project: Project, program: string, text: string): void {
   const stock = project.run("stock.wasm", "", text);
   expect(stock.status).toBe(0);
-  expect(project.run("words.out.wasm", "", text)).toEqual(stock);
+  expect(project.run(program, "", text)).toEqual(stock);
 }
 
 /**
- * The linked program imports nothing of gomalloc's and has no allocator beside it: its name section is without `names`,
+ * The program of this command line has gomalloc's functions from libgomalloc.a, and no other allocator. `archive` is what
+ * names the library there. Without it the line makes stock.wasm, in which dlmalloc is found, so that its absence says
+ * something: in the link map by Debian's clang, which has a wasm-opt that it finds in PATH take the names away, and in the
+ * name section by npm's, which writes no map.
+ */
+export async function expectArchived(
+  project: Project,
+  line: string,
+  archive: string,
+  functions = ["malloc", "realloc", "free"],
+): Promise<void> {
+  expect(line).toContain(` ${archive} `);
+  const program = / -o (\S+)$/.exec(line)![1]!;
+  const stock = line.replace(` ${archive}`, "").replace(/\S+$/, "stock.wasm");
+  if (line.startsWith(NPM_CLANG)) {
+    await project.command(stock);
+    await expectReplaced(project, program, ["dlmalloc", "sbrk"]);
+    return;
+  }
+  const mapOf = async (command: string) => {
+    await project.command(command.replace(" -o ", " -Wl,-Map=map.txt -o "));
+    return Buffer.from(await project.read("map.txt")).toString();
+  };
+  expect((await mapOf(stock)).includes("libc.a(dlmalloc.o)")).toBe(true);
+  const map = await mapOf(line);
+  expect(map.match(/dlmalloc|sbrk/)).toBeNull();
+  expect(functions.filter((name) => !map.includes(`libgomalloc.a(gomalloc.o):(${name})`))).toEqual([]);
+}
+
+/**
+ * The program imports nothing of gomalloc's and has no allocator beside it: its name section is without `names`,
  * which the stock program has, so that their absence says something.
  */
-export async function expectReplaced(project: Project, linked: string, names: readonly string[]): Promise<void> {
-  const [ours, stock] = await Promise.all([project.module(linked), project.module("stock.wasm")]);
+export async function expectReplaced(project: Project, program: string, names: readonly string[]): Promise<void> {
+  const [ours, stock] = await Promise.all([project.module(program), project.module("stock.wasm")]);
   expect(importsOf(ours, "gomalloc")).toEqual([]);
   for (const name of names) {
     expect(hasName(stock, name), name).toBe(true);
