@@ -17,8 +17,15 @@ const MAJORS = ["20", "22", "24", "26"] as const;
 
 const CORE = ["test/core/", "test/host/", "test/gc/", "test/shared/", "test/rt/fuzz", "test/tools/handover"];
 
-/** Tests that search for long or wait for time to pass, and the one that runs a browser. */
-const LEFT_OUT = ["shared/*-crash", "shared/host-overwrite", "shared/host-browser", "core/overwrite", "core/memory2g"];
+/** Tests that search for long or wait for time to pass, and those that run a browser. */
+const LEFT_OUT = [
+  "shared/*-crash",
+  "shared/host-overwrite",
+  "shared/host-browser",
+  "core/overwrite",
+  "core/memory2g",
+  "core/chromium",
+];
 
 /** Shorter than in npm test. */
 const SHORT = {

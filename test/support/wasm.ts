@@ -33,7 +33,7 @@ export {
 export type SharedFlavour = "shared" | "host-shared" | "test-shared";
 export type Flavour = "malloc" | "host" | "test" | SharedFlavour;
 
-const FILES: Record<Flavour, string> = {
+export const FILES: Record<Flavour, string> = {
   malloc: "gomalloc.wasm",
   host: "gomalloc-host.wasm",
   test: "gomalloc-test.wasm",
