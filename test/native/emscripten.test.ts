@@ -32,9 +32,16 @@ async function run(project: Project, glue: string, args = ""): Promise<Ran> {
 }
 
 describeWith(EMCC, "emscripten", () => {
-  it("the recipe of native/examples/emscripten prints what the program prints with dlmalloc", async () => {
+  it("the recipe of native/examples/emscripten prints what its second, through link, prints", async () => {
+    const [project, linked] = [await Project.create(), await Project.create()];
+    const output = await project.recipe(await recipeOf("emscripten"));
+    expect(output).toMatch(/^1000000 lines, sorted, [0-9a-f]{16}\nmemory grew: yes\n$/);
+    expect(await linked.recipe(await recipeOf("emscripten", 1))).toBe(output);
+  });
+
+  it("the recipe of native/examples/emscripten through link prints what the program prints with dlmalloc", async () => {
     const project = await Project.create();
-    const commands = await recipeOf("emscripten");
+    const commands = await recipeOf("emscripten", 1);
     const output = await project.recipe(commands);
     expect(output).toMatch(/^1000000 lines, sorted, [0-9a-f]{16}\nmemory grew: yes\n$/);
 

@@ -21,8 +21,10 @@ export interface Allocator {
   readonly about: string;
   /** The column that it is measured against: the one with the same optimisation. */
   readonly reference: string;
-  /** Takes part on request only. */
-  readonly inlining?: boolean;
+  /** Takes part on request only: the option that asks for it. */
+  readonly onRequest?: "inlining" | "archive";
+  /** Neither ours nor the stock build: has no part in a comparison of ways to link ours. */
+  readonly stranger?: true;
   /** The program with this allocator, optimised. */
   build(program: Program): Promise<Bytes>;
 }
@@ -36,6 +38,11 @@ export const OURS = "gomalloc";
 /** Both again under wasm-opt's strong inlining of everything. */
 const STOCK_INLINED = "dlmalloc-inlining";
 const OURS_INLINED = "gomalloc-inlining";
+
+/** Programs as the linker leaves them, and ours from the archive. */
+const STOCK_LINKED = "dlmalloc-linked";
+export const ARCHIVE = "archive";
+export const ARCHIVE_OPTIMISED = "archive-O3";
 
 /** Flags of wasm-opt for every column, and for the strongly inlined ones. */
 const OPTIMIZE = ["-O3"];
@@ -61,6 +68,7 @@ async function linked(program: Program, allocator: string, others: readonly Byte
 
 const emmalloc: Allocator = {
   name: "emmalloc",
+  stranger: true,
   reference: REFERENCE,
   about: "emscripten 3.1.6's emmalloc (Debian emscripten), same flags",
   build: async (program) => {
@@ -94,6 +102,11 @@ async function sourcesOf(folder: string): Promise<Uint8Array[]> {
 
 const withDlmalloc = (program: Program) => linked(program, REFERENCE, []);
 
+/** The program with lib/wasm32-wasip1/gomalloc.o in it, which is what libgomalloc.a holds. */
+async function withArchive(program: Program): Promise<Bytes> {
+  return linked(program, ARCHIVE, [await readFile(join(ROOT, "lib", "wasm32-wasip1", "gomalloc.o"))]);
+}
+
 /** The columns, in the order of the table: each behind the one it is measured against. */
 export const ALLOCATORS: readonly Allocator[] = [
   {
@@ -113,14 +126,35 @@ export const ALLOCATORS: readonly Allocator[] = [
     name: STOCK_INLINED,
     about: `wasi-libc's malloc, wasm-opt ${INLINE.join(" ")}`,
     reference: STOCK_INLINED,
-    inlining: true,
+    onRequest: "inlining",
     build: async (program) => optimize(`${program.name}-dlmalloc-inlining`, await withDlmalloc(program), INLINE),
   },
   {
     name: OURS_INLINED,
     about: `gomalloc as above, then wasm-opt ${INLINE.join(" ")}`,
     reference: STOCK_INLINED,
-    inlining: true,
+    onRequest: "inlining",
     build: async (program) => optimize(`${program.name}-gomalloc-inlining`, await withGomalloc(program), INLINE),
+  },
+  {
+    name: STOCK_LINKED,
+    about: "wasi-libc's malloc, as the linker leaves it",
+    reference: STOCK_LINKED,
+    onRequest: "archive",
+    build: withDlmalloc,
+  },
+  {
+    name: ARCHIVE,
+    about: "libgomalloc.a's object linked in, as the linker leaves it",
+    reference: STOCK_LINKED,
+    onRequest: "archive",
+    build: withArchive,
+  },
+  {
+    name: ARCHIVE_OPTIMISED,
+    about: "the same, wasm-opt -O3",
+    reference: REFERENCE,
+    onRequest: "archive",
+    build: async (program) => optimize(`${program.name}-archive`, await withArchive(program), OPTIMIZE),
   },
 ];

@@ -14,6 +14,8 @@ export interface Options {
   wantsProgram(name: string): boolean;
   wantsWorkload(name: string): boolean;
   wantsAllocator(name: string): boolean;
+  /** The run compares the ways to put gomalloc under a program. */
+  readonly archive: boolean;
   readonly json: string | undefined;
   /** The folder that the result is published to, if it is. */
   readonly results: string | undefined;
@@ -27,6 +29,7 @@ const HELP = `usage: tsx bench/programs/main.ts [options]
   --workloads <regexp>  only workloads that match
   --allocators <a,b>    only these allocators and what they are measured against
   --inlining            dlmalloc and gomalloc also under wasm-opt's strong inlining (slow to build)
+  --archive             the ways to put gomalloc under a program: libgomalloc.a alone, with wasm-opt, gomalloc link
   --rounds <n>          rounds of each measurement (default 5)
   --json <file>         where the figures go (default bench/results/local/programs.json)
 ${COMMON_HELP}`;
@@ -37,6 +40,7 @@ const FLAGS = {
   workloads: { type: "string" },
   allocators: { type: "string" },
   inlining: { type: "boolean", default: false },
+  archive: { type: "boolean", default: false },
 } as const;
 
 const ROUNDS: Record<Scale, number> = { quick: 1, normal: 5, full: 9 };
@@ -49,7 +53,9 @@ export function readOptions(argv: readonly string[], known: Names): Options | un
   const scale = values.quick ? "quick" : values.full ? "full" : "normal";
   const rounds = roundsOf(values.rounds, ROUNDS[scale]);
   const programs = chosen("--programs", values.programs, known.programs);
-  const usual = known.allocators.filter(({ inlining }) => values.inlining || !inlining).map(({ name }) => name);
+  const usual = known.allocators
+    .filter(({ onRequest, stranger }) => (onRequest ? values[onRequest] : !(stranger && values.archive)))
+    .map(({ name }) => name);
   const all = known.allocators.map(({ name }) => name);
   const allocators = values.allocators === undefined ? new Set(usual) : chosen("--allocators", values.allocators, all);
   // What something is measured against takes part too, and the stock build always does: outputs are compared with it.
@@ -62,6 +68,7 @@ export function readOptions(argv: readonly string[], known: Names): Options | un
     wantsProgram: (name) => programs.has(name),
     wantsWorkload: (name) => workload.test(name),
     wantsAllocator: (name) => needed.has(name),
+    archive: values.archive,
     json: values.json,
     results: resultFolder(values, values.quick ? "leave out --quick" : undefined),
   };
@@ -70,6 +77,6 @@ export function readOptions(argv: readonly string[], known: Names): Options | un
 /** The names that may be given. */
 export interface Names {
   readonly programs: readonly string[];
-  readonly allocators: readonly Pick<Allocator, "name" | "reference" | "inlining">[];
+  readonly allocators: readonly Pick<Allocator, "name" | "reference" | "onRequest" | "stranger">[];
   readonly stock: string;
 }
