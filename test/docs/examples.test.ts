@@ -69,7 +69,9 @@ describe("commands of the shell", () => {
   const BUILT_IN = ["start", "test"];
   const pages = [
     ...PAGES,
-    ...["c", "cpp", "rust", "emscripten", "zig", "threads", "component"].map((n) => `native/examples/${n}/README.md`),
+    ...["c", "cpp", "rust", "emscripten", "zig", "threads", "component", "addon"].map(
+      (n) => `native/examples/${n}/README.md`,
+    ),
   ];
 
   it.each([...pages, "native/emscripten.md", "CONTRIBUTING.md"])("%s", (page) => {

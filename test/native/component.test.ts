@@ -4,7 +4,7 @@
  */
 import { expect, it } from "vitest";
 import { describeWith } from "../support/describewith.ts";
-import { JCO } from "../support/needs.ts";
+import { JCO, JCO_FOLDER } from "../support/needs.ts";
 import { describeRecipe, expectArchived, importsOf, Project } from "./support/project.ts";
 
 const ARCHIVE = "node_modules/gomalloc/lib/wasm32-wasip1/libgomalloc.a";
@@ -14,7 +14,7 @@ const PRINTED = "8 words, 5 different\nand bird cat dog the\n";
 /** A project that has jco too, in which the recipe has run. */
 async function projectOf(commands: readonly string[]): Promise<{ project: Project; output: string }> {
   const project = await Project.create();
-  await project.addJco();
+  await project.add(JCO_FOLDER, "@bytecodealliance");
   return { project, output: await project.recipe(commands) };
 }
 

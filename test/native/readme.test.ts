@@ -12,7 +12,7 @@ const blocks = (text: string) =>
   [...text.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block!.replace(/ \\\n\s*/g, " ").trim());
 
 describe("the recipe", () => {
-  it.each(["c", "cpp", "rust", "emscripten", "zig", "threads", "component"])(
+  it.each(["c", "cpp", "rust", "emscripten", "zig", "threads", "component", "addon"])(
     "of %s is short, and README.md leads to it",
     (name) => {
       const [recipe] = blocks(read(`native/examples/${name}/README.md`));

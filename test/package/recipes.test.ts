@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { npmRecipeOf, Project, ROOT, recipeOf } from "../native/support/project.ts";
 import { describeWith } from "../support/describewith.ts";
 import { Installed } from "../support/installed.ts";
-import { CLANG, EMCC, JCO, RUST, ZIG } from "../support/needs.ts";
+import { CLANG, EMCC, JCO, JCO_FOLDER, RUST, ZIG } from "../support/needs.ts";
 
 const WORDS = /^\d+ words, \d+ different\n/;
 /** What the last line of each recipe prints, and what the recipe needs beside npm's clang. */
@@ -39,6 +39,8 @@ const RECIPES = [
     recipe: npmRecipeOf,
     prints: /^8 words, 5 different\nand bird cat dog the\n$/,
   },
+  { language: "addon", needs: [CLANG], recipe: recipeOf, prints: /\nworkers: 4\n$/ },
+  { language: "addon", needs: [], recipe: npmRecipeOf, prints: /\nworkers: 4\n$/ },
 ];
 
 let installed: Installed;
@@ -58,7 +60,8 @@ for (const { language, needs, recipe, prints } of RECIPES) {
     () => {
       it("runs as it stands", async () => {
         const project = await Project.create(join(installed.app, "node_modules", "gomalloc"));
-        if (language === "component") await project.addJco();
+        if (language === "component") await project.add(JCO_FOLDER, "@bytecodealliance");
+        if (language === "addon") await project.add(join(ROOT, "node_modules"), "emnapi", "@emnapi");
         expect(await project.recipe(await recipe(language))).toMatch(prints);
       });
     },

@@ -43,9 +43,9 @@ export class Project {
     return new Project(folder);
   }
 
-  /** As if jco were installed here. */
-  async addJco(): Promise<void> {
-    await symlink(join(JCO_FOLDER, "@bytecodealliance"), this.path("node_modules/@bytecodealliance"), "dir");
+  /** As if these packages, or all of a scope, were installed here: those of a node_modules elsewhere. */
+  async add(from: string, ...names: string[]): Promise<void> {
+    for (const name of names) await symlink(join(from, name), this.path(join("node_modules", name)), "dir");
   }
 
   /** A file of the project. */
