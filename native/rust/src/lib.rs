@@ -5,10 +5,17 @@
 //! static ALLOCATOR: gomalloc::Gomalloc = gomalloc::Gomalloc;
 //! ```
 //!
-//! Every function here calls an import from module `gomalloc`, which `npx gomalloc link program.wasm` resolves; what a
-//! program does not call is not imported. The link calls `init(__heap_base)` before anything runs when the program
-//! exports that global: on wasm32-unknown-unknown rustc does so (Debian's on wasm32-wasi, too), elsewhere
-//! `-C link-arg=--export=__heap_base`. Without, the heap takes only memory that it grows itself.
+//! The allocator is in the crate: build.rs takes `libgomalloc.a` for the target, which defines C's malloc and its family
+//! too, so that no other allocator is in the program. Without cargo: `-L native=FOLDER -l static=gomalloc`.
+//!
+//! Features:
+//!
+//! - `debug`: `libgomalloc-debug.a`, which tells a misuse on standard error before it traps; `stats` and `validate`.
+//! - `link`: imports from module `gomalloc` instead, which `npx gomalloc link program.wasm` resolves and inlines; `stats`
+//!   and `validate` too. What a program does not call is not imported. The link calls `init(__heap_base)` before anything
+//!   runs when the program exports that global: on wasm32-unknown-unknown rustc does so (Debian's on wasm32-wasi, too),
+//!   elsewhere `-C link-arg=--export=__heap_base`. Without, the heap takes only memory that it grows itself.
+//! - `shim`, with `link`: the C family is not defined here; native/gomalloc.c, linked as a static library, does that.
 //!
 //! Blocks are 16-aligned from 16 bytes up and 8-aligned below, so that nearly every layout is a plain malloc. A dealloc
 //! hands its size on: a size above the block's is found (misuse kind 5). One thread.
@@ -18,7 +25,7 @@
 use core::alloc::{GlobalAlloc, Layout};
 
 mod ffi {
-    #[link(wasm_import_module = "gomalloc")]
+    #[cfg_attr(feature = "link", link(wasm_import_module = "gomalloc"))]
     extern "C" {
         pub fn malloc(size: usize) -> *mut u8;
         pub fn calloc(count: usize, size: usize) -> *mut u8;
@@ -27,8 +34,13 @@ mod ffi {
         pub fn free_sized(ptr: *mut u8, size: usize);
         pub fn malloc_usable_size(ptr: *mut u8) -> usize;
         pub fn malloc_trim(pad: usize) -> i32;
+        #[cfg_attr(not(feature = "link"), link_name = "gomalloc_mallopt")]
         pub fn mallopt(parameter: i32, value: usize) -> i32;
+        #[cfg(any(feature = "debug", feature = "link"))]
+        #[cfg_attr(not(feature = "link"), link_name = "gomalloc_memstats")]
         pub fn memstats() -> *const super::Stats;
+        #[cfg(any(feature = "debug", feature = "link"))]
+        #[cfg_attr(not(feature = "link"), link_name = "gomalloc_validate")]
         pub fn validate() -> u32;
     }
 }
@@ -169,21 +181,24 @@ pub struct Stats {
 
 const _: () = assert!(core::mem::size_of::<Stats>() == 312 * 8);
 
-/// The heap's statistics as they are now; None when there is no memory for a heap. O(spans). Links the host flavour.
+/// The heap's statistics as they are now; None when there is no memory for a heap. O(spans). With the feature `debug` or
+/// `link`; the link takes the host flavour.
+#[cfg(any(feature = "debug", feature = "link"))]
 pub fn stats() -> Option<Stats> {
     // SAFETY: the record is filled by the call and stays until the next one; it is copied here.
     unsafe { ffi::memstats().as_ref().copied() }
 }
 
-/// 0 when every invariant of the heap holds, else the number of a broken one. O(the heap's records). Links the host
-/// flavour.
+/// 0 when every invariant of the heap holds, else the number of a broken one. O(the heap's records). With the feature
+/// `debug` or `link`; the link takes the host flavour.
+#[cfg(any(feature = "debug", feature = "link"))]
 pub fn validate() -> u32 {
     unsafe { ffi::validate() }
 }
 
 /// The malloc family of C, for a libc that allocates by itself: wasi-libc is part of every wasm32-wasi* program. With
-/// these its own allocator is not linked, which would take the same memory for its own.
-#[cfg(all(target_os = "wasi", not(feature = "shim")))]
+/// these its own allocator is not linked, which would take the same memory for its own. The archive has its own.
+#[cfg(all(target_os = "wasi", feature = "link", not(feature = "shim")))]
 mod libc {
     mod ffi {
         #[link(wasm_import_module = "gomalloc")]

@@ -172,15 +172,16 @@ export function describeRecipe(
 }
 
 /**
- * A project in which the recipe of this language has run, that of the program which counts the words of its
- * input; and the program's source, a file of this extension.
+ * A project in which a recipe of this language has run, that of the program which counts the words of its input; and the
+ * program's source, a file of this extension. `index` is the block of the README.
  */
 export async function projectOfWords(
   language: string,
   extension: string,
+  index = 0,
 ): Promise<{ project: Project; source: string }> {
   const project = await Project.create();
-  const output = await project.recipe(await recipeOf(language));
+  const output = await project.recipe(await recipeOf(language, index));
   expect(output).toMatch(/^\d+ words, \d+ different\n/);
   return { project, source: Buffer.from(await project.read(`words.${extension}`)).toString() };
 }
