@@ -306,7 +306,7 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
   /**
    * Call before code in this thread that gomalloc does not see, such as another instance over the memory, works on a
    * block from another thread: from then on its memory.fill, memory.copy and atomics reach all of the heap. Without,
-   * they may trap in Node 22 to 26 when the other thread has grown the memory. This heap's own methods and views need
+   * they may trap in Node and Chromium when the other thread has grown the memory. This heap's own methods and views need
    * no call. Some 20 ns when there is nothing to do.
    */
   sync(): void {
