@@ -218,6 +218,26 @@ describeWith(CLANG, "what a linker makes of the archive, by Debian's clang", () 
     expect(ran.stderr).toMatch(/duplicate symbol: malloc[\s\S]*other[\s\S]*gomalloc\.o/);
   });
 
+  it("what a program without a libc lacks is the linker's error", async () => {
+    const project = await Project.create();
+    await project.write(
+      "bare.c",
+      "void *malloc(__SIZE_TYPE__);\nvoid free(void *);\nvoid run(void) { free(malloc(8)); }\n",
+    );
+    const line = "clang-19 --target=wasm32 -nostdlib -Wl,--no-entry,--export=run bare.c";
+    expect(project.spawn(`${line} ${LIB}/wasm32-wasip1/libgomalloc.a -o a.wasm`).stderr).toContain(
+      "undefined symbol: errno",
+    );
+    const shared = "-matomics -mbulk-memory -Wl,--shared-memory,--import-memory,--max-memory=1048576";
+    const ran = project.spawn(`${line} ${shared} ${LIB}/wasm32-wasip1-threads/libgomalloc.a -o a.wasm`);
+    expect(ran.stderr).toContain("undefined symbol: pthread_key_create");
+
+    await project.command(`${line} ${LIB}/wasm32-unknown-unknown/libgomalloc.a -o a.wasm`);
+    const { exports } = new WebAssembly.Instance(await project.module("a.wasm"));
+    expect(Object.keys(exports).sort()).toEqual(["memory", "run"]);
+    for (let i = 0; i < 1000; i++) (exports["run"] as () => void)();
+  });
+
   it("an object for threads is the linker's error in a program without", async () => {
     const project = await Project.create();
     const threads = `${LIB}/wasm32-wasip1-threads`;
