@@ -1,28 +1,58 @@
 /** The Zig allocator under a program with std (wasm32-wasi) and under a library (wasm32-freestanding). */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { describeWith } from "../support/describewith.ts";
 import { ZIG } from "../support/needs.ts";
-import { expectReplaced, expectSameWords, importsOf, Project, projectOfWords, recipeOf } from "./support/project.ts";
+import {
+  expectReplaced,
+  expectSameWords,
+  hasName,
+  importsOf,
+  Project,
+  projectOfWords,
+  ROOT,
+  recipeOf,
+} from "./support/project.ts";
 
 const MODULE = "-Mgomalloc=node_modules/gomalloc/native/zig/gomalloc.zig";
 const LIBRARY = "-target wasm32-freestanding -fno-entry -rdynamic --export=__heap_base";
+/** The block of the README for gomalloc link. */
+const LINKED = 1;
+const LIB = "node_modules/gomalloc/lib/wasm32-unknown-unknown";
 
 describeWith(ZIG, "Zig", () => {
-  it("the recipe of native/examples/zig prints what the program prints with a stock allocator", async () => {
-    const { project, source } = await projectOfWords("zig", "zig");
+  it.each([
+    ["over the archive", 0, "words.wasm"],
+    ["with gomalloc link", LINKED, "words.out.wasm"],
+  ])("the recipe %s prints what the program prints with a stock allocator", async (_, index, program) => {
+    const { project, source } = await projectOfWords("zig", "zig", index);
     const stockSource = source
       .replace('const gomalloc = @import("gomalloc");\n', "")
+      .replace("pub const gomalloc_link = true;\n", "")
       .replace("gomalloc.allocator", "std.heap.wasm_allocator");
     expect(stockSource).not.toContain("gomalloc");
     await project.write("stock.zig", stockSource);
     await project.command("zig build-exe stock.zig -target wasm32-wasi -O ReleaseFast");
-    expectSameWords(project, "words.out.wasm", source.repeat(200));
-    await expectReplaced(project, "words.out.wasm", ["WasmAllocator"]);
+    expectSameWords(project, program, source.repeat(200));
+    await expectReplaced(project, program, ["WasmAllocator"]);
+    expect(hasName(await project.module(program), "__wasm_call_ctors")).toBe(false);
+  });
+
+  it("with -lc the linker refuses the archive and names both allocators, as the README says", async () => {
+    const project = await Project.create();
+    const [copy, compile] = await recipeOf("zig");
+    await project.command(copy!);
+    const ran = project.spawn(compile!.replace(" -O ", " -lc -O "));
+    expect(ran.status).not.toBe(0);
+    const readme = await readFile(join(ROOT, "native/examples/zig/README.md"), "utf8");
+    expect(ran.stderr).toContain(/```text\n(.*)\n```/.exec(readme)![1]);
+    expect(ran.stderr).toMatch(/defined in \S+libc\.a\([\s\S]*defined in \S+libgomalloc\.a\(gomalloc\.o\)/);
   });
 
   it("runs beside the allocator of Zig's libc when __heap_base is not exported", async () => {
     const project = await Project.create();
-    const [copy, compile] = await recipeOf("zig");
+    const [copy, compile] = await recipeOf("zig", LINKED);
     expect(compile).toContain(" --export=__heap_base ");
     await project.recipe([copy!, compile!.replace("--export=__heap_base", "-lc")]);
     await project.link("words.wasm", "words.out.wasm");
@@ -31,14 +61,21 @@ describeWith(ZIG, "Zig", () => {
     expect(project.run("words.out.wasm", "", text.repeat(200))).toMatchObject({ status: 0, stderr: "" });
   });
 
-  it.each(["ReleaseSafe", "ReleaseSmall"])(
-    "keeps alignment and contents through alloc, resize, remap and free of all layouts, %s",
-    async (mode) => {
+  it.each([
+    ["ReleaseSafe", "over the debug archive", `${LIB}/libgomalloc-debug.a`],
+    ["ReleaseSmall", "over the debug archive", `${LIB}/libgomalloc-debug.a`],
+    ["ReleaseSafe", "with gomalloc link", ""],
+    ["ReleaseSmall", "with gomalloc link", ""],
+  ])(
+    "keeps alignment and contents through alloc, resize, remap and free of all layouts, %s, %s",
+    async (mode, _, archive) => {
       const project = await Project.create();
-      await project.write("layouts.zig", LAYOUTS);
-      await project.command(`zig build-exe ${LIBRARY} -O ${mode} --dep gomalloc -Mroot=layouts.zig ${MODULE}`);
-      await project.link("root.wasm", "layouts.out.wasm");
-      const module = await project.module("layouts.out.wasm");
+      await project.write("layouts.zig", archive === "" ? LAYOUTS + CHECKED_BY_LINK : LAYOUTS + CHECKED_BY_ARCHIVE);
+      await project.command(
+        `zig build-exe ${LIBRARY} -O ${mode} ${archive} --dep gomalloc -Mroot=layouts.zig ${MODULE}`,
+      );
+      if (archive === "") await project.link("root.wasm", "root.wasm");
+      const module = await project.module("root.wasm");
       expect(WebAssembly.Module.imports(module)).toEqual([]);
       const { exports } = new WebAssembly.Instance(module);
       const { check, shrinks, refuses } = exports as {
@@ -67,7 +104,8 @@ describeWith(ZIG, "Zig", () => {
            const ptr = gomalloc.allocator.create(u64) catch return null;
            ptr.* = n;
            return ptr;
-       }`,
+       }
+       pub const gomalloc_link = true;`,
     );
     await project.command(`zig build-exe ${LIBRARY} -O ReleaseSmall --dep gomalloc -Mroot=small.zig ${MODULE}`);
     const names = importsOf(await project.module("root.wasm"), "gomalloc");
@@ -76,6 +114,22 @@ describeWith(ZIG, "Zig", () => {
   });
 });
 
+/** What the checks below ask of the allocator, by each way. */
+const CHECKED_BY_LINK = `
+pub const gomalloc_link = true;
+extern "gomalloc" fn memstats() [*]const u64;
+extern "gomalloc" fn validate() u32;
+extern "gomalloc" fn mallopt(parameter: i32, value: usize) i32;
+`;
+const CHECKED_BY_ARCHIVE = `
+extern fn gomalloc_memstats() [*]const u64;
+extern fn gomalloc_validate() u32;
+extern fn gomalloc_mallopt(parameter: i32, value: usize) i32;
+const memstats = gomalloc_memstats;
+const validate = gomalloc_validate;
+const mallopt = gomalloc_mallopt;
+`;
+
 /**
  * The allocator as std's containers call it: blocks of all alignments, each filled and checked over its life.
  * `check(seed)` returns 0, or the number of the check that failed.
@@ -83,10 +137,6 @@ describeWith(ZIG, "Zig", () => {
 const LAYOUTS = `
 const std = @import("std");
 const allocator = @import("gomalloc").allocator;
-
-extern "gomalloc" fn memstats() [*]const u64;
-extern "gomalloc" fn validate() u32;
-extern "gomalloc" fn mallopt(parameter: i32, value: usize) i32;
 
 /// A logarithm in Zig 0.13, an enum over it since 0.14.
 const Alignment = if (@hasDecl(std.mem, "Alignment")) std.mem.Alignment else u8;
