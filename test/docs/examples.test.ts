@@ -81,8 +81,8 @@ describe("commands of the shell", () => {
         expect(scripts, page).toHaveProperty([name!]);
       for (const [, name] of code.matchAll(/\bnpm (start|test)\b/g))
         expect(BUILT_IN.includes(name!) && scripts[name!]).toBeTruthy();
-      for (const [, file] of code.matchAll(/(?:\$G|node_modules\/gomalloc\/native)\/([\w./-]+)/g)) {
-        expect(existsSync(join(ROOT, "native", file!)), `${page}: native/${file}`).toBe(true);
+      for (const [, file] of code.matchAll(/(?:\$G|node_modules\/gomalloc)\/((?:native|lib)\/[\w./-]+)/g)) {
+        expect(existsSync(join(ROOT, file!)), `${page}: ${file}`).toBe(true);
       }
       // What the messages and the pages say of binaryen's version is what package.json asks for.
       const { peerDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));

@@ -106,13 +106,14 @@ describe("the package", () => {
       ...["dist/index.js", "dist/index.d.ts", "dist/generated/wasm-host.js", "LICENSE", "package.json"],
       ...["build/gomalloc.wasm", "build/gomalloc-host.wasm", "assembly/abi/libc.ts", "native/gomalloc.c"],
       ...["lib/wasm32-wasip1/libgomalloc.a", "lib/wasm32-wasip1/gomalloc.o", "lib/wasm32-emscripten/libgomalloc.a"],
+      "lib/fingerprints.json",
       ...["dist/cli/main.js", "dist/tools/index.d.ts", "build/gomalloc.debug.wasm", "build/gomalloc-host.debug.wasm"],
     ]) {
       expect(paths).toContain(needed);
     }
     const foreign = paths.filter(
       (path) =>
-        !/^(dist|assembly|docs|native)\/|^rt(-gc)?\.ts$|^lib\/[\w-]+\/(libgomalloc(-debug)?\.a|(gomalloc|errno)\.o)$|^build\/gomalloc(-host)?(-shared)?(\.debug)?\.wasm$/.test(
+        !/^(dist|assembly|docs|native)\/|^rt(-gc)?\.ts$|^lib\/[\w-]+\/(libgomalloc(-debug)?\.a|(gomalloc|errno)\.o)$|^lib\/fingerprints\.json$|^build\/gomalloc(-host)?(-shared)?(\.debug)?\.wasm$/.test(
           path,
         ),
     );
