@@ -8,7 +8,17 @@ import { describe, expect, it } from "vitest";
 import { describeWith } from "../support/describewith.ts";
 import { CLANG, EMCC } from "../support/needs.ts";
 import { clang } from "./support/clang.ts";
-import { expectReplaced, importsOf, npmRecipeOf, Project, type Ran, ROOT, recipeOf } from "./support/project.ts";
+import {
+  expectReplaced,
+  hasName,
+  importsOf,
+  linkRecipeOf,
+  npmRecipeOf,
+  Project,
+  type Ran,
+  ROOT,
+  recipeOf,
+} from "./support/project.ts";
 
 const NATIVE = "node_modules/gomalloc/native";
 const EXAMPLE = `${NATIVE}/examples/threads`;
@@ -36,6 +46,17 @@ describe("wasi-threads", () => {
     const project = await Project.create();
     const commands = await npmRecipeOf("threads");
     expect((await project.recipe(commands)).trimEnd().split("\n")).toEqual(OUTPUT);
+    for (let i = 0; i < 3; i++) expect(await runThreads(project, "threads.wasm")).toEqual(OUTPUT);
+    const module = await project.module("threads.wasm");
+    expect(hasName(module, "gomalloc/alloc/malloc/mallocSlow")).toBe(true);
+    const outside = WebAssembly.Module.imports(module).map((entry) => `${entry.module}.${entry.name}`);
+    expect(outside.sort()).toEqual(["env.memory", "wasi.thread-spawn", "wasi_snapshot_preview1.fd_write"]);
+  });
+
+  it("so does the recipe with gomalloc link", async () => {
+    const project = await Project.create();
+    const commands = await linkRecipeOf("threads", "npm's clang");
+    expect((await project.recipe(commands)).trimEnd().split("\n")).toEqual(OUTPUT);
     for (let i = 0; i < 3; i++) expect(await runThreads(project, "threads.out.wasm")).toEqual(OUTPUT);
 
     await build(project, "stock.wasm", "-O2", `${PROGRAMS}/threads-stock.c`);
@@ -49,16 +70,35 @@ describe("wasi-threads", () => {
     expect(exportsOf(out!).sort()).toEqual(["_start", "memory", "wasi_thread_start"]);
   });
 
+  /** Main, four in the ring; and one when a thread was joined before it had given its P up. */
+  function expectFewPs(lines: readonly string[]): void {
+    expect(lines.slice(0, -1)).toEqual(OUTPUT);
+    const ps = Number(/^Ps: (\d+)$/.exec(lines.at(-1)!)![1]);
+    expect(ps).toBeGreaterThanOrEqual(2);
+    expect(ps).toBeLessThanOrEqual(6);
+  }
+
   it("a thread that ends leaves its P to the next: forty of them make no new one", async () => {
     const project = await Project.create();
     await build(project, "count.wasm", "-O2", "-DCOUNT_PS", `${NATIVE}/gomalloc.c`);
     await project.link("count.wasm", "count.out.wasm");
-    const lines = await runThreads(project, "count.out.wasm");
-    expect(lines.slice(0, -1)).toEqual(OUTPUT);
-    // Main, four in the ring; and one when a thread was joined before it had given its P up.
-    const ps = Number(/^Ps: (\d+)$/.exec(lines.at(-1)!)![1]);
-    expect(ps).toBeGreaterThanOrEqual(2);
-    expect(ps).toBeLessThanOrEqual(6);
+    expectFewPs(await runThreads(project, "count.out.wasm"));
+  });
+
+  it.each([
+    ["that calls gomalloc_thread_exit", "wasm32-unknown-unknown-threads", []],
+    [
+      "whose keys have destructors, as with pthreads",
+      "wasm32-wasip1-threads",
+      ["-Dgomalloc_thread_exit=thread_end", `${PROGRAMS}/keys.c`],
+    ],
+  ])("over the archive too, for a program %s", async (_, target, more) => {
+    const project = await Project.create();
+    const archive = `node_modules/gomalloc/lib/${target}/libgomalloc-debug.a`;
+    await build(project, "count.wasm", "-O2", "-DCOUNT_PS", ...more, archive);
+    const module = await project.module("count.wasm");
+    expect(hasName(module, "pthread_key_create")).toBe(more.length > 0);
+    expectFewPs(await runThreads(project, "count.wasm"));
   });
 
   // Not with -O1 or more for the link: Node 20's baseline compiler waits at a wrong address where memory.atomic.wait32 is
@@ -93,9 +133,12 @@ describe("wasi-threads", () => {
 });
 
 describeWith(CLANG, "wasi-threads with Debian's clang", () => {
-  it("the recipe of native/examples/threads runs as printed", async () => {
+  it.each([
+    ["over the archive", 0],
+    ["with gomalloc link", 2],
+  ])("the recipe of native/examples/threads %s runs as printed", async (_, index) => {
     const project = await Project.create();
-    expect((await project.recipe(await recipeOf("threads"))).trimEnd().split("\n")).toEqual(OUTPUT);
+    expect((await project.recipe(await recipeOf("threads", index))).trimEnd().split("\n")).toEqual(OUTPUT);
   });
 });
 

@@ -104,7 +104,13 @@ __asm__(
     "drop\n"
     "end_function\n");
 
-__attribute__((used)) void thread_main(struct thread *thread) { thread->run(thread->arg); }
+/* Of libgomalloc.a. Missing with gomalloc.c, for which `gomalloc link` puts the call where the thread ends. */
+__attribute__((weak)) void gomalloc_thread_exit(void);
+
+__attribute__((used)) void thread_main(struct thread *thread) {
+  thread->run(thread->arg);
+  if (gomalloc_thread_exit) gomalloc_thread_exit();
+}
 
 static struct thread *thread_start(void (*run)(void *), void *arg) {
   uintptr_t align = __builtin_wasm_tls_align() < 16 ? 16 : __builtin_wasm_tls_align();
@@ -138,7 +144,7 @@ static void print(const char *text, uint32_t number) {
   fd_write(1, parts, 2, &written);
 }
 
-/* A program without libc: constructors (the shim's is one), then main. */
+/* A program without libc: constructors (gomalloc.c has one), then main. */
 void __wasm_call_ctors(void);
 int main(void);
 __attribute__((export_name("_start"))) void _start(void) {

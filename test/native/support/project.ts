@@ -125,7 +125,7 @@ function node(): string {
 
 /**
  * The command lines of an sh block of a README in native/examples. The first is for Debian's compilers; the second, of C
- * and its like, for npm's clang, in place of the first's compilation; the third, of C and C++, is that of `gomalloc link`.
+ * and its like, for npm's clang, in place of the first's compilation; the third, of C, C++ and threads, is that of `gomalloc link`.
  */
 export async function recipeOf(language: string, index = 0): Promise<string[]> {
   const text = await readFile(join(ROOT, "native", "examples", language, "README.md"), "utf8");
@@ -146,11 +146,13 @@ export async function npmRecipeOf(language: string): Promise<string[]> {
 /** How the READMEs say that npm's clang takes the place of Debian's. */
 const NPM_CLANG = "node node_modules/gomalloc/native/examples/clang.mjs --target=wasm32-wasip1";
 
-/** The recipe of C or C++ with `gomalloc link`, by the compiler that describeRecipe names. */
+/** The recipe of C, C++ or threads with `gomalloc link`, by the compiler that describeRecipe names. */
 export async function linkRecipeOf(language: string, compiler: string): Promise<string[]> {
   const lines = await recipeOf(language, 2);
   if (compiler !== "npm's clang") return lines;
-  return lines.map((line) => line.replace(/^clang(\+\+)?-19 --target=wasm32-wasi(?= )/, NPM_CLANG));
+  return lines.map((line) =>
+    line.replace(/^clang(?:\+\+)?-19 --target=wasm32-wasi((?:-threads)?) /, `${NPM_CLANG}$1 `),
+  );
 }
 
 /** A recipe by each compiler that has one: what it needs, and the commands. */
