@@ -61,6 +61,10 @@ describeWith(RUST, "Rust", () => {
 
     // wasi-libc allocates too: without C's names its dlmalloc would have been linked beside gomalloc.
     await expectReplaced(project, program, ["dlmalloc", "sbrk"]);
+    // gomalloc link takes a program with the archive inside, too.
+    if (program.endsWith(".out.wasm")) return;
+    await project.link(program, "inlined.wasm");
+    expectSameWords(project, "inlined.wasm", source);
   });
 
   it("the link map has the archive's functions and no other allocator", async () => {
