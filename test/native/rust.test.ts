@@ -2,11 +2,12 @@
  * The Rust crate under a program with std (wasm32-wasi) and under a library (wasm32-unknown-unknown): with libgomalloc.a
  * inside, by cargo and by rustc alone, and with imports for gomalloc link.
  */
-import { cp } from "node:fs/promises";
+import { cp, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { runLLVM } from "@yowasp/clang";
 import { expect, it } from "vitest";
 import { describeWith } from "../support/describewith.ts";
-import { RUST } from "../support/needs.ts";
+import { CLANG, RUST } from "../support/needs.ts";
 import {
   expectReplaced,
   expectSameWords,
@@ -220,5 +221,30 @@ describeWith(RUST, "Rust", () => {
     const names = importsOf(await project.module("small.wasm"), "gomalloc");
     expect(names).toContain("malloc");
     for (const name of ["memstats", "validate", "mallopt", "malloc_trim"]) expect(names).not.toContain(name);
+  });
+
+  describeWith(CLANG, "with C in the program, by Debian's clang", () => {
+    it("with link and shim the C family is gomalloc.c's, as native/README.md has it", async () => {
+      const project = await Project.create();
+      const text = await readFile(join(ROOT, "native", "README.md"), "utf8");
+      const [compile, pack, ...rust] = /```sh\n(.*\n[^`]*libshim\.a[^`]*)```/.exec(text)![1]!.trimEnd().split("\n");
+      await project.command((await recipeOf("rust", 1))[0]!);
+      await project.recipe(["mv words.rs app.rs", compile!]);
+      // Debian has this command in a package of its own; npm's clang brings it.
+      expect(pack).toBe("llvm-ar rcs libshim.a gomalloc.o");
+      const made = await runLLVM(
+        pack!.split(" "),
+        { "gomalloc.o": await project.read("gomalloc.o") },
+        { fetchProgress: () => {} },
+      );
+      await project.write("libshim.a", made!["libshim.a"] as Uint8Array);
+      await project.recipe(rust);
+      expect(importsOf(await project.module("app.wasm"), "gomalloc")).toEqual(
+        expect.arrayContaining(["init", "free", "free_sized"]),
+      );
+      await project.link("app.wasm", "app.out.wasm");
+      expect(hasName(await project.module("app.out.wasm"), "dlmalloc")).toBe(false);
+      expect(project.run("app.out.wasm", "", "one two one\n").stdout).toMatch(/^3 words, 2 different\n/);
+    });
   });
 });
