@@ -77,6 +77,13 @@ describeWith(RUST, "Rust", () => {
     for (const name of ["malloc", "calloc", "realloc", "free", "free_sized"]) {
       expect(map.includes(`libgomalloc.rlib(gomalloc.o):(${name})`), name).toBe(true);
     }
+
+    // A program that names the archive besides, for C code in it, has it once.
+    const again = " -C link-arg=node_modules/gomalloc/lib/wasm32-wasip1/libgomalloc.a -o ";
+    await project.command(compile!.replace(" -o ", ` -C link-arg=-Map=map.txt${again}`));
+    const both = Buffer.from(await project.read("map.txt")).toString();
+    expect(both.match(/\(gomalloc\.o\):\(malloc\)/g)).toHaveLength(1);
+    expect(project.run("words.wasm", "", "one two one\n").stdout).toMatch(/^3 words, 2 different\n/);
   });
 
   it("is one allocator too where the whole program is optimised at link time", async () => {
