@@ -62,6 +62,15 @@ const SECTIONS = [
     page: "programs-benchmark.md",
   },
   {
+    name: "programs-archive",
+    title: "Real programs, by the way that gomalloc was put under them",
+    about:
+      "Programs with much malloc in them: through `gomalloc link`, with libgomalloc.a as the linker leaves it, and the " +
+      "same through `wasm-opt -O3`. The second is measured against dlmalloc as the linker leaves it, the others against " +
+      "dlmalloc through `wasm-opt -O3`.",
+    page: "archive.md#what-it-costs",
+  },
+  {
     name: "threads",
     title: "Two threads",
     about: "One heap in a shared memory, on one and on two threads, against dlmalloc under one lock.",
