@@ -15,10 +15,10 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runLLVM, type Tree } from "@yowasp/clang";
-import { FINGERPRINTED, fingerprintOf } from "../src/tools/archived.ts";
+import { ARCHIVE_MARK, FINGERPRINTED, fingerprintOf } from "../src/tools/archived.ts";
 import { toObject } from "../src/wasm/object.ts";
 import { inspect } from "../src/wasm/parse.ts";
-import { DEBUG_SYMBOLS, DEBUG_THREAD_SYMBOLS, isWeak, OBJECT_SYMBOLS, THREAD_SYMBOLS } from "./build-symbols.ts";
+import { DEBUG_SYMBOLS, DEBUG_THREAD_SYMBOLS, OBJECT_SYMBOLS, THREAD_SYMBOLS } from "./build-symbols.ts";
 import { ROOT, replaceFile } from "./build-tools.ts";
 
 interface Target {
@@ -42,7 +42,7 @@ const TARGETS: readonly Target[] = [
     triple: "wasm32-wasip1",
     threads: false,
     flags: [],
-    members: ["errno"],
+    members: ["delete", "errno"],
     writes: true,
   },
   {
@@ -50,7 +50,7 @@ const TARGETS: readonly Target[] = [
     triple: "wasm32-wasip1-threads",
     threads: true,
     flags: [],
-    members: ["errno", "thread"],
+    members: ["delete", "errno", "thread"],
     writes: true,
   },
   {
@@ -58,7 +58,7 @@ const TARGETS: readonly Target[] = [
     triple: "wasm32-unknown-unknown",
     threads: false,
     flags: ["-DGOMALLOC_NO_ERRNO"],
-    members: ["errno"],
+    members: ["delete", "errno"],
     writes: false,
   },
   {
@@ -66,7 +66,7 @@ const TARGETS: readonly Target[] = [
     triple: "wasm32-unknown-unknown",
     threads: true,
     flags: ["-DGOMALLOC_NO_ERRNO"],
-    members: ["errno", "nothread"],
+    members: ["delete", "errno", "nothread"],
     writes: false,
   },
   {
@@ -74,7 +74,7 @@ const TARGETS: readonly Target[] = [
     triple: "wasm32-unknown-unknown",
     threads: false,
     flags: ["-DGOMALLOC_EMSCRIPTEN"],
-    members: ["errno", "sbrk"],
+    members: ["delete", "errno", "sbrk"],
     writes: true,
   },
   {
@@ -82,7 +82,7 @@ const TARGETS: readonly Target[] = [
     triple: "wasm32-unknown-unknown",
     threads: true,
     flags: ["-DGOMALLOC_EMSCRIPTEN"],
-    members: ["errno", "sbrk", "thread"],
+    members: ["delete", "errno", "sbrk", "thread"],
     writes: true,
   },
 ];
@@ -152,7 +152,7 @@ function keepsErrnoApart({ threads, members, flags }: Target): boolean {
 async function coreOf({ threads }: Target, debug: boolean): Promise<Uint8Array> {
   return toObject(await readFlavour(`object${threads ? "-shared" : ""}${debug ? "-debug" : ""}`), {
     names: { ...OBJECT_SYMBOLS, ...THREAD_SYMBOLS, ...DEBUG_SYMBOLS, ...DEBUG_THREAD_SYMBOLS },
-    weak: isWeak,
+    mark: ARCHIVE_MARK,
     local: localName,
     features: ["bulk-memory", "mutable-globals", "sign-ext", ...(threads ? ["atomics"] : [])],
   });

@@ -1,14 +1,13 @@
 /**
  * The symbols that gomalloc's object files define: what assembly/abi/object.ts exports, each with its other names.
  *
- * libc's names are global: a program that has two definitions of malloc is refused by the linker. Those of C++ are weak, as
- * in libc++: a program may replace them.
+ * They are global: a program that has two definitions of malloc is refused by the linker. What is weak is in native/object/.
  */
 
 /** Names by export. The names that libcs call inside must all be here: one that is missing brings libc's allocator back. */
 export const OBJECT_SYMBOLS: Readonly<Record<string, readonly string[]>> = {
   malloc: ["__libc_malloc", "emscripten_builtin_malloc"],
-  free: ["__libc_free", "emscripten_builtin_free", "_ZdlPv", "_ZdaPv"],
+  free: ["__libc_free", "emscripten_builtin_free"],
   calloc: ["__libc_calloc", "emscripten_builtin_calloc"],
   realloc: ["__libc_realloc", "emscripten_builtin_realloc"],
   reallocarray: ["__libc_reallocarray"],
@@ -19,9 +18,8 @@ export const OBJECT_SYMBOLS: Readonly<Record<string, readonly string[]>> = {
   malloc_usable_size: [],
   malloc_good_size: [],
   malloc_trim: [],
-  free_sized: ["_ZdlPvm", "_ZdaPvm"],
+  free_sized: [],
   free_aligned_sized: [],
-  delete_aligned_sized: ["_ZdlPvmSt11align_val_t", "_ZdaPvmSt11align_val_t"],
   mallopt: [],
   mallinfo2: ["mallinfo"],
   gomalloc_mallopt: [],
@@ -34,7 +32,3 @@ export const DEBUG_SYMBOLS: typeof OBJECT_SYMBOLS = {
   gomalloc_validate_info: [],
 };
 export const DEBUG_THREAD_SYMBOLS: typeof OBJECT_SYMBOLS = { gomalloc_num_ps: [] };
-
-export function isWeak(name: string): boolean {
-  return name.startsWith("_Z");
-}

@@ -3,8 +3,7 @@
  * native/gomalloc.h. The build gives some of them more names (scripts/build-objects.ts).
  *
  * The heap begins behind the program's data and stack. It is made by the first constructor (native/object/program.c), or by
- * the first call, whatever comes first.
- * With threads, each takes a P at its first call that allocates.
+ * the first call, whatever comes first. With threads, each takes a P at its first call that allocates.
  *
  * Addresses and sizes are u32. Owner: one thread at a time per instance. Cost: that of alloc/, which this file calls.
  */
@@ -82,11 +81,6 @@ export function pvalloc(size: u32): u32 {
 
 /** C23: free what aligned_alloc gave, told its size. */
 export function free_aligned_sized(ptr: u32, _align: u32, size: u32): void {
-  libc.free_sized(ptr, size);
-}
-
-/** C++'s operator delete of an aligned block, told its size. */
-export function delete_aligned_sized(ptr: u32, size: u32, _align: u32): void {
   libc.free_sized(ptr, size);
 }
 

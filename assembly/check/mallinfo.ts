@@ -1,9 +1,9 @@
 /**
  * mallinfo2, glibc's figures of a heap, from a walk over its spans.
  *
- *   arena      bytes obtained            uordblks   bytes of live blocks, each as large as its slot or its pages
- *   ordblks    free slots                fordblks   bytes obtained and not in a live block
- *   hblks      large blocks              hblkhd     bytes of large blocks, part of uordblks
+ *   hblks      large blocks              hblkhd     bytes of large blocks, in nothing else as in glibc
+ *   arena      all other bytes obtained  uordblks   bytes of live blocks, each as large as its slot
+ *   ordblks    free slots                fordblks   bytes of the arena that are not in a live block
  *   keepcost   bytes that malloc_trim gives back to the page heap
  *
  * smblks, usmblks and fsmblks are 0: glibc's fastbins. Lock: H. Cost: O(spans).
@@ -47,11 +47,11 @@ export function fillMallinfo(out: u32): void {
     if (record) retained += changetype<MHeap>(<usize>record).retainedPages;
   }
   const sys = <u32>h.sys;
-  store<u32>(out, sys);
+  store<u32>(out, sys - largeBytes);
   store<u32>(out, free, 4);
   store<u32>(out, large, 12);
   store<u32>(out, largeBytes, 16);
-  store<u32>(out, live + largeBytes, 28);
+  store<u32>(out, live, 28);
   store<u32>(out, sys - live - largeBytes, 32);
   store<u32>(out, retained << PAGE_SHIFT, 36);
   unlock(0);

@@ -1,22 +1,20 @@
 /*
- * sbrk over memory.grow: libc's own would hand out memory behind __heap_base, which is gomalloc's. Memory is given in
- * multiples of 64 KiB, and two calls need not give neighbours.
+ * sbrk beside the heap: libc's own would hand out memory behind __heap_base, which is gomalloc's. What it gives are blocks
+ * of the heap that nobody frees, zeroed, in multiples of 64 KiB; two calls need not give neighbours.
  */
 #include <stddef.h>
 #include <stdint.h>
 
-int gomalloc_ready(void);
-int gomalloc_grow(size_t pages);
+void *calloc(size_t count, size_t size);
 void gomalloc_set_errno(int code);
 
-enum { NO_MEMORY = 48 };
+enum { PAGE = 65536, NO_MEMORY = 48 };
 
-/* The end of the memory before it has grown by `bytes`; (void *)-1 and ENOMEM if it cannot, or is to shrink. */
+/* The end of the memory for 0, else `bytes` zeroed bytes; (void *)-1 and ENOMEM if there are none, or it is to shrink. */
 void *sbrk(intptr_t bytes) {
-  size_t pages = bytes > 0 ? ((size_t)bytes + 65535) >> 16 : 0;
-  /* The heap takes what it finds when it is made, which must not be what is given here. */
-  int before = bytes < 0 || !gomalloc_ready() ? -1 : gomalloc_grow(pages);
-  if (before >= 0) return (void *)((size_t)before << 16);
+  if (bytes == 0) return (void *)(__builtin_wasm_memory_size(0) * PAGE);
+  void *block = bytes < 0 ? NULL : calloc(((size_t)bytes + PAGE - 1) / PAGE, PAGE);
+  if (block != NULL) return block;
   gomalloc_set_errno(NO_MEMORY);
   return (void *)-1;
 }

@@ -3,7 +3,8 @@
  *
  * They go by their names where the module has names, else by their code: a linker changes the indices and addresses in a
  * function and nothing else, so the bytes without those are a fingerprint. lib/fingerprints.json has those of the archives
- * of this package. An optimiser that has been over the program changes the code; then only names tell.
+ * of this package. An optimiser that has been over the program changes the code; then only names tell, and a custom
+ * section that the archive brings says why nothing is found.
  *
  * Cost: with names O(names); without, one walk over the code.
  */
@@ -25,6 +26,8 @@ export interface Archived {
 /** Slow halves, by the names that the archive's local symbols have. */
 export const SLOW: readonly string[] = ["gomalloc/alloc/malloc/mallocSlow", "gomalloc/alloc/malloc/mallocOrErrno"];
 const MARK = SLOW[0]!;
+/** The custom section that the archive leaves in a program. */
+export const ARCHIVE_MARK = "gomalloc";
 
 /** The functions that have a fingerprint. */
 export const FINGERPRINTED: readonly string[] = [...INLINED, ...SLOW];
@@ -32,9 +35,22 @@ export const FINGERPRINTED: readonly string[] = [...INLINED, ...SLOW];
 /** For each flavour the fingerprints of FINGERPRINTED, by their names. */
 export type Fingerprints = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
-/** Undefined for a program that was not linked with an archive of ours. Throws ToolError "unknown-import". */
+/**
+ * Undefined for a program that was not linked with an archive of ours. Throws ToolError: unknown-import, and
+ * inlined-allocator for one whose archive an optimiser has changed.
+ */
 export async function findArchived(program: Uint8Array, info: ModuleInfo): Promise<Archived | undefined> {
   const found = fromNames(info) ?? (info.named ? undefined : fromCode(program, info, await readFingerprints()));
+  const linkedBefore = [...info.functionNames.values()].includes(MARK);
+  if (found === undefined && !linkedBefore && info.sections.some(({ name }) => name === ARCHIVE_MARK)) {
+    throw new ToolError(
+      "inlined-allocator",
+      "the program was linked with libgomalloc.a, and its code was optimised since: malloc and free cannot be told in it",
+      "Give what the linker itself wrote, which link optimises. clang runs a wasm-opt that it finds in PATH when the " +
+        "command that links has -O: compile with -O2 -c, then link without -O. With emcc link with -O1, or keep the " +
+        "names with --profiling-funcs.",
+    );
+  }
   const both = found && info.imports.find(({ module }) => module === GOMALLOC);
   if (both) {
     throw new ToolError(
@@ -53,8 +69,11 @@ function fromNames({ functionNames, functions, importedFunctions }: ModuleInfo):
     const type = functions[index];
     return Object.hasOwn(FAMILY, name) && type !== undefined && sameType(type, FAMILY[name]!);
   };
+  const family = own.filter(([index, name]) => isMember(index, name)).map(([index, name]) => ({ name, index }));
+  // A second link: all calls are inlined.
+  if (family.length === 0) return undefined;
   return {
-    family: own.filter(([index, name]) => isMember(index, name)).map(([index, name]) => ({ name, index })),
+    family,
     slow: own.filter(([, name]) => SLOW.includes(name)).map(([index]) => index),
   };
 }
@@ -68,7 +87,7 @@ function fromCode(program: Uint8Array, info: ModuleInfo, known: Fingerprints): A
     const name = names.get(fingerprintOf(program, info, body) ?? "");
     if (name !== undefined) found.set(name, info.importedFunctions + i);
   }
-  if (!found.has(MARK)) return undefined;
+  if (!found.has(MARK) || found.size === 1) return undefined;
   const members = [...found].filter(([name]) => !SLOW.includes(name));
   return {
     family: members.map(([name, index]) => ({ name, index })).sort((a, b) => a.index - b.index),

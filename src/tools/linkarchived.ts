@@ -16,6 +16,7 @@ import {
   inlines,
   keptNames,
   type LinkResult,
+  MISUSE_HOOK,
   reportCalls,
   reportLimits,
 } from "./linked.js";
@@ -94,7 +95,7 @@ export async function linkArchived(
     },
     ...(memory.shared ? { compares: sighted.compares } : {}),
     growth: chooseGrowth(info, "auto"),
-    misuse: findMisuseHook(info) === undefined ? "trap" : "hook",
+    misuse: hasHook(program, info) ? "hook" : "trap",
     wrappers: [...wrappers.keys()].map(nameOf),
     ...reportCalls(inlining, nameOf),
     optimize,
@@ -111,3 +112,14 @@ export async function linkArchived(
 
 /** Module of the bound functions in the report of a program that was linked with an archive. */
 const ARCHIVE = "libgomalloc.a";
+
+/** Whether the program has a misuse hook of its own; told by its export or its name. The archive's does nothing but trap. */
+function hasHook(program: Uint8Array, info: ModuleInfo): boolean {
+  if (findMisuseHook(info) !== undefined) return true;
+  const [index] = [...info.functionNames].find(([, name]) => name === MISUSE_HOOK) ?? [];
+  const body = index === undefined ? undefined : info.bodies[index - info.importedFunctions];
+  if (body === undefined) return false;
+  const [NO_LOCALS, UNREACHABLE] = [0, 0];
+  const code = program.subarray(body.start, body.end);
+  return !(code[0] === NO_LOCALS && code[1] === UNREACHABLE);
+}

@@ -10,7 +10,7 @@ import type { Inlining } from "./inline/inlining.js";
 import type { LinkReport } from "./report.js";
 
 /** The program's export that gomalloc_misuse calls, and its type. */
-const MISUSE_HOOK = "gomalloc_on_misuse";
+export const MISUSE_HOOK = "gomalloc_on_misuse";
 const MISUSE_HOOK_TYPE = { params: ["i32", "i32"], results: [] };
 
 export interface LinkResult {

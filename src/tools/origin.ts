@@ -136,7 +136,8 @@ export function originOf(info: ModuleInfo): Origin | undefined {
 }
 
 /** A function of gomalloc's own core, under the name that a link leaves it where the program's names are kept. */
-const CORE = /^(assembly\/(alloc\/(malloc|free|init|misuse)|heap\/(pagealloc|mheap|persistent))\/|gomalloc\/start$)/;
+const CORE =
+  /^((assembly|gomalloc)\/(alloc\/(malloc|free|init|misuse)|heap\/(pagealloc|mheap|persistent))\/|gomalloc\/start$)/;
 
 /** What is wrong with a module that gomalloc has been linked or swapped into already; told by function names only. */
 export function alreadyLinked({ functionNames }: ModuleInfo): { message: string; fix: string } | undefined {

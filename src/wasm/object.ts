@@ -20,17 +20,17 @@ import { inspect, type ModuleInfo, SECTION } from "./parse.js";
 export interface ObjectOptions {
   /** More names of an export's function. An export that has none keeps its own name alone. */
   readonly names: Readonly<Record<string, readonly string[]>>;
-  /** Whether a symbol of that name gives way to another definition. */
-  readonly weak: (name: string) => boolean;
   /** How a local symbol is called, from its name in the name section. */
   readonly local: (name: string) => string;
   /** As linkers know them: "bulk-memory", "atomics". The linked program is marked as using them. */
   readonly features: readonly string[];
+  /** A custom section of that name goes into the linked program, whatever optimisers make of the code. */
+  readonly mark: string;
 }
 
 const RELOCATION = { functionIndex: 0, address: 4, globalIndex: 7 } as const;
 const SYMBOL = { function: 0, data: 1, global: 2 } as const;
-const FLAG = { weak: 1, local: 2, undefined: 0x10 } as const;
+const FLAG = { local: 2, undefined: 0x10 } as const;
 const GLOBAL_GET = 0x23;
 const I32_CONST = 0x41;
 const VERSION = 2;
@@ -65,6 +65,8 @@ export function toObject(module: Uint8Array, options: ObjectOptions): Uint8Array
     [SECTION.custom, linking(symbols)],
     [SECTION.custom, relocations(codeIndex, code.relocations)],
     [SECTION.custom, targetFeatures(options.features)],
+    // Linkers drop an empty one.
+    [SECTION.custom, concat(encodeName(options.mark), encodeName("libgomalloc.a"))],
   );
   const header = module.subarray(0, 8);
   return concatAll([header, ...parts.map(([id, contents]) => concat(Uint8Array.of(id), sized(contents)))]);
@@ -106,9 +108,7 @@ class Symbols {
       const name = options.local(info.functionNames.get(index) ?? `function${index}`);
       this.#functions[index] = this.entries.length;
       if (names.length === 0) this.#add(symbol(SYMBOL.function, FLAG.local, index, name));
-      for (const each of names) {
-        this.#add(symbol(SYMBOL.function, options.weak(each) ? FLAG.weak : 0, index, each));
-      }
+      for (const each of names) this.#add(symbol(SYMBOL.function, 0, index, each));
     }
     this.#addresses = new Set(info.globals.flatMap(({ imported }, i) => (imported === undefined ? [] : [i])));
     for (const [i, { imported, mutable, type }] of info.globals.entries()) {

@@ -131,6 +131,33 @@ describe("a program over libgomalloc.a", () => {
     });
   });
 
+  it("tells a program whose code was optimised since, and one that was linked before", async () => {
+    const project = await Project.create();
+    const program = await build(project, "-Wl,--strip-debug");
+    const options = { names: false } as const;
+    const once = await link(program, options);
+    await expect(link(once.wasm)).rejects.toMatchObject({
+      code: "inlined-allocator",
+      message: expect.stringContaining("its code was optimised since"),
+      fix: expect.stringContaining("link without -O"),
+    });
+    const named = await link(await build(project));
+    await expect(link(named.wasm)).rejects.toMatchObject({
+      code: "no-import",
+      message: expect.stringContaining("already"),
+    });
+  });
+
+  it("reports the program's misuse hook, which the archive's is not", async () => {
+    const project = await Project.create();
+    expect((await link(await build(project))).report.misuse).toBe("trap");
+    const hook = 'void gomalloc_on_misuse(int kind, void *p) { fprintf(stderr, "%d %p", kind, p); }\n';
+    await project.write("program.c", PROGRAM + hook);
+    const args = ["clang", "--target=wasm32-wasip1", "-O2", "-fno-builtin", "program.c", ARCHIVE, "-o", "program.wasm"];
+    await clang(args, project.folder);
+    expect((await link(await project.read("program.wasm"))).report.misuse).toBe("hook");
+  });
+
   it("gives an archive or an object to the linker, not to link", async () => {
     for (const [file, code] of [
       ["libgomalloc.a", "not-wasm"],
