@@ -56,13 +56,14 @@ import {
   type Limits,
   type LinkResult,
   reportCalls,
-  reportLimits,
+  reportMemory,
+  resultOf,
 } from "./linked.js";
 import { compareSizes, type Sighted, sizeWarnings } from "./memorysize.js";
 import { type Built, checkResult, inNarrowest, optimise, removeStale, withSourceMapUrl } from "./optimise.js";
 import { alreadyLinked, originOf, originText } from "./origin.js";
 import type { LinkReport } from "./report.js";
-import { moveSourceMap, restoreSources, shiftSourceMap } from "./sourcemap.js";
+import { moveSourceMap, shiftSourceMap } from "./sourcemap.js";
 import { findThreadEnds, refuseMixedSharing, type ThreadEnds, threadWarnings } from "./threads.js";
 import { refuseInvalid } from "./validity.js";
 
@@ -114,8 +115,7 @@ export async function linkProgram(
     sourceMap: map !== undefined,
     validated,
   });
-  const result = { wasm: new Uint8Array(wasm), report };
-  return made.map === undefined ? result : { ...result, sourceMap: restoreSources(made.map, map ?? made.map) };
+  return resultOf(wasm, made.map, map, report);
 }
 
 /** All that is decided before anything is written. */
@@ -226,12 +226,7 @@ function reportOf(plan: Plan, result: Pick<LinkReport, "size" | "sourceMap" | "v
     flavour: plan.allocator.flavour,
     ...(base.value === undefined ? {} : { heapBase: base.value }),
     heapBaseFrom: base.from,
-    memory: {
-      imported: memory.imported !== undefined,
-      ...(memory.shared ? { shared: true } : {}),
-      ...reportLimits(memory, plan.limits),
-    },
-    ...(memory.shared ? { compares: plan.sighted.compares } : {}),
+    ...reportMemory(memory, plan.limits, plan.sighted),
     ...(memory.shared ? { threadEnds: [...ends.exports, ...ends.imports].map(({ name }) => name) } : {}),
     growth: plan.growth,
     misuse: plan.hook === undefined ? "trap" : "hook",

@@ -18,12 +18,13 @@ import {
   type LinkResult,
   MISUSE_HOOK,
   reportCalls,
-  reportLimits,
+  reportMemory,
+  resultOf,
 } from "./linked.js";
 import { compareSizes, sizeWarnings } from "./memorysize.js";
 import { checkResult, inNarrowest, optimise, removeStale, withSourceMapUrl } from "./optimise.js";
 import type { LinkReport } from "./report.js";
-import { moveSourceMap, restoreSources, shiftSourceMap } from "./sourcemap.js";
+import { moveSourceMap, shiftSourceMap } from "./sourcemap.js";
 import { refuseInvalid } from "./validity.js";
 
 /**
@@ -51,24 +52,12 @@ export async function linkArchived(
   const names = options.names ?? info.named;
   const sighted = compareSizes(program, info, memory);
   const inlining = inline ? findInlining(sighted.bytes, sighted.info, archived.family) : NOTHING_INLINED;
-  const { wrappers, calledOnly } = inlining;
-  const calledOnlyIndices = new Set(calledOnly.map(({ callee }) => callee));
-  const always = archived.family.filter(
-    ({ name, index }) => inlining.functions.includes(name) && !calledOnlyIndices.has(index),
-  );
+  const { wrappers } = inlining;
+  const always = archived.family.filter(({ name }) => inlining.functions.includes(name)).map(({ index }) => index);
   const warnings = [...sizeWarnings(sighted)];
   const edited = editModule(
     sighted.bytes,
-    (bytes) =>
-      inline
-        ? applyInlining(
-            bytes,
-            sighted.info,
-            inlining,
-            [...sighted.called, ...archived.slow],
-            always.map(({ index }) => index),
-          )
-        : { bytes, shift: 0 },
+    (bytes) => applyInlining(bytes, sighted.info, inlining, [...sighted.called, ...archived.slow], always),
     (bytes) => removeStale(bytes, sighted.info, warnings),
   );
   const map = options.sourceMap;
@@ -88,12 +77,7 @@ export async function linkArchived(
     bound: archived.family.map(({ name }) => ({ module: ARCHIVE, name })),
     flavour: "archive",
     heapBaseFrom: "archive",
-    memory: {
-      imported: memory.imported !== undefined,
-      ...(memory.shared ? { shared: true } : {}),
-      ...reportLimits(memory, undefined),
-    },
-    ...(memory.shared ? { compares: sighted.compares } : {}),
+    ...reportMemory(memory, undefined, sighted),
     growth: chooseGrowth(info, "auto"),
     misuse: hasHook(program, info) ? "hook" : "trap",
     wrappers: [...wrappers.keys()].map(nameOf),
@@ -106,8 +90,7 @@ export async function linkArchived(
     validated: checkResult(program, wasm),
     warnings,
   };
-  const result = { wasm: new Uint8Array(wasm), report };
-  return made.map === undefined ? result : { ...result, sourceMap: restoreSources(made.map, map ?? made.map) };
+  return resultOf(wasm, made.map, map, report);
 }
 
 /** Module of the bound functions in the report of a program that was linked with an archive. */

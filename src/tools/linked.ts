@@ -5,9 +5,11 @@ import { ENV, sameType, typeText } from "../base/family.js";
 import { ToolError } from "../wasm/errors.js";
 import type { MemoryInfo, ModuleInfo } from "../wasm/parse.js";
 import { GROWTH_IMPORTS, type Growth } from "./allocator.js";
-import type { OptimizeLevel } from "./arguments.js";
+import type { LinkOptions, OptimizeLevel } from "./arguments.js";
 import type { Inlining } from "./inline/inlining.js";
+import type { Sighted } from "./memorysize.js";
 import type { LinkReport } from "./report.js";
+import { restoreSources } from "./sourcemap.js";
 
 /** The program's export that gomalloc_misuse calls, and its type. */
 export const MISUSE_HOOK = "gomalloc_on_misuse";
@@ -68,7 +70,23 @@ export interface Limits {
   readonly maximum?: number;
 }
 
-export function reportLimits(memory: MemoryInfo, limits: Limits | undefined): Limits & { before?: Limits } {
+/** The report's lines about the memory. */
+export function reportMemory(
+  memory: MemoryInfo,
+  limits: Limits | undefined,
+  { compares }: Sighted,
+): Pick<LinkReport, "memory" | "compares"> {
+  return {
+    memory: {
+      imported: memory.imported !== undefined,
+      ...(memory.shared ? { shared: true } : {}),
+      ...reportLimits(memory, limits),
+    },
+    ...(memory.shared ? { compares } : {}),
+  };
+}
+
+function reportLimits(memory: MemoryInfo, limits: Limits | undefined): Limits & { before?: Limits } {
   const before = { initial: memory.initial, ...(memory.maximum === undefined ? {} : { maximum: memory.maximum }) };
   if (limits === undefined) return before;
   const after = { initial: limits.initial, ...(memory.maximum === undefined ? {} : { maximum: limits.maximum! }) };
@@ -91,4 +109,15 @@ export function reportCalls(
 
 export function keptNames(kept: boolean, info: ModuleInfo): LinkReport["names"] {
   return kept ? "kept" : info.named ? "removed" : "none";
+}
+
+/** `made`: the source map of the result; `given`: the program's. */
+export function resultOf(
+  wasm: Uint8Array,
+  made: string | undefined,
+  given: LinkOptions["sourceMap"],
+  report: LinkReport,
+): LinkResult {
+  const result = { wasm: new Uint8Array(wasm), report };
+  return made === undefined ? result : { ...result, sourceMap: restoreSources(made, given ?? made) };
 }

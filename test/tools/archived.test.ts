@@ -158,6 +158,48 @@ describe("a program over libgomalloc.a", () => {
     expect((await link(await project.read("program.wasm"))).report.misuse).toBe("hook");
   });
 
+  it("leaves waits alone in a function at -Os too: inlined, Node 20's baseline compiler breaks them", async () => {
+    const project = await Project.create();
+    await project.write(
+      "wait.c",
+      `void *malloc(__SIZE_TYPE__);
+void free(void *);
+int take(int *word, long long ns) {
+  int *copy = malloc(64);
+  int got = __builtin_wasm_memory_atomic_wait32(word + 4, *copy, ns);
+  free(copy);
+  return got;
+}
+`,
+    );
+    const linker = "-Wl,--no-entry,--export=take,--shared-memory,--import-memory,--max-memory=1048576";
+    const args = [
+      "clang",
+      "--target=wasm32",
+      "-O2",
+      "-fno-builtin",
+      "-matomics",
+      "-mbulk-memory",
+      "-nostdlib",
+      linker,
+      "wait.c",
+    ];
+    const threads = "node_modules/gomalloc/lib/wasm32-unknown-unknown-threads/libgomalloc.a";
+    await clang([...args, threads, "-o", "wait.wasm"], project.folder);
+    for (const optimize of ["O1", "Os", "O3"] as const) {
+      const { wasm, report } = await link(await project.read("wait.wasm"), { optimize });
+      expect(report.compares).toBeGreaterThan(0);
+      const info = inspect(wasm);
+      const { index } = info.exports.find(({ name }) => name === "take")!;
+      const { start, end } = info.bodies[index - info.importedFunctions]!;
+      const atomics: number[] = [];
+      const checkedAccess = ({ op, atomic }: { op: number; atomic: boolean }) => void (atomic && atomics.push(op));
+      walk(wasm, start, end, info, { ...IGNORE, checkedAccess });
+      const WAIT32 = 1;
+      expect(atomics, optimize).not.toContain(WAIT32);
+    }
+  });
+
   it("gives an archive or an object to the linker, not to link", async () => {
     for (const [file, code] of [
       ["libgomalloc.a", "not-wasm"],
