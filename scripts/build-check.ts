@@ -1,8 +1,9 @@
 /**
  * What a module must be like to be merged into someone else's or linked beside it.
  *
- * It owns nothing but functions and globals: its one import is `env.memory` (object files have more), and it has no memory, table, element,
- * start or data section. Its exports are functions, under exactly the agreed names. O(sections) plus one compilation.
+ * It owns nothing but functions and globals: its one import is `env.memory` (object files have more), and it has no
+ * memory, table, element, start or data section. Its exports are functions, under exactly the agreed names. O(sections)
+ * plus one compilation.
  */
 import { INTERNAL_NAMES } from "../src/tools/allocator.ts";
 import { inspect } from "../src/wasm/parse.ts";

@@ -14,12 +14,14 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
-import { runLLVM, type Tree } from "@yowasp/clang";
+import type { Tree } from "@yowasp/clang";
+import { bytesOf, runTool } from "../bench/lib/build/clang.ts";
 import { ARCHIVE_MARK, FINGERPRINTED, fingerprintOf } from "../src/tools/archived.ts";
 import { toObject } from "../src/wasm/object.ts";
 import { inspect } from "../src/wasm/parse.ts";
 import { DEBUG_SYMBOLS, DEBUG_THREAD_SYMBOLS, OBJECT_SYMBOLS, THREAD_SYMBOLS } from "./build-symbols.ts";
 import { ROOT, replaceFile } from "./build-tools.ts";
+import { FLAVOURS } from "./build-wasm.ts";
 
 interface Target {
   /** Folder below lib/, as compilers name the target. */
@@ -108,7 +110,7 @@ export async function writeObjects(): Promise<void> {
 /** For gomalloc link, which finds these functions in programs without names. */
 async function fingerprints(): Promise<Record<string, Record<string, string>>> {
   const found: Record<string, Record<string, string>> = {};
-  for (const flavour of FLAVOURS) {
+  for (const { name: flavour } of FLAVOURS.filter(({ object }) => object)) {
     const bytes = await readFlavour(flavour);
     const info = inspect(bytes);
     const named = new Map(info.exports.map(({ name, index }) => [index, name]));
@@ -144,8 +146,9 @@ async function writeTarget(target: Target): Promise<void> {
   for (const [name, bytes] of Object.entries(files)) await replaceFile(join(folder, name), bytes);
 }
 
-function keepsErrnoApart({ threads, members, flags }: Target): boolean {
-  return threads && members.includes("errno") && flags.length === 0;
+/** Whether errno is thread-local, and so cannot be merged. */
+function keepsErrnoApart({ triple }: Target): boolean {
+  return triple === "wasm32-wasip1-threads";
 }
 
 /** A flavour as an object file, with missing symbols. */
@@ -158,10 +161,10 @@ async function coreOf({ threads }: Target, debug: boolean): Promise<Uint8Array> 
   });
 }
 
-const FLAVOURS = ["object", "object-debug", "object-shared", "object-shared-debug"];
-
-async function readFlavour(flavour: string): Promise<Uint8Array> {
-  return new Uint8Array(await readFile(join(ROOT, "build", `gomalloc-${flavour}.debug.wasm`)));
+/** The module of a flavour, with the names of its functions. */
+async function readFlavour(name: string): Promise<Uint8Array> {
+  const { file } = FLAVOURS.find((flavour) => flavour.name === name)!;
+  return new Uint8Array(await readFile(join(ROOT, file.replace(/\.wasm$/, ".debug.wasm"))));
 }
 
 /** What a function of assembly/ is called in an object. */
@@ -198,14 +201,6 @@ function archive(objects: Tree): Promise<Uint8Array> {
 }
 
 /** Runs a tool of LLVM that writes the file out. Throws an Error with its messages when it fails. */
-async function llvm(args: string[], files: Tree): Promise<Uint8Array> {
-  const messages: Uint8Array[] = [];
-  const collect = (bytes: Uint8Array | null) => void (bytes && messages.push(bytes.slice()));
-  try {
-    const made = (await runLLVM(args, files, { stdout: collect, stderr: collect, fetchProgress: () => {} }))?.["out"];
-    if (!(made instanceof Uint8Array)) throw new Error("no output");
-    return made;
-  } catch (error) {
-    throw new Error(`${args.join(" ")}: ${(error as Error).message}\n${Buffer.concat(messages).toString()}`);
-  }
+async function llvm(args: readonly string[], files: Tree): Promise<Uint8Array> {
+  return bytesOf(await runTool("runLLVM", args, files), "out");
 }

@@ -33,6 +33,7 @@ async function inputs(): Promise<string[]> {
   const files = [
     ...(await walk("assembly")),
     ...(await walk("native/object")),
+    ...(await walk("src/wasm")),
     ...scripts.map((name) => `scripts/${name}`),
     ...tools,
   ];
@@ -40,7 +41,7 @@ async function inputs(): Promise<string[]> {
     ...files,
     "asconfig.json",
     "src/base/sizeclasses.ts",
-    "src/wasm/object.ts",
+    "src/tools/archived.ts",
     "native/gomalloc_debug.c",
     "native/gomalloc.h",
   ].sort();

@@ -2,12 +2,11 @@
  * What libgomalloc.a has beyond family.c. One line for each check that fails; "ok" and the number of checks at the end. The
  * first block is allocated by the constructor that runs before all others.
  */
-#include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "gomalloc.h"
 
 /* As in glibc's malloc.h. */
@@ -17,17 +16,6 @@ struct mallinfo2 {
 struct mallinfo2 mallinfo2(void);
 int mallopt(int parameter, int value);
 size_t malloc_good_size(size_t size);
-
-static int checks, failures;
-
-#define CHECK(condition)                             \
-  do {                                               \
-    checks++;                                        \
-    if (!(condition)) {                              \
-      failures++;                                    \
-      printf("line %d: %s\n", __LINE__, #condition); \
-    }                                                \
-  } while (0)
 
 static char *early;
 

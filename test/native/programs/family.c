@@ -2,12 +2,11 @@
  * Every function of gomalloc.c, called as a C program would. One line for each check that fails; "ok" and the number of
  * checks at the end.
  */
-#include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "gomalloc.h"
 
 void *memalign(size_t, size_t);
@@ -19,17 +18,6 @@ void *__libc_calloc(size_t, size_t);
 void *__libc_realloc(void *, size_t);
 void *__libc_memalign(size_t, size_t);
 void __libc_free(void *);
-
-static int checks, failures;
-
-#define CHECK(condition)                                    \
-  do {                                                      \
-    checks++;                                               \
-    if (!(condition)) {                                     \
-      failures++;                                           \
-      printf("line %d: %s (errno %d)\n", __LINE__, #condition, errno); \
-    }                                                       \
-  } while (0)
 
 /* The call fails as libc's does: NULL, and errno says why. */
 #define FAILS(call, code)          \
