@@ -52,13 +52,24 @@ describe("assembly/", () => {
 
 describe("src/", () => {
   /** From the ground up. The entry points are what lies in src/ itself. */
-  const layers = [["generated"], ["wasm"], ["base"], ["gc"], ["heap"], ["shared"], ["tools"], ["cli"], [""]];
+  const layers = [
+    ["generated"],
+    ["wasm"],
+    ["base"],
+    ["profile"],
+    ["gc"],
+    ["heap"],
+    ["shared"],
+    ["tools"],
+    ["cli"],
+    [""],
+  ];
   const imports = importsBelow(join(ROOT, "src"));
 
   it("is read", () => {
     expect(imports.length).toBeGreaterThan(300);
     expect(new Set(imports.map(({ from }) => from.split("/")[0]))).toEqual(
-      new Set(["base", "wasm", "gc", "heap", "shared", "tools", "cli", "index", "slim"]),
+      new Set(["base", "wasm", "profile", "gc", "heap", "shared", "tools", "cli", "index", "slim"]),
     );
   });
 
