@@ -106,7 +106,10 @@ struct gomalloc_class_stats {
   uint64_t spans;
 };
 
-/* The record, version 1. Names and meaning as in Go's runtime.MemStats where there is such a field. */
+/*
+ * The record, version 1. Names and meaning as in Go's runtime.MemStats where there is such a field. Always
+ * sys == heap_sys + stack_inuse + mspan_sys + mcache_sys + buck_hash_sys + gc_sys + other_sys.
+ */
 struct gomalloc_stats {
   uint64_t version;
   uint64_t sys;           /* bytes obtained, metadata included */
@@ -121,8 +124,8 @@ struct gomalloc_stats {
   uint64_t large_mallocs; /* objects of more than 32768 bytes */
   uint64_t large_frees;
   uint64_t large_live_bytes;
-  uint64_t mspan_inuse; /* bytes of span records */
-  uint64_t other_sys;   /* bytes of all other metadata */
+  uint64_t mspan_inuse; /* bytes of the records of spans in use */
+  uint64_t other_sys;   /* bytes obtained that no other field has: tables of pages, what is spare between records */
   uint64_t refills;     /* mallocs for which the mcache had no slot */
   uint64_t group_refills;
   uint64_t span_refills;
@@ -142,13 +145,18 @@ struct gomalloc_stats {
   uint64_t spans_in_use;
   uint64_t tiny_blocks;
   uint64_t heap_retained; /* bytes in spans without a live object, kept for their class; part of heap_inuse */
-  uint64_t reserved[6];
+  uint64_t stack_inuse;   /* bytes of registered stacks in live blocks; not in the fields named heap_ */
+  uint64_t mspan_sys;     /* bytes of all records of spans */
+  uint64_t mcache_inuse;  /* bytes of the caches of each P */
+  uint64_t mcache_sys;    /* bytes obtained for them */
+  uint64_t buck_hash_sys; /* bytes of profiles: 0 */
+  uint64_t gc_sys;        /* bytes of the collector's marks and tables */
   struct gomalloc_class_stats by_size[68];
 };
 
 GOMALLOC_ASSERT(offsetof(struct gomalloc_stats, heap_alloc) == 5 * 8);
 GOMALLOC_ASSERT(offsetof(struct gomalloc_stats, refills) == 15 * 8);
-GOMALLOC_ASSERT(offsetof(struct gomalloc_stats, heap_retained) == 33 * 8);
+GOMALLOC_ASSERT(offsetof(struct gomalloc_stats, gc_sys) == 39 * 8);
 GOMALLOC_ASSERT(offsetof(struct gomalloc_stats, by_size) == 40 * 8);
 GOMALLOC_ASSERT(sizeof(struct gomalloc_stats) == 312 * 8);
 

@@ -167,7 +167,8 @@ export const MEMSTATS_FIELDS = [
   ...["largeMallocs", "largeFrees", "largeLiveBytes", "mspanInuse", "otherSys", "refills", "groupRefills"],
   ...["spanRefills", "centralHits", "centralGrows", "pageCacheHits", "pageCacheRefills", "pageAllocs", "sysGrows"],
   ...["sysGrowFailures", "reclaims", "reallocInPlace", "reallocMoves", "zeroedBytesSkipped", "zeroedBytesCleared"],
-  ...["misuses", "spansInUse", "tinyBlocks", "heapRetained"],
+  ...["misuses", "spansInUse", "tinyBlocks", "heapRetained", "stackInuse", "mspanSys", "mcacheInuse", "mcacheSys"],
+  ...["buckHashSys", "gcSys"],
 ] as const;
 
 /** groupRefills: GROUP_REFILLS */

@@ -191,6 +191,12 @@
 @inline export const MS_SPANS_IN_USE: u32 = 31;
 @inline export const MS_TINY_BLOCKS: u32 = 32;
 @inline export const MS_HEAP_RETAINED: u32 = 33;
+@inline export const MS_STACK_INUSE: u32 = 34;
+@inline export const MS_MSPAN_SYS: u32 = 35;
+@inline export const MS_MCACHE_INUSE: u32 = 36;
+@inline export const MS_MCACHE_SYS: u32 = 37;
+@inline export const MS_BUCK_HASH_SYS: u32 = 38;
+@inline export const MS_GC_SYS: u32 = 39;
 
 /** The word at which the classes begin, and words per class: size, mallocs, frees, spans. */
 @inline export const MEMSTATS_CLASSES: u32 = 40;

@@ -2,7 +2,7 @@
  * validate's part for the collector: its state, its lists of large spans, its buffers and tables of roots, its types,
  * and the order of the pacer's values. Plain statistics are not checked. Runs after all spans have been checked.
  *
- * In a shared heap several threads count buffers at once, so there the number of buffers is only a statistic.
+ * In a shared heap the number of buffers is only a statistic: a thread may die before it has counted one.
  *
  * Reads only. Lock: H, and G in a shared heap. Cost: O(tables).
  */

@@ -5,6 +5,9 @@
  * slots handed out are exactly `taken` minus what the current window still has. Frees follow from the number of live
  * slots, which a walk over the spans counts. Layout below, version 1; words by their names in base/abinumbers.ts.
  *
+ * Go's laws hold exactly: sys = heapSys + stackInuse + mspanSys + mcacheSys + buckHashSys + gcSys + otherSys, heapSys =
+ * heapInuse + heapIdle. Registered stacks in live blocks count as stacks, and not in heapAlloc, heapInuse and heapSys.
+ *
  * In a shared heap the figures are sums over all Ps. While other threads work they belong to no single moment.
  *
  * Records are checked before they are counted (check/records.ts). Cost: O(spans). Owner: the P; H in a shared heap.
@@ -17,6 +20,7 @@ import {
   MS_CENTRAL_GROWS,
   MS_CENTRAL_HITS,
   MS_FREES,
+  MS_GC_SYS,
   MS_GROUP_REFILLS,
   MS_HEAP_ALLOC,
   MS_HEAP_IDLE,
@@ -27,8 +31,11 @@ import {
   MS_LARGE_LIVE_BYTES,
   MS_LARGE_MALLOCS,
   MS_MALLOCS,
+  MS_MCACHE_INUSE,
+  MS_MCACHE_SYS,
   MS_MISUSES,
   MS_MSPAN_INUSE,
+  MS_MSPAN_SYS,
   MS_OTHER_SYS,
   MS_PAGE_ALLOCS,
   MS_PAGE_CACHE_HITS,
@@ -39,6 +46,7 @@ import {
   MS_REFILLS,
   MS_SPANS_IN_USE,
   MS_SPAN_REFILLS,
+  MS_STACK_INUSE,
   MS_SYS,
   MS_SYS_GROWS,
   MS_SYS_GROW_FAILURES,
@@ -50,7 +58,7 @@ import {
 } from "../base/abinumbers";
 import { isDeferred } from "../central/deferred";
 import { LAST_P, NUM_CLASSES, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
-import { GROUP_RECORDS, MHeap, MSPAN_SIZE, frontSize, recordGroups } from "../base/layout";
+import { MHeap, recordGroups } from "../base/layout";
 import {
   STAT_CENTRAL_GROWS,
   STAT_CENTRAL_HITS,
@@ -80,6 +88,18 @@ import { nextSpanPage } from "../heap/mheap";
 import { groupAt, usedSlots } from "../central/mspan";
 import { countFreePages } from "../heap/pagealloc";
 import { runPages } from "../heap/runs";
+import {
+  addOverhead,
+  addSpan,
+  beginOverhead,
+  bufferBytes,
+  collectorBytes,
+  deadBytes,
+  mcacheBytes,
+  mcacheSys,
+  spanBytes,
+  stackBytes,
+} from "./overhead";
 import { checkRecords, checkSpan, checkedSpan, isReadable } from "./records";
 
 @inline export const MEMSTATS_WORDS: u32 = MEMSTATS_CLASSES + NUM_CLASSES * MEMSTATS_CLASS_WORDS;
@@ -123,9 +143,6 @@ export function fillMemStats(at: u32): bool {
     retained += p.retainedPages;
     tiny += p.tinyAllocs;
   }
-  put(MS_HEAP_SYS, (<u64>(h.inUsePages + free)) << PAGE_SHIFT);
-  put(MS_HEAP_INUSE, (<u64>h.inUsePages) << PAGE_SHIFT);
-  put(MS_HEAP_IDLE, (<u64>free) << PAGE_SHIFT);
   for (let c: u32 = 0; c < NUM_CLASSES; c++) put(MEMSTATS_CLASSES + c * MEMSTATS_CLASS_WORDS, classSize(c));
 
   let mallocs: u64 = 0;
@@ -150,12 +167,12 @@ export function fillMemStats(at: u32): bool {
   let live: u64 = 0;
   let alloc: u64 = 0;
   let largeLive: u64 = 0;
-  let records: u64 = 0;
   let spans: u64 = 0;
+  beginOverhead();
   for (let page = nextSpanPage(1); page != 0;) {
     if (checkSpan(page) != 0) return false;
     const span = checkedSpan;
-    records += frontSize(span.ngroups) + MSPAN_SIZE + recordGroups(span) * GROUP_RECORDS;
+    addSpan(span, recordGroups(span));
     spans++;
     if (span.ngroups == 0) {
       // A span that waits for H is freed already, and counted as freed.
@@ -169,9 +186,28 @@ export function fillMemStats(at: u32): bool {
     }
     page = nextSpanPage(page + span.npages);
   }
+  if (!addOverhead()) return false;
+  const inUse = (<u64>h.inUsePages) << PAGE_SHIFT;
+  const idle = (<u64>free) << PAGE_SHIFT;
+  // Registered ranges may overlap.
+  const stacks = min(stackBytes, alloc + largeLive);
+  const known = inUse + idle + spanBytes + deadBytes + mcacheSys() + collectorBytes;
+  if (known > <u64>h.sys) return false;
+  const buffers = min(bufferBytes(), <u64>h.sys - known);
+  put(MS_HEAP_SYS, inUse - stacks + idle);
+  put(MS_HEAP_INUSE, inUse - stacks);
+  put(MS_HEAP_IDLE, idle);
+  put(MS_STACK_INUSE, stacks);
+  put(MS_MSPAN_INUSE, spanBytes);
+  put(MS_MSPAN_SYS, spanBytes + deadBytes);
+  put(MS_MCACHE_INUSE, mcacheBytes());
+  put(MS_MCACHE_SYS, mcacheSys());
+  put(MS_GC_SYS, collectorBytes + buffers);
+  // MS_BUCK_HASH_SYS stays 0: no flavour has a table of profiles. One that has counts it in `known`.
+  put(MS_OTHER_SYS, <u64>h.sys - known - buffers);
   const largeMallocs = counter(STAT_LARGE_MALLOCS);
   const largeFrees = counter(STAT_LARGE_FREES);
-  put(MS_HEAP_ALLOC, alloc + largeLive);
+  put(MS_HEAP_ALLOC, alloc + largeLive - stacks);
   put(MS_TOTAL_ALLOC, total + counter(STAT_LARGE_TOTAL));
   put(MS_MALLOCS, mallocs + largeMallocs + tiny);
   // As in Go, the pieces of tiny blocks count as allocated and freed.
@@ -180,8 +216,6 @@ export function fillMemStats(at: u32): bool {
   put(MS_LARGE_MALLOCS, largeMallocs);
   put(MS_LARGE_FREES, largeFrees);
   put(MS_LARGE_LIVE_BYTES, largeLive);
-  put(MS_MSPAN_INUSE, records);
-  put(MS_OTHER_SYS, <u64>h.sys - get(MS_HEAP_SYS) - records);
   put(MS_REFILLS, counter(STAT_REFILLS));
   put(MS_GROUP_REFILLS, counter(STAT_GROUP_REFILLS));
   put(MS_SPAN_REFILLS, counter(STAT_SPAN_REFILLS));

@@ -21,7 +21,7 @@ import { LOCK_GC, P_SHADED, SHADED_MAX } from "../base/layout";
 import { lock, unlock } from "../base/locks";
 import { local, recordOf } from "../base/state";
 import { allocTable } from "../central/records";
-import { HEADER, MASK, freeBuffer, pushWork } from "./work";
+import { HEADER, MASK, countBuffers, freeBuffer, pushWork } from "./work";
 
 /** Queue an object that this thread has just shaded. The thread is not the marker. */
 export function pushShaded(p: u32): void {
@@ -49,7 +49,7 @@ function post(record: u32): void {
           forget();
           break;
         }
-        gcState().buffers += 1;
+        countBuffers(1);
         store<u32>(page, top ? top - PAGE_SIZE : 0);
         top = page + HEADER;
       }

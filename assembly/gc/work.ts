@@ -13,7 +13,8 @@
  */
 
 import { PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
-import { gcState } from "../base/gcstate";
+import { GcState, gcState } from "../base/gcstate";
+import { addWord } from "../base/words";
 import { allocTable, freeTable } from "../central/records";
 
 @inline export const HEADER: u32 = 8;
@@ -71,7 +72,7 @@ function nextBuffer(top: u32): u32 {
       g.overflow = 1;
       return 0;
     }
-    g.buffers += 1;
+    countBuffers(1);
   }
   store<u32>(page, top ? top - PAGE_SIZE : 0);
   return page + HEADER;
@@ -92,8 +93,14 @@ function lastBuffer(top: u32): u32 {
   return prev + PAGE_SIZE;
 }
 
+/** Count `n` more pages of addresses. */
+@inline
+export function countBuffers(n: i32): void {
+  addWord<u32>(changetype<usize>(gcState()), <u32>n, offsetof<GcState>("buffers"));
+}
+
 export function freeBuffer(page: u32): void {
-  gcState().buffers -= 1;
+  countBuffers(-1);
   freeTable(page >> PAGE_SHIFT, 1);
 }
 

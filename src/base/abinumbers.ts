@@ -191,6 +191,12 @@ export const MS_MISUSES = 30;
 export const MS_SPANS_IN_USE = 31;
 export const MS_TINY_BLOCKS = 32;
 export const MS_HEAP_RETAINED = 33;
+export const MS_STACK_INUSE = 34;
+export const MS_MSPAN_SYS = 35;
+export const MS_MCACHE_INUSE = 36;
+export const MS_MCACHE_SYS = 37;
+export const MS_BUCK_HASH_SYS = 38;
+export const MS_GC_SYS = 39;
 
 /** The word at which the classes begin, and words per class: size, mallocs, frees, spans. */
 export const MEMSTATS_CLASSES = 40;
@@ -209,5 +215,5 @@ export const MEMSTATS_FIELDS = [
   "largeMallocs", "largeFrees", "largeLiveBytes", "mspanInuse", "otherSys", "refills", "groupRefills", "spanRefills",
   "centralHits", "centralGrows", "pageCacheHits", "pageCacheRefills", "pageAllocs", "sysGrows", "sysGrowFailures",
   "reclaims", "reallocInPlace", "reallocMoves", "zeroedBytesSkipped", "zeroedBytesCleared", "misuses", "spansInUse",
-  "tinyBlocks", "heapRetained",
+  "tinyBlocks", "heapRetained", "stackInuse", "mspanSys", "mcacheInuse", "mcacheSys", "buckHashSys", "gcSys",
 ] as const;

@@ -68,6 +68,8 @@ export interface GCMemStats {
   readonly pauseEnd: readonly number[];
   /** Share of the time since the collector was made that went into it, sweeping included: 0 to 1. */
   readonly gcCPUFraction: number;
+  /** Whether cycles begin by themselves: the collector's setting `auto`. */
+  readonly enableGC: boolean;
 }
 
 /** A heap whose collector nobody has used. */
@@ -80,9 +82,15 @@ const NO_GC: GCMemStats = {
   pauseNs: [],
   pauseEnd: [],
   gcCPUFraction: 0,
+  enableGC: false,
 };
 
-/** Statistics of a heap. Sizes are bytes. */
+/**
+ * Statistics of a heap: every field of Go's runtime.MemStats, and what this heap has besides. Sizes are bytes.
+ *
+ * Always, exactly: sys = heapSys + stackSys + mspanSys + mcacheSys + buckHashSys + gcSys + otherSys; heapSys =
+ * heapInuse + heapIdle; heapObjects = mallocs - frees.
+ */
 export interface MemStats extends GCMemStats {
   /** Layout of the record: 1. */
   readonly version: number;
@@ -90,12 +98,16 @@ export interface MemStats extends GCMemStats {
   readonly sys: number;
   /** Memory obtained for spans: in use, idle, or not yet given out. */
   readonly heapSys: number;
-  /** Bytes in spans that are in use or retained. */
+  /** Bytes in spans that are in use or retained, without stackInuse. */
   readonly heapInuse: number;
   /** Bytes in pages that belong to no span. */
   readonly heapIdle: number;
-  /** Bytes of live objects, each rounded up to its class or its pages. */
+  /** 0: a WebAssembly memory cannot give pages back. What would be returned elsewhere stays in heapIdle. */
+  readonly heapReleased: number;
+  /** Bytes of live objects, each rounded up to its class or its pages, without stackInuse. */
   readonly heapAlloc: number;
+  /** heapAlloc, by its other name in Go. */
+  readonly alloc: number;
   /** Bytes of all objects ever allocated. */
   readonly totalAlloc: number;
   /** Objects ever allocated. */
@@ -114,10 +126,31 @@ export interface MemStats extends GCMemStats {
   readonly largeFrees: number;
   /** Bytes of live large objects. */
   readonly largeLiveBytes: number;
-  /** Bytes of span records. */
+  /**
+   * Bytes of the collector's stacks of roots: shadow stacks, and other ranges that were registered with a stack
+   * pointer and lie in live blocks. They were allocated like any block, so mallocs and bySize count those blocks.
+   */
+  readonly stackInuse: number;
+  /** stackInuse: the stacks of the program itself are not the heap's. */
+  readonly stackSys: number;
+  /** Bytes of the records of spans in use. */
   readonly mspanInuse: number;
-  /** Bytes of all other metadata. */
+  /** The same, and the records of dead spans, which the next spans take. */
+  readonly mspanSys: number;
+  /** Bytes of the mcaches, one for each P; a heap of one thread has one P. */
+  readonly mcacheInuse: number;
+  /** Bytes of the pages that they lie in. */
+  readonly mcacheSys: number;
+  /** Bytes of the profile's table of stacks; 0 without a profile. */
+  readonly buckHashSys: number;
+  /** Bytes of what the collector has: marks, pointer maps, work buffers, handles, pins, types, root ranges. */
+  readonly gcSys: number;
+  /** Bytes of the rest: the heap's own record, tables of pages, and what is spare between records. */
   readonly otherSys: number;
+  /** 0, as in Go: pointer lookups are not counted. */
+  readonly lookups: number;
+  /** False, as in Go, where nothing uses it. */
+  readonly debugGC: boolean;
   /** Mallocs for which the mcache's group had no slot. */
   readonly refills: number;
   /** Windows that the mcache made of frees into its own group, without a refill. */
@@ -174,7 +207,19 @@ export function readMemStats(view: DataView, address: number, gc: GCMemStats = N
     const at = MEMSTATS_CLASSES + sizeClass * MEMSTATS_CLASS_WORDS;
     return { size: word(at), mallocs: word(at + 1), frees: word(at + 2), spans: word(at + 3) };
   });
-  return { version, ...counts, heapObjects: counts.mallocs - counts.frees, bySize, stages: stagesOf(counts), ...gc };
+  return {
+    version,
+    ...counts,
+    alloc: counts.heapAlloc,
+    heapReleased: 0,
+    heapObjects: counts.mallocs - counts.frees,
+    stackSys: counts.stackInuse,
+    lookups: 0,
+    debugGC: false,
+    bySize,
+    stages: stagesOf(counts),
+    ...gc,
+  };
 }
 
 function stagesOf(counts: Record<(typeof MEMSTATS_FIELDS)[number], number>): Stages {

@@ -8,6 +8,7 @@ import {
   STAT_ABANDONED,
   STAT_CARRIED_ON,
   STAT_CHECKED,
+  STAT_COLLECTING,
   STAT_FREED_BYTES,
   STAT_FREED_OBJECTS,
   STAT_GOAL,
@@ -129,6 +130,7 @@ export function readGCMemStats(exports: CollectorExports, recorder: Recorder): G
     pauseNs: recorder.pauses().map(ns),
     pauseEnd: recorder.pauseEnds(),
     gcCPUFraction: recorder.utilization,
+    enableGC: exports.gcStat(STAT_COLLECTING) !== 0,
   };
 }
 

@@ -288,6 +288,14 @@ export interface Stats {
   zeroedBytesCleared: number;
   misuses: number;
   spansInUse: number;
+  tinyBlocks: number;
+  heapRetained: number;
+  stackInuse: number;
+  mspanSys: number;
+  mcacheInuse: number;
+  mcacheSys: number;
+  buckHashSys: number;
+  gcSys: number;
   bySize: { size: number; mallocs: number; frees: number; spans: number }[];
 }
 
@@ -296,8 +304,14 @@ const STAT_NAMES = [
   ...["largeMallocs", "largeFrees", "largeLiveBytes", "mspanInuse", "otherSys", "refills", "groupRefills"],
   ...["spanRefills", "centralHits", "centralGrows", "pageCacheHits", "pageCacheRefills", "pageAllocs", "sysGrows"],
   ...["sysGrowFailures", "reclaims", "reallocInPlace", "reallocMoves", "zeroedBytesSkipped", "zeroedBytesCleared"],
-  ...["misuses", "spansInUse"],
+  ...["misuses", "spansInUse", "tinyBlocks", "heapRetained", "stackInuse", "mspanSys", "mcacheInuse", "mcacheSys"],
+  ...["buckHashSys", "gcSys"],
 ] as const;
+
+/** What `sys` is the sum of. */
+export function sumOfSys(s: Stats): number {
+  return s.heapSys + s.stackInuse + s.mspanSys + s.mcacheSys + s.buckHashSys + s.gcSys + s.otherSys;
+}
 
 const BY_SIZE_START = 40;
 const BY_SIZE_WORDS = 4;

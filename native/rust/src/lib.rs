@@ -175,7 +175,12 @@ pub struct Stats {
     pub spans_in_use: u64,
     pub tiny_blocks: u64,
     pub heap_retained: u64,
-    reserved: [u64; 6],
+    pub stack_inuse: u64,
+    pub mspan_sys: u64,
+    pub mcache_inuse: u64,
+    pub mcache_sys: u64,
+    pub buck_hash_sys: u64,
+    pub gc_sys: u64,
     pub by_size: [ClassStats; 68],
 }
 

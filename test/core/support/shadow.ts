@@ -20,6 +20,7 @@ import {
   type Opened,
   open,
   readStats,
+  sumOfSys,
   TINY_BLOCK,
   WASM_PAGE,
 } from "../../support/wasm.ts";
@@ -334,7 +335,7 @@ class Shadow {
     expect(s.tinyAllocs + this.tinyBlocks.size, "tiny objects").toBe(this.tiny.length);
     expect(s.heapAlloc, "live bytes").toBe(this.bytes + this.tinyBlocks.size * 16);
     expect(s.heapSys, "heapSys").toBe(s.heapInuse + s.heapIdle);
-    expect(s.sys, "sys").toBe(s.heapSys + s.mspanInuse + s.otherSys);
+    expect(s.sys, "sys").toBe(sumOfSys(s));
     const perClass = s.bySize.reduce((n, c) => n + c.mallocs - c.frees, 0);
     expect(perClass + s.largeMallocs - s.largeFrees, "live blocks").toBe(this.blocks.length + this.tinyBlocks.size);
     const large = this.blocks.filter((b) => b.usable > 32768).reduce((n, b) => n + b.usable, 0);

@@ -26,7 +26,8 @@ int main(void) {
          (unsigned)(after.by_size[class].frees - before.by_size[class].frees));
   unsigned live = (unsigned)(after.heap_alloc - before.heap_alloc - (after.large_live_bytes - before.large_live_bytes));
   printf("small live bytes %s\n", live == SMALL / 2 * slot ? "as computed" : "wrong");
-  printf("sys %s\n", after.sys == after.heap_sys + after.mspan_inuse + after.other_sys ? "adds up" : "wrong");
+  uint64_t metadata = after.mspan_sys + after.mcache_sys + after.buck_hash_sys + after.gc_sys + after.other_sys;
+  printf("sys %s\n", after.sys == after.heap_sys + after.stack_inuse + metadata ? "adds up" : "wrong");
   for (int i = 1; i < SMALL; i += 2) free(blocks[i]);
   free(large);
   printf("validate %u\n", (unsigned)gomalloc_validate());

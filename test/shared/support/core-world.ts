@@ -18,6 +18,7 @@ import {
   readStats,
   type SharedFlavour,
   type Stats,
+  sumOfSys,
   unsigned,
   WASM_PAGE,
   wasmModule,
@@ -154,7 +155,9 @@ export class Thread {
   }
 
   stats(): Stats {
-    return readStats({ e: this.e, mem: this.world.mem, heapBase: this.world.heapBase });
+    const stats = readStats({ e: this.e, mem: this.world.mem, heapBase: this.world.heapBase });
+    expect(stats.sys, "sys").toBe(sumOfSys(stats));
+    return stats;
   }
 
   stat(id: number, i: number): number {
