@@ -54,6 +54,8 @@ export interface SourceFrame {
 export interface SymbolSource {
   /** Innermost first: inlined functions, then the one that has the code. Empty for an offset outside of all code. */
   frames(offset: number): readonly SourceFrame[];
+  /** The function of an index, for engines that give no offsets: without a line. Empty for an index that is none. */
+  functionFrames(index: number): readonly SourceFrame[];
 }
 
 /** One place that calls: a frame number and what is known of it. */
