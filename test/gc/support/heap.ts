@@ -77,7 +77,8 @@ export function collectChecked({ heap, gc, raw }: GCHeap): void {
   heap.validate({ deep: true });
 }
 
-/** Bytes of live objects and blocks. */
+/** Bytes of live objects and blocks, those of shadow stacks included. */
 export function liveBytes({ heap }: GCHeap): number {
-  return heap.stats().heapAlloc;
+  const { heapAlloc, stackInuse } = heap.stats();
+  return heapAlloc + stackInuse;
 }
