@@ -9,7 +9,7 @@
 import type { Collector, GCType, Handle, RootRange, ShadowStack } from "../../../src/index.ts";
 import { OutOfMemoryError } from "../../../src/index.ts";
 import { between, type Random, random } from "../../support/random.ts";
-import { type GCHeap, openGC, STAT_UNCHECKED } from "./heap.ts";
+import { type GCHeap, liveBytes, openGC, STAT_UNCHECKED } from "./heap.ts";
 
 /** An object of the model. */
 interface Node {
@@ -521,7 +521,7 @@ export class Graph {
   collect(): void {
     this.gc.collect();
     this.check();
-    const live = this.o.heap.stats().heapAlloc;
+    const live = liveBytes(this.o);
     const wanted = this.expected();
     if (live !== wanted) throw new Error(`${live} bytes are live, ${wanted} are reachable`);
     if (!this.limited && this.o.raw.gcStat(STAT_UNCHECKED) !== 0) throw new Error("a cycle was not checked");
