@@ -280,6 +280,21 @@ export const NUMBERS: Numbers = [
     type: "u32",
     values: counted("STAT_", "GC_PERCENT MEMORY_LIMIT HEAP_MINIMUM", 38),
   },
+  {
+    about:
+      "By what a heap is found from outside: the word HEAP_MAGIC (`gomh`) in its record, and behind it the version of the " +
+      "records' layout with the bits of the flavour. COMPACTS: records move, and page records name pages of records.",
+    type: "u32",
+    hex: true,
+    values: {
+      HEAP_MAGIC: 0x686d6f67,
+      LAYOUT_VERSION: 1,
+      LAYOUT_HOST: 0x100,
+      LAYOUT_SHARED: 0x200,
+      LAYOUT_ASC: 0x400,
+      LAYOUT_COMPACTS: 0x800,
+    },
+  },
   { about: "The layout of the statistics' record: word 0.", type: "u64", values: { MEMSTATS_VERSION: 1 } },
   {
     about: "Words of the statistics' record.",

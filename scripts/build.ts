@@ -43,7 +43,7 @@ async function main(argv: readonly string[]): Promise<void> {
         title: "generated sources agree with their generators",
         enabled: inlined || flavours.length > 0,
         task: async () => {
-          const generators = ["scripts/gen-sizeclasses.ts", "scripts/gen-abi.ts"];
+          const generators = ["sizeclasses", "abi", "layout"].map((name) => `scripts/gen-${name}.ts`);
           await Promise.all(generators.map((script) => runTool("tsx/dist/cli.mjs", [script, "--check"])));
         },
       },

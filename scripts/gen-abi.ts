@@ -57,7 +57,7 @@ export function signature({ params, result }: AbiFunction): { params: string[]; 
 }
 
 /** A comment of one line, or of as many as the width asks for. */
-function comment(text: string): string {
+export function comment(text: string): string {
   const one = `/** ${text} */`;
   if (one.length <= WIDTH) return one;
   const lines: string[] = [" *"];

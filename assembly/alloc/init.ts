@@ -42,9 +42,11 @@ import {
   HEAP_CLASS_PAGES,
   HEAP_CLASS_SIZE,
   HEAP_LOCKS,
+  HEAP_MARK,
   HEAP_PROCS,
   HEAP_RECORD_SIZE,
   HEAP_SETUP,
+  MARK,
   P_RECORD_SIZE,
 } from "../base/layout";
 import { startCoarse } from "../central/coarse";
@@ -184,6 +186,7 @@ export function bootstrap(given: bool, heapBase: u32): bool {
     initPacer(pacer());
   }
   setLocal(0);
+  store<u64>(start, MARK, HEAP_MARK);
   return true;
 }
 

@@ -154,6 +154,17 @@
 @inline export const STAT_MEMORY_LIMIT: u32 = 39;
 @inline export const STAT_HEAP_MINIMUM: u32 = 40;
 
+/**
+ * By what a heap is found from outside: the word HEAP_MAGIC (`gomh`) in its record, and behind it the version of the
+ * records' layout with the bits of the flavour. COMPACTS: records move, and page records name pages of records.
+ */
+@inline export const HEAP_MAGIC: u32 = 0x686d6f67;
+@inline export const LAYOUT_VERSION: u32 = 0x1;
+@inline export const LAYOUT_HOST: u32 = 0x100;
+@inline export const LAYOUT_SHARED: u32 = 0x200;
+@inline export const LAYOUT_ASC: u32 = 0x400;
+@inline export const LAYOUT_COMPACTS: u32 = 0x800;
+
 /** The layout of the statistics' record: word 0. */
 @inline export const MEMSTATS_VERSION: u64 = 1;
 

@@ -87,14 +87,25 @@
  *   gc       70 to 78   the collector's state, lists, tables, types, pacer
  */
 
-import { LOCK_SHIFT, MAX_PS } from "./abinumbers";
+import {
+  HEAP_MAGIC,
+  LAYOUT_ASC,
+  LAYOUT_COMPACTS,
+  LAYOUT_HOST,
+  LAYOUT_SHARED,
+  LAYOUT_VERSION,
+  LOCK_SHIFT,
+  MAX_PS,
+} from "./abinumbers";
 import {
   ARENA_PAGES,
   ASC,
   CLASS_TABLES_SIZE,
+  COMPACTS,
   GC,
   GC_LOCKS,
   GC_SIZE,
+  HOST,
   MEMSTATS_SIZE,
   NOTED_SIZE,
   NUM_ARENAS,
@@ -385,6 +396,19 @@ export class MHeap {
 @inline export const HEAP_DUMMY: u32 = 128; // Group
 /** Dead span records by number of groups. */
 @inline export const HEAP_FREE_SPANS: u32 = 160; // u32[17]
+/**
+ * By what src/snapshot finds the heap in a memory: HEAP_MAGIC, then LAYOUT. In the heap's record alone, and stored last:
+ * whoever finds it finds a heap that is made. A release that moves or changes what src/snapshot reads has another
+ * LAYOUT_VERSION.
+ */
+@inline export const HEAP_MARK: u32 = 232; // u32[2]
+@inline export const LAYOUT: u32 =
+  LAYOUT_VERSION |
+  (HOST ? LAYOUT_HOST : 0) |
+  (SHARED ? LAYOUT_SHARED : 0) |
+  (ASC ? LAYOUT_ASC : 0) |
+  (COMPACTS ? LAYOUT_COMPACTS : 0);
+@inline export const MARK: u64 = HEAP_MAGIC | ((<u64>LAYOUT) << 32);
 @inline export const HEAP_ZEROBASE: u32 = 240; // 16 bytes: the object of size 0
 @inline export const HEAP_STATS: u32 = 256; // u64[32], HOST
 /** Address of the row of each request of 8 * i bytes, aligned as C wants it. */

@@ -154,6 +154,17 @@ export const STAT_GC_PERCENT = 38;
 export const STAT_MEMORY_LIMIT = 39;
 export const STAT_HEAP_MINIMUM = 40;
 
+/**
+ * By what a heap is found from outside: the word HEAP_MAGIC (`gomh`) in its record, and behind it the version of the
+ * records' layout with the bits of the flavour. COMPACTS: records move, and page records name pages of records.
+ */
+export const HEAP_MAGIC = 0x686d6f67;
+export const LAYOUT_VERSION = 0x1;
+export const LAYOUT_HOST = 0x100;
+export const LAYOUT_SHARED = 0x200;
+export const LAYOUT_ASC = 0x400;
+export const LAYOUT_COMPACTS = 0x800;
+
 /** The layout of the statistics' record: word 0. */
 export const MEMSTATS_VERSION = 1;
 

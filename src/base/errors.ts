@@ -210,6 +210,39 @@ export class CollectorUnavailableError extends GomallocError {
   readonly code = "ERR_COLLECTOR_UNAVAILABLE";
 }
 
+// Snapshots
+
+/** What is wrong with a memory or a file that a snapshot is to come from. */
+export type SnapshotErrorKind =
+  /** No heap was found. */
+  | "no-heap"
+  /** There are several, and none was chosen. */
+  | "several-heaps"
+  /** The heap is of another version of gomalloc. */
+  | "version"
+  /** The heap's own record is damaged, or no heap is at the address given. */
+  | "damaged"
+  /** The file or value is no snapshot. */
+  | "format"
+  /** The core dump cannot be read, or has no memory. */
+  | "coredump"
+  /** The bytes were taken away during the work. */
+  | "detached";
+
+/** A heap cannot be read from outside. The message names the remedy. Nothing was changed: reading never does. */
+export class SnapshotError extends GomallocError {
+  override readonly name = "SnapshotError";
+  readonly code = "ERR_SNAPSHOT";
+
+  constructor(
+    readonly kind: SnapshotErrorKind,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
 // The shared heap's
 
 /** What a P does, as its state word says it. See docs/shared-api.md. */

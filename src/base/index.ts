@@ -14,6 +14,8 @@ export {
   OutOfMemoryError,
   PinError,
   ShadowStackError,
+  SnapshotError,
+  type SnapshotErrorKind,
 } from "./errors.js";
 export type { HeapType } from "./types.js";
 export type { HeapView, ViewConstructor, ViewOver } from "./views.js";

@@ -11,7 +11,9 @@ export {
 export { MAX_SMALL_SIZE, SIZE_CLASSES, type SizeClass } from "../base/sizeclasses.js";
 export { POINTER_SIZE } from "../base/types.js";
 export * from "../gc/index.js";
-export type { Heap } from "./heap.js";
+export type { SnapshotJSON } from "../snapshot/format.js";
+export type { HeapSnapshot } from "../snapshot/snapshot.js";
+export type { Heap, HeapSnapshotOptions } from "./heap.js";
 export type { InstantiatedWith } from "./instantiate.js";
 export { INVARIANTS } from "./invariants.js";
 export type { AsyncWasmSource, WasmSource } from "./module.js";

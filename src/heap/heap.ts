@@ -25,6 +25,9 @@ import { type HeapType, needsScan } from "../base/types.js";
 import { elementSize, HeapView, MemoryViews, type ViewConstructor, type ViewOver } from "../base/views.js";
 import { Collector, createCollector } from "../gc/collector.js";
 import type { CollectorOptions } from "../gc/options.js";
+import { HEAP_ZEROBASE } from "../snapshot/layout.js";
+import { readSnapshot, type SnapshotOptions } from "../snapshot/read.js";
+import type { HeapSnapshot } from "../snapshot/snapshot.js";
 import { leaveMemory } from "./claim.js";
 import { INSPECT } from "./inspect.js";
 import { describeInvariant } from "./invariants.js";
@@ -37,6 +40,9 @@ export interface ValidateOptions {
 }
 
 const VALIDATE_OPTIONS = namesOf<ValidateOptions>({ deep: 0 });
+
+/** Of snapshot. */
+export type HeapSnapshotOptions = Omit<SnapshotOptions, "heap">;
 
 /** `B` is the kind of the memory's buffer; the heap of src/shared/heap.ts may have another. */
 export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable {
@@ -166,6 +172,16 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
     }
     const gc = this.#collector === null ? undefined : Collector.memStats(this.#collector);
     return readMemStats(this.#views.current.dataView, record, gc);
+  }
+
+  /**
+   * The heap as it is now: every span with its live slots, and what the other pages are; docs/map.md shows what to do with
+   * it. Reads the heap's records, and changes nothing. Throws OutOfMemoryError where a heap without heapBase finds no
+   * memory for its records, SnapshotError when they are damaged, TypeError.
+   */
+  snapshot(options: HeapSnapshotOptions = {}): HeapSnapshot {
+    const zerobase = this.#exports.mallocgc(0, 0, 0) >>> 0 || outOfMemory(0);
+    return readSnapshot(this.memory, { ...options, heap: zerobase - HEAP_ZEROBASE });
   }
 
   /**

@@ -10,9 +10,11 @@ export {
 } from "../base/errors.js";
 export * from "../base/index.js";
 export * from "../gc/index.js";
-export type { Heap } from "../heap/heap.js";
+export type { Heap, HeapSnapshotOptions } from "../heap/heap.js";
 export type { AsyncWasmSource, WasmSource } from "../heap/module.js";
 export type { HeapLimits } from "../heap/options.js";
+export type { SnapshotJSON } from "../snapshot/format.js";
+export type { HeapSnapshot } from "../snapshot/snapshot.js";
 export { type AttachOptions, attachHeap, attachHeapAsync, type SharedHeapOptions } from "./create.js";
 export type { SharedHeap } from "./heap.js";
 export type { HeapLock, LockCounters } from "./lock.js";

@@ -3,7 +3,7 @@
  * next operation on its span traps, and brokenLaw says which law it was. Each law of those, by each operation that checks.
  */
 import { beforeEach, describe, expect, it } from "vitest";
-import { hostLayout } from "../support/layout.ts";
+import { hostLayout } from "../../scripts/layout.ts";
 import { type Opened, open, PAGE, type TestExports } from "../support/wasm.ts";
 
 /** A class with a span of 170 slots: two whole groups, and 42 slots of a third. */

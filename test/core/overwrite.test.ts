@@ -51,6 +51,7 @@ const LAWLESS: Readonly<Record<string, Lawless>> = {
   padding: UNUSED,
   unused: UNUSED,
   "MHeap.runPause": { why: "how many frees pass the run cache by: cost only", if: (_, now) => now <= 2048 },
+  HEAP_MARK: { why: "only readers from outside look at it" },
   HEAP_ZEROBASE: { why: "the object of size 0: the program's memory" },
   "MCentral.counted": { why: "scratch of validate itself" },
   HEAP_STATS: FIGURE,

@@ -3,7 +3,7 @@
  * second free of it is refused as what it is, changes nothing, and the slot is given out once.
  */
 import { beforeEach, describe, expect, it } from "vitest";
-import { hostLayout } from "../support/layout.ts";
+import { hostLayout } from "../../scripts/layout.ts";
 import { DOUBLE_FREE, FOREIGN, type Opened, open, PAGE, type TestExports } from "../support/wasm.ts";
 
 /** A class with a span of 170 slots: two whole groups, and 42 slots of a third. */

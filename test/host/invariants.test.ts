@@ -3,9 +3,9 @@
  * heap: each is an InvariantError with the law's number and its words, and gone when what was overwritten is put back.
  */
 import { describe, expect, it } from "vitest";
+import { hostLayout } from "../../scripts/layout.ts";
 import { createHeap, type Heap, INVARIANTS, InvariantError } from "../../src/index.ts";
 import { attachHeap, createSharedHeap, type SharedHeap } from "../../src/shared/index.ts";
-import { hostLayout } from "../support/layout.ts";
 
 const BASE = 1024;
 const NONE = 2n ** 64n - 1n;

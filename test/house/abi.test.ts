@@ -8,6 +8,7 @@ import { ROOT } from "../../scripts/build-tools.ts";
 import { FLAVOURS } from "../../scripts/build-wasm.ts";
 import { drift, functionsOf, generate, signature, wasmType } from "../../scripts/gen-abi.ts";
 import { driftOf } from "../../scripts/gen-files.ts";
+import { drift as layoutDrift, generate as layoutFiles } from "../../scripts/gen-layout.ts";
 import { EXTRAS, FAMILY } from "../../src/base/family.ts";
 import { inspect } from "../../src/wasm/parse.ts";
 
@@ -17,6 +18,11 @@ const functions = new Map(
 
 describe("the generator", () => {
   it("gives the files in the tree", () => expect(drift()).toEqual([]));
+
+  it("of the records' layout gives the file in the tree", () => {
+    expect(layoutDrift()).toEqual([]);
+    expect(layoutFiles()[0]!.text).not.toContain("NaN");
+  });
 
   it("tells of a file that is another, or missing", () => {
     const [first, ...others] = generate();

@@ -57,6 +57,7 @@ describe("src/", () => {
     ["wasm"],
     ["base"],
     ["profile"],
+    ["snapshot"],
     ["gc"],
     ["heap"],
     ["shared"],
@@ -69,7 +70,7 @@ describe("src/", () => {
   it("is read", () => {
     expect(imports.length).toBeGreaterThan(300);
     expect(new Set(imports.map(({ from }) => from.split("/")[0]))).toEqual(
-      new Set(["base", "wasm", "profile", "gc", "heap", "shared", "tools", "cli", "index", "slim"]),
+      new Set(["base", "wasm", "profile", "snapshot", "gc", "heap", "shared", "tools", "cli", "index", "slim"]),
     );
   });
 

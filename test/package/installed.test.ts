@@ -223,7 +223,7 @@ describe("the linters of packages", () => {
     const { analysis } = JSON.parse(stdout);
     expect(analysis.types).toMatchObject({ kind: "included" });
     expect(Object.keys(analysis.entrypoints).sort()).toEqual([
-      ...[".", "./package.json", "./shared", "./shared/slim", "./slim", "./tools"],
+      ...[".", "./package.json", "./shared", "./shared/slim", "./slim", "./snapshot", "./tools"],
     ]);
     const ignored = ["node10", "node16-cjs"];
     const problems = analysis.problems.filter(

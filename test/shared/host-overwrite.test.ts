@@ -4,9 +4,9 @@
  * field, by the host's door, which takes Ps and locks of its own. And figures of a heap in which others are at work.
  */
 import { describe, expect, it } from "vitest";
+import { hostLayout } from "../../scripts/layout.ts";
 import { HeapLockError, InvariantError } from "../../src/base/errors.ts";
 import type { SharedHeap } from "../../src/shared/index.ts";
-import { hostLayout } from "../support/layout.ts";
 import { env, random } from "../support/random.ts";
 import { Records } from "../support/records.ts";
 import { thrownOrNull } from "../support/thrown.ts";

@@ -4,7 +4,7 @@
  * The heap's own record (and those of Ps), arena records, span records with fronts and groups, dead span records, the
  * collector's tables: all that lies outside of the pages of spans and of free pages.
  */
-import { hostLayout } from "./layout.ts";
+import { hostLayout } from "../../scripts/layout.ts";
 import type { HostExports } from "./wasm.ts";
 
 /** Fields of an MHeap that a P's record does not use, and of a PRecord that the heap's own does not. */
@@ -137,6 +137,7 @@ export class Records {
       this.#fill(record + at("HEAP_DUMMY"), 16, () => "dummy");
       const tables: [string, number][] = [
         ["HEAP_FREE_SPANS", 68],
+        ["HEAP_MARK", 8],
         ["HEAP_ZEROBASE", 16],
         ["HEAP_STATS", 256],
         ["HEAP_TABLE8", 516],

@@ -1,6 +1,7 @@
 /**
- * The layout of the heap's records, read out of files of assembly/base/: constants by name, and the fields of
- * each record with offset and size. So a test that walks the records word by word goes along with every change of them.
+ * The layout of the heap's records, read out of files of assembly/: constants by name, and the fields of each record
+ * with offset and size. gen-layout.ts writes what readers from outside need of it; a test that walks the records word by
+ * word goes along with every change of them.
  */
 import { readFileSync } from "node:fs";
 
@@ -17,29 +18,38 @@ export interface Layout {
   records: ReadonlyMap<string, readonly Field[]>;
 }
 
+/** The switches of assembly/base/config.ts that decide on the layout. */
+export interface Switches {
+  host?: boolean;
+  shared?: boolean;
+  asc?: boolean;
+  finalize?: boolean;
+}
+
 const SIZES: Record<string, number> = { u8: 1, u16: 2, u32: 4, i32: 4, u64: 8, i64: 8, f64: 8 };
 
-const read = (file: string) => readFileSync(new URL(`../../assembly/${file}`, import.meta.url), "utf8");
+/** In an order in which each file only uses constants of those before it. */
+const FILES = ["abinumbers", "config", "layout", "gcstate", "pacer", "counters"]
+  .map((name) => `base/${name}.ts`)
+  .concat(["heap/pagealloc.ts", "heap/persistent.ts", "heap/runs.ts"]);
+
+const read = (file: string) => readFileSync(new URL(`../assembly/${file}`, import.meta.url), "utf8");
 
 /** The layout of a host flavour. */
-export function hostLayout(shared: boolean): Layout {
-  const flags: Record<string, number> = {
-    HOST: 1,
-    SHARED: Number(shared),
-    ASC: 0,
-    FINALIZE: 0,
-    TYPED: 1,
-    GC: 1,
-    SHARED_GC: Number(shared),
-  };
-  const constants: Record<string, number> = { ...flags };
+export const hostLayout = (shared: boolean): Layout => layoutOf({ host: true, shared });
+
+/** The layout of the flavour that these switches make. Throws what a constant's expression throws. */
+export function layoutOf({ host = false, shared = false, asc = false, finalize = false }: Switches): Layout {
+  const flags = { HOST: host, SHARED: shared, ASC: asc, FINALIZE: finalize };
+  const constants: Record<string, number> = {};
+  for (const [name, on] of Object.entries(flags)) constants[name] = Number(on);
   const records = new Map<string, Field[]>();
-  for (const file of ["base/abinumbers.ts", "base/config.ts", "base/layout.ts", "base/gcstate.ts", "base/pacer.ts"]) {
+  for (const file of FILES) {
     const source = read(file);
     for (const [, name = "", expression = ""] of source.matchAll(/@inline export const (\w+): \w+ =([^;]+);/g)) {
       if (name in constants || /[<"]\w|isDefined/.test(expression)) continue;
       const names = Object.keys(constants);
-      constants[name] = Number(new Function(...names, `return ${expression}`)(...names.map((n) => constants[n])));
+      constants[name] = Number(new Function(...names, `return (${expression})`)(...names.map((n) => constants[n])));
     }
     for (const [, name = "", body = ""] of source.matchAll(/export class (\w+) \{\n([\s\S]+?)\n\}/g)) {
       let offset = 0;

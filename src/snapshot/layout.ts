@@ -1,0 +1,326 @@
+/**
+ * The layout of a heap's records, for readers from outside. Generated from assembly/ by scripts/gen-layout.ts: do not
+ * edit.
+ */
+
+// The same in all flavours.
+export const PAGE_SHIFT = 13;
+export const NUM_ARENAS = 1024;
+export const ARENA_PAGES = 512;
+export const CHUNK_PAGES = 64;
+export const ROW_FITTED = 68;
+export const RAW_ROWS = 40;
+export const HEAP_MARK = 232;
+export const HEAP_ZEROBASE = 240;
+export const HEAP_DUMMY = 128;
+export const HEAP_FREE_SPANS = 160;
+export const HEAP_STATS = 256;
+export const ARENA_BITS = 8192;
+export const ARENA_SCAV = 8256;
+export const ARENA_IN_USE = 8320;
+export const PAGE_RECORD_SHIFT = 4;
+export const ROW_SHIFT = 5;
+export const GROUP_SHIFT = 4;
+export const MSPAN_SIZE = 32;
+export const MAX_GROUPS = 16;
+export const MAX_RUNS = 32;
+export const PAGE_STAYS = 2;
+export const SPAN_IN_USE = 1;
+export const FLAG_LISTED = 1;
+export const FLAG_EMPTY = 2;
+export const FLAG_DEFERRED = 8;
+export const FLAG_FULL = 16;
+export const STAT_LARGE_MALLOCS = 16;
+export const SUMS_SIZE = 9216;
+
+/** Byte offsets of fields of MHeap. */
+export const MHEAP_AT = {
+  sysEnd: 0,
+  arenaLo: 4,
+  arenaHi: 8,
+  sums: 20,
+  persistCur: 24,
+  persistEnd: 28,
+  grownPages: 32,
+  inUsePages: 36,
+  metaPages: 40,
+  retainedPages: 44,
+  sys: 52,
+  sweepgen: 60,
+  nextFitted: 64,
+  pcCache: 72,
+  pcScav: 80,
+  pcBase: 88,
+  tinyAllocs: 104,
+  runCount: 124,
+} as const;
+
+/** Byte offsets of fields of Row. */
+export const ROW_AT = {
+  group: 0,
+  elemsize: 4,
+  span: 12,
+} as const;
+
+/** Byte offsets of fields of MCentral. */
+export const MCENTRAL_AT = {
+  nspans: 12,
+  taken: 16,
+  npages: 30,
+  spanclass: 31,
+  sizeclass: 38,
+  npagesInUse: 44,
+} as const;
+
+/** Byte offsets of fields of MSpan. */
+export const MSPAN_AT = {
+  next: 0,
+  startAddr: 8,
+  npages: 12,
+  partialMask: 16,
+  sweepgen: 20,
+  row: 24,
+  state: 25,
+  ngroups: 26,
+  owner: 27,
+  nelems: 28,
+  flags: 30,
+  spanclass: 31,
+} as const;
+
+/** Byte offsets of fields of PageRecord. */
+export const PAGERECORD_AT = {
+  base: 0,
+  divMagic: 4,
+  groups: 8,
+  row: 12,
+} as const;
+
+/** Byte offsets of fields of PRecord. */
+export const PRECORD_AT = {
+  id: 128,
+  ownedPages: 132,
+  remoteFrees: 144,
+  groupsPushed: 152,
+  groupsTaken: 160,
+  lateDoubleFrees: 168,
+  spansTaken: 176,
+  spansGiven: 184,
+} as const;
+
+/** What differs from flavour to flavour. LAYOUT is the word behind the magic in the heap's record. */
+export interface Layout {
+  readonly flavour: Flavour;
+  readonly LAYOUT: number;
+  readonly RECORD_ALIGN: number;
+  readonly FIXED_SIZE: number;
+  readonly NUM_ROWS: number;
+  readonly ROW_SCAN: number;
+  readonly ROW_TINY: number;
+  readonly ROW_NOSCAN: number;
+  readonly FIRST_GC_ROW: number;
+  readonly HEAP_CLAIM: number;
+  readonly HEAP_ROWS: number;
+  readonly HEAP_CENTRAL: number;
+  readonly MCENTRAL_SIZE: number;
+  readonly HEAP_P: number;
+  readonly P_RECORD_SIZE: number;
+  readonly HEAP_ARENA_MAP: number;
+  readonly HEAP_RUNS: number;
+  readonly HEAP_P_STATES: number;
+  readonly HEAP_P_RECORDS: number;
+  readonly HEAP_SETUP: number;
+  readonly HEAP_RECORD_SIZE: number;
+  readonly ARENA_RECORD_SIZE: number;
+  readonly GROUP_RECORDS: number;
+  readonly HOST: number;
+  readonly SHARED: number;
+  readonly ASC: number;
+  readonly GC: number;
+  readonly COMPACTS: number;
+}
+
+export type Flavour = "malloc" | "host" | "shared" | "host-shared" | "assemblyscript";
+
+export const LAYOUTS: readonly Layout[] = [
+  {
+    flavour: "malloc",
+    LAYOUT: 2049,
+    RECORD_ALIGN: 16,
+    FIXED_SIZE: 0,
+    NUM_ROWS: 84,
+    ROW_SCAN: 84,
+    ROW_TINY: 152,
+    ROW_NOSCAN: 0,
+    FIRST_GC_ROW: 1,
+    HEAP_CLAIM: 19784,
+    HEAP_ROWS: 1248,
+    HEAP_CENTRAL: 3936,
+    MCENTRAL_SIZE: 48,
+    HEAP_P: 7968,
+    P_RECORD_SIZE: 7968,
+    HEAP_ARENA_MAP: 7968,
+    HEAP_RUNS: 12064,
+    HEAP_P_STATES: 17728,
+    HEAP_P_RECORDS: 18752,
+    HEAP_SETUP: 19776,
+    HEAP_RECORD_SIZE: 12320,
+    ARENA_RECORD_SIZE: 8448,
+    GROUP_RECORDS: 16,
+    HOST: 0,
+    SHARED: 0,
+    ASC: 0,
+    GC: 0,
+    COMPACTS: 1,
+  },
+  {
+    flavour: "host",
+    LAYOUT: 2305,
+    RECORD_ALIGN: 16,
+    FIXED_SIZE: 576,
+    NUM_ROWS: 221,
+    ROW_SCAN: 84,
+    ROW_TINY: 152,
+    ROW_NOSCAN: 153,
+    FIRST_GC_ROW: 84,
+    HEAP_CLAIM: 46920,
+    HEAP_ROWS: 1888,
+    HEAP_CENTRAL: 8960,
+    MCENTRAL_SIZE: 64,
+    HEAP_P: 23104,
+    P_RECORD_SIZE: 23104,
+    HEAP_ARENA_MAP: 23872,
+    HEAP_RUNS: 27968,
+    HEAP_P_STATES: 44864,
+    HEAP_P_RECORDS: 45888,
+    HEAP_SETUP: 46912,
+    HEAP_RECORD_SIZE: 30720,
+    ARENA_RECORD_SIZE: 8448,
+    GROUP_RECORDS: 16,
+    HOST: 1,
+    SHARED: 0,
+    ASC: 0,
+    GC: 1,
+    COMPACTS: 1,
+  },
+  {
+    flavour: "shared",
+    LAYOUT: 513,
+    RECORD_ALIGN: 64,
+    FIXED_SIZE: 0,
+    NUM_ROWS: 84,
+    ROW_SCAN: 84,
+    ROW_TINY: 152,
+    ROW_NOSCAN: 0,
+    FIRST_GC_ROW: 1,
+    HEAP_CLAIM: 19976,
+    HEAP_ROWS: 1248,
+    HEAP_CENTRAL: 3936,
+    MCENTRAL_SIZE: 48,
+    HEAP_P: 8000,
+    P_RECORD_SIZE: 8192,
+    HEAP_ARENA_MAP: 8192,
+    HEAP_RUNS: 12288,
+    HEAP_P_STATES: 17920,
+    HEAP_P_RECORDS: 18944,
+    HEAP_SETUP: 19968,
+    HEAP_RECORD_SIZE: 20160,
+    ARENA_RECORD_SIZE: 8512,
+    GROUP_RECORDS: 32,
+    HOST: 0,
+    SHARED: 1,
+    ASC: 0,
+    GC: 0,
+    COMPACTS: 0,
+  },
+  {
+    flavour: "host-shared",
+    LAYOUT: 769,
+    RECORD_ALIGN: 64,
+    FIXED_SIZE: 0,
+    NUM_ROWS: 221,
+    ROW_SCAN: 84,
+    ROW_TINY: 152,
+    ROW_NOSCAN: 153,
+    FIRST_GC_ROW: 84,
+    HEAP_CLAIM: 44616,
+    HEAP_ROWS: 1888,
+    HEAP_CENTRAL: 8960,
+    MCENTRAL_SIZE: 48,
+    HEAP_P: 19584,
+    P_RECORD_SIZE: 20352,
+    HEAP_ARENA_MAP: 21440,
+    HEAP_RUNS: 25536,
+    HEAP_P_STATES: 42560,
+    HEAP_P_RECORDS: 43584,
+    HEAP_SETUP: 44608,
+    HEAP_RECORD_SIZE: 44800,
+    ARENA_RECORD_SIZE: 8512,
+    GROUP_RECORDS: 32,
+    HOST: 1,
+    SHARED: 1,
+    ASC: 0,
+    GC: 1,
+    COMPACTS: 0,
+  },
+  {
+    flavour: "assemblyscript",
+    LAYOUT: 3073,
+    RECORD_ALIGN: 16,
+    FIXED_SIZE: 576,
+    NUM_ROWS: 176,
+    ROW_SCAN: 108,
+    ROW_TINY: 255,
+    ROW_NOSCAN: 40,
+    FIRST_GC_ROW: 41,
+    HEAP_CLAIM: 36232,
+    HEAP_ROWS: 864,
+    HEAP_CENTRAL: 6496,
+    MCENTRAL_SIZE: 64,
+    HEAP_P: 17760,
+    P_RECORD_SIZE: 17760,
+    HEAP_ARENA_MAP: 18528,
+    HEAP_RUNS: 22624,
+    HEAP_P_STATES: 34176,
+    HEAP_P_RECORDS: 35200,
+    HEAP_SETUP: 36224,
+    HEAP_RECORD_SIZE: 22880,
+    ARENA_RECORD_SIZE: 8448,
+    GROUP_RECORDS: 16,
+    HOST: 0,
+    SHARED: 0,
+    ASC: 1,
+    GC: 1,
+    COMPACTS: 1,
+  },
+  {
+    flavour: "assemblyscript",
+    LAYOUT: 1025,
+    RECORD_ALIGN: 16,
+    FIXED_SIZE: 0,
+    NUM_ROWS: 176,
+    ROW_SCAN: 108,
+    ROW_TINY: 255,
+    ROW_NOSCAN: 40,
+    FIRST_GC_ROW: 41,
+    HEAP_CLAIM: 36232,
+    HEAP_ROWS: 864,
+    HEAP_CENTRAL: 6496,
+    MCENTRAL_SIZE: 64,
+    HEAP_P: 17760,
+    P_RECORD_SIZE: 17760,
+    HEAP_ARENA_MAP: 18528,
+    HEAP_RUNS: 22624,
+    HEAP_P_STATES: 34176,
+    HEAP_P_RECORDS: 35200,
+    HEAP_SETUP: 36224,
+    HEAP_RECORD_SIZE: 22880,
+    ARENA_RECORD_SIZE: 8448,
+    GROUP_RECORDS: 16,
+    HOST: 0,
+    SHARED: 0,
+    ASC: 1,
+    GC: 1,
+    COMPACTS: 0,
+  },
+];
