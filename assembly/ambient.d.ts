@@ -4,6 +4,7 @@
  */
 declare const GOMALLOC_HOST: i32;
 declare const GOMALLOC_OBJECT: i32;
+declare const GOMALLOC_PROFILE: i32;
 declare const GOMALLOC_TEST: i32;
 declare const GOMALLOC_SHARED: i32;
 declare const GOMALLOC_CHECKMARK: i32;

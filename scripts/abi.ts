@@ -179,11 +179,23 @@ function upper(name: string): string {
 export const NUMBERS: Numbers = [
   {
     about:
-      "Parameters of mallopt. The last two are of shared heaps: milliseconds that a lock is waited for (0: forever), and " +
-      "whether this thread may sleep.",
+      "Parameters of mallopt. LOCK_WAIT and CAN_BLOCK are of shared heaps: milliseconds that a lock is waited for (0: " +
+      "forever), and whether this thread may sleep. The last three are of flavours that sample, for a heap that exists: " +
+      "mean bytes between two samples (0: none), whether sampled blocks are guarded, bytes of the quarantine.",
     type: "i32",
-    values: counted("M_", "MISUSE MAX_BYTES SOFT_LIMIT RESERVE LOCK_WAIT CAN_BLOCK", 1),
+    values: counted(
+      "M_",
+      "MISUSE MAX_BYTES SOFT_LIMIT RESERVE LOCK_WAIT CAN_BLOCK PROFILE_RATE PROFILE_GUARD QUARANTINE",
+      1,
+    ),
   },
+  {
+    about:
+      "What flavours that sample ask of gomalloc.option besides the last three of these: where random numbers begin.",
+    type: "i32",
+    values: { PROFILE_SEED: 10 },
+  },
+  { about: "The largest M_PROFILE_RATE.", type: "u32", hex: true, values: { MAX_PROFILE_RATE: 0x70000000 } },
   {
     about: "Values of M_MISUSE: a misused C call traps through gomalloc_misuse, or returns without effect.",
     type: "u32",
@@ -198,9 +210,14 @@ export const NUMBERS: Numbers = [
     about:
       "Kinds of misuse. Double free: the slot is free already, or was never given out. Foreign: no span of the heap lies " +
       "there. Interior: inside a block, not at its start. Tiny: in a block of the tiny allocator, which other objects " +
-      "share. Size: a sized free of more bytes than the block has. Pinned: an object that the collector was told to keep.",
+      "share. Size: a sized free of more bytes than the block has. Pinned: an object that the collector was told to keep. " +
+      "The last three are damage to guarded blocks, which gomalloc.report is told of: bytes behind the block, before it, or " +
+      "in a freed block were written.",
     type: "i32",
-    values: counted("MISUSE_", "NONE DOUBLE_FREE FOREIGN INTERIOR TINY SIZE PINNED"),
+    values: counted(
+      "MISUSE_",
+      "NONE DOUBLE_FREE FOREIGN INTERIOR TINY SIZE PINNED OVERFLOW UNDERFLOW WRITE_AFTER_FREE",
+    ),
   },
   { about: "Results of posix_memalign, as errno has them.", type: "i32", values: { EINVAL: 22, ENOMEM: 12 } },
   {
@@ -283,7 +300,7 @@ export const NUMBERS: Numbers = [
   {
     about:
       "By what a heap is found from outside: the word HEAP_MAGIC (`gomh`) in its record, and behind it the version of the " +
-      "records' layout with the bits of the flavour. COMPACTS: records move, and page records name pages of records.",
+      "records' layout with the bits of the flavour. COMPACTS: records move, and page records name pages of records. SAMPLES: it has a profile.",
     type: "u32",
     hex: true,
     values: {
@@ -293,6 +310,7 @@ export const NUMBERS: Numbers = [
       LAYOUT_SHARED: 0x200,
       LAYOUT_ASC: 0x400,
       LAYOUT_COMPACTS: 0x800,
+      LAYOUT_SAMPLES: 0x1000,
     },
   },
   { about: "The layout of the statistics' record: word 0.", type: "u64", values: { MEMSTATS_VERSION: 1 } },

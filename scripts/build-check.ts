@@ -23,6 +23,8 @@ export interface Expectation {
   readonly file: string;
   readonly exports: readonly string[];
   readonly exact: boolean;
+  /** It imports the hooks of the host, too. */
+  readonly profile?: true;
   /** It imports what native/object/ defines, too. */
   readonly object?: true;
 }
@@ -32,6 +34,9 @@ const OBJECT_IMPORTS = [
   ...["env.__heap_base (global)", "env.gomalloc_grow (function)", "env.gomalloc_on_misuse (function)"],
   ...["env.gomalloc_set_errno (function)", "env.gomalloc_thread_start (function)"],
 ];
+
+/** What the flavours that sample may import, beside the memory: assembly/base/hooks.ts. */
+const HOOK_IMPORTS = ["option", "stack", "report"].map((name) => `gomalloc.${name} (function)`);
 
 /** Section ids of a module in file order. */
 export function sectionIds(bytes: Uint8Array): number[] {
@@ -76,7 +81,8 @@ export function checkModule(bytes: Uint8Array<ArrayBuffer>, expected: Expectatio
   }
   const module = new WebAssembly.Module(bytes);
   const imports = WebAssembly.Module.imports(module).map(({ module: from, name, kind }) => `${from}.${name} (${kind})`);
-  const own = expected.object ? imports.filter((name) => !OBJECT_IMPORTS.includes(name)) : imports;
+  const allowed = [...(expected.object ? OBJECT_IMPORTS : []), ...(expected.profile ? HOOK_IMPORTS : [])];
+  const own = imports.filter((name) => !allowed.includes(name));
   if (own.join() !== "env.memory (memory)") faults.push(`imports ${imports.join(", ") || "nothing"}`);
 
   const exports = WebAssembly.Module.exports(module);

@@ -34,6 +34,8 @@ export interface Flavour {
   readonly exact: boolean;
   /** True when its memory is shared. */
   readonly shared: boolean;
+  /** True when it samples, and imports the hooks of assembly/base/hooks.ts. */
+  readonly profile?: true;
   /** True when it is made for build-objects.ts alone: what it imports are symbols of a linker. */
   readonly object?: true;
 }
@@ -41,7 +43,12 @@ export interface Flavour {
 const OBJECT = Object.keys(OBJECT_SYMBOLS);
 const OBJECT_DEBUG = [...OBJECT, ...Object.keys(DEBUG_SYMBOLS)];
 
-export const FLAVOURS: readonly Flavour[] = [
+/** The same flavour with sampled allocations. */
+function profiling({ name, file, ...flavour }: Flavour): Flavour {
+  return { ...flavour, name: `${name}-profile`, file: file.replace(/\.wasm$/, "-profile.wasm"), profile: true };
+}
+
+const PLAIN: readonly Flavour[] = [
   {
     name: "malloc",
     entry: "assembly/abi/libc.ts",
@@ -127,6 +134,8 @@ export const FLAVOURS: readonly Flavour[] = [
     object: true,
   },
 ];
+
+export const FLAVOURS: readonly Flavour[] = [...PLAIN, ...PLAIN.filter(({ object }) => !object).map(profiling)];
 
 /** The features that asc enables by default, as wasm-opt calls them. */
 const FEATURES = ["bulk-memory", "mutable-globals", "nontrapping-float-to-int", "sign-ext"].map((f) => `--enable-${f}`);

@@ -7,7 +7,8 @@
  * (build-objects.ts); tsc writes dist/.
  * A wasm step is skipped while its inputs have not changed (build-stamp.ts); --force does them all the same and
  * empties dist/ first, which is what a publish needs. --wasm-only stops before tsc. With names of flavours (malloc,
- * host, test, shared, host-shared, test-shared, object, object-shared, object-debug, object-shared-debug) only those are compiled, and nothing after them is done.
+ * host, test, shared, host-shared, test-shared, these with -profile, object, object-shared, object-debug,
+ * object-shared-debug) only those are compiled, and nothing after them is done.
  * All of it takes a minute and a half on two cores, one flavour about ten seconds. A terminal sees the steps go by; elsewhere
  * one line says what was made, and nothing is printed when all was fresh.
  */

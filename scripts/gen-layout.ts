@@ -8,14 +8,19 @@ import { driftOf, type GeneratedFile, runGenerator } from "./gen-files.ts";
 import { layoutOf, type Switches } from "./layout.ts";
 
 /** Every flavour whose records differ from another's, by the bits of its layout word. */
-const FLAVOURS: readonly (readonly [name: string, switches: Switches])[] = [
-  ["malloc", {}],
-  ["host", { host: true }],
-  ["shared", { shared: true }],
-  ["host-shared", { host: true, shared: true }],
-  ["assemblyscript", { asc: true }],
-  ["assemblyscript", { asc: true, finalize: true }],
-];
+const FLAVOURS: readonly (readonly [name: string, switches: Switches])[] = (
+  [
+    ["malloc", {}],
+    ["host", { host: true }],
+    ["shared", { shared: true }],
+    ["host-shared", { host: true, shared: true }],
+    ["assemblyscript", { asc: true }],
+    ["assemblyscript", { asc: true, finalize: true }],
+  ] as [string, Switches][]
+).flatMap(([name, switches]) => [
+  [name, switches],
+  [name, { ...switches, samples: true }],
+]);
 
 /** Constants that a reader uses. Those that are the same in all flavours are constants, the others fields of Layout. */
 const CONSTANTS = [
@@ -37,7 +42,8 @@ const CONSTANTS = [
   ...["HEAP_RECORD_SIZE", "ARENA_BITS", "ARENA_SCAV", "ARENA_IN_USE", "ARENA_RECORD_SIZE", "GROUP_RECORDS"],
   ...["PAGE_RECORD_SHIFT", "ROW_SHIFT", "GROUP_SHIFT", "MSPAN_SIZE", "MAX_GROUPS", "MAX_RUNS", "PAGE_STAYS"],
   ...["SPAN_IN_USE", "FLAG_LISTED", "FLAG_EMPTY", "FLAG_DEFERRED", "FLAG_FULL"],
-  ...["HOST", "SHARED", "ASC", "GC", "COMPACTS", "STAT_LARGE_MALLOCS", "SUMS_SIZE"],
+  ...["HEAP_PROFILE", "SAMPLE_SHIFT", "BUCKET_FRAMES", "BUCKET_HEADS", "NAME_HEADS", "NAME_TEXT"],
+  ...["HOST", "SHARED", "ASC", "GC", "COMPACTS", "SAMPLES", "STAT_LARGE_MALLOCS", "SUMS_SIZE"],
 ];
 
 /** Fields that a reader uses, by record. */
@@ -49,6 +55,10 @@ const FIELDS: Readonly<Record<string, string>> = {
   MCentral: "nspans taken npages spanclass sizeclass npagesInUse",
   MSpan: "next startAddr npages partialMask sweepgen row state ngroups owner nelems flags spanclass",
   PageRecord: "base divMagic groups row",
+  Profile: "rate guard table mask used live heads names buckets cycle quarantined quarantine lost reports begun",
+  Sample: "key ptr size bucket freeBucket state cycle time freeTime checked extent",
+  Bucket: "next hash size frames allocs frees allocs0 frees0 allocs1 frees1 allocs2 frees2",
+  Name: "next number bytes",
   PRecord: "id ownedPages remoteFrees groupsPushed groupsTaken lateDoubleFrees spansTaken spansGiven",
 };
 

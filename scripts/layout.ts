@@ -24,12 +24,13 @@ export interface Switches {
   shared?: boolean;
   asc?: boolean;
   finalize?: boolean;
+  samples?: boolean;
 }
 
 const SIZES: Record<string, number> = { u8: 1, u16: 2, u32: 4, i32: 4, u64: 8, i64: 8, f64: 8 };
 
 /** In an order in which each file only uses constants of those before it. */
-const FILES = ["abinumbers", "config", "layout", "gcstate", "pacer", "counters"]
+const FILES = ["abinumbers", "config", "layout", "gcstate", "pacer", "counters", "samples"]
   .map((name) => `base/${name}.ts`)
   .concat(["heap/pagealloc.ts", "heap/persistent.ts", "heap/runs.ts"]);
 
@@ -39,8 +40,9 @@ const read = (file: string) => readFileSync(new URL(`../assembly/${file}`, impor
 export const hostLayout = (shared: boolean): Layout => layoutOf({ host: true, shared });
 
 /** The layout of the flavour that these switches make. Throws what a constant's expression throws. */
-export function layoutOf({ host = false, shared = false, asc = false, finalize = false }: Switches): Layout {
-  const flags = { HOST: host, SHARED: shared, ASC: asc, FINALIZE: finalize };
+export function layoutOf(switches: Switches): Layout {
+  const { host = false, shared = false, asc = false, finalize = false, samples = false } = switches;
+  const flags = { HOST: host, SHARED: shared, ASC: asc, FINALIZE: finalize, SAMPLES: samples };
   const constants: Record<string, number> = {};
   for (const [name, on] of Object.entries(flags)) constants[name] = Number(on);
   const records = new Map<string, Field[]>();

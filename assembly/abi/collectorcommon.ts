@@ -19,7 +19,8 @@ import {
   MISUSE_PINNED,
   NO_HANDLE,
 } from "../base/abinumbers";
-import { checkPointer, checkedSpan, findObject, freeChecked } from "../alloc/free";
+import { findObject, freeChecked } from "../alloc/free";
+import { checkPointer, checkedSpan } from "../alloc/freeslow";
 import { isPinned, pinObject, pinsOf, unpinObject } from "../alloc/pins";
 import { ensureReady } from "../alloc/procs";
 import { SHARED } from "../base/config";

@@ -8,7 +8,8 @@
 import { MISUSE_FOREIGN, MISUSE_NONE, MISUSE_PINNED } from "../base/abinumbers";
 export * from "./libc";
 
-import { TELL, checkPointer, checkedSpan, findObject, freeBy, freeChecked } from "../alloc/free";
+import { TELL, findObject, freeBy, freeChecked } from "../alloc/free";
+import { checkPointer, checkedSpan } from "../alloc/freeslow";
 import { allocateObject } from "../gc/allocate";
 import { mallocgc as mallocgcImpl } from "../gc/mallocgc";
 import { malloc } from "../alloc/malloc";

@@ -13,7 +13,7 @@ import { ERRNO_EINVAL, ERRNO_ENOMEM, setErrno } from "../base/program";
 import { MAX_SMALL_SIZE, PAGE_SIZE, WASM_PAGE_SHIFT } from "../base/config";
 import { rowAt } from "../base/state";
 import { fillMallinfo } from "../check/mallinfo";
-import { tableRow } from "../alloc/malloc";
+import { tableRow } from "../alloc/blocks";
 import { ensureReady } from "../alloc/procs";
 import * as libc from "./libc";
 

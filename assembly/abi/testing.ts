@@ -20,7 +20,7 @@ import { ARENA_SHIFT, MAX_SMALL_SIZE, PAGE_SHIFT } from "../base/config";
 import { ARENA_BITS, ARENA_RECORD_SIZE, ARENA_SCAV, HEAP_ARENA_MAP } from "../base/layout";
 import { arenaOf, central, heap, mheap, mlocal, rowIndex } from "../base/state";
 import { bootstrap } from "../alloc/init";
-import { tableRow } from "../alloc/malloc";
+import { tableRow } from "../alloc/blocks";
 import { fittedPages } from "../central/fitted";
 import { recordSpace } from "../central/records";
 import { arenaInit } from "../heap/arena";

@@ -51,6 +51,7 @@ import {
 } from "../base/layout";
 import { startCoarse } from "../central/coarse";
 import { initRow } from "../central/rows";
+import { initProfile } from "../central/samples";
 import { initRawRows } from "../central/rawrows";
 import { gcState, pacer } from "../base/gcstate";
 import { initPacer } from "../base/pacer";
@@ -179,6 +180,7 @@ export function bootstrap(given: bool, heapBase: u32): bool {
   h.searchPage = 0x80000;
   h.arenaLo = NUM_ARENAS - 1;
   initTables();
+  initProfile();
   addRegion(region, (end - region) & ~(PAGE_SIZE - 1), zero);
   // With several threads, before any of them can start a cycle.
   if (SHARED_GC) {

@@ -18,7 +18,7 @@
  */
 
 import { checkSpan } from "../central/laws";
-import { FINALIZE, NUM_ROWS, SHARED } from "../base/config";
+import { FINALIZE, NUM_ROWS, SAMPLES, SHARED } from "../base/config";
 import { FULL, Group, MSpan, Row, ROW_DIRTY, ROW_SHORT } from "../base/layout";
 import {
   STAT_GROUP_REFILLS,
@@ -32,6 +32,7 @@ import {
 import { clearRow, dummyGroup, here, rowAt, rowIndex, rowAddress, central } from "../base/state";
 import { isCommon, hasSweepSets, isCollected } from "../base/gcstate";
 import { giveCollected, reclaimCollected, takeOwnRemote } from "../central/collected";
+import { cutWindow, loadCounted } from "../central/countdown";
 import { cacheSpan } from "../central/mcentral";
 import { hasRemote, takeRemote } from "../central/remote";
 import { pushFull, pushPartial, unlinkPartial } from "../central/lists";
@@ -64,9 +65,37 @@ export function loadFreed(row: Row, g: Group, back: u64): void {
   countTaken(here(), row, popcnt(back));
 }
 
+/** Whether the fast half may load `back` freed slots: no sample is due among them. */
+@inline
+export function mayLoad(row: Row, back: u64): bool {
+  if (!SAMPLES) return true;
+  const n = <u32>popcnt(back);
+  if (n >= row.left) return false;
+  row.left -= n;
+  return true;
+}
+
 /** freedSlots and loadFreed in one call. False if nothing was freed. */
 @inline
 export function reloadRow(row: Row, g: Group): bool {
+  return SAMPLES ? reloadCounted(row, g) : reloadPlain(row, g);
+}
+
+/** Of the slots that reloadCounted has loaded, those that had never been given out. */
+export let freshSlots: u32 = 0;
+
+/** reloadRow up to the next sample. */
+function reloadCounted(row: Row, g: Group): bool {
+  const back = freedSlots(row, g);
+  if (back == 0) return false;
+  freshSlots = loadCounted(row, g, back);
+  count(STAT_GROUP_REFILLS);
+  countTaken(here(), row, popcnt(g.allocCache));
+  return true;
+}
+
+@inline
+function reloadPlain(row: Row, g: Group): bool {
   const back = freedSlots(row, g);
   if (back == 0) return false;
   g.allocCache = back;
@@ -116,6 +145,7 @@ function loadGroup(row: Row, span: MSpan, left: u32, from: u32): bool {
     row.flags = dirty | select<u32>(ROW_SHORT, 0, <u32>popcnt(cache) < SHORT_WINDOW);
     row.tail = tail;
     row.base = span.startAddr + (i << 6) * row.elemsize;
+    cutWindow(row, g);
     countLoaded(here(), row);
     checkSpan(span);
     return true;

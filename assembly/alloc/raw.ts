@@ -15,7 +15,7 @@ import { reclaimPages } from "../central/sweep";
 import { rawRow } from "../central/rawrows";
 import { findPages } from "../heap/pagealloc";
 import { hasRun } from "../heap/runs";
-import { mallocLarge, nextFree } from "./malloc";
+import { mallocLarge, nextFree } from "./blocks";
 
 /** A block of at least `size` bytes at a multiple of 16, contents undefined; 0: no memory. The heap must exist. */
 export function rawAlloc(size: u32): u32 {

@@ -10,7 +10,7 @@
  */
 
 import { MISUSE_NONE } from "../base/abinumbers";
-import { ASC, MAX_SMALL_SIZE, NUM_CLASSES, OBJECT, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
+import { ASC, MAX_SMALL_SIZE, NUM_CLASSES, OBJECT, PAGE_SHIFT, PAGE_SIZE, SAMPLES, SHARED } from "../base/config";
 import { STAT_REALLOC_IN_PLACE, STAT_REALLOC_MOVES, count } from "../base/counters";
 import { lock, unlock } from "../base/locks";
 import { MSpan } from "../base/layout";
@@ -20,11 +20,14 @@ import { freeUnused, isSmall } from "../central/reclaim";
 import { refusePinned } from "./pins";
 import { blockSize } from "../central/mspan";
 import { resizeLargeSpan, widenSpan } from "../central/resize";
-import { checkPointer, checkedSpan, free, freeChecked, liveSlotSize } from "./free";
-import { copyWords, malloc, mallocLarge, mallocSlow, nextFree } from "./malloc";
+import { free, freeChecked, liveSlotSize } from "./free";
+import { checkPointer, checkedSpan } from "./freeslow";
+import { copyWords, mallocLarge, nextFree } from "./blocks";
+import { malloc, mallocSlow } from "./malloc";
 import { misuse } from "./misuse";
 import { ensureReady } from "./procs";
 import { rawAlloc } from "./raw";
+import { mallocLargeSampled, freeSampled, mallocSampled, resampleLarge, sampledSize } from "./sampled";
 
 /** The smallest slot: moving out of it gains nothing. */
 @inline const MIN_SLOT: u32 = 8;
@@ -40,6 +43,10 @@ export function reallocBlock(p: u32, size: u32): u32 {
     }
   } else if (old && size <= PAGE_SIZE) {
     return move(p, old, size);
+  }
+  if (SAMPLES) {
+    const n = sampledSize(p);
+    if (n) return reallocSampled(p, n, size);
   }
   const kind = checkPointer(p);
   if (kind == MISUSE_NONE) return reallocChecked(p, size);
@@ -74,17 +81,32 @@ export function reallocChecked(p: u32, size: u32): u32 {
   if (size > 0xffff0000) return 0;
   size = max(size, 1);
   const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+  // A small span that is widened was sampled as a small block or not at all.
+  const large = SAMPLES && span.ngroups == 0;
   let done: bool;
   if (span.ngroups == 0) done = (size >= old >> 1 || fillsPages(size, npages)) && resizeLarge(span, npages);
   else if (size > old) done = widenSpan(span, npages);
   else done = size >= old >> 1 || old == MIN_SLOT;
   if (done) {
+    if (SAMPLES && large) resampleLarge(p, old);
     count(STAT_REALLOC_IN_PLACE);
     return p;
   }
   const q = move(p, min(size, old), size);
   // A shrink that found no memory to move to still succeeds: the block is large enough.
   return q == 0 && size <= old ? p : q;
+}
+
+/**
+ * realloc of the live sampled block at `p`, of `old` bytes: it moves. Without memory a smaller size leaves it as it is; for
+ * a larger one the result is 0, and nothing has changed.
+ */
+function reallocSampled(p: u32, old: u32, size: u32): u32 {
+  const q = malloc(size);
+  if (q == 0) return size <= old ? p : 0;
+  memory.copy(q, p, min(old, size));
+  freeSampled(p);
+  return q;
 }
 
 /**
@@ -95,7 +117,9 @@ function move(p: u32, used: u32, size: u32): u32 {
   if (!SHARED && size > max(used, PAGE_SIZE >> 1) && isSmall()) freeUnused();
   const q = ASC ? rawAlloc(size) : malloc(size);
   if (q == 0) return 0;
-  copyWords(q, p, used);
+  // A sampled block has no room to round up to words.
+  if (SAMPLES) memory.copy(q, p, used);
+  else copyWords(q, p, used);
   if (ASC) freeChecked(p);
   else free(p);
   count(STAT_REALLOC_MOVES);
@@ -114,7 +138,17 @@ export function mallocAligned(align: u32, size: u32): u32 {
   if (align <= 16) return OBJECT ? mallocSlow(size) : malloc(size);
   if (align <= PAGE_SIZE && size <= MAX_SMALL_SIZE) {
     const c = classFor(size, align);
-    if (c < NUM_CLASSES) return nextFree(rowAddress(c), classSlot(c));
+    if (c < NUM_CLASSES) {
+      if (SAMPLES) {
+        const p = mallocSampled(rowAddress(c), align, size, false);
+        if (p) return p;
+      }
+      return nextFree(rowAddress(c), classSlot(c));
+    }
+  }
+  if (SAMPLES) {
+    const p = mallocLargeSampled(align, size, false);
+    if (p) return p;
   }
   return mallocLarge(size, align <= PAGE_SIZE ? 1 : align >> PAGE_SHIFT, false, 1);
 }

@@ -4,8 +4,9 @@
  */
 
 /**
- * Parameters of mallopt. The last two are of shared heaps: milliseconds that a lock is waited for (0: forever), and
- * whether this thread may sleep.
+ * Parameters of mallopt. LOCK_WAIT and CAN_BLOCK are of shared heaps: milliseconds that a lock is waited for (0:
+ * forever), and whether this thread may sleep. The last three are of flavours that sample, for a heap that exists: mean
+ * bytes between two samples (0: none), whether sampled blocks are guarded, bytes of the quarantine.
  */
 @inline export const M_MISUSE: i32 = 1;
 @inline export const M_MAX_BYTES: i32 = 2;
@@ -13,6 +14,15 @@
 @inline export const M_RESERVE: i32 = 4;
 @inline export const M_LOCK_WAIT: i32 = 5;
 @inline export const M_CAN_BLOCK: i32 = 6;
+@inline export const M_PROFILE_RATE: i32 = 7;
+@inline export const M_PROFILE_GUARD: i32 = 8;
+@inline export const M_QUARANTINE: i32 = 9;
+
+/** What flavours that sample ask of gomalloc.option besides the last three of these: where random numbers begin. */
+@inline export const PROFILE_SEED: i32 = 10;
+
+/** The largest M_PROFILE_RATE. */
+@inline export const MAX_PROFILE_RATE: u32 = 0x70000000;
 
 /** Values of M_MISUSE: a misused C call traps through gomalloc_misuse, or returns without effect. */
 @inline export const MISUSE_TRAP: u32 = 0;
@@ -25,7 +35,9 @@
 /**
  * Kinds of misuse. Double free: the slot is free already, or was never given out. Foreign: no span of the heap lies
  * there. Interior: inside a block, not at its start. Tiny: in a block of the tiny allocator, which other objects share.
- * Size: a sized free of more bytes than the block has. Pinned: an object that the collector was told to keep.
+ * Size: a sized free of more bytes than the block has. Pinned: an object that the collector was told to keep. The last
+ * three are damage to guarded blocks, which gomalloc.report is told of: bytes behind the block, before it, or in a
+ * freed block were written.
  */
 @inline export const MISUSE_NONE: i32 = 0;
 @inline export const MISUSE_DOUBLE_FREE: i32 = 1;
@@ -34,6 +46,9 @@
 @inline export const MISUSE_TINY: i32 = 4;
 @inline export const MISUSE_SIZE: i32 = 5;
 @inline export const MISUSE_PINNED: i32 = 6;
+@inline export const MISUSE_OVERFLOW: i32 = 7;
+@inline export const MISUSE_UNDERFLOW: i32 = 8;
+@inline export const MISUSE_WRITE_AFTER_FREE: i32 = 9;
 
 /** Results of posix_memalign, as errno has them. */
 @inline export const EINVAL: i32 = 22;
@@ -157,6 +172,7 @@
 /**
  * By what a heap is found from outside: the word HEAP_MAGIC (`gomh`) in its record, and behind it the version of the
  * records' layout with the bits of the flavour. COMPACTS: records move, and page records name pages of records.
+ * SAMPLES: it has a profile.
  */
 @inline export const HEAP_MAGIC: u32 = 0x686d6f67;
 @inline export const LAYOUT_VERSION: u32 = 0x1;
@@ -164,6 +180,7 @@
 @inline export const LAYOUT_SHARED: u32 = 0x200;
 @inline export const LAYOUT_ASC: u32 = 0x400;
 @inline export const LAYOUT_COMPACTS: u32 = 0x800;
+@inline export const LAYOUT_SAMPLES: u32 = 0x1000;
 
 /** The layout of the statistics' record: word 0. */
 @inline export const MEMSTATS_VERSION: u64 = 1;

@@ -9,6 +9,7 @@
  *   GOMALLOC_HOST   scan classes, the tiny allocator, the collector and statistics (not in the plain malloc flavours)
  *   GOMALLOC_SHARED several threads
  *   GOMALLOC_OBJECT an object file for linkers, which has some imports more (base/program.ts)
+ *   GOMALLOC_PROFILE sampled allocations: profiles and guarded blocks, with imports of the host (base/hooks.ts)
  * and by the compiler's own ASC_RUNTIME where these sources are the runtime of an AssemblyScript program (rt.ts).
  *
  * Constants only: no owner, no cost.
@@ -76,6 +77,8 @@ import { MAX_PS } from "./abinumbers";
 @inline export const CHECKMARK: bool = HOST || (ASC && isDefined(GOMALLOC_CHECKMARK));
 /** True in the test flavours: laws are checked where they may break (central/laws.ts), and so is the order of locks. */
 @inline export const CHECK: bool = isDefined(GOMALLOC_TEST);
+/** True in the flavours that sample allocations (central/samples.ts, alloc/sampled.ts). */
+@inline export const SAMPLES: bool = isDefined(GOMALLOC_PROFILE);
 /** For walks over all records, beginning with the unowned record 0: with one thread it is the only one. */
 @inline export const LAST_P: u32 = SHARED ? MAX_PS : 0;
 
@@ -119,6 +122,9 @@ import { MAX_PS } from "./abinumbers";
 /** The remote word of a group, padded, and the bits of noted pages in an arena's record. */
 @inline export const REMOTE_SIZE: u32 = SHARED ? 16 : 0;
 @inline export const NOTED_SIZE: u32 = SHARED ? 64 : 0;
+/** What a P knows of its samples, and the heap's part of the profile. */
+@inline export const SAMPLER_SIZE: u32 = SAMPLES ? 32 : 0;
+@inline export const PROFILE_SIZE: u32 = SAMPLES ? 128 : 0;
 /** PRecord, and with the collector the P's gate and what it has shaded. */
 @inline export const P_SIZE: u32 = SHARED_GC ? 192 + 64 + 512 : SHARED ? 192 : 0;
 /** The collector's own fields (base/gcstate.ts), and the number of its locks. */

@@ -5,7 +5,7 @@
  * Owner: the P, so no lock; a thread without a P counts in the heap's record. Cost: one addition; O(Ps) to read one.
  */
 
-import { HOST, SHARED, LAST_P } from "./config";
+import { HOST, SAMPLES, SHARED, LAST_P } from "./config";
 import { HEAP_STATS, MCentral, Row, Group, HEAP_ROWS, ROW_SHIFT } from "./layout";
 import { heap, here, local, recordOf, centralOf } from "./state";
 import { addWord } from "./words";
@@ -65,7 +65,7 @@ export function countTaken(record: u32, row: Row, n: i64): void {
 /** Slots in a row's window, in flavours that count them. */
 @inline
 function windowSlots(row: Row): u64 {
-  return HOST ? popcnt(changetype<Group>(<usize>row.group).allocCache) : 0;
+  return HOST || SAMPLES ? popcnt(changetype<Group>(<usize>row.group).allocCache) : 0;
 }
 
 /** Count all of the row's window as taken: it has just been loaded. */
@@ -77,7 +77,9 @@ export function countLoaded(record: u32, row: Row): void {
 /** Uncount what is left of the row's window: it is returned to the span. */
 @inline
 export function countReturned(record: u32, row: Row): void {
-  countTaken(record, row, -windowSlots(row));
+  const n = windowSlots(row);
+  countTaken(record, row, -n);
+  if (SAMPLES && row.left != 0) row.left += <u32>n;
 }
 
 /** count for events that need no P: threads without one share one counter, so they add atomically. */

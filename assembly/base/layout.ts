@@ -92,6 +92,7 @@ import {
   LAYOUT_ASC,
   LAYOUT_COMPACTS,
   LAYOUT_HOST,
+  LAYOUT_SAMPLES,
   LAYOUT_SHARED,
   LAYOUT_VERSION,
   LOCK_SHIFT,
@@ -110,10 +111,13 @@ import {
   NOTED_SIZE,
   NUM_ARENAS,
   NUM_ROWS,
+  PROFILE_SIZE,
   P_SIZE,
   RECORD_ALIGN,
   REMOTE_SIZE,
   ROW_TABLES_SIZE,
+  SAMPLER_SIZE,
+  SAMPLES,
   SHARED,
   STATS_SIZE,
   SWEEP_SETS_SIZE,
@@ -222,6 +226,7 @@ export function recordGroups(span: MSpan): u32 {
 @inline export const FLAG_NEEDZERO: u8 = 4; // large: may be dirty
 @inline export const FLAG_DEFERRED: u8 = 8; // large: freed, and waits for H
 @inline export const FLAG_FULL: u8 = 16; // small: in the list of full spans; large: the collector's
+@inline export const FLAG_SAMPLED: u8 = 32; // may have sampled objects of the collector's
 
 /**
  * What free needs to know of a page: one record of 16 bytes, no other access before the group.
@@ -275,15 +280,17 @@ export class Row {
   span: u32;
   /** The bits of `freed` beyond the group's slots: its value when nothing was freed. */
   tail: u64;
-  /** ROW_DIRTY, ROW_SHORT. */
+  /** ROW_DIRTY, ROW_SHORT, and from ROW_WITHHELD_SHIFT on the slots that the window was cut by (central/countdown.ts). */
   flags: u32;
-  pad: u32;
+  /** Slots until the next sample, and 1; 0: not drawn yet. Flavours that sample (central/countdown.ts). */
+  left: u32;
 }
 @inline export const ROW_SHIFT: u32 = 5;
 /** Slots of the window may be dirty. It goes into the span's dirtyMask when the group leaves the row. */
 @inline export const ROW_DIRTY: u32 = 1;
 /** The window had few slots, or slots that were freed while the row had the group (alloc/mcache.ts). */
 @inline export const ROW_SHORT: u32 = 2;
+@inline export const ROW_WITHHELD_SHIFT: u32 = 8;
 
 /** mcentral: the spans of one row that have free slots and are not cached. 48 bytes; 64 with SweepSets behind it. */
 @unmanaged @final
@@ -407,7 +414,8 @@ export class MHeap {
   (HOST ? LAYOUT_HOST : 0) |
   (SHARED ? LAYOUT_SHARED : 0) |
   (ASC ? LAYOUT_ASC : 0) |
-  (COMPACTS ? LAYOUT_COMPACTS : 0);
+  (COMPACTS ? LAYOUT_COMPACTS : 0) |
+  (SAMPLES ? LAYOUT_SAMPLES : 0);
 @inline export const MARK: u64 = HEAP_MAGIC | ((<u64>LAYOUT) << 32);
 @inline export const HEAP_ZEROBASE: u32 = 240; // 16 bytes: the object of size 0
 @inline export const HEAP_STATS: u32 = 256; // u64[32], HOST
@@ -423,8 +431,10 @@ export class MHeap {
 @inline export const HEAP_CLASS_PAGES: u32 = HEAP_CLASS_SIZE + 136; // u8[68], padded to 72
 @inline export const HEAP_ROWS: u32 = (HEAP_CLASS_PAGES + 72 + 15) & ~15; // Row[NUM_ROWS]
 @inline export const HEAP_CENTRAL: u32 = HEAP_ROWS + (NUM_ROWS << ROW_SHIFT); // MCentral[NUM_ROWS]
+/** The P's Sampler. Flavours that sample. */
+@inline export const HEAP_SAMPLER: u32 = HEAP_CENTRAL + NUM_ROWS * MCENTRAL_SIZE;
 /** PRecord, in shared heaps: what a record of a P has besides. */
-@inline export const HEAP_P: u32 = (HEAP_CENTRAL + NUM_ROWS * MCENTRAL_SIZE + RECORD_ALIGN - 1) & ~(RECORD_ALIGN - 1);
+@inline export const HEAP_P: u32 = (HEAP_SAMPLER + SAMPLER_SIZE + RECORD_ALIGN - 1) & ~(RECORD_ALIGN - 1);
 /** The gate of a P, in the form of a lock (base/gates.ts); behind it what the P has shaded, u32 number and u32[127]. */
 @inline export const P_GATE: u32 = HEAP_P + 192;
 @inline export const P_SHADED: u32 = P_GATE + 64;
@@ -457,7 +467,9 @@ export class MHeap {
 @inline export const NOTES_CHUNKS: u32 = 64;
 /** Notes of the large blocks that wait for H to be freed. */
 @inline export const HEAP_DEFERRED: u32 = HEAP_SETUP + 64;
-@inline export const HEAP_RECORD_SIZE: u32 = SHARED ? HEAP_DEFERRED + NOTES_SIZE : HEAP_MEMSTATS + MEMSTATS_SIZE;
+/** The Profile (central/samples.ts). Flavours that sample. */
+@inline export const HEAP_PROFILE: u32 = SHARED ? HEAP_DEFERRED + NOTES_SIZE : HEAP_MEMSTATS + MEMSTATS_SIZE;
+@inline export const HEAP_RECORD_SIZE: u32 = HEAP_PROFILE + PROFILE_SIZE;
 
 /**
  * The fields of a P's record that the heap of one thread has not. Shared heaps only.

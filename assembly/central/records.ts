@@ -52,6 +52,14 @@ export function newRecord(size: u32, moves: bool): u32 {
 /** `npages` pages for a table of the collector: page index, 0 if there is no memory. The caller does not hold H. */
 export function allocTable(npages: u32): u32 {
   if (!lock(0)) return 0;
+  const page = takeTable(npages);
+  unlock(0);
+  return page;
+}
+
+/** allocTable for callers that hold H. */
+@inline
+export function takeTable(npages: u32): u32 {
   const page = allocRun(npages, false);
   // First they stop moving: a death in between then loses them; in the other order they would be counted twice.
   clearMoving();
@@ -59,17 +67,22 @@ export function allocTable(npages: u32): u32 {
     mheap().metaPages += npages;
     markPages(page, npages, PAGE_STAYS);
   }
-  unlock(0);
   return page;
 }
 
 /** Free the pages of a table. If H is not available the pages are lost. */
 export function freeTable(page: u32, npages: u32): void {
   if (!lock(0)) return;
+  freeTableHere(page, npages);
+  unlock(0);
+}
+
+/** freeTable for callers that hold H. */
+@inline
+export function freeTableHere(page: u32, npages: u32): void {
   mheap().metaPages -= npages;
   markPages(page, npages, 0);
   freePages(page, npages);
-  unlock(0);
 }
 
 /**

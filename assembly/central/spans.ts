@@ -15,6 +15,7 @@ import { centralOf, clearMoving, mheap, mlocal, pAt, setMoving, ownId, central }
 import { clearInUse, clearRecord, pageRecord, setInUse } from "../heap/arena";
 import { joinRun, putRun } from "../heap/runs";
 import { addressOf, ownerRecord } from "./mspan";
+import { freeSamples } from "./samples";
 import { spanRecordFree } from "../heap/persistent";
 
 export function initSpan(span: MSpan, page: u32, npages: u32, row: u32): void {
@@ -105,6 +106,7 @@ export function unsetSpan(span: MSpan, page: u32, npages: u32): void {
 export function freeSpan(span: MSpan): void {
   const page = span.startAddr >> PAGE_SHIFT;
   const npages = span.npages;
+  freeSamples(span);
   setMoving(page, npages);
   unsetSpan(span, page, npages);
   clearInUse(page);

@@ -22,6 +22,7 @@ import { central, mheap, rowAt, rowAddress, slotSize } from "../base/state";
 import { groupOf, liveBits, spanAt, validBits, freeSlots } from "./mspan";
 import { isUnswept, pushFull, pushLarge, sweepSets, unlinkLarge, unlinkUnswept, pushPartial } from "./lists";
 import { retainOrFree } from "./release";
+import { sweepSamples } from "./samples";
 import { freeSpan } from "./spans";
 
 /** What a swept span contains. */
@@ -110,6 +111,7 @@ function sweepUnlisted(span: MSpan): u32 {
  * words never say that a live slot is free. A group of which all slots are kept has the words of a full one.
  */
 export function sweepSlots(span: MSpan): u32 {
+  sweepSamples(span);
   const was = <u32>span.partialMask;
   let partial: u32 = 0;
   let dirty = <u32>span.dirtyMask;

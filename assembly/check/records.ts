@@ -34,6 +34,7 @@ import {
   ROW_NOSCAN,
   ROW_SCAN,
   ROW_TINY,
+  SAMPLES,
   SHARED,
   TINY_CLASS,
 } from "../base/config";
@@ -55,6 +56,7 @@ import {
   recordGroups,
   ROW_DIRTY,
   ROW_SHORT,
+  ROW_WITHHELD_SHIFT,
 } from "../base/layout";
 import { gateOf, stopper } from "../base/gates";
 import { sharedGc } from "../base/gcstate";
@@ -134,6 +136,10 @@ function isFitted(record: u32, rowIndex: u32): bool {
   );
 }
 
+/** What a row's flags may be below ROW_WITHHELD_SHIFT and above. */
+@inline const FLAGS_MASK: u32 = SAMPLES ? (1 << ROW_WITHHELD_SHIFT) - 1 : ~0;
+@inline const WITHHELD_MAX: u32 = SAMPLES ? 64 : 0;
+
 /** Check the constant fields of the rows and mcentrals in the record at `record`. O(rows). */
 export function checkRows(record: u32): u32 {
   const dummy = groupAt(record + HEAP_DUMMY);
@@ -175,7 +181,8 @@ export function checkRows(record: u32): u32 {
 function checkCached(record: u32): u32 {
   for (let row: u32 = 0; row < NUM_ROWS; row++) {
     const r = rowAt(rowAddressIn(record, row));
-    if (r.flags > (ROW_DIRTY | ROW_SHORT)) return bad(BAD_ROW, row);
+    if ((r.flags & FLAGS_MASK) > (ROW_DIRTY | ROW_SHORT) || r.flags >> ROW_WITHHELD_SHIFT > WITHHELD_MAX)
+      return bad(BAD_ROW, row);
     if (r.span == 0) {
       if (r.group != record + HEAP_DUMMY || r.tail != 0) return bad(BAD_ROW, row);
       continue;

@@ -65,6 +65,7 @@ import {
   PAGE_SHIFT,
   PAGE_SIZE,
   ROW_TINY,
+  SAMPLES,
   SHARED,
   TINY_SIZE,
 } from "../base/config";
@@ -75,6 +76,7 @@ import {
   FLAG_FULL,
   FLAG_LISTED,
   FLAG_NEEDZERO,
+  FLAG_SAMPLED,
   FULL,
   GROUP_RECORDS,
   HEAP_FREE_SPANS,
@@ -348,7 +350,7 @@ function expectedMagic(span: MSpan): u32 {
 function validateLarge(span: MSpan): u32 {
   const at = <u32>changetype<usize>(span);
   const collected = (span.flags & FLAG_FULL) != 0;
-  const others = span.flags & ~(FLAG_NEEDZERO | FLAG_FULL);
+  const others = span.flags & ~(FLAG_NEEDZERO | FLAG_FULL | (SAMPLES ? FLAG_SAMPLED : 0));
   if (span.row != 0 || span.nelems != 1 || others != (isDeferred(span) ? FLAG_DEFERRED : 0)) return bad(BAD_SPAN, at);
   largePages += span.npages;
   if (isDeferred(span) && !isDeferredNoted(span)) return bad(BAD_REMOTE, at);
@@ -509,7 +511,7 @@ function validateGroups(span: MSpan, deep: bool): u32 {
   if (<u32>span.nelems != (span.npages << PAGE_SHIFT) / size) return bad(BAD_SPAN, at);
   if (<u32>span.ngroups != (<u32>span.nelems + 63) >> 6) return bad(BAD_SPAN, at);
   const common = isCommon(span.row);
-  const known = FLAG_LISTED | FLAG_EMPTY | FLAG_NEEDZERO | FLAG_FULL;
+  const known = FLAG_LISTED | FLAG_EMPTY | FLAG_NEEDZERO | FLAG_FULL | (SAMPLES ? FLAG_SAMPLED : 0);
   if ((span.flags & ~known) != 0 || (<u32>span.dirtyMask) >> span.ngroups != 0) return bad(BAD_SPAN, at);
   let partial: u32 = 0;
   let cached = false;

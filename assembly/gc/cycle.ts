@@ -20,6 +20,7 @@ import { PHASE_MARK, PHASE_OFF, PHASE_TERMINATION, blacken, gcState, pacer } fro
 import { heap, mheap, rowAt, rowAddress, dropTiny, rowAddressIn } from "../base/state";
 import { isBornBlackAt } from "../base/gcrows";
 import { uncacheRow } from "../alloc/mcache";
+import { nextProfileCycle, publishSwept } from "../central/samples";
 import { finishSweep, isFinalizing, leaveFinalizer, startSweep, sweepOne } from "../central/sweep";
 import { switchSets } from "../central/lists";
 import { groupAt, groupIndex, spanAt } from "../central/mspan";
@@ -189,6 +190,7 @@ function endMark(): void {
   switchSets();
   startSweep();
   g.phase = PHASE_OFF;
+  nextProfileCycle();
   repace();
 }
 
@@ -204,6 +206,7 @@ export function collect(): void {
   startGC(true);
   finishMark();
   finishSweep();
+  publishSwept();
   sweepDone();
 }
 

@@ -29,6 +29,7 @@ import {
   ROW_NOSCAN,
   ROW_SCAN,
   ROW_TINY,
+  SAMPLES,
   SHARED,
   SMALL_SIZE_MAX,
   TINY_SIZE,
@@ -41,9 +42,11 @@ import { Pacer } from "../base/pacer";
 import { heap, mlocal, rowAt, rowAddress } from "../base/state";
 import { isBornBlackAt, isScanRowAt } from "../base/gcrows";
 import { classSize } from "../alloc/init";
-import { mallocLarge, zeroed } from "../alloc/malloc";
+import { mallocLarge, zeroed } from "../alloc/blocks";
 import { freeChecked } from "../alloc/free";
-import { refill, reloadRow, takeSlot } from "../alloc/mcache";
+import { freshSlots, refill, reloadRow, takeSlot } from "../alloc/mcache";
+import { isObjectDue, sampleCollected, sampleObject } from "../alloc/sampled";
+import { isLargeDue } from "../central/countdown";
 import { ensureReady } from "../alloc/procs";
 import { reclaimPages } from "../central/sweep";
 import { pushLarge } from "../central/lists";
@@ -106,9 +109,15 @@ function blackenWindow(row: Row, slots: u64, bytes: u64): void {
 /** nextFree with the collector: a slot of the row at `address`; 0: no memory, even after a cycle. */
 export function nextFreeGC(address: u32): u32 {
   const row = rowAt(address);
-  if (groupAt(row.group).allocCache == 0 && !loadWindow(address)) return 0;
+  let due: bool = false;
+  if (groupAt(row.group).allocCache == 0) {
+    due = isObjectDue(row);
+    if (!loadWindow(address)) return 0;
+  }
   const g = groupAt(row.group);
-  return takeSlot(row, g, g.allocCache);
+  const p = takeSlot(row, g, g.allocCache);
+  if (SAMPLES && due) sampleObject(row, p);
+  return p;
 }
 
 /**
@@ -143,8 +152,10 @@ function isLoaded(row: Row): bool {
 function loadWindow(address: u32): bool {
   const row = rowAt(address);
   if (reloadRow(row, groupAt(row.group))) {
-    // The slots were freed by hand and are allocated again: the live bytes do not grow.
+    // The slots were freed by hand and are allocated again: the live bytes do not grow, but for slots that had been cut
+    // off the window before a sample.
     const slots = groupAt(row.group).allocCache;
+    if (SAMPLES && freshSlots != 0) addLive(<u64>freshSlots * row.elemsize, isScanRowAt(address));
     if (isMarking() && isBornBlackAt(address)) blackenWindow(row, slots, popcnt(slots) * <u64>row.elemsize);
     return true;
   }
@@ -180,6 +191,7 @@ export function mallocgcLarge(size: u32, scan: bool, zero: bool, meta: u32): u32
   pushLarge(span);
   if (black) addMarked(bytes);
   addLive(bytes, scan);
+  if (SAMPLES && isLargeDue(<u32>bytes)) sampleCollected(p, <u32>bytes);
   return p;
 }
 

@@ -61,6 +61,7 @@ import {
 import { LOCK_GC, LOCK_MARK, MHeap, MSPAN_SIZE, MSpan } from "../base/layout";
 import { handOver, lock, self, takeOver, tryLock, unlock } from "../base/locks";
 import { mheap, recordOf } from "../base/state";
+import { nextProfileCycle, publishSwept } from "../central/samples";
 import { sweepAgain, startSharedSweep, sweepSome, uncacheAll } from "../central/collected";
 import { isUnswept } from "../central/lists";
 import { emptyOrphans } from "../central/tidy";
@@ -236,6 +237,7 @@ function finishSwitch(): void {
   resetLive(pacer(), <i64>bytes < 0 ? 0 : bytes);
   startSharedSweep();
   gcState().phase = PHASE_OFF;
+  nextProfileCycle();
   repace();
 }
 
@@ -249,6 +251,7 @@ export function collectShared(): bool {
   leaveMarker();
   if (!done) return false;
   finishSharedSweep();
+  publishSwept();
   return true;
 }
 

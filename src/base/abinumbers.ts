@@ -4,8 +4,9 @@
  */
 
 /**
- * Parameters of mallopt. The last two are of shared heaps: milliseconds that a lock is waited for (0: forever), and
- * whether this thread may sleep.
+ * Parameters of mallopt. LOCK_WAIT and CAN_BLOCK are of shared heaps: milliseconds that a lock is waited for (0:
+ * forever), and whether this thread may sleep. The last three are of flavours that sample, for a heap that exists: mean
+ * bytes between two samples (0: none), whether sampled blocks are guarded, bytes of the quarantine.
  */
 export const M_MISUSE = 1;
 export const M_MAX_BYTES = 2;
@@ -13,6 +14,15 @@ export const M_SOFT_LIMIT = 3;
 export const M_RESERVE = 4;
 export const M_LOCK_WAIT = 5;
 export const M_CAN_BLOCK = 6;
+export const M_PROFILE_RATE = 7;
+export const M_PROFILE_GUARD = 8;
+export const M_QUARANTINE = 9;
+
+/** What flavours that sample ask of gomalloc.option besides the last three of these: where random numbers begin. */
+export const PROFILE_SEED = 10;
+
+/** The largest M_PROFILE_RATE. */
+export const MAX_PROFILE_RATE = 0x70000000;
 
 /** Values of M_MISUSE: a misused C call traps through gomalloc_misuse, or returns without effect. */
 export const MISUSE_TRAP = 0;
@@ -25,7 +35,9 @@ export const MAX_LOCK_WAIT = 3600000;
 /**
  * Kinds of misuse. Double free: the slot is free already, or was never given out. Foreign: no span of the heap lies
  * there. Interior: inside a block, not at its start. Tiny: in a block of the tiny allocator, which other objects share.
- * Size: a sized free of more bytes than the block has. Pinned: an object that the collector was told to keep.
+ * Size: a sized free of more bytes than the block has. Pinned: an object that the collector was told to keep. The last
+ * three are damage to guarded blocks, which gomalloc.report is told of: bytes behind the block, before it, or in a
+ * freed block were written.
  */
 export const MISUSE_NONE = 0;
 export const MISUSE_DOUBLE_FREE = 1;
@@ -34,6 +46,9 @@ export const MISUSE_INTERIOR = 3;
 export const MISUSE_TINY = 4;
 export const MISUSE_SIZE = 5;
 export const MISUSE_PINNED = 6;
+export const MISUSE_OVERFLOW = 7;
+export const MISUSE_UNDERFLOW = 8;
+export const MISUSE_WRITE_AFTER_FREE = 9;
 
 /** Results of posix_memalign, as errno has them. */
 export const EINVAL = 22;
@@ -157,6 +172,7 @@ export const STAT_HEAP_MINIMUM = 40;
 /**
  * By what a heap is found from outside: the word HEAP_MAGIC (`gomh`) in its record, and behind it the version of the
  * records' layout with the bits of the flavour. COMPACTS: records move, and page records name pages of records.
+ * SAMPLES: it has a profile.
  */
 export const HEAP_MAGIC = 0x686d6f67;
 export const LAYOUT_VERSION = 0x1;
@@ -164,6 +180,7 @@ export const LAYOUT_HOST = 0x100;
 export const LAYOUT_SHARED = 0x200;
 export const LAYOUT_ASC = 0x400;
 export const LAYOUT_COMPACTS = 0x800;
+export const LAYOUT_SAMPLES = 0x1000;
 
 /** The layout of the statistics' record: word 0. */
 export const MEMSTATS_VERSION = 1;

@@ -1,8 +1,10 @@
-/** Every flavour passes the one suite of the malloc family; the shared ones on one thread here. */
+/**
+ * Every flavour passes the one suite of the malloc family; the shared ones on one thread here, those that sample with each
+ * block sampled and guarded.
+ */
 
-import { type Flavour, isShared, open } from "../support/wasm.ts";
+import { FILES, type Flavour, isShared, open } from "../support/wasm.ts";
 import { conformance } from "./support/conformance.ts";
 
-const FLAVOURS: Flavour[] = ["malloc", "host", "test", "shared", "host-shared", "test-shared"];
-
-for (const flavour of FLAVOURS) conformance(flavour, (options) => open(flavour, options), isShared(flavour));
+for (const flavour of Object.keys(FILES) as Flavour[])
+  conformance(flavour, (options) => open(flavour, options), isShared(flavour));

@@ -13,6 +13,7 @@ import type {
   HostFunctions,
   ThreadExitFunctions,
 } from "../../src/base/abifunctions.ts";
+import { M_PROFILE_GUARD, M_PROFILE_RATE, M_QUARANTINE, MISUSE_DOUBLE_FREE } from "../../src/base/abinumbers.ts";
 import type { SharedExports } from "../../src/shared/abi.ts";
 import type { SharedCollectorExports as CollectorExports } from "../../src/shared/gcabi.ts";
 
@@ -30,8 +31,10 @@ export {
   MISUSE_TINY as TINY_BLOCK,
 } from "../../src/base/abinumbers.ts";
 
-export type SharedFlavour = "shared" | "host-shared" | "test-shared";
-export type Flavour = "malloc" | "host" | "test" | SharedFlavour;
+type PlainShared = "shared" | "host-shared" | "test-shared";
+type Plain = "malloc" | "host" | "test";
+export type SharedFlavour = PlainShared | `${PlainShared}-profile`;
+export type Flavour = Plain | `${Plain}-profile` | SharedFlavour;
 
 export const FILES: Record<Flavour, string> = {
   malloc: "gomalloc.wasm",
@@ -40,6 +43,12 @@ export const FILES: Record<Flavour, string> = {
   shared: "gomalloc-shared.wasm",
   "host-shared": "gomalloc-host-shared.wasm",
   "test-shared": "gomalloc-test-shared.wasm",
+  "malloc-profile": "gomalloc-profile.wasm",
+  "host-profile": "gomalloc-host-profile.wasm",
+  "test-profile": "gomalloc-test-profile.wasm",
+  "shared-profile": "gomalloc-shared-profile.wasm",
+  "host-shared-profile": "gomalloc-host-shared-profile.wasm",
+  "test-shared-profile": "gomalloc-test-shared-profile.wasm",
 };
 
 /** Wasm pages of the largest memory: what the shared flavours say of theirs. */
@@ -47,7 +56,7 @@ export const MAX_PAGES = 65536;
 
 /** Whether a flavour is for several threads over one shared memory. */
 export function isShared(flavour: Flavour): flavour is SharedFlavour {
-  return flavour.endsWith("shared");
+  return flavour.includes("shared");
 }
 
 /** Exports of build/gomalloc.wasm. */
@@ -111,7 +120,7 @@ export interface HostSharedExports extends HostExports, SharedMallocExports, Sha
   numPs(): number;
 }
 
-interface ExportsOf {
+interface PlainExports {
   malloc: MallocExports;
   host: HostExports;
   test: TestExports;
@@ -119,6 +128,7 @@ interface ExportsOf {
   "host-shared": HostSharedExports;
   "test-shared": HostSharedExports & TestExports;
 }
+type ExportsOf = PlainExports & { [F in keyof PlainExports as `${F}-profile`]: PlainExports[F] };
 
 const ADDRESSES = new Set([
   ...["malloc", "calloc", "realloc", "aligned_alloc", "memalign", "malloc_usable_size", "mallocgc", "tryRealloc"],
@@ -233,9 +243,35 @@ export function sharedMemory(initial = 2, maximum = MAX_PAGES): WebAssembly.Memo
   return new WebAssembly.Memory({ initial, maximum, shared: true });
 }
 
+/**
+ * Hooks for a flavour that samples (assembly/base/hooks.ts): each block is sampled, all from one stack, and has guarded
+ * zones; damage is an error. There is no quarantine, so that freed memory is available at once.
+ */
+export function samplingAll(memory: WebAssembly.Memory): WebAssembly.ModuleImports {
+  const options = new Map([
+    [M_PROFILE_RATE, 1],
+    [M_PROFILE_GUARD, 1],
+    [M_QUARANTINE, 0],
+  ]);
+  return {
+    option: (param: number) => options.get(param) ?? 0,
+    stack: (buffer: number) => {
+      const view = new DataView(memory.buffer);
+      view.setFloat64(buffer, 0, true);
+      view.setUint32(buffer + 8, 0, true);
+      view.setUint32(buffer + 16, 1, true);
+      return 1;
+    },
+    report: (kind: number, sample: number) => {
+      const ptr = new DataView(memory.buffer).getUint32(sample + 4, true);
+      if (kind !== MISUSE_DOUBLE_FREE) throw new Error(`damage of kind ${kind} to the block at ${ptr}`);
+    },
+  };
+}
+
 /** A fresh instance of `module` over `memory`. */
 export function openOver<E>(module: WebAssembly.Module, memory: WebAssembly.Memory, base?: number | null): Opened<E> {
-  const instance = new WebAssembly.Instance(module, { env: { memory } });
+  const instance = new WebAssembly.Instance(module, { env: { memory }, gomalloc: samplingAll(memory) });
   const e = unsigned<E & MallocExports>(instance.exports);
   const mem = new Bytes(memory);
   const heapBase = base ?? mem.pages * WASM_PAGE;

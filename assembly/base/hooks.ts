@@ -1,0 +1,56 @@
+/**
+ * What a flavour that samples imports from its host, beside its memory. The program keeps these imports when it is
+ * linked: whoever instantiates it gives them, from the package's entry gomalloc/profile or by an implementation of
+ * their own. In all other flavours nothing of this exists.
+ *
+ *   gomalloc.option(param) -> value          asked once for each, when the heap is made
+ *   gomalloc.stack(buffer, max) -> frames    the stack of the call, leaf first
+ *   gomalloc.report(kind, sample)            a guarded block was written to outside its bounds, or misused
+ *
+ * The hooks may not call the heap. An exception out of `report` or `stack` leaves the heap whole, but a sampled block on
+ * its way to the caller is lost.
+ *
+ * The buffer of stack is a page of 8 KiB:
+ *
+ *      0 now u64       time in milliseconds as f64
+ *      8 texts u32     bytes of texts that the hook has written
+ *     16 frames u32[MAX_FRAMES]: below 2^31 a byte offset in the program's file; else the number of a text
+ *    272 texts: number u32, bytes u32, UTF-8, padded to 4 bytes, up to byte 8128; each text once per thread is enough
+ *   8128 the sample of a report
+ *
+ * Any thread. Cost: some microseconds for a stack.
+ */
+
+import { SAMPLES } from "./config";
+
+@external("gomalloc", "option")
+declare function optionHook(param: u32): u32;
+
+@external("gomalloc", "stack")
+declare function stackHook(buffer: u32, max: u32): u32;
+
+@external("gomalloc", "report")
+declare function reportHook(kind: i32, sample: u32): void;
+
+/** Parameters of gomalloc.option: PROFILE_RATE, PROFILE_GUARD, ... of base/abinumbers.ts. */
+@inline
+export function hostOption(param: u32): u32 {
+  return SAMPLES ? optionHook(param) : 0;
+}
+
+@inline export const MAX_FRAMES: u32 = 64;
+@inline export const STACK_TEXT_BYTES: u32 = 8;
+@inline export const STACK_FRAMES: u32 = 16;
+@inline export const STACK_TEXTS: u32 = STACK_FRAMES + (MAX_FRAMES << 2);
+@inline export const REPORT_AT: u32 = 8128;
+
+/** Fill the page at `buffer`. Returns the number of frames, at most MAX_FRAMES. */
+@inline
+export function takeStack(buffer: u32): u32 {
+  return SAMPLES ? min(stackHook(buffer, MAX_FRAMES), MAX_FRAMES) : 0;
+}
+
+@inline
+export function tellHost(kind: i32, sample: u32): void {
+  if (SAMPLES) reportHook(kind, sample);
+}
