@@ -3,7 +3,6 @@
  * the sources in programs/.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import asc from "assemblyscript/asc";
 import { describe, expect, it } from "vitest";
@@ -14,7 +13,7 @@ import { inspect } from "../../src/wasm/parse.ts";
 import { Project } from "../native/support/project.ts";
 import { assemble } from "../support/assemble.ts";
 import { describeWith } from "../support/describewith.ts";
-import { CLANG, EMCC, RUST } from "../support/needs.ts";
+import { CLANG, EMCC, RUST, SYMBOLIZER } from "../support/needs.ts";
 import { between, env, random } from "../support/random.ts";
 import { lineOf, named, sampledStacks, shown } from "./support/stacks.ts";
 
@@ -147,8 +146,7 @@ describeWith(CLANG, "DWARF by clang", () => {
     expect([0, 8, 1e6, 2 ** 31 - 1].map((offset) => symbols.frames(offset))).toEqual([[], [], [], []]);
   });
 
-  const SYMBOLIZER = "/usr/bin/llvm-symbolizer-19";
-  it.skipIf(!existsSync(SYMBOLIZER))("agrees with llvm-symbolizer at every byte of the code", async () => {
+  it.skipIf(SYMBOLIZER.missing !== null)("agrees with llvm-symbolizer at every byte of the code", async () => {
     const wasm = await clang("calls.cpp", "-gdwarf-5 -O2");
     const project = await Project.create();
     await project.write("calls.wasm", wasm);
@@ -159,7 +157,7 @@ describeWith(CLANG, "DWARF by clang", () => {
     );
     const input = offsets.map((offset) => `0x${(offset - code).toString(16)}\n`).join("");
     const args = ["--obj=calls.wasm", "--output-style=JSON", "--no-demangle"];
-    const { stdout } = spawnSync(SYMBOLIZER, args, { cwd: project.folder, input, encoding: "utf8" });
+    const { stdout } = spawnSync("/usr/bin/llvm-symbolizer-19", args, { cwd: project.folder, input, encoding: "utf8" });
     interface Answer {
       Symbol?: { FileName: string; Line: number; Column: number }[];
     }

