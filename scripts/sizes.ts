@@ -30,6 +30,7 @@ const ENTRIES = [
   ["gomalloc/slim", "dist/slim.js", ["*"]],
   ["gomalloc/shared", "dist/shared/index.js", ["*"]],
   ["gomalloc/shared/slim", "dist/shared/slim.js", ["*"]],
+  ["gomalloc/profile", "dist/profile/index.js", ["*"]],
   ["gomalloc/snapshot", "dist/snapshot/index.js", ["*"]],
 ] as const;
 

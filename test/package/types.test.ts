@@ -29,6 +29,7 @@ const PROGRAM = `
   import { attachHeap, createSharedHeap, type SharedHeap } from "gomalloc/shared";
   import * as sharedSlim from "gomalloc/shared/slim";
   import * as slim from "gomalloc/slim";
+  import { buildProfile, type HeapRecord, type Profile } from "gomalloc/profile";
   import { inspect, link, swap } from "gomalloc/tools";
 
   const heap: Heap = createHeap({ maxBytes: 1 << 20, collector: { onCycle: ({ number }) => number } });
@@ -49,6 +50,8 @@ const PROGRAM = `
   createSharedHeap({ initial: 1 });
   // @ts-expect-error: a size is a number
   heap.malloc(8n);
+  const record: HeapRecord = { rate: 1, buckets: [], texts: new Map() };
+  export const profile: Profile = buildProfile(record, { symbols: undefined });
   export const functions = [createHeapAsync, instantiateWith, attachHeap, slim, sharedSlim, inspect, link, swap];
 `;
 
