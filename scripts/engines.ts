@@ -15,7 +15,15 @@ import { ROOT } from "./build-tools.ts";
 /** The versions that are supported: CONTRIBUTING.md says what differs. */
 const MAJORS = ["20", "22", "24", "26"] as const;
 
-const CORE = ["test/core/", "test/host/", "test/gc/", "test/shared/", "test/rt/fuzz", "test/tools/handover"];
+const CORE = [
+  "test/core/",
+  "test/host/",
+  "test/gc/",
+  "test/shared/",
+  "test/rt/fuzz",
+  "test/tools/handover",
+  "test/profile/capture",
+];
 
 /** Tests that search for long or wait for time to pass, and those that run a browser. */
 const LEFT_OUT = [

@@ -237,11 +237,13 @@ function nameOf(site: CallSite): string {
   return name.includes(plain) && !name.includes("://") ? name : plain;
 }
 
-/** A frame of a text. Functions of the program's module without an offset have no file: names are found by the index. */
+/** A frame of a text. */
 function lineText({ name, url, line, column, wasm }: StackLine, program: boolean): string {
   if (wasm === undefined) return frameText(name, url, line ?? "", column ?? "");
-  const shown = name !== "" ? name : wasm.index === undefined ? "" : `wasm-function[${wasm.index}]`;
-  return frameText(shown, program ? "" : url, "", wasm.offset === undefined ? "" : `0x${wasm.offset.toString(16)}`);
+  const { index, offset } = wasm;
+  const shown = name === "" && index !== undefined ? `wasm-function[${index}]` : name;
+  if (offset !== undefined) return frameText(shown, url, "", `0x${offset.toString(16)}`);
+  return program ? frameText(shown, "", "", index === undefined ? "" : `#${index}`) : frameText(shown, url, "", "");
 }
 
 /** Tells scripts of this package by the folder that this one is in; none when it is in a bundle. */

@@ -6,7 +6,7 @@
  */
 import { isAllocator } from "./allocators.js";
 import { unsample } from "./scale.js";
-import { isText, parseFrameText } from "./text.js";
+import { functionIndex, isText, parseFrameText } from "./text.js";
 import type { HeapRecord, Location, Profile, ProgramFile, Sample, SourceFrame, SymbolSource, Values } from "./types.js";
 
 export interface ProfileOptions {
@@ -100,10 +100,8 @@ export class Locations {
     const text = this.texts.get(number);
     // Its text was lost, for instance because there was no memory for it
     if (text === undefined) return [{ function: `(frame 0x${number.toString(16)})` }];
-    const frame = parseFrameText(text);
-    // Engines without offsets give the program's functions by index
-    const index = frame.file === undefined ? /^wasm-function\[(\d+)\]$/.exec(frame.function)?.[1] : undefined;
-    const found = index === undefined ? undefined : this.symbols?.functionFrames(Number(index));
-    return found !== undefined && found.length > 0 ? found : [frame];
+    const index = functionIndex(text);
+    const found = index === undefined ? undefined : this.symbols?.functionFrames(index);
+    return found !== undefined && found.length > 0 ? found : [parseFrameText(text)];
   }
 }

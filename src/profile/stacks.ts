@@ -6,7 +6,7 @@
  *   JavaScriptCore      name@URL:LINE:COLUMN               name@[native code]       wasm, the older forms first:
  *                       wasm function: 12@[wasm code]      <?>.wasm-function[12]@[wasm code]
  *                       <?>.wasm-function[name]@[wasm code]                         name@<?>:wasm-function[12]
- *                       name@wasm-function[12]             wasm-function[12]        wasm-function[12]:0x1a2b
+ *                       12@<?>:wasm-function[12]           name@wasm-function[12]   wasm-function[12]:0x1a2b
  *
  * What stands for <?> is the module's name or hash. JavaScriptCore gives no byte offsets, so its frames of wasm are
  * functions, without lines.
@@ -71,8 +71,8 @@ function place(text: string, name: string): StackLine {
   const wasm = /^(?:(.*)[:.])?wasm-function\[(\d+)\](?::(0x[0-9a-f]+))?$/i.exec(text);
   if (wasm !== null) {
     const [, url = "", index, offset] = wasm;
-    // An engine that knows no name may put this in its place
-    const own = /^(?:.*\.)?wasm-function\[\d+\]$/.test(name) ? "" : name;
+    // What engines put in place of a name
+    const own = name === index || /^(?:.*\.)?wasm-function\[\d+\]$/.test(name) ? "" : name;
     return {
       name: own,
       url,

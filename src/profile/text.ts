@@ -3,7 +3,8 @@
  *
  * A text is four fields between tabs: function, file or URL, line, column. Line and column count from 1 and are empty
  * when unknown. A frame of another wasm module has no line; its column is the byte offset in its file, in hexadecimal
- * after 0x. Fields that are too long lose their middle: a data: URL holds a whole program.
+ * after 0x. A frame of the program itself is a text when the engine gives no offsets: without file and line, its column
+ * is the function's index after #. Fields that are too long lose their middle: a data: URL holds a whole program.
  *
  * The number of a text is 2^31 plus a hash of 31 bits. Threads that share a heap therefore give a text the same number
  * without asking each other. Two texts of one number would be taken for each other: with 1,000 texts, which is more
@@ -44,11 +45,17 @@ export function textNumber(text: string): number {
 /** The frame that a text describes. Any text gives one. */
 export function parseFrameText(text: string): SourceFrame {
   const [name = "", file = "", line = "", column = ""] = text.split("\t");
-  const place = { ...positive("line", line), ...(column.startsWith("0x") ? {} : positive("column", column)) };
+  const place = { ...positive("line", line), ...positive("column", column) };
   return { function: name === "" ? "(anonymous)" : name, ...(file === "" ? {} : { file }), ...place };
 }
 
+/** Index of the program's function that a text is; undefined for all other texts. */
+export function functionIndex(text: string): number | undefined {
+  const index = /^[^\t]*\t\t\t#(\d+)$/.exec(text)?.[1];
+  return index === undefined ? undefined : Number(index);
+}
+
 function positive<K extends string>(key: K, text: string): Partial<Record<K, number>> {
-  const value = Number(text);
+  const value = /^\d+$/.test(text) ? Number(text) : 0;
   return Number.isSafeInteger(value) && value > 0 ? ({ [key]: value } as Record<K, number>) : {};
 }

@@ -223,18 +223,13 @@ describe("with what a page has made of Error", () => {
       `exports.out(1); const rest = Error.prepareStackTrace === format;`,
     ) as Result;
     expect(rest).toBe(true);
-    const named = stacks[0]!.map((number) =>
-      texts
-        .find((one) => one[0] === number)?.[1]
-        .split("\t")
-        .slice(0, 2),
-    );
+    const named = stacks[0]!.map((number) => texts.find((one) => one[0] === number)?.[1].split("\t"));
     expect(named.slice(0, 3)).toEqual([
-      ["wasm-function[2]", ""],
-      ["wasm-function[2]", ""],
-      ["js", expect.stringMatching(/\[eval1\]$/)],
+      ["wasm-function[2]", "", "", "#2"],
+      ["wasm-function[2]", "", "", "#2"],
+      ["js", expect.stringMatching(/\[eval1\]$/), "1", "2"],
     ]);
-    expect(named[3]).toEqual(["wasm-function[3]", ""]);
+    expect(named[3]).toEqual(["wasm-function[3]", "", "", "#3"]);
   });
 });
 

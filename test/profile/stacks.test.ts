@@ -37,6 +37,22 @@ describe("V8", () => {
 });
 
 describe("SpiderMonkey", () => {
+  it("Firefox 153: a module by URL, and one from bytes", () => {
+    const stack = [
+      "f@http://localhost:45881/:4:35",
+      "rec@http://localhost:45881/p.wasm:wasm-function[2]:0x48",
+      "rec@http://localhost:45881/ line 7 > WebAssembly.instantiate:wasm-function[2]:0x43",
+      "@http://localhost:45881/:6:94",
+    ];
+    const page = "http://localhost:45881/";
+    expect(parseStack(stack.join("\n"))).toEqual([
+      { name: "f", url: page, line: 4, column: 35 },
+      { name: "rec", url: `${page}p.wasm`, wasm: { index: 2, offset: 0x48 } },
+      { name: "rec", url: `${page} line 7 > WebAssembly.instantiate`, wasm: { index: 2, offset: 0x43 } },
+      { name: "", url: page, line: 6, column: 94 },
+    ]);
+  });
+
   it("names of Rust, of exports, none", () => {
     const stack = [
       "init/imports.wbg.__wbg_new_59cb74e423758ede@http://localhost:1234/rust.js:303:23",
@@ -98,7 +114,24 @@ describe("JavaScriptCore", () => {
     ]);
   });
 
-  it("from 2025: number and module behind the name", () => {
+  it("WebKitGTK 2.50: number and module behind the name, which is the number when there is none", () => {
+    const stack = [
+      "f@js.js:284:46",
+      "rec@<?>:wasm-function[2]",
+      "2@<?>:wasm-function[2]",
+      "forEach@[native code]",
+      "global code@js.js:285:83",
+    ];
+    expect(parseStack(stack.join("\n"))).toEqual([
+      { name: "f", url: "js.js", line: 284, column: 46 },
+      { name: "rec", url: "<?>", wasm: { index: 2 } },
+      { name: "", url: "<?>", wasm: { index: 2 } },
+      { name: "forEach", url: "" },
+      { name: "global code", url: "js.js", line: 285, column: 83 },
+    ]);
+  });
+
+  it("later forms: number and module behind the name", () => {
     expect(
       parseStack("run@<?>:wasm-function[1]\nrun@wasm-function[1]\nwasm-function[7]\nwasm-function[7]:0x2f1"),
     ).toEqual([
