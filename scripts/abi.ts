@@ -78,6 +78,7 @@ export const FUNCTIONS = {
       setMemoryLimit(bytes: f64): f64
       setHeapMinimum(bytes: f64): f64
       setCheckmark(on: i32)
+      setClobberfree(on: i32)
       gcSweep(pages: u32): u32
       gcPhase(): u32
       gcDue(): u32
@@ -293,9 +294,9 @@ export const NUMBERS: Numbers = [
     values: counted("STAT_", "MARK_TIME STOP_BEGIN STOP_END ABANDONED CARRIED_ON", 32),
   },
   {
-    about: "More settings in force.",
+    about: "More settings in force; bytes of the stacks among the roots of the last cycle.",
     type: "u32",
-    values: counted("STAT_", "GC_PERCENT MEMORY_LIMIT HEAP_MINIMUM", 38),
+    values: counted("STAT_", "GC_PERCENT MEMORY_LIMIT HEAP_MINIMUM CLOBBERFREE STACK_BYTES", 38),
   },
   {
     about:

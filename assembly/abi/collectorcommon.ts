@@ -364,6 +364,11 @@ export function setCheckmark(on: i32): void {
   gcState().checkFailedAt = 0;
 }
 
+/** 1: fill what a cycle has found dead with 0xdeadbeef as it is swept. */
+export function setClobberfree(on: i32): void {
+  if (hasSettings()) gcState().clobberfree = on != 0 ? 1 : 0;
+}
+
 /** 0: no cycle; 1: marking; 2, in a shared heap: ending. */
 export function gcPhase(): u32 {
   return heap ? gcState().phase : 0;

@@ -164,10 +164,12 @@
 @inline export const STAT_ABANDONED: u32 = 35;
 @inline export const STAT_CARRIED_ON: u32 = 36;
 
-/** More settings in force. */
+/** More settings in force; bytes of the stacks among the roots of the last cycle. */
 @inline export const STAT_GC_PERCENT: u32 = 38;
 @inline export const STAT_MEMORY_LIMIT: u32 = 39;
 @inline export const STAT_HEAP_MINIMUM: u32 = 40;
+@inline export const STAT_CLOBBERFREE: u32 = 41;
+@inline export const STAT_STACK_BYTES: u32 = 42;
 
 /**
  * By what a heap is found from outside: the word HEAP_MAGIC (`gomh`) in its record, and behind it the version of the

@@ -85,6 +85,8 @@ export class GcState {
   /** Cycles checked by a second marking, and cycles that could not be. */
   checked: u32;
   unchecked: u32;
+  /** 1: dead objects are filled with 0xdeadbeef when they are swept (central/sweep.ts). */
+  clobberfree: u32;
 }
 /** Slots of the first table of pins, which is a record; longer tables have their own pages. */
 @inline export const FIRST_PINS: u32 = 64;

@@ -34,7 +34,7 @@ import { addressOf, groupOf, isEmptyUncached, remoteBits, spanAt, freeSlots } fr
 import { beginWalk, breakWalk, collectedNotes, hasNotes, nextNoted, passOn, unnote } from "./notes";
 import { freeRemote, takeRemoteBits } from "./remote";
 import { adopt, listShared, adoptFirst, abandon } from "./owner";
-import { SWEPT_FULL, sweepSlots, account } from "./sweep";
+import { SWEPT_FULL, account, clobberLarge, sweepSlots } from "./sweep";
 import { isUnswept } from "./lists";
 import { freeSpan } from "./spans";
 
@@ -158,6 +158,7 @@ function sweepLarge(span: MSpan, page: u32): u32 {
       clearMarks(span);
     } else {
       count(STAT_LARGE_FREES);
+      clobberLarge(span);
       freeSpan(span);
     }
   }

@@ -41,7 +41,7 @@ import {
   sweepDebt,
   sweepFinished,
 } from "../base/pacer";
-import { shadeRoots } from "./roots";
+import { shadeRoots, stackWork } from "./roots";
 import { traceInterrupt, traceYield } from "./rtrace";
 import { freeBuffers, isWorkEmpty, reserveBuffer } from "./work";
 import { drain, rescanMarked } from "./drain";
@@ -135,6 +135,7 @@ export function startGC(forced: bool): void {
   dropTiny();
   blackenRows(heap);
   pacer().globalsScanWork += shadeRoots();
+  pacer().stackScanWork += stackWork;
 }
 
 /** Mark for about `budget` bytes; end the cycle when nothing is left. Returns the bytes scanned, 0 without a cycle. */

@@ -15,6 +15,7 @@ import {
   STAT_CHECKED,
   STAT_CHECKMARK,
   STAT_CHECK_FAILED_AT,
+  STAT_CLOBBERFREE,
   STAT_COLLECTING,
   STAT_CYCLES,
   STAT_FORCED,
@@ -38,6 +39,7 @@ import {
   STAT_PINS,
   STAT_ROOT_BYTES,
   STAT_SCAN_WORK,
+  STAT_STACK_BYTES,
   STAT_STEPS,
   STAT_STOP_BEGIN,
   STAT_STOP_END,
@@ -91,6 +93,8 @@ export function gcFigure(i: u32): f64 {
   if (i == STAT_GC_PERCENT) return p.gcPercent;
   if (i == STAT_MEMORY_LIMIT) return <f64>p.memoryLimit;
   if (i == STAT_HEAP_MINIMUM) return <f64>p.baseMinimum;
+  if (i == STAT_CLOBBERFREE) return g.clobberfree;
+  if (i == STAT_STACK_BYTES) return <f64>p.stackScanWork;
   return 0;
 }
 

@@ -39,7 +39,10 @@ export function rangeAt(address: u32): RootRange {
   return changetype<RootRange>(<usize>address);
 }
 
-/** Shade all roots. Returns the bytes scanned, without the globals and stacks of AssemblyScript. */
+/** Bytes of registered stacks, as far as they were in use, that shadeRoots has scanned last. */
+export let stackWork: u64 = 0;
+
+/** Shade all roots. Returns the bytes scanned besides stackWork, without the globals and stacks of AssemblyScript. */
 export function shadeRoots(): u64 {
   shadePins();
   if (ASC) {
@@ -49,6 +52,7 @@ export function shadeRoots(): u64 {
   }
   const g = gcState();
   let work: u64 = g.handleSlots << 2;
+  let stacks: u64 = 0;
   for (let i: u32 = 1; i < g.handleSlots; i++) {
     const value = load<u32>(g.handles + (i << 2));
     if ((value & 1) == 0 && value != 0) shade(value);
@@ -60,8 +64,11 @@ export function shadeRoots(): u64 {
       const value = load<u32>(p);
       if (value) shade(value);
     }
-    work += r.end - min(start, r.end);
+    const bytes = r.end - min(start, r.end);
+    if (r.pointer) stacks += bytes;
+    else work += bytes;
   }
+  stackWork = stacks;
   return work;
 }
 

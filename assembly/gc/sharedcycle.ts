@@ -84,7 +84,7 @@ import {
   sweepFinished,
 } from "../base/pacer";
 import { recountPins } from "../alloc/pins";
-import { recountHandles, shadeRoots } from "./roots";
+import { recountHandles, shadeRoots, stackWork } from "./roots";
 import { recountTypes } from "./typebits";
 import { freeBuffers, isWorkEmpty } from "./work";
 import { drain, rescanMarked } from "./drain";
@@ -151,6 +151,7 @@ export function beginShared(forced: bool, now: f64): bool {
     if (tiny) shade(tiny);
   }
   pacer().globalsScanWork += shadeRoots();
+  pacer().stackScanWork += stackWork;
   tellMarked();
   g.phase = PHASE_MARK;
   s.starting = 0;

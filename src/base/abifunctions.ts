@@ -96,6 +96,7 @@ export interface CollectorFunctions {
   setMemoryLimit(bytes: number): number;
   setHeapMinimum(bytes: number): number;
   setCheckmark(on: number): void;
+  setClobberfree(on: number): void;
   gcSweep(pages: number): number;
   gcPhase(): number;
   gcDue(): number;
@@ -107,8 +108,8 @@ export interface CollectorFunctions {
 export const COLLECTOR_NAMES = [
   "newType", "newObject", "isObject", "objectOf", "freeObject", "handleNew", "handleGet", "handleSet", "handleFree",
   "pin", "unpin", "pins", "addRoots", "removeRoots", "isRegistered", "writePointer", "typedMove", "typedClear",
-  "setCollecting", "setGCPercent", "setMemoryLimit", "setHeapMinimum", "setCheckmark", "gcSweep", "gcPhase", "gcDue",
-  "gcStat",
+  "setCollecting", "setGCPercent", "setMemoryLimit", "setHeapMinimum", "setCheckmark", "setClobberfree", "gcSweep",
+  "gcPhase", "gcDue", "gcStat",
 ] as const satisfies readonly (keyof CollectorFunctions)[];
 
 /** The steps of a cycle in a heap of one thread. */

@@ -164,10 +164,12 @@ export const STAT_STOP_END = 34;
 export const STAT_ABANDONED = 35;
 export const STAT_CARRIED_ON = 36;
 
-/** More settings in force. */
+/** More settings in force; bytes of the stacks among the roots of the last cycle. */
 export const STAT_GC_PERCENT = 38;
 export const STAT_MEMORY_LIMIT = 39;
 export const STAT_HEAP_MINIMUM = 40;
+export const STAT_CLOBBERFREE = 41;
+export const STAT_STACK_BYTES = 42;
 
 /**
  * By what a heap is found from outside: the word HEAP_MAGIC (`gomh`) in its record, and behind it the version of the

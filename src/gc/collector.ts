@@ -459,6 +459,15 @@ export class Collector {
     this.#cycles.set(changed);
   }
 
+  /**
+   * Milliseconds since this collector was made, by its clock: the time base of GCCycle.startedAt and of what is
+   * recorded in `events`. Throws what a clock of the user's throws.
+   */
+  get now(): number {
+    this.#checkOpen();
+    return this.#recorder.now;
+  }
+
   /** The settings in force: gcPercent is -1 for "off", memoryLimit Infinity for none. */
   get settings(): Readonly<Settings> {
     return this.#cycles.settings;

@@ -2,11 +2,13 @@
 export type { Background, BackgroundOptions } from "./background.js";
 export type { Collector, StepBudget } from "./collector.js";
 export type { Target } from "./core.js";
+export { type Environment, optionsFromEnv, parseGODEBUG } from "./env.js";
 export { type EventOptions, type TraceEvent, TraceEvents, type TraceFile } from "./events.js";
 export { formatGCTrace, type GCCycle, type TraceFormat } from "./gctrace.js";
 export type { Handle } from "./handle.js";
 export type { MarkerOptions } from "./marker.js";
 export type { CollectorOptions, CollectorSettings, Settings as CollectorState } from "./options.js";
+export { parseByteCount } from "./quantity.js";
 export type { RootOptions, RootRange } from "./roots.js";
 export type { Frame, ShadowStack } from "./shadowstack.js";
 export type { GCPhase, GCStats } from "./stats.js";

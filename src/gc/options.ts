@@ -6,6 +6,7 @@ import { CollectorUnavailableError } from "../base/errors.js";
 import {
   type CollectorExports,
   STAT_CHECKMARK,
+  STAT_CLOBBERFREE,
   STAT_COLLECTING,
   STAT_GC_PERCENT,
   STAT_HEAP_MINIMUM,
@@ -14,26 +15,28 @@ import {
 } from "../base/gcabi.js";
 import { TraceEvents } from "./events.js";
 import { type GCCycle, TRACE_UNITS, type TraceFormat } from "./gctrace.js";
+import { parseLimit, parsePercent } from "./quantity.js";
 
 /** Largest GOGC, and largest heapMinimum: 2^37. */
 const MAX_PERCENT = 2 ** 31 - 1;
 const MAX_HEAP_MINIMUM = 2 ** 37;
 
 /**
- * What can be changed at any time, by Collector.setOptions. On a shared heap gcPercent, memoryLimit, heapMinimum, auto
- * and checkmark are the heap's: one thread sets them for all. The hooks belong to the thread that sets them.
+ * What can be changed at any time, by Collector.setOptions. On a shared heap gcPercent, memoryLimit, heapMinimum, auto,
+ * checkmark and clobberfree are the heap's: one thread sets them for all. The hooks belong to the thread that sets them.
  */
 export interface CollectorSettings {
   /**
    * GOGC: how much may be allocated after a cycle until the next one, in percent of what that one found alive; 0 to
-   * 2^31-1, -1 or "off" for no cycles but those of the memory limit and those that are asked for. Default 100.
+   * 2^31-1, -1 or "off" for no cycles but those of the memory limit and those that are asked for. A string is read as
+   * Go reads GOGC: "50". Default 100.
    */
-  gcPercent?: number | "off" | undefined;
+  gcPercent?: number | string | undefined;
   /**
    * Bytes of pages in use, records included, that cycles try to stay below; 0 or Infinity: none. This limit is soft;
-   * the hard one is the heap's maxBytes. Default none.
+   * the hard one is the heap's maxBytes. A string is read as Go reads GOMEMLIMIT: "64MiB", "off". Default none.
    */
-  memoryLimit?: number | undefined;
+  memoryLimit?: number | string | undefined;
   /** The least goal at GOGC 100, bytes, 0 to 2^37: below it GOGC begins no cycle. Default 4 MiB. */
   heapMinimum?: number | undefined;
   /**
@@ -53,6 +56,12 @@ export interface CollectorSettings {
    * marking again, in one piece, and 1/64 of the heap. Default false.
    */
   checkmark?: boolean | undefined;
+  /**
+   * True: what a cycle has found dead is filled with the bytes of 0xdeadbeef as it is swept, so that a pointer which
+   * kept no object alive reads a pattern and not what was there. For tests: sweeping writes to all dead memory. Default
+   * false.
+   */
+  clobberfree?: boolean | undefined;
   /** Called after each cycle that this thread marks or notices. null: no longer. */
   onCycle?: ((cycle: GCCycle) => void) | null | undefined;
   /** Called with a line per cycle, in the format of Go's GODEBUG=gctrace=1. null: no longer. */
@@ -77,6 +86,7 @@ export interface Settings {
   auto: boolean;
   limiter: boolean;
   checkmark: boolean;
+  clobberfree: boolean;
 }
 
 /** The settings that the heap keeps. */
@@ -88,6 +98,7 @@ export function heapSettings(exports: CollectorExports): Omit<Settings, "limiter
     heapMinimum: exports.gcStat(STAT_HEAP_MINIMUM),
     auto: exports.gcStat(STAT_COLLECTING) !== 0,
     checkmark: exports.gcStat(STAT_CHECKMARK) !== 0,
+    clobberfree: exports.gcStat(STAT_CLOBBERFREE) !== 0,
   };
 }
 
@@ -98,6 +109,7 @@ const SETTINGS = namesOf<CollectorSettings>({
   auto: 0,
   limiter: 0,
   checkmark: 0,
+  clobberfree: 0,
   onCycle: 0,
   trace: 0,
   traceUnit: 0,
@@ -118,24 +130,40 @@ export function checkCollectorOptions(given: CollectorOptions): CollectorOptions
   return options;
 }
 
+/** GOGC as a number, -1 for off. Throws RangeError. */
+function checkPercent(given: number | string): number {
+  const percent = typeof given === "string" ? parsePercent(given) : given;
+  if (percent === null) {
+    throw new RangeError(
+      `gcPercent must be an integer in -1..${MAX_PERCENT}, one as a string, or "off": ${show(given)}`,
+    );
+  }
+  return within(percent, -1, MAX_PERCENT, "gcPercent");
+}
+
 /** A memory limit in bytes, Infinity for none. Throws RangeError. */
-function checkMemoryLimit(bytes: number): number {
+function checkMemoryLimit(given: number | string): number {
+  const bytes = typeof given === "string" ? parseLimit(given) : given;
+  if (bytes === null) {
+    throw new RangeError(
+      `memoryLimit must be bytes: a number, or a string as in "64MiB" (B, KiB, MiB, GiB, TiB) or "off": ${show(given)}`,
+    );
+  }
   if (bytes === 0 || bytes === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
   return within(bytes, 1, Number.MAX_SAFE_INTEGER, "memoryLimit");
 }
 
 /** `given` in the form of Settings, without what is not given. Throws RangeError, TypeError. */
 export function checkSettings(given: CollectorSettings): Partial<Settings> {
-  const { gcPercent, memoryLimit, heapMinimum, auto, limiter, checkmark } = given;
+  const { gcPercent, memoryLimit, heapMinimum, auto, limiter, checkmark, clobberfree } = given;
   const settings: Partial<Settings> = {};
-  if (gcPercent !== undefined) {
-    settings.gcPercent = gcPercent === "off" ? -1 : within(gcPercent, -1, MAX_PERCENT, "gcPercent");
-  }
+  if (gcPercent !== undefined) settings.gcPercent = checkPercent(gcPercent);
   if (memoryLimit !== undefined) settings.memoryLimit = checkMemoryLimit(memoryLimit);
   if (heapMinimum !== undefined) settings.heapMinimum = within(heapMinimum, 0, MAX_HEAP_MINIMUM, "heapMinimum");
   if (auto !== undefined) settings.auto = boolean(auto, "auto");
   if (limiter !== undefined) settings.limiter = boolean(limiter, "limiter");
   if (checkmark !== undefined) settings.checkmark = boolean(checkmark, "checkmark");
+  if (clobberfree !== undefined) settings.clobberfree = boolean(clobberfree, "clobberfree");
   const { onCycle, trace, traceUnit, events } = given;
   if (onCycle != null) callable(onCycle, "onCycle");
   if (trace != null) callable(trace, "trace");
@@ -159,6 +187,7 @@ export function applySettings(exports: CollectorExports, changed: Partial<Settin
   if (changed.memoryLimit !== undefined) exports.setMemoryLimit(changed.memoryLimit);
   if (changed.heapMinimum !== undefined) exports.setHeapMinimum(changed.heapMinimum);
   if (changed.checkmark !== undefined) exports.setCheckmark(changed.checkmark ? 1 : 0);
+  if (changed.clobberfree !== undefined) exports.setClobberfree(changed.clobberfree ? 1 : 0);
 }
 
 /** The clock of `options`, or the engine's. */

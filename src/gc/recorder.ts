@@ -22,6 +22,7 @@ import {
   STAT_LAST_GOAL,
   STAT_ROOT_BYTES,
   STAT_SCAN_WORK,
+  STAT_STACK_BYTES,
   UNBOUNDED,
 } from "../base/gcabi.js";
 import type { Core } from "./core.js";
@@ -367,7 +368,7 @@ export class Recorder {
       heapEnd: Math.max(this.#live, heapStart),
       heapMarked,
       goal: finite(exports.gcStat(STAT_LAST_GOAL)),
-      stacks: 0,
+      stacks: exports.gcStat(STAT_STACK_BYTES),
       globals: exports.gcStat(STAT_ROOT_BYTES),
       procs: 1,
       forced,

@@ -62,6 +62,7 @@ export class SharedCollector implements Threads {
       freeObject: ready(raw.freeObject),
       setCollecting: ready(raw.setCollecting as Call),
       setCheckmark: ready(raw.setCheckmark as Call),
+      setClobberfree: ready(raw.setClobberfree as Call),
       gcSweep: ready(raw.gcSweep),
       objectOf: gated(raw.objectOf),
       handleNew: gated(raw.handleNew, 0),

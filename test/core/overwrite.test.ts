@@ -115,6 +115,7 @@ const LAWLESS: Readonly<Record<string, Lawless>> = {
   "GcState.top": { why: "how many objects are queued is said nowhere else" },
   "GcState.enabled": HINT,
   "GcState.checkmark": HINT,
+  "GcState.clobberfree": HINT,
   "GcState.checkFailedAt": { why: "what the last check of the marks found, until it is read" },
   "GcState.overflow": HINT,
   "GcState.sweeping": HINT,

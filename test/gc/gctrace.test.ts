@@ -2,7 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { formatGCTrace, formatMs, type GCCycle } from "../../src/gc/gctrace.ts";
-import { createHeap } from "../../src/index.ts";
+import { type CreateHeapOptions, createHeap } from "../../src/index.ts";
+import { createSharedHeap, type SharedHeapOptions } from "../../src/shared/index.ts";
 import { CYCLE } from "../support/cycle.ts";
 import { runs } from "../support/random.ts";
 import { NOT_GO, PUBLISHED, readGoTrace } from "./support/gotrace.ts";
@@ -97,6 +98,26 @@ describe("formatGCTrace", () => {
     expect(read.map((cycle) => cycle!.number)).toEqual(read.map((_, i) => i + 1));
     expect(read.map((cycle) => cycle!.forced)).toEqual(read.map((_, i) => i === read.length - 1));
   });
+});
+
+it.each([
+  ["a heap of one thread", (options: CreateHeapOptions) => createHeap(options)],
+  ["a shared heap", (options: SharedHeapOptions) => createSharedHeap(options)],
+])("the record of a cycle tells stacks from globals: %s", (_, make) => {
+  const cycles: GCCycle[] = [];
+  const heap = make({ collector: { onCycle: (cycle: GCCycle) => cycles.push(cycle) } });
+  const gc = heap.collector;
+  gc.addRoots(heap.calloc(1, 3 << 20), 3 << 20);
+  const stack = gc.shadowStack(2 << 18);
+  gc.collect();
+  gc.inside(() => {
+    for (let i = 0; i < 1 << 18; i++) stack.push(0);
+  });
+  gc.collect();
+  expect(cycles.map((cycle) => cycle.stacks)).toEqual([0, 1 << 20]);
+  for (const cycle of cycles) expect(cycle.globals).toBe(3 << 20);
+  expect(formatGCTrace(cycles[1]!)).toContain(" MB goal, 1 MB stacks, 3 MB globals, 1 P (forced)");
+  heap.dispose();
 });
 
 /** fmtNSAsMS and itoaDiv of Go's runtime, from their rules, over nanoseconds. */

@@ -61,6 +61,7 @@ describe("a heap's collector", () => {
       auto: false,
       limiter: true,
       checkmark: false,
+      clobberfree: false,
     });
     const type = { size: 1000, ptrBytes: 1000 };
     const objects = Array.from({ length: 20_000 }, () => heap.mallocgc(1000, type, true));
@@ -130,6 +131,7 @@ describe("a heap's collector", () => {
       (gc) => gc.background(),
       (gc) => gc.setOptions({ gcPercent: 7 }),
       (gc) => gc.settings,
+      (gc) => gc.now,
       (gc) => gc.stats(),
     ];
     for (const call of calls) expect(() => call(collector)).toThrow(HeapDisposedError);

@@ -11,6 +11,9 @@ import {
   createSharedHeap,
   createSharedHeapAsync,
   formatGCTrace,
+  optionsFromEnv,
+  parseByteCount,
+  parseGODEBUG,
   TraceEvents,
 } from "../../src/shared/index.ts";
 import { collectorRows, handleRows } from "../support/collectorrows.ts";
@@ -238,6 +241,9 @@ describe("functions of the module", () => {
     attachHeap: { call: attachHeap, good: message },
     attachHeapAsync: { call: attachHeapAsync, good: message },
     formatGCTrace: { call: formatGCTrace, good: () => [CYCLE, { unit: "MB" }] },
+    optionsFromEnv: { call: optionsFromEnv, good: () => [{ GOGC: "50", GODEBUG: "gctrace=1" }, () => {}] },
+    parseByteCount: { call: parseByteCount, good: () => ["64MiB"] },
+    parseGODEBUG: { call: parseGODEBUG, good: () => ["gctrace=1", () => {}] },
     TraceEvents: {
       call: (options: never) => new TraceEvents(options),
       good: () => [{ limit: 100, pid: 1, processName: "one" }],
@@ -393,7 +399,7 @@ describe("a bad address", () => {
 
   it("of settings, too", () => {
     const { gc } = opened(true);
-    for (const bad of [Number.NaN, -1, 1.5, "1", 1n, null]) {
+    for (const bad of [Number.NaN, -1, 1.5, "1.5", 1n, null]) {
       expect(() => gc.setOptions({ memoryLimit: bad as never })).toThrow(RangeError);
       expect(() => gc.setOptions({ heapMinimum: bad as never })).toThrow(RangeError);
       expect(() => gc.setOptions({ gcPercent: bad === -1 ? -2 : (bad as never) })).toThrow(RangeError);

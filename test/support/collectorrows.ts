@@ -3,7 +3,14 @@ import type { Collector, GCType, Handle } from "../../src/index.ts";
 import type { Rows } from "./hostile.ts";
 
 export const DISPOSE = Symbol.dispose ?? Symbol.for("Symbol.dispose");
-export const SETTINGS = { gcPercent: 100, memoryLimit: 0, heapMinimum: 4096, auto: false, limiter: false };
+export const SETTINGS = {
+  gcPercent: 100,
+  memoryLimit: 0,
+  heapMinimum: 4096,
+  auto: false,
+  limiter: false,
+  clobberfree: false,
+};
 
 /** What the rows are about: a block of 1000 bytes, an array of four objects with pointers at 0 and 8, an inner address. */
 export interface CollectorScene {
@@ -50,6 +57,7 @@ export function collectorRows({ type, object, block, inner }: CollectorScene): R
     runMarker: [{ signal: AbortSignal.abort(), cycles: 0 }],
     setOptions: [{ ...SETTINGS, onCycle: null, trace: null, traceUnit: "KB", events: null }],
     settings: [],
+    now: [],
     stats: [],
   };
 }

@@ -110,6 +110,7 @@ export interface SharedMallocExports extends MallocExports, ThreadExitFunctions 
 export interface SharedCollectorExports extends CollectorExports {
   pins(p: number): number;
   setCheckmark(on: number): void;
+  setClobberfree(on: number): void;
   gcFinish(): number;
   gcPhase(): number;
   marked(p: number): number;
