@@ -32,6 +32,7 @@ const ENTRIES = [
   ["gomalloc/shared/slim", "dist/shared/slim.js", ["*"]],
   ["gomalloc/profile", "dist/profile/index.js", ["*"]],
   ["gomalloc/snapshot", "dist/snapshot/index.js", ["*"]],
+  ["gomalloc/metrics", "dist/metrics/index.js", ["*"]],
 ] as const;
 
 /** Wasm that the slim entries take by URL, and what the commands put into programs. */

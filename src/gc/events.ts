@@ -9,7 +9,7 @@
  * The buffer is bounded: a ring of the newest events. Recording is O(1) and one small object; writing is a sort. One
  * owner. Nothing here needs Node: the caller saves the text.
  */
-import { namesOf, readOptions, show, text, within } from "../base/check.js";
+import { namesOf, object, reading, readOptions, show, text, within } from "../base/check.js";
 import { checkCycle, type GCCycle } from "./gctrace.js";
 
 /** An event as the format has it. Times in microseconds. */
@@ -123,6 +123,17 @@ export class TraceEvents {
     finite(live, "live");
     const args = goal !== undefined && Number.isFinite(goal) ? { live, goal } : { live };
     this.#add({ name: "heap", ph: "C", ts: micros(at), pid: this.#pid, tid: GC_TRACK, cat: "gc", args });
+  }
+
+  /**
+   * Values of a counter track of the caller's at a time; several values of one track are drawn stacked. Throws
+   * RangeError for a value that is not finite.
+   */
+  counter(name: string, at: number, values: Readonly<Record<string, number>>): void {
+    object(values, "values");
+    const args = reading("values", () => ({ ...values }));
+    for (const [key, value] of Object.entries(args)) finite(value, `values.${key}`);
+    this.#add({ name: text(name, "name"), ph: "C", ts: micros(at), pid: this.#pid, tid: GC_TRACK, cat: "heap", args });
   }
 
   /**

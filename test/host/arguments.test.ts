@@ -5,7 +5,16 @@
 import { describe, expect, it } from "vitest";
 import { INSPECT } from "../../src/heap/inspect.ts";
 import * as api from "../../src/index.ts";
-import { createHeap, createHeapAsync, formatGCTrace, instantiateWith, TraceEvents } from "../../src/index.ts";
+import {
+  createHeap,
+  createHeapAsync,
+  formatGCTrace,
+  instantiateWith,
+  optionsFromEnv,
+  parseByteCount,
+  parseGODEBUG,
+  TraceEvents,
+} from "../../src/index.ts";
 import { collectorRows, DISPOSE, handleRows, SETTINGS } from "../support/collectorrows.ts";
 import { CYCLE } from "../support/cycle.ts";
 import {
@@ -132,6 +141,7 @@ const CLASSES: Record<string, { subject: (s: Scene) => object; rows: (s: Scene) 
       sweep: [0, 1, 100, 1],
       instant: ["grown", 0, {}],
       heap: [0, 100, 200],
+      counter: ["memory", 0, { live: 1 }],
       cycle: [CYCLE],
       clear: [],
       file: [],
@@ -215,6 +225,12 @@ describe("functions of the module", () => {
       ],
     },
     formatGCTrace: { call: formatGCTrace, good: [CYCLE, { unit: "MB" }] },
+    optionsFromEnv: {
+      call: optionsFromEnv,
+      good: [{ GOGC: "50", GOMEMLIMIT: "1GiB", GODEBUG: "gctrace=1" }, () => {}],
+    },
+    parseByteCount: { call: parseByteCount, good: ["64MiB"] },
+    parseGODEBUG: { call: parseGODEBUG, good: ["gctrace=1", () => {}] },
     TraceEvents: {
       call: (options: never) => new TraceEvents(options),
       good: [{ limit: 100, pid: 1, processName: "one" }],

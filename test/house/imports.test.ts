@@ -61,6 +61,7 @@ describe("src/", () => {
     ["gc"],
     ["heap"],
     ["shared"],
+    ["metrics"],
     ["tools"],
     ["cli"],
     [""],
@@ -70,7 +71,9 @@ describe("src/", () => {
   it("is read", () => {
     expect(imports.length).toBeGreaterThan(300);
     expect(new Set(imports.map(({ from }) => from.split("/")[0]))).toEqual(
-      new Set(["base", "wasm", "profile", "snapshot", "gc", "heap", "shared", "tools", "cli", "index", "slim"]),
+      new Set([
+        ...["base", "wasm", "profile", "snapshot", "gc", "heap", "shared", "metrics", "tools", "cli", "index", "slim"],
+      ]),
     );
   });
 

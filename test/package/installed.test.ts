@@ -223,7 +223,17 @@ describe("the linters of packages", () => {
     const { analysis } = JSON.parse(stdout);
     expect(analysis.types).toMatchObject({ kind: "included" });
     expect(Object.keys(analysis.entrypoints).sort()).toEqual([
-      ...[".", "./package.json", "./profile", "./shared", "./shared/slim", "./slim", "./snapshot", "./tools"],
+      ...[
+        ".",
+        "./metrics",
+        "./package.json",
+        "./profile",
+        "./shared",
+        "./shared/slim",
+        "./slim",
+        "./snapshot",
+        "./tools",
+      ],
     ]);
     const ignored = ["node10", "node16-cjs"];
     const problems = analysis.problems.filter(

@@ -29,6 +29,7 @@ const PROGRAM = `
   import { attachHeap, createSharedHeap, type SharedHeap } from "gomalloc/shared";
   import * as sharedSlim from "gomalloc/shared/slim";
   import * as slim from "gomalloc/slim";
+  import { CounterRecorder, measureHeapMemory, type MemoryMeasurement, prometheusText } from "gomalloc/metrics";
   import { buildProfile, type HeapRecord, type Profile } from "gomalloc/profile";
   import { inspect, link, swap } from "gomalloc/tools";
 
@@ -52,6 +53,11 @@ const PROGRAM = `
   heap.malloc(8n);
   const record: HeapRecord = { rate: 1, buckets: [], texts: new Map() };
   export const profile: Profile = buildProfile(record, { symbols: undefined });
+  export const measured: MemoryMeasurement = measureHeapMemory(shared);
+  export const page: string = prometheusText([{ heap }, { heap: shared, labels: { heap: "two" } }]);
+  export const live: number = new CounterRecorder(heap).sample().heapAlloc;
+  // @ts-expect-error: a memory has no statistics
+  prometheusText(heap.memory);
   export const functions = [createHeapAsync, instantiateWith, attachHeap, slim, sharedSlim, inspect, link, swap];
 `;
 

@@ -74,4 +74,6 @@ export const JCO = need(
   `npm install --prefix build/jco --no-audit --no-fund ${JCO_PACKAGE}@1.17.9`,
 );
 
-export const ALL_NEEDS: readonly Need[] = [CLANG, EMCC, RUST, GO, SYMBOLIZER, ZIG, JCO, CHROMIUM];
+export const PROMTOOL = need("/usr/bin/promtool", debian("promtool") !== undefined, "apt install prometheus");
+
+export const ALL_NEEDS: readonly Need[] = [CLANG, EMCC, RUST, GO, SYMBOLIZER, ZIG, JCO, CHROMIUM, PROMTOOL];
