@@ -17,6 +17,7 @@ import {
   MEMSTATS_CLASSES,
   MEMSTATS_CLASS_WORDS,
   MEMSTATS_VERSION,
+  MS_BUCK_HASH_SYS,
   MS_CENTRAL_GROWS,
   MS_CENTRAL_HITS,
   MS_FREES,
@@ -97,6 +98,7 @@ import {
   deadBytes,
   mcacheBytes,
   mcacheSys,
+  profileBytes,
   spanBytes,
   stackBytes,
 } from "./overhead";
@@ -194,6 +196,7 @@ export function fillMemStats(at: u32): bool {
   const known = inUse + idle + spanBytes + deadBytes + mcacheSys() + collectorBytes;
   if (known > <u64>h.sys) return false;
   const buffers = min(bufferBytes(), <u64>h.sys - known);
+  const profile = min(profileBytes(), <u64>h.sys - known - buffers);
   put(MS_HEAP_SYS, inUse - stacks + idle);
   put(MS_HEAP_INUSE, inUse - stacks);
   put(MS_HEAP_IDLE, idle);
@@ -203,8 +206,8 @@ export function fillMemStats(at: u32): bool {
   put(MS_MCACHE_INUSE, mcacheBytes());
   put(MS_MCACHE_SYS, mcacheSys());
   put(MS_GC_SYS, collectorBytes + buffers);
-  // MS_BUCK_HASH_SYS stays 0: no flavour has a table of profiles. One that has counts it in `known`.
-  put(MS_OTHER_SYS, <u64>h.sys - known - buffers);
+  put(MS_BUCK_HASH_SYS, profile);
+  put(MS_OTHER_SYS, <u64>h.sys - known - buffers - profile);
   const largeMallocs = counter(STAT_LARGE_MALLOCS);
   const largeFrees = counter(STAT_LARGE_FREES);
   put(MS_HEAP_ALLOC, alloc + largeLive - stacks);

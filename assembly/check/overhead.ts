@@ -5,17 +5,30 @@
  *   mcaches      the rows of the only P; in a shared heap the records of the Ps
  *   collector    its state, marks and tables of pointers, work buffers, handles, pins, types and root ranges
  *   stacks       ranges in live blocks that are registered as stacks: the only ones here that lie in spans
+ *   profile      in flavours that sample: the table of samples, buckets, names, and a page of each P
  *
  * What is left of the memory obtained is the heap's own record, arenas, summaries and what their pages have spare.
  *
  * Reads only. Every list is checked as it is walked, so the walk ends whatever was written over it. A table that is
- * being replaced is counted once or not at all. Lock: H in a shared heap. Cost: O(dead records + types + ranges).
+ * being replaced is counted once or not at all. Lock: H in a shared heap. Cost: O(dead records + types + ranges +
+ * buckets).
  */
 
-import { ARENA_PAGES, GC, GC_SIZE, LAST_P, NUM_ROWS, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
+import { ARENA_PAGES, GC, GC_SIZE, LAST_P, NUM_ROWS, PAGE_SHIFT, PAGE_SIZE, SAMPLES, SHARED } from "../base/config";
 import { FIRST_PINS, gcState } from "../base/gcstate";
-import { HEAP_FREE_SPANS, MSpan, P_RECORD_SIZE, ROW_SHIFT, frontSize } from "../base/layout";
+import { HEAP_FREE_SPANS, HEAP_SAMPLER, MSpan, P_RECORD_SIZE, ROW_SHIFT, frontSize } from "../base/layout";
+import {
+  BUCKET_FRAMES,
+  BUCKET_HEADS,
+  Bucket,
+  NAME_HEADS,
+  NAME_TEXT,
+  Name,
+  SAMPLE_SHIFT,
+  Sampler,
+} from "../base/samples";
 import { arenaOf, mheap, recordOf, slotSize } from "../base/state";
+import { profile } from "../central/countdown";
 import { isDeferred } from "../central/deferred";
 import { liveBits, remoteBits, spanAt } from "../central/mspan";
 import { RANGE_SIZE, rangeAt } from "../gc/roots";
@@ -102,6 +115,37 @@ function addDead(): bool {
     }
   }
   return true;
+}
+
+/**
+ * Bytes of the profile. Its records are not validated: a chain ends where it cannot be read, so that a damaged one
+ * counts for less.
+ */
+export function profileBytes(): u64 {
+  if (!SAMPLES) return 0;
+  const p = profile();
+  let bytes = p.table ? (<u64>p.mask + 1) << SAMPLE_SHIFT : 0;
+  const heads = p.heads;
+  const length: u32 = (BUCKET_HEADS + NAME_HEADS) << 2;
+  if (heads != 0 && lies(heads, length, PAGE_SIZE)) {
+    bytes += length;
+    for (let i: u32 = 0; i < BUCKET_HEADS + NAME_HEADS; i++) {
+      // A link is the first word of both.
+      for (let at = load<u32>(heads + (i << 2)); at != 0; at = load<u32>(at)) {
+        if (!lies(at, BUCKET_FRAMES, 4) || bytes > mostBytes()) return bytes;
+        const own =
+          i < BUCKET_HEADS
+            ? BUCKET_FRAMES + (changetype<Bucket>(<usize>at).frames << 2)
+            : NAME_TEXT + changetype<Name>(<usize>at).bytes;
+        bytes += (own + 15) & ~15;
+      }
+    }
+  }
+  for (let id: u32 = 0; id <= LAST_P; id++) {
+    const record = recordOf(id);
+    if (record != 0 && changetype<Sampler>(<usize>(record + HEAP_SAMPLER)).buffer != 0) bytes += PAGE_SIZE;
+  }
+  return bytes;
 }
 
 function addTypes(): bool {

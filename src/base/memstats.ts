@@ -141,7 +141,7 @@ export interface MemStats extends GCMemStats {
   readonly mcacheInuse: number;
   /** Bytes of the pages that they lie in. */
   readonly mcacheSys: number;
-  /** Bytes of the profile's table of stacks; 0 without a profile. */
+  /** Bytes of the profile's tables: samples, stacks, names; 0 without a profile. */
   readonly buckHashSys: number;
   /** Bytes of what the collector has: marks, pointer maps, work buffers, handles, pins, types, root ranges. */
   readonly gcSys: number;
