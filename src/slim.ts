@@ -8,7 +8,7 @@ import type {
   CreateHeapOptions as AnyHeapOptions,
 } from "./heap/create.js";
 import { makeHeap, makeHeapAsync } from "./heap/create.js";
-import type { Heap } from "./heap/heap.js";
+import { Heap } from "./heap/heap.js";
 import {
   type InstantiateWithOptions as AnyInstantiateOptions,
   type InstantiatedWith,
@@ -34,15 +34,16 @@ export interface InstantiateWithOptions extends AnyInstantiateOptions {
 }
 
 const NONE = /* @__PURE__ */ noModule("gomalloc/slim", "wasm", "gomalloc-host.wasm");
+const KIND = /* @__PURE__ */ (() => ({ module: NONE, Class: Heap }))();
 
 /** A heap, at once. Throws TypeError without `wasm`, and what createHeap of the entry gomalloc throws. */
 export function createHeap(options: CreateHeapOptions): Heap {
-  return makeHeap(options ?? {}, NONE);
+  return makeHeap(options ?? {}, KIND);
 }
 
 /** A heap, without blocking; compiles while the bytes arrive. Rejects with what createHeap throws. */
 export async function createHeapAsync(options: CreateHeapAsyncOptions): Promise<Heap> {
-  return makeHeapAsync(options ?? {}, NONE);
+  return makeHeapAsync(options ?? {}, KIND);
 }
 
 /** Instantiates a program with gomalloc as its allocator. Rejects as instantiateWith of the entry gomalloc does. */

@@ -53,10 +53,19 @@ export function checkHostModule(module: WebAssembly.Module): void {
   }
 }
 
+/** The imports of module "gomalloc" that a flavour with samples has, for an instance over `memory`. */
+export type HooksOver = (memory: WebAssembly.Memory) => WebAssembly.ModuleImports;
+
+const noHooks: HooksOver = () => ({});
+
 /** An instance of a checked module over `memory`. Nothing runs in it yet. Throws ModuleLoadError. */
-export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): WebAssembly.Instance {
+export function instantiate(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  hooks: HooksOver = noHooks,
+): WebAssembly.Instance {
   try {
-    return new WebAssembly.Instance(module, { env: { memory } });
+    return new WebAssembly.Instance(module, { env: { memory }, gomalloc: hooks(memory) });
   } catch (cause) {
     throw cannotInstantiate(cause);
   }
@@ -66,9 +75,10 @@ export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memo
 export async function instantiateAsync(
   module: WebAssembly.Module,
   memory: WebAssembly.Memory,
+  hooks: HooksOver = noHooks,
 ): Promise<WebAssembly.Instance> {
   try {
-    return await WebAssembly.instantiate(module, { env: { memory } });
+    return await WebAssembly.instantiate(module, { env: { memory }, gomalloc: hooks(memory) });
   } catch (cause) {
     throw cannotInstantiate(cause);
   }

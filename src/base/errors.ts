@@ -243,6 +243,23 @@ export class SnapshotError extends GomallocError {
   }
 }
 
+/** What a profile cannot be had for: "flavour": the heap does not sample. */
+export type ProfileErrorKind = "flavour";
+
+/** A heap has no profile. The message names the remedy. */
+export class ProfileError extends GomallocError {
+  override readonly name = "ProfileError";
+  readonly code = "ERR_PROFILE";
+
+  constructor(
+    readonly kind: ProfileErrorKind,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
 // The shared heap's
 
 /** What a P does, as its state word says it. See docs/shared-api.md. */

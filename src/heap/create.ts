@@ -2,11 +2,11 @@
  * The two ways to a heap: makeHeap compiles in place, makeHeapAsync on the engine's threads and from the network. The
  * entries (full.ts, slim.ts) make createHeap and createHeapAsync of them, each with its default module.
  */
-import { bindExports, instantiate, instantiateAsync, M_MISUSE, MISUSE_RETURN } from "../base/abi.js";
+import { bindExports, type HooksOver, instantiate, instantiateAsync, M_MISUSE, MISUSE_RETURN } from "../base/abi.js";
 import { namesOf, readOptions } from "../base/check.js";
 import { checkCollectorOptions } from "../gc/options.js";
 import { initHeap } from "./claim.js";
-import { Heap } from "./heap.js";
+import type { Heap } from "./heap.js";
 import { type AsyncWasmSource, type DefaultModule, loadModule, loadModuleAsync, type WasmSource } from "./module.js";
 import {
   applyLimits,
@@ -31,20 +31,27 @@ export interface CreateHeapAsyncOptions extends HeapOptions {
 
 const OPTIONS = [...HEAP_OPTIONS, ...namesOf<Pick<CreateHeapOptions, "wasm">>({ wasm: 0 })] as const;
 
+/** What an entry makes a heap of: its default module, what that imports besides memory, and its class. */
+export interface HeapKind<H extends Heap> {
+  readonly module: DefaultModule;
+  readonly hooks?: HooksOver;
+  readonly Class: new (...args: ConstructorParameters<typeof Heap>) => H;
+}
+
 /** A heap, at once. Throws RangeError or TypeError for bad options, ModuleLoadError for bad wasm, OutOfMemoryError. */
-export function makeHeap(options: CreateHeapOptions, otherwise: DefaultModule): Heap {
+export function makeHeap<H extends Heap>(options: CreateHeapOptions, kind: HeapKind<H>): H {
   const checked = checkOptions(options, "createHeap");
-  const module = loadModule(checked.wasm, otherwise);
+  const module = loadModule(checked.wasm, kind.module);
   const place = placeHeap(checked);
-  return start(instantiate(module, place.memory), place, checked);
+  return start(instantiate(module, place.memory, kind.hooks), place, checked, kind);
 }
 
 /** The same without blocking. Rejects with what makeHeap throws. */
-export async function makeHeapAsync(options: CreateHeapAsyncOptions, otherwise: DefaultModule): Promise<Heap> {
+export async function makeHeapAsync<H extends Heap>(options: CreateHeapAsyncOptions, kind: HeapKind<H>): Promise<H> {
   const checked = checkOptions(options, "createHeapAsync");
-  const module = await loadModuleAsync(checked.wasm, otherwise);
+  const module = await loadModuleAsync(checked.wasm, kind.module);
   const place = placeHeap(checked);
-  return start(await instantiateAsync(module, place.memory), place, checked);
+  return start(await instantiateAsync(module, place.memory, kind.hooks), place, checked, kind);
 }
 
 /** The options, read once; all that can be checked without a memory is. */
@@ -56,7 +63,12 @@ function checkOptions<T extends HeapOptions>(given: T, call: string): T {
   return options;
 }
 
-function start(instance: WebAssembly.Instance, place: Place, options: HeapOptions): Heap {
+function start<H extends Heap>(
+  instance: WebAssembly.Instance,
+  place: Place,
+  options: HeapOptions,
+  { Class }: HeapKind<H>,
+): H {
   const exports = bindExports(instance);
   setOption(exports, M_MISUSE, MISUSE_RETURN);
   applyLimits(exports, options);
@@ -67,7 +79,7 @@ function start(instance: WebAssembly.Instance, place: Place, options: HeapOption
       throw new RangeError("no room for the heap's records: raise maxBytes or the memory's maximum, or lower heapBase");
     }
   }
-  const heap = new Heap(exports, place.memory, throwsOnMisuse(options), undefined, options.collector);
+  const heap = new Class(exports, place.memory, throwsOnMisuse(options), undefined, options.collector);
   // Its settings are in force from now on.
   if (options.collector !== undefined) void heap.collector;
   return heap;

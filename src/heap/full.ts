@@ -1,9 +1,11 @@
 /** The ways to a heap of the entry gomalloc: without the option `wasm` they take the module inlined in the package. */
 import { type CreateHeapAsyncOptions, type CreateHeapOptions, makeHeap, makeHeapAsync } from "./create.js";
-import type { Heap } from "./heap.js";
+import { Heap } from "./heap.js";
 import { INLINED_HOST } from "./inlined.js";
 import { type InstantiatedWith, type InstantiateWithOptions, runWith } from "./instantiate.js";
 import type { AsyncWasmSource } from "./module.js";
+
+const KIND = { module: INLINED_HOST, Class: Heap };
 
 /**
  * A heap, at once. Some browsers refuse to compile so much on the main thread without waiting: use createHeapAsync
@@ -11,12 +13,12 @@ import type { AsyncWasmSource } from "./module.js";
  * Content-Security-Policy forbids to compile.
  */
 export function createHeap(options: CreateHeapOptions = {}): Heap {
-  return makeHeap(options, INLINED_HOST);
+  return makeHeap(options, KIND);
 }
 
 /** A heap, without blocking. Rejects with what createHeap throws. */
 export async function createHeapAsync(options: CreateHeapAsyncOptions = {}): Promise<Heap> {
-  return makeHeapAsync(options, INLINED_HOST);
+  return makeHeapAsync(options, KIND);
 }
 
 /**

@@ -1,0 +1,96 @@
+/**
+ * A heap that samples its allocations: the Heap of gomalloc/profile.
+ *
+ * Owner: the thread of the heap. Cost: a stack of some 10 us for each sample, one in `rate` bytes; reading is O(buckets +
+ * samples) and calls nothing of the module.
+ */
+import { type HostExports, M_PROFILE_GUARD, M_PROFILE_RATE, M_QUARANTINE } from "../base/abi.js";
+import { namesOf, readOptions } from "../base/check.js";
+import { findLeaks, type Leak, type LeakOptions } from "../profile/leaks.js";
+import { buildProfile } from "../profile/profile.js";
+import type { Profile } from "../profile/types.js";
+import { checkSampling, profileImports, type SamplingOptions } from "../sampling/hooks.js";
+import { readSamples, type SampledHeap } from "../sampling/read.js";
+import { HEAP_ZEROBASE } from "../snapshot/layout.js";
+import type { CreateHeapAsyncOptions, CreateHeapOptions, HeapKind } from "./create.js";
+import { Heap } from "./heap.js";
+import type { DefaultModule } from "./module.js";
+
+export interface HeapProfileOptions {
+  /**
+   * With the collector: run a whole cycle first, so that the profile shows what is reachable now. Default false: it shows
+   * the heap as of the end of the last cycle.
+   */
+  gc?: boolean | undefined;
+}
+
+const PROFILE_OPTIONS = namesOf<HeapProfileOptions>({ gc: 0 });
+
+export class ProfiledHeap extends Heap {
+  readonly #mallopt: HostExports["mallopt"];
+
+  /** For createHeap and createHeapAsync. */
+  constructor(...args: ConstructorParameters<typeof Heap>) {
+    super(...args);
+    this.#mallopt = args[0].mallopt;
+  }
+
+  /**
+   * The heap profile: what was allocated and what is in use, by stack. encodePprof and formatTop turn it into a file and
+   * a table. Throws CollectorUnavailableError with `gc` in a heap whose module has no collector.
+   */
+  profile(options: HeapProfileOptions = {}): Profile {
+    return buildProfile(this.samples(options));
+  }
+
+  /** What was sampled, as it was counted: without the scaling of `profile`, and with the live blocks one by one. */
+  samples(options: HeapProfileOptions = {}): SampledHeap {
+    const { gc = false } = readOptions(options, PROFILE_OPTIONS, "profile");
+    if (gc) this.collector.collect();
+    return readSamples(this.memory, { heap: this.mallocgc(0, null, false) - HEAP_ZEROBASE });
+  }
+
+  /**
+   * Sampled blocks that have lived long, by stack, largest first; see findLeaks. Throws RangeError and TypeError for bad
+   * options.
+   */
+  leaks(options: LeakOptions): Leak[] {
+    const samples = this.samples();
+    return findLeaks(samples, samples.live, options);
+  }
+
+  /**
+   * Changes what is sampled from now on. Counts stay, but a profile is scaled by the last rate alone: set it once, early.
+   * `seed` and `onReport` are those of the heap's creation. Throws RangeError, TypeError.
+   */
+  setSampling(options: Pick<SamplingOptions, "rate" | "guard" | "quarantine">): void {
+    const { rate, guard, quarantine } = checkSampling(options);
+    const values = [
+      [M_PROFILE_RATE, guard === "all" ? 1 : rate],
+      [M_PROFILE_GUARD, guard === undefined ? undefined : Number(guard !== false)],
+      [M_QUARANTINE, quarantine],
+    ] as const;
+    // Throws when the heap was disposed of.
+    void this.memory;
+    for (const [param, value] of values) if (value !== undefined) this.#mallopt(param, value);
+  }
+}
+
+/** A profiled heap's options: those of any heap, and what is sampled. */
+export interface ProfiledHeapOptions extends CreateHeapOptions {
+  profile?: SamplingOptions | undefined;
+}
+
+export interface ProfiledHeapAsyncOptions extends CreateHeapAsyncOptions {
+  profile?: SamplingOptions | undefined;
+}
+
+/** The kind of a profiled heap with these options. Throws RangeError, TypeError. */
+export function profiledKind(module: DefaultModule, options: SamplingOptions | undefined): HeapKind<ProfiledHeap> {
+  const sampling = checkSampling(options ?? {});
+  return {
+    module,
+    hooks: (memory) => profileImports(memory, sampling) as unknown as WebAssembly.ModuleImports,
+    Class: ProfiledHeap,
+  };
+}

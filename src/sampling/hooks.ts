@@ -1,0 +1,158 @@
+/**
+ * The host's part of sampling: the functions that a flavour with samples imports from "gomalloc"
+ * (assembly/base/hooks.ts has the contract).
+ *
+ * One object for each instance, on the thread that the instance runs on. Cost: that of a stack (profile/capture.ts) for
+ * each sample, and nothing between them.
+ */
+import { boolean, namesOf, readOptions, show, u32, within } from "../base/check.js";
+import { M_PROFILE_GUARD, M_PROFILE_RATE, M_QUARANTINE, MAX_PROFILE_RATE, PROFILE_SEED } from "../base/abinumbers.js";
+import { Capturer } from "../profile/capture.js";
+import { type DamageReport, printReport, readReport } from "./report.js";
+
+/** What is sampled, and what is done with it. */
+export interface SamplingOptions {
+  /**
+   * Mean bytes allocated between two samples, up to 0x70000000; 1: every block, 0: none. Default 524288, as in Go. A
+   * smaller one is more exact and costs more.
+   */
+  rate?: number | undefined;
+  /**
+   * Guarded blocks: true puts red zones around sampled blocks of malloc of up to 256 KiB and holds freed ones in
+   * quarantine, and reports writes outside of blocks and into freed ones; "all" does so with every block (rate 1), for
+   * tests. Default false.
+   */
+  guard?: boolean | "all" | undefined;
+  /** Most bytes of freed blocks in quarantine. Default 1 MiB. */
+  quarantine?: number | undefined;
+  /** Where the random numbers of the sampling begin, an unsigned word. Default: another in each heap. */
+  seed?: number | undefined;
+  /**
+   * Called with each report of a damaged block. It may throw: the exception comes out of the call of the heap that found
+   * the damage. It may not call the heap. Default: the report goes to console.error, with frames as numbers.
+   */
+  onReport?: ((report: DamageReport) => void) | undefined;
+}
+
+export const SAMPLING_OPTIONS = namesOf<SamplingOptions>({ rate: 0, guard: 0, quarantine: 0, seed: 0, onReport: 0 });
+
+/** Go's default. */
+export const DEFAULT_RATE = 512 * 1024;
+const DEFAULT_QUARANTINE = 1 << 20;
+
+/** The page that wasm gives to `stack`: assembly/base/hooks.ts. */
+const TEXT_BYTES = 8;
+const FRAMES = 16;
+const TEXTS = FRAMES + 64 * 4;
+const TEXTS_END = 8128;
+
+/** A memory, or how to find one that the instance itself exports: it is asked for at the first sample. */
+export type HookMemory = WebAssembly.Memory | (() => WebAssembly.Memory | undefined);
+
+/** The imports of module "gomalloc" of a program that samples. */
+export interface ProfileImports {
+  option(param: number): number;
+  stack(buffer: number, max: number): number;
+  report(kind: number, sample: number): void;
+  /** For instantiate's type. */
+  [name: string]: (...args: number[]) => number | undefined | void;
+}
+
+/**
+ * The imports `gomalloc` of an instance over `memory`:
+ *
+ *   const gomalloc = profileImports(() => instance.exports.memory, { rate: 65536 });
+ *   const instance = await WebAssembly.instantiate(module, { gomalloc, ... });
+ *
+ * Samples that are taken before the memory is known, by a start function, have no stack. Throws RangeError and TypeError
+ * for bad options.
+ */
+export function profileImports(memory: HookMemory, options: SamplingOptions = {}): ProfileImports {
+  const values = optionValues(options);
+  const { onReport = printReport } = options;
+  const find = typeof memory === "function" ? memory : () => memory;
+  const capturer = new Capturer();
+  const frames = new Uint32Array(64);
+  const encoder = new TextEncoder();
+  let view = new DataView(new ArrayBuffer(0));
+  const viewOf = ({ buffer }: WebAssembly.Memory) => {
+    if (view.buffer !== buffer) view = new DataView(buffer);
+    return view;
+  };
+  // Texts that have found no room are given the next time.
+  let texts: ReturnType<Capturer["takeTexts"]> = [];
+
+  return {
+    option: (param) => values.get(param) ?? 0,
+
+    stack(buffer, max) {
+      const into = find();
+      if (into === undefined) return 0;
+      const count = capturer.capture(frames, Math.min(max, frames.length));
+      const page = buffer >>> 0;
+      const words = viewOf(into);
+      words.setFloat64(page, Date.now(), true);
+      for (let i = 0; i < count; i++) words.setUint32(page + FRAMES + i * 4, frames[i]!, true);
+      texts = texts.concat(capturer.takeTexts());
+      if (texts.length > 0) texts = writeTexts(words, page, texts, encoder);
+      return count;
+    },
+
+    report(kind, sample) {
+      const from = find();
+      if (from === undefined) return;
+      const count = capturer.capture(frames, frames.length);
+      texts = texts.concat(capturer.takeTexts());
+      onReport(readReport(from, kind, sample >>> 0, Array.from(frames.subarray(0, count)), texts));
+    },
+  };
+}
+
+/** Write texts behind the frames; those that have no room there. */
+function writeTexts(
+  words: DataView,
+  page: number,
+  texts: ReturnType<Capturer["takeTexts"]>,
+  encoder: TextEncoder,
+): ReturnType<Capturer["takeTexts"]> {
+  let at = page + TEXTS;
+  let done = 0;
+  for (const [number, text] of texts) {
+    const bytes = encoder.encode(text);
+    const end = at + 8 + ((bytes.length + 3) & ~3);
+    if (end > page + TEXTS_END) break;
+    words.setUint32(at, number, true);
+    words.setUint32(at + 4, bytes.length, true);
+    new Uint8Array(words.buffer).set(bytes, at + 8);
+    at = end;
+    done++;
+  }
+  words.setUint32(page + TEXT_BYTES, at - page - TEXTS, true);
+  return texts.slice(done);
+}
+
+/** What gomalloc.option answers, by parameter. Throws RangeError, TypeError. */
+function optionValues(given: SamplingOptions): ReadonlyMap<number, number> {
+  const { rate, guard = false, quarantine = DEFAULT_QUARANTINE, seed, onReport } = checkSampling(given);
+  if (onReport !== undefined && typeof onReport !== "function") throw new TypeError("onReport must be a function");
+  return new Map([
+    [M_PROFILE_RATE, guard === "all" ? 1 : (rate ?? DEFAULT_RATE)],
+    [M_PROFILE_GUARD, guard === false ? 0 : 1],
+    [M_QUARANTINE, quarantine],
+    [PROFILE_SEED, seed ?? Math.floor(Math.random() * 2 ** 32)],
+  ]);
+}
+
+/** The options when all of them are right. Throws RangeError, TypeError. */
+export function checkSampling(given: SamplingOptions): SamplingOptions {
+  const options = readOptions(given, SAMPLING_OPTIONS, "profile");
+  const { rate, guard, quarantine, seed } = options;
+  if (rate !== undefined) within(rate, 0, MAX_PROFILE_RATE, "rate");
+  if (quarantine !== undefined) u32(quarantine, "quarantine");
+  if (seed !== undefined) u32(seed, "seed");
+  if (guard !== undefined && guard !== "all") boolean(guard, "guard");
+  if (guard === "all" && rate !== undefined && rate !== 1) {
+    throw new TypeError(`guard "all" guards every block: leave rate out, which is ${show(rate)}`);
+  }
+  return options;
+}
