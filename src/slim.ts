@@ -34,7 +34,7 @@ export interface InstantiateWithOptions extends AnyInstantiateOptions {
 }
 
 const NONE = /* @__PURE__ */ noModule("gomalloc/slim", "wasm", "gomalloc-host.wasm");
-const KIND = /* @__PURE__ */ (() => ({ module: NONE, Class: Heap }))();
+const KIND = /* @__PURE__ */ (() => ({ module: NONE, Class: Heap<ArrayBuffer> }))();
 
 /** A heap, at once. Throws TypeError without `wasm`, and what createHeap of the entry gomalloc throws. */
 export function createHeap(options: CreateHeapOptions): Heap {

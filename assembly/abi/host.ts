@@ -14,9 +14,10 @@ import { allocateObject } from "../gc/allocate";
 import { mallocgc as mallocgcImpl } from "../gc/mallocgc";
 import { malloc } from "../alloc/malloc";
 import { releaseAll as releaseRows } from "../alloc/mcache";
-import { reallocChecked } from "../alloc/realloc";
+import { reallocChecked, reallocSampled } from "../alloc/realloc";
+import { sampledSize } from "../alloc/sampled";
 import { ensureReady } from "../alloc/procs";
-import { SHARED, TINY_SIZE } from "../base/config";
+import { SAMPLES, SHARED, TINY_SIZE } from "../base/config";
 import { lock, lockBriefly, unlock } from "../base/locks";
 import { STAT_MISUSES, countAnywhere } from "../base/counters";
 import { isCollectedSpan, isMarking } from "../base/gcstate";
@@ -56,6 +57,10 @@ export function tryFree(ptr: u32): i32 {
 export function tryRealloc(ptr: u32, size: u32): u32 {
   if (ptr == 0) return malloc(size);
   lastKind = MISUSE_NONE;
+  if (SAMPLES && heap != 0) {
+    const n = sampledSize(ptr);
+    if (n) return reallocSampled(ptr, n, size);
+  }
   const kind = checkPointer(ptr);
   if (kind != MISUSE_NONE) return refuse(kind);
   if (!isCollectedSpan(checkedSpan)) return reallocChecked(ptr, size);

@@ -101,7 +101,7 @@ export function reallocChecked(p: u32, size: u32): u32 {
  * realloc of the live sampled block at `p`, of `old` bytes: it moves. Without memory a smaller size leaves it as it is; for
  * a larger one the result is 0, and nothing has changed.
  */
-function reallocSampled(p: u32, old: u32, size: u32): u32 {
+export function reallocSampled(p: u32, old: u32, size: u32): u32 {
   const q = malloc(size);
   if (q == 0) return size <= old ? p : 0;
   memory.copy(q, p, min(old, size));

@@ -222,6 +222,7 @@ export function setProfileOption(param: i32, value: u32): i32 {
     if (value > MAX_PROFILE_RATE) return 0;
     p.rate = value;
     p.generation += 1;
+    if (here() != 0) seeRate();
   } else if (param == M_PROFILE_GUARD) {
     if (value > 1) return 0;
     p.guard = value;

@@ -207,11 +207,11 @@ export function collect(): void {
   startGC(true);
   finishMark();
   finishSweep();
-  publishSwept();
   sweepDone();
 }
 
 function sweepDone(): void {
+  publishSwept();
   sweepFinished(pacer());
   repace();
 }

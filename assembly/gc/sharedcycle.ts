@@ -252,7 +252,6 @@ export function collectShared(): bool {
   leaveMarker();
   if (!done) return false;
   finishSharedSweep();
-  publishSwept();
   return true;
 }
 
@@ -299,6 +298,7 @@ export function finishSharedSweep(): void {
 
 /** Tell the pacer, once, that all is swept; the first thread to see it does this. Inside the gate. */
 function sweepDone(): void {
+  publishSwept();
   const p = pacer();
   if (p.sweepPagesPerByte == 0 || gcState().sweeping != 0 || !lock(LOCK_GC)) return;
   sweepFinished(p);

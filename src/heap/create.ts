@@ -31,11 +31,14 @@ export interface CreateHeapAsyncOptions extends HeapOptions {
 
 const OPTIONS = [...HEAP_OPTIONS, ...namesOf<Pick<CreateHeapOptions, "wasm">>({ wasm: 0 })] as const;
 
+/** What a heap is constructed of. */
+export type HeapParts = ConstructorParameters<typeof Heap<ArrayBuffer>>;
+
 /** What an entry makes a heap of: its default module, what that imports besides memory, and its class. */
 export interface HeapKind<H extends Heap> {
   readonly module: DefaultModule;
   readonly hooks?: HooksOver;
-  readonly Class: new (...args: ConstructorParameters<typeof Heap>) => H;
+  readonly Class: new (...args: HeapParts) => H;
 }
 
 /** A heap, at once. Throws RangeError or TypeError for bad options, ModuleLoadError for bad wasm, OutOfMemoryError. */

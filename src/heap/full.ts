@@ -5,7 +5,7 @@ import { INLINED_HOST } from "./inlined.js";
 import { type InstantiatedWith, type InstantiateWithOptions, runWith } from "./instantiate.js";
 import type { AsyncWasmSource } from "./module.js";
 
-const KIND = { module: INLINED_HOST, Class: Heap };
+const KIND = { module: INLINED_HOST, Class: Heap<ArrayBuffer> };
 
 /**
  * A heap, at once. Some browsers refuse to compile so much on the main thread without waiting: use createHeapAsync

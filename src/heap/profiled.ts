@@ -8,11 +8,12 @@ import { type HostExports, M_PROFILE_GUARD, M_PROFILE_RATE, M_QUARANTINE } from 
 import { namesOf, readOptions } from "../base/check.js";
 import { findLeaks, type Leak, type LeakOptions } from "../profile/leaks.js";
 import { buildProfile } from "../profile/profile.js";
-import type { Profile } from "../profile/types.js";
+import type { Profile, SymbolSource } from "../profile/types.js";
 import { checkSampling, profileImports, type SamplingOptions } from "../sampling/hooks.js";
 import { readSamples, type SampledHeap } from "../sampling/read.js";
+import { type DamageReport, describeReport } from "../sampling/report.js";
 import { HEAP_ZEROBASE } from "../snapshot/layout.js";
-import type { CreateHeapAsyncOptions, CreateHeapOptions, HeapKind } from "./create.js";
+import type { CreateHeapAsyncOptions, CreateHeapOptions, HeapKind, HeapParts } from "./create.js";
 import { Heap } from "./heap.js";
 import type { DefaultModule } from "./module.js";
 
@@ -26,11 +27,17 @@ export interface HeapProfileOptions {
 
 const PROFILE_OPTIONS = namesOf<HeapProfileOptions>({ gc: 0 });
 
+/** Names of the heap's own module: all of it is the allocator's, so its frames are left out. */
+const CORE: SymbolSource = {
+  frames: () => [{ function: "gomalloc_core" }],
+  functionFrames: () => [{ function: "gomalloc_core" }],
+};
+
 export class ProfiledHeap extends Heap {
   readonly #mallopt: HostExports["mallopt"];
 
   /** For createHeap and createHeapAsync. */
-  constructor(...args: ConstructorParameters<typeof Heap>) {
+  constructor(...args: HeapParts) {
     super(...args);
     this.#mallopt = args[0].mallopt;
   }
@@ -40,7 +47,7 @@ export class ProfiledHeap extends Heap {
    * a table. Throws CollectorUnavailableError with `gc` in a heap whose module has no collector.
    */
   profile(options: HeapProfileOptions = {}): Profile {
-    return buildProfile(this.samples(options));
+    return buildProfile(this.samples(options), { symbols: CORE });
   }
 
   /** What was sampled, as it was counted: without the scaling of `profile`, and with the live blocks one by one. */
@@ -54,9 +61,9 @@ export class ProfiledHeap extends Heap {
    * Sampled blocks that have lived long, by stack, largest first; see findLeaks. Throws RangeError and TypeError for bad
    * options.
    */
-  leaks(options: LeakOptions): Leak[] {
+  leaks(options: Omit<LeakOptions, "time" | "cycle"> = {}): Leak[] {
     const samples = this.samples();
-    return findLeaks(samples, samples.live, options);
+    return findLeaks(samples, samples.live, { symbols: CORE, ...options, time: Date.now(), cycle: samples.cycle });
   }
 
   /**
@@ -87,7 +94,11 @@ export interface ProfiledHeapAsyncOptions extends CreateHeapAsyncOptions {
 
 /** The kind of a profiled heap with these options. Throws RangeError, TypeError. */
 export function profiledKind(module: DefaultModule, options: SamplingOptions | undefined): HeapKind<ProfiledHeap> {
-  const sampling = checkSampling(options ?? {});
+  const { onReport, ...others } = checkSampling(options ?? {});
+  const sampling = {
+    ...others,
+    onReport: onReport ?? ((report: DamageReport) => console.error(describeReport(report, CORE))),
+  };
   return {
     module,
     hooks: (memory) => profileImports(memory, sampling) as unknown as WebAssembly.ModuleImports,

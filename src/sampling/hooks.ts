@@ -5,8 +5,9 @@
  * One object for each instance, on the thread that the instance runs on. Cost: that of a stack (profile/capture.ts) for
  * each sample, and nothing between them.
  */
-import { boolean, namesOf, readOptions, show, u32, within } from "../base/check.js";
+
 import { M_PROFILE_GUARD, M_PROFILE_RATE, M_QUARANTINE, MAX_PROFILE_RATE, PROFILE_SEED } from "../base/abinumbers.js";
+import { boolean, namesOf, readOptions, show, u32, within } from "../base/check.js";
 import { Capturer } from "../profile/capture.js";
 import { type DamageReport, printReport, readReport } from "./report.js";
 

@@ -7,6 +7,7 @@
  */
 import { namesOf, readOptions } from "../base/check.js";
 import { ProfileError } from "../base/errors.js";
+import type { LiveBlock } from "../profile/leaks.js";
 import { FIRST_TEXT } from "../profile/text.js";
 import type { Bucket, HeapRecord } from "../profile/types.js";
 import { checkHeap, chooseHeap, findHeaps } from "../snapshot/find.js";
@@ -34,17 +35,10 @@ const LIVE = 1;
 const COLLECTED = 4;
 const GUARDED = 8;
 
-/** A sampled block or object that is in use. */
-export interface LiveSample {
-  readonly address: number;
+/** A sampled block or object that is in use. Times are milliseconds of Unix time. */
+export interface LiveSample extends LiveBlock {
   /** Bytes asked for; of an object of the collector's, those of its slot. */
-  readonly size: number;
-  /** What it counts in: one of the record's buckets. */
-  readonly bucket: Bucket;
-  /** When it was allocated, milliseconds of Unix time. */
-  readonly time: number;
-  /** The collector's cycles that had ended by then. */
-  readonly cycle: number;
+  readonly asked: number;
   /** An object of the collector's. */
   readonly collected: boolean;
   /** It lies between red zones. */
@@ -85,7 +79,7 @@ const OPTIONS = namesOf<ReadSamplesOptions>({ heap: 0, fresh: 0 });
 export function readSamples(memory: MemorySource, options: ReadSamplesOptions = {}): SampledHeap {
   const { heap, fresh = false } = readOptions(options, OPTIONS, "readSamples");
   const words = new MemoryWords(memory);
-  const found = chooseHeap(words, heap);
+  const found = returned(chooseHeap(words, heap));
   if (found.layout.SAMPLES === 0) {
     throw new ProfileError(
       "flavour",
@@ -97,19 +91,28 @@ export function readSamples(memory: MemorySource, options: ReadSamplesOptions = 
   const word = (field: keyof typeof PROFILE_AT) => words.word(at + PROFILE_AT[field]);
   const cycle = word("cycle");
   // Before the first cycle all of the collector's objects are noted ahead, as in Go.
-  const buckets = readBuckets(words, word("heads"), fresh || cycle === 0);
+  const all = readBuckets(words, word("heads"), fresh || cycle === 0);
+  const buckets = [...all].filter(([, { size }]) => size > 0);
   return {
     rate: word("rate"),
-    buckets: [...buckets.values()].filter(({ allocs }) => allocs > 0),
+    buckets: buckets.map(([, bucket]) => bucket),
     texts: readTexts(words, word("names")),
     timeNanos: BigInt(Date.now()) * 1_000_000n,
     guard: word("guard") !== 0,
     cycle,
-    live: readLive(words, word("table"), word("mask"), buckets),
+    live: readLive(words, word("table"), word("mask"), all, new Map(buckets.map(([at], i) => [at, i]))),
     lost: word("lost"),
     reports: word("reports"),
     quarantined: word("quarantined"),
   };
+}
+
+/** What a generator returns, run to its end. */
+function returned<T>(work: Generator<void, T>): T {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
 }
 
 /** The records of chains whose heads are at `heads`, until `visit` has seen MAX_RECORDS. */
@@ -184,6 +187,7 @@ function readLive(
   table: number,
   mask: number,
   buckets: ReadonlyMap<number, Bucket>,
+  indexes: ReadonlyMap<number, number>,
 ): readonly LiveSample[] {
   const live: LiveSample[] = [];
   const entries = mask + 1;
@@ -194,12 +198,13 @@ function readLive(
     const at = table + (i << SAMPLE_SHIFT);
     const field = (name: keyof typeof SAMPLE_AT) => words.word(at + SAMPLE_AT[name]);
     const state = field("state");
-    const bucket = buckets.get(field("bucket"));
+    const bucket = indexes.get(field("bucket"));
     // Key 1 is that of an entry that was removed.
     if (field("key") <= 1 || (state & STATE) !== LIVE || bucket === undefined) continue;
     live.push({
-      address: field("ptr"),
-      size: field("size"),
+      ptr: field("ptr"),
+      size: buckets.get(field("bucket"))!.size,
+      asked: field("size"),
       bucket,
       time: doubleAt(words, at + SAMPLE_AT.time),
       cycle: field("cycle"),

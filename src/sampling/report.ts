@@ -5,6 +5,7 @@
  * may run elsewhere and later. Cost: that of the report.
  */
 import { MISUSE_DOUBLE_FREE, MISUSE_OVERFLOW, MISUSE_UNDERFLOW, MISUSE_WRITE_AFTER_FREE } from "../base/abinumbers.js";
+import { isAllocator } from "../profile/allocators.js";
 import { isText, parseFrameText } from "../profile/text.js";
 import type { SourceFrame, SymbolSource } from "../profile/types.js";
 import { SAMPLE_AT } from "../snapshot/layout.js";
@@ -79,9 +80,6 @@ const TITLES: Record<DamageKind, string> = {
   "double-free": "the block was freed twice",
 };
 
-/** Frames that allocate and free: not the program's. */
-const OWN = /^(?:assembly\/|gomalloc|wasm-function\[|(?:malloc|calloc|realloc|free|memalign|aligned_alloc)$)/;
-
 /**
  * The report as text of several lines, with names from `symbols` if it is given. Frames of the allocator at the top of a
  * stack are left out where names tell them.
@@ -111,7 +109,7 @@ function frameLines(
     const known = symbols?.frames(frame) ?? [];
     return known.length > 0 ? known : [{ function: `0x${frame.toString(16)}` }];
   });
-  const first = frames.findIndex(({ function: name }) => !OWN.test(name));
+  const first = frames.findIndex((frame) => !isAllocator(frame));
   const shown = first > 0 ? frames.slice(first) : frames;
   if (shown.length === 0) return ["    (no stack)"];
   return shown.map((frame) => {

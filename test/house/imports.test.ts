@@ -72,13 +72,10 @@ describe("src/", () => {
   it("is read", () => {
     expect(imports.length).toBeGreaterThan(300);
     expect(new Set(imports.map(({ from }) => from.split("/")[0]))).toEqual(
-<<<<<<< HEAD
       new Set([
-        ...["base", "wasm", "profile", "snapshot", "gc", "heap", "shared", "metrics", "tools", "cli", "index", "slim"],
+        ...["base", "wasm", "profile", "snapshot", "sampling", "gc", "heap", "shared", "metrics", "tools", "cli"],
+        ...["index", "slim"],
       ]),
-=======
-      new Set(["base", "wasm", "profile", "snapshot", "sampling", "gc", "heap", "shared", "tools", "cli", "index", "slim", "profile"]),
->>>>>>> 2ddf6b5 (gomalloc/profile: heaps that sample, the imports for programs, reports)
     );
   });
 
