@@ -165,7 +165,8 @@ ${JSON_HELP}
       --names, --no-names
                          keep function names (default: as in the input)
       --source-map FILE  the input's source map (default: the file beside the
-                         input that its sourceMappingURL names)
+                         input that its sourceMappingURL names; without one,
+                         link makes a map of the input's DWARF)
       --no-source-map    write none`;
 
 export interface WriteValues {

@@ -84,7 +84,7 @@ interface Outcome<Report> {
 }
 
 /** What of the files goes to link and swap, and what they tell meanwhile. */
-interface Given {
+export interface Given {
   readonly sourceMap: Uint8Array | undefined;
   readonly sourceMapUrl: string | undefined;
   readonly onProgress: (step: string) => void;

@@ -1,6 +1,7 @@
 /**
  * gomalloc link: the allocator merged into a program that imports it.
  */
+import { sourceMapOf } from "../profile/linemap.js";
 import { link } from "../tools/link.js";
 import { formatReport } from "../tools/report.js";
 import {
@@ -12,8 +13,9 @@ import {
   parse,
   WRITE_HELP,
   WRITE_OPTIONS,
+  type WriteValues,
 } from "./command.js";
-import { rewriteFile } from "./files.js";
+import { type Given, rewriteFile } from "./files.js";
 
 export const linkCommand: Command = {
   summary: "merge the allocator into a program that imports malloc and free",
@@ -43,6 +45,14 @@ ${EXIT_HELP}`,
     const { values, positionals } = parse("link", args, WRITE_OPTIONS);
     const input = onlyFile(positionals);
     const options = linkOptions(values);
-    await rewriteFile(input, values, (program, given) => link(program, { ...options, ...given }), formatReport);
+    const rewrite = (program: Uint8Array<ArrayBuffer>, given: Given) =>
+      link(program, { ...options, ...given, sourceMap: given.sourceMap ?? linesOf(program, given, values) });
+    await rewriteFile(input, values, rewrite, formatReport);
   },
 };
+
+/** The source map of a program that has DWARF instead, which no link carries over; if the result can have a map. */
+function linesOf(program: Uint8Array, given: Given, values: WriteValues): string | undefined {
+  const wanted = given.sourceMapUrl !== undefined && !values["no-source-map"];
+  return wanted ? sourceMapOf(program) : undefined;
+}

@@ -12,7 +12,7 @@
  * left mangled (wasm-ld --no-demangle) stays so. names.ts has what Rust and binaryen need.
  */
 import { ToolError } from "../wasm/errors.js";
-import { inspect, type ModuleInfo, SECTION } from "../wasm/parse.js";
+import { codeSection, inspect, type ModuleInfo } from "../wasm/parse.js";
 import { Reader } from "../wasm/reader.js";
 import { Dwarf, type DwarfFrame } from "./dwarf/dwarf.js";
 import { Mappings } from "./mappings.js";
@@ -113,10 +113,6 @@ export class Symbols implements SymbolSource {
     const of = ({ kind, index: other }: { kind: string; index: number }) => kind === "function" && other === index;
     return (exports.find(of) ?? imports.find(of))?.name;
   }
-}
-
-function codeSection(info: ModuleInfo) {
-  return info.sections.find(({ id }) => id === SECTION.code);
 }
 
 /** Checks that a debug copy has the module's code. */

@@ -95,7 +95,7 @@ export async function linkProgram(
   if (archived !== undefined) return linkArchived(program, info, archived, options);
   const plan = await makePlan(program, info, options, swapped);
   const { optimize, names } = plan;
-  const edited = editProgram(plan);
+  const edited = editProgram(plan, options.sourceMap !== undefined);
   const fitted = await fitAllocator(plan.allocator, fittingOf(plan));
   const map = options.sourceMap;
   const made = await build(edited.bytes, fitted, {
@@ -345,7 +345,7 @@ function memoryLimits(info: ModuleInfo, memory: MemoryInfo, need: number, warnin
 }
 
 /** The program as the merge wants it: all that the two sides take from each other goes under names of the link. */
-function editProgram(plan: Plan): Edited {
+function editProgram(plan: Plan, mapped: boolean): Edited {
   const { info, hook, limits, warnings } = plan;
   const bound = new Set([...plan.bound, ...plan.ends.imports].map(({ index }) => index));
   const ends = new Set(plan.ends.exports.map(({ name }) => name));
@@ -353,7 +353,7 @@ function editProgram(plan: Plan): Edited {
   return editModule(
     plan.sighted.bytes,
     (bytes) => applyInlining(bytes, info, plan.inlining, plan.sighted.called),
-    (bytes) => removeStale(bytes, info, warnings),
+    (bytes) => removeStale(bytes, info, warnings, mapped),
     (bytes) => (hook === undefined ? { bytes, shift: 0 } : exportUnframed(bytes, hook, HOOK)),
     (bytes) =>
       renameImports(bytes, (entry) => {

@@ -58,7 +58,7 @@ export async function linkArchived(
   const edited = editModule(
     sighted.bytes,
     (bytes) => applyInlining(bytes, sighted.info, inlining, [...sighted.called, ...archived.slow], always),
-    (bytes) => removeStale(bytes, sighted.info, warnings),
+    (bytes) => removeStale(bytes, sighted.info, warnings, options.sourceMap !== undefined),
   );
   const map = options.sourceMap;
   const before = map === undefined ? undefined : shiftSourceMap(moveSourceMap(map, sighted.moves), edited.shift);

@@ -20,11 +20,14 @@ export interface OptimiseOptions {
   readonly names: boolean;
 }
 
-/** Without the sections that do not hold for other code, and those that are damaged. Adds warnings. */
-export function removeStale(bytes: Uint8Array, info: ModuleInfo, warnings: string[]): Edited {
+/** Without the sections that do not hold for other code, and those that are damaged. Adds warnings; `mapped`: there is a map. */
+export function removeStale(bytes: Uint8Array, info: ModuleInfo, warnings: string[], mapped: boolean): Edited {
   const debug = info.sections.some(({ name }) => name?.startsWith(".debug_"));
   if (debug) {
-    warnings.push("the debug information (DWARF) was removed: it does not hold for the result");
+    const lines = mapped
+      ? "whose lines are in its source map"
+      : "whose lines are lost. Keep them with a source map: sourceMapOf of gomalloc/profile makes one of DWARF";
+    warnings.push(`the debug information (DWARF) was removed: it does not hold for the result, ${lines}`);
     if (!info.named) {
       warnings.push(
         "the program was compiled with -g, but has no function names: clang runs a wasm-opt of PATH, which drops them, " +

@@ -494,6 +494,11 @@ function readElements(r: Reader, info: Mutable<ModuleInfo>): ElementSegment {
   return { table, active, ...(offset === undefined ? {} : { offset }), functions };
 }
 
+/** The section with the bodies of functions. */
+export function codeSection(info: ModuleInfo): Section | undefined {
+  return info.sections.find(({ id }) => id === SECTION.code);
+}
+
 /** What to call a function by: its name, or the one that it is imported under, or its number. */
 export function functionName(info: ModuleInfo, index: number): string {
   const imported = () => info.imports.find((entry) => entry.kind === "function" && entry.index === index);

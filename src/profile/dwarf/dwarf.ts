@@ -13,7 +13,7 @@ import type { Section } from "../../wasm/parse.js";
 import { demangleRust } from "../names.js";
 import { lastBefore } from "../search.js";
 import { type Abbreviations, readAbbreviations, TAG } from "./forms.js";
-import { LineTable } from "./lines.js";
+import { LineTable, type Row } from "./lines.js";
 import { type DwarfSections, dwarfSections } from "./sections.js";
 import { contains, type Entry, readHeaders, type Scope, Unit } from "./unit.js";
 
@@ -95,6 +95,11 @@ export class Dwarf {
         inside === undefined ? place : placeOf(table?.file(inside.callFile), inside.callLine, inside.callColumn);
       return { ...this.#nameOf(scope.entry), ...at, ...(i < scopes.length - 1 ? { inlined: true } : {}) };
     });
+  }
+
+  /** All that the line tables say, unit by unit. */
+  *rows(): Iterable<Row & { readonly address: number }> {
+    for (const unit of this.#units) yield* this.#lineTable(unit)?.rows() ?? [];
   }
 
   #unitAt(address: number): Unit | undefined {

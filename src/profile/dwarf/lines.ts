@@ -76,6 +76,17 @@ export class LineTable {
     return { file: this.file(file!), line: line!, column: column! };
   }
 
+  /** Every row with its address, and at the end of each sequence one of no file, in the order of addresses. */
+  *rows(): Iterable<Row & { readonly address: number }> {
+    for (const { end, first, last } of this.#sequences) {
+      for (let row = first; row < last; row++) {
+        const [address, file, line, column] = this.#rows.slice(4 * row, 4 * row + 4);
+        yield { address: address!, file: this.file(file!), line: line!, column: column! };
+      }
+      yield { address: end, file: undefined, line: 0, column: 0 };
+    }
+  }
+
   /** The path of a file's number. */
   file(number: number): string | undefined {
     const file = this.#files[number - this.#firstFile];
