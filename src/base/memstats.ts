@@ -50,7 +50,7 @@ export interface Stages {
 
 /**
  * The part of a heap's statistics that its collector has: all 0, and no pauses, in a heap whose `collector` nobody has
- * used.
+ * used; the settings are the defaults there.
  */
 export interface GCMemStats {
   /** Cycles whose marking has ended, since the collector was made; those that collect() and start() asked for. */
@@ -70,6 +70,9 @@ export interface GCMemStats {
   readonly gcCPUFraction: number;
   /** Whether cycles begin by themselves: the collector's setting `auto`. */
   readonly enableGC: boolean;
+  /** The collector's settings in force: -1 is "off", Infinity no limit. */
+  readonly gcPercent: number;
+  readonly memoryLimit: number;
 }
 
 /** A heap whose collector nobody has used. */
@@ -83,6 +86,8 @@ const NO_GC: GCMemStats = {
   pauseEnd: [],
   gcCPUFraction: 0,
   enableGC: false,
+  gcPercent: 100,
+  memoryLimit: Number.POSITIVE_INFINITY,
 };
 
 /**

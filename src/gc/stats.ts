@@ -11,10 +11,12 @@ import {
   STAT_COLLECTING,
   STAT_FREED_BYTES,
   STAT_FREED_OBJECTS,
+  STAT_GC_PERCENT,
   STAT_GOAL,
   STAT_HANDLES,
   STAT_HEAP_LIVE,
   STAT_HEAP_MARKED,
+  STAT_MEMORY_LIMIT,
   STAT_OVERFLOWS,
   STAT_PAGES,
   STAT_PINS,
@@ -131,6 +133,8 @@ export function readGCMemStats(exports: CollectorExports, recorder: Recorder): G
     pauseEnd: recorder.pauseEnds(),
     gcCPUFraction: recorder.utilization,
     enableGC: exports.gcStat(STAT_COLLECTING) !== 0,
+    gcPercent: exports.gcStat(STAT_GC_PERCENT),
+    memoryLimit: bounded(exports.gcStat(STAT_MEMORY_LIMIT)),
   };
 }
 

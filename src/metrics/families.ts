@@ -61,6 +61,8 @@ const GO: readonly Family[] = [
     help: "When the last collection ended, seconds of Unix time; 0 if there was none.",
     read: ({ lastGC }) => [{ value: lastGC / 1000 }],
   },
+  gauge("go_gc_gogc_percent", "gcPercent", "The setting gcPercent; -1 is off."),
+  gauge("go_gc_gomemlimit_bytes", "memoryLimit", "The setting memoryLimit."),
   gauge("go_memstats_gc_cpu_fraction", "gcCPUFraction", "Share of the time that went into collections, 0 to 1."),
   {
     name: "go_gc_duration_seconds",

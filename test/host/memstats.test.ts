@@ -199,7 +199,7 @@ describe.each(KINDS)("the statistics of %s", (name, make) => {
     other.dispose();
   });
 
-  it("tell whether cycles begin by themselves", () => {
+  it("tell what the collector is set to", () => {
     heap = make();
     expect(heap.stats()).toMatchObject({
       enableGC: false,
@@ -208,7 +208,8 @@ describe.each(KINDS)("the statistics of %s", (name, make) => {
       heapReleased: 0,
       buckHashSys: 0,
     });
-    heap.collector.setOptions({ auto: true });
-    expect(heap.stats().enableGC).toBe(true);
+    expect(heap.stats()).toMatchObject({ gcPercent: 100, memoryLimit: Number.POSITIVE_INFINITY });
+    heap.collector.setOptions({ auto: true, gcPercent: "off", memoryLimit: "64MiB" });
+    expect(heap.stats()).toMatchObject({ enableGC: true, gcPercent: -1, memoryLimit: 64 << 20 });
   });
 });

@@ -114,6 +114,8 @@ describe("prometheusText", () => {
     expect(prometheusText(heap)).toContain("\ngo_memstats_next_gc_bytes 0\n");
     heap.collector.setOptions({ gcPercent: "off" });
     expect(prometheusText(heap)).toContain("\ngo_memstats_next_gc_bytes +Inf\n");
+    expect(prometheusText(heap)).toContain("\ngo_gc_gogc_percent -1\n");
+    expect(prometheusText(heap)).toContain("\ngo_gc_gomemlimit_bytes +Inf\n");
     readExposition(prometheusText(heap));
   });
 

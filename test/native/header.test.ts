@@ -31,6 +31,8 @@ function wordsOfTypeScript(): string[] {
     "lastGC",
     "pauseTotalNs",
     "gcCPUFraction",
+    "gcPercent",
+    "memoryLimit",
   ];
   for (const [name, value] of Object.entries(stats)) {
     if (typeof value === "number" && !others.includes(name)) words[value] = name;

@@ -167,6 +167,38 @@ describe("bundled for browsers", () => {
     );
     expect({ ...result }).toEqual({ kept: true, code: "ERR_HEAP_DISPOSED", objects: 0 });
   });
+
+  it("has metrics and settings that run there too, without a process, a clock or a console", async () => {
+    const contents = ["index.js", "metrics/index.js"].map((file) => `export * from "./dist/${file}";`).join("\n");
+    const { outputFiles } = await build({
+      stdin: { contents, resolveDir: ROOT },
+      bundle: true,
+      format: "iife",
+      globalName: "gomalloc",
+      platform: "browser",
+      target: "es2022",
+      write: false,
+    });
+    const context = createContext({ atob });
+    runInContext(outputFiles[0]!.text, context);
+    const result = runInContext(
+      `(() => {
+        const heap = gomalloc.createHeap({ collector: gomalloc.optionsFromEnv() });
+        heap.malloc(100);
+        const recorder = new gomalloc.CounterRecorder(heap);
+        recorder.sample();
+        const { bytes, breakdown } = gomalloc.measureHeapMemory(heap);
+        return JSON.stringify({
+          settings: gomalloc.optionsFromEnv(),
+          text: gomalloc.prometheusText(heap).includes("go_memstats_heap_objects 1"),
+          tracks: recorder.events.length,
+          whole: breakdown.reduce((sum, entry) => sum + entry.bytes, 0) === bytes,
+        });
+      })()`,
+      context,
+    );
+    expect(JSON.parse(result)).toEqual({ settings: {}, text: true, tracks: 4, whole: true });
+  });
 });
 
 describe("the modules", () => {

@@ -6,7 +6,7 @@ import { MEMSTATS_VERSION, type MemStats, SIZE_CLASSES } from "../../src/index.t
 export function expectLawful(stats: MemStats): void {
   expect(stats.version).toBe(MEMSTATS_VERSION);
   for (const [name, value] of Object.entries(stats)) {
-    if (typeof value === "number") expect(value, name).toBeGreaterThanOrEqual(0);
+    if (typeof value === "number" && name !== "gcPercent") expect(value, name).toBeGreaterThanOrEqual(0);
   }
   const { heapSys, stackSys, mspanSys, mcacheSys, buckHashSys, gcSys, otherSys } = stats;
   expect(stats.sys).toBe(heapSys + stackSys + mspanSys + mcacheSys + buckHashSys + gcSys + otherSys);
