@@ -7,9 +7,9 @@
  * text is built for what was seen before. Other engines, and a page that has frozen Error, give the text of
  * error.stack, which is taken apart (stacks.ts).
  *
- * What is left out: everything in front of the first frame of wasm, which is the host's function that wasm called, and
- * the frames of this package that called that wasm, such as Heap.malloc. They are told by their script's URL, so in a
- * bundle they stay. The first frame of wasm is of the module with the allocator: that is the program's module.
+ * What is left out: everything in front of the first frame of wasm, which is the host's function that wasm called; the
+ * frames of this package that called that wasm, such as Heap.malloc; and those of Node itself (node:internal/...). They
+ * are told by their script's URL, so in a bundle the package's stay. The first frame of wasm is of the module with the allocator: that is the program's module.
  *
  * Cost, in us at 8, 16 and 32 frames of wasm: 11, 15 and 24 in Node 20, 9, 11 and 16 in Node 24. All but 2 of it are
  * V8's own: taking the frames and making the call sites. The text of error.stack takes half as much again.
@@ -49,6 +49,8 @@ interface Script {
   readonly wasm: boolean;
   /** Of this package. */
   readonly own: boolean;
+  /** Of the engine's host, under the program: Node's loader, its timers. */
+  readonly host: boolean;
   /** Numbers of its frames by their position. */
   readonly numbers: Map<number, number>;
 }
@@ -90,7 +92,7 @@ export class Capturer {
 
   #walk(sites: readonly CallSite[], out: Uint32Array, limit: number): number {
     let program: Script | undefined;
-    let host = true;
+    let leading = true;
     let count = 0;
     let url: string | null | undefined;
     let script: Script | undefined;
@@ -106,8 +108,8 @@ export class Capturer {
         program = script;
       }
       if (script === program) out[count++] = site.getPosition();
-      else if (!host || script?.own !== true) {
-        host = false;
+      else if (script?.host !== true && !(leading && script?.own === true)) {
+        leading = false;
         out[count++] = this.#numberOf(site, script);
       }
     }
@@ -120,7 +122,7 @@ export class Capturer {
     let script = this.#scripts.get(name);
     if (script === undefined) {
       const wasm = /:wasm-function\[\d+\]:0x[0-9a-f]+\)?$/.test(site.toString());
-      script = { wasm, own: !wasm && this.#isOwn(name), numbers: new Map() };
+      script = { wasm, own: !wasm && this.#isOwn(name), host: isHost(name), numbers: new Map() };
       this.#scripts.set(name, script);
     }
     return script;
@@ -140,7 +142,7 @@ export class Capturer {
 
   #parse(stack: string, out: Uint32Array, limit: number): number {
     let program: string | undefined;
-    let host = true;
+    let leading = true;
     let count = 0;
     for (const frame of parseStack(stack)) {
       if (count === limit) break;
@@ -150,8 +152,8 @@ export class Capturer {
       }
       const own = frame.wasm !== undefined && frame.url === program;
       if (own && frame.wasm?.offset !== undefined) out[count++] = frame.wasm.offset;
-      else if (own || !host || frame.wasm !== undefined || !this.#isOwn(frame.url)) {
-        host &&= own;
+      else if (!isHost(frame.url) && !(leading && frame.wasm === undefined && this.#isOwn(frame.url))) {
+        leading &&= own;
         out[count++] = this.#number(lineText(frame, own));
       }
     }
@@ -213,6 +215,8 @@ function put<K extends keyof V8Error>(error: V8Error, key: K, value: V8Error[K])
     // Frozen, or read only
   }
 }
+
+const isHost = (url: string): boolean => url.startsWith("node:internal/");
 
 /** A frame of V8's. What toString puts in front of the place has the function's type and "new", "async". */
 function textOf(site: CallSite, wasm: boolean): string {

@@ -63,7 +63,7 @@ export function valuesOf(size: number, allocs: number, frees: number, rate: numb
 
 /** Locations of frame numbers, each made once. */
 export class Locations {
-  readonly #known = new Map<number, Location & { readonly runtime: boolean }>();
+  readonly #known = new Map<number, { readonly location: Location; readonly runtime: boolean }>();
 
   constructor(
     readonly texts: ReadonlyMap<number, string>,
@@ -73,22 +73,23 @@ export class Locations {
 
   /** The stack without the allocator's functions at its leaf; whole when it has no others. */
   stackOf(stack: readonly number[]): readonly Location[] {
-    const all = stack.map((number) => this.#locationOf(number));
+    const all = stack.map((number) => this.#find(number));
     const first = all.findIndex(({ runtime }) => !runtime);
-    return first <= 0 ? all : all.slice(first);
+    return all.slice(Math.max(0, first)).map(({ location }) => location);
   }
 
-  #locationOf(number: number): Location & { readonly runtime: boolean } {
-    let location = this.#known.get(number);
-    if (location === undefined) {
+  #find(number: number): { readonly location: Location; readonly runtime: boolean } {
+    let found = this.#known.get(number);
+    if (found === undefined) {
       const frames = isText(number) ? this.#ofText(number) : this.#ofOffset(number);
       // Of an allocator that was inlined into the program its caller is left
       const first = frames.findIndex((frame) => !this.isRuntime(frame));
       const address = isText(number) ? {} : { address: number };
-      location = { number, ...address, frames: first > 0 ? frames.slice(first) : frames, runtime: first < 0 };
-      this.#known.set(number, location);
+      const location = { number, ...address, frames: first > 0 ? frames.slice(first) : frames };
+      found = { location, runtime: first < 0 };
+      this.#known.set(number, found);
     }
-    return location;
+    return found;
   }
 
   #ofOffset(offset: number): readonly SourceFrame[] {

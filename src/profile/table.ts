@@ -121,7 +121,10 @@ export function topStacks(profile: Profile, options: TableOptions = {}): StackTo
 /** The stacks as text: a line with the numbers, then a line for each frame, leaf first. */
 export function formatStacks(profile: Profile, options: TableOptions = {}): string {
   return topStacks(profile, options)
-    .map(({ stack, objects, bytes }) => `${formatBytes(bytes)} in ${objects} objects\n${formatStack(stack)}`)
+    .map(
+      ({ stack, objects, bytes }) =>
+        `${formatBytes(bytes)} in ${objects} ${Math.abs(objects) === 1 ? "object" : "objects"}\n${formatStack(stack)}`,
+    )
     .join("\n");
 }
 

@@ -131,6 +131,19 @@ describe("in this engine", () => {
     expect(names.filter(({ file }) => file?.includes("capture.test.ts")).length).toBeGreaterThan(0);
   });
 
+  it("Node's own scripts are left out", async () => {
+    const { exports, texts } = program(new Capturer());
+    await new Promise<void>((resolve) => {
+      setTimeout(() => {
+        exports.down(0);
+        resolve();
+      }, 0);
+    });
+    const files = [...texts.values()].map((text) => parseFrameText(text).file ?? "");
+    expect(files.some((file) => file.includes("capture.test.ts"))).toBe(true);
+    expect(files.filter((file) => file.startsWith("node:internal/"))).toEqual([]);
+  });
+
   it("without any frame of wasm there is no stack", () => {
     expect(new Capturer().capture(new Uint32Array(8), 8)).toBe(0);
   });

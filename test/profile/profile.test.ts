@@ -108,7 +108,6 @@ describe("names", () => {
     expect(samples[0]!.stack[2]).toEqual({
       number: JS_MAIN[0],
       frames: [{ function: "main", file: "/app/main.js", line: 7, column: 3 }],
-      runtime: false,
     });
   });
 
