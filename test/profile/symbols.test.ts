@@ -97,6 +97,25 @@ describeWith(CLANG, "DWARF by clang", () => {
     expect(new Symbols(wasm).frames(open)[0]!.systemName).toBe("_ZNK6shapes3BoxIxE4openEv");
   });
 
+  it.each([4, 5])("DWARF %i of two files that the linker optimises as one", async (version) => {
+    const project = await Project.create();
+    const outer =
+      'int inner(int n);\n__attribute__((export_name("run")))\nint run(int n) {\n  return inner(n) + 1;\n}\n';
+    const sample = '__attribute__((import_module("env"), import_name("sample"))) void sample(int);\n';
+    await project.write("outer.c", outer);
+    await project.write("inner.c", `${sample}int inner(int n) {\n  sample(n);\n  return n * 3;\n}\n`);
+    for (const name of ["outer", "inner"]) {
+      await project.command(`clang-19 --target=wasm32 -flto -O2 -gdwarf-${version} -c ${name}.c -o ${name}.o`);
+    }
+    await project.command("clang-19 --target=wasm32 -nostdlib -Wl,--no-entry outer.o inner.o -o both.wasm");
+    const wasm = await project.read("both.wasm");
+    // The entry of the inlined function is of the other file's unit
+    expect(stacksOf(wasm)).toEqual([["inner:3 inlined", "run:4"]]);
+    const [[offset]] = sampledStacks(wasm) as [[number]];
+    const files = new Symbols(wasm).frames(offset).map(({ file }) => file!.split("/").at(-1));
+    expect(files).toEqual(["inner.c", "outer.c"]);
+  });
+
   it("addresses of 8 bytes, in a module for wasm64", async () => {
     const wasm = await clang("calls.c", "-gdwarf-5 -O2", "wasm64");
     const text = await source("calls.c");
@@ -236,9 +255,9 @@ describeWith(EMCC, "emscripten", () => {
     expect(stacksOf(wasm, symbols)).toEqual(await stacksOfC(false));
   });
 
-  it("-g at -O1: DWARF through emscripten's link", async () => {
+  it.each(["-O1", "-O3"])("-g at %s: DWARF through emscripten's link", async (level) => {
     const project = await projectWith("calls.c");
-    await project.command(`emcc -O1 -g ${FLAGS} calls.c -o calls.wasm`);
+    await project.command(`emcc ${level} -g ${FLAGS} calls.c -o calls.wasm`);
     expect(stacksOf(await project.read("calls.wasm"))).toEqual(await stacksOfC(true));
   });
 });
