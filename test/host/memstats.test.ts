@@ -11,6 +11,7 @@ import {
   type Heap,
   type ShadowStack,
 } from "../../src/index.ts";
+import { createHeap as createProfiledHeap } from "../../src/profile.ts";
 import { attachHeap, createSharedHeap, type SharedHeap } from "../../src/shared/index.ts";
 import { expectLawful } from "../support/memstatslaws.ts";
 import { between, random } from "../support/random.ts";
@@ -211,5 +212,28 @@ describe.each(KINDS)("the statistics of %s", (name, make) => {
     expect(heap.stats()).toMatchObject({ gcPercent: 100, memoryLimit: Number.POSITIVE_INFINITY });
     heap.collector.setOptions({ auto: true, gcPercent: "off", memoryLimit: "64MiB" });
     expect(heap.stats()).toMatchObject({ enableGC: true, gcPercent: -1, memoryLimit: 64 << 20 });
+  });
+});
+
+describe("the statistics of a heap that samples", () => {
+  it.each([
+    ["every block", { rate: 1 }],
+    ["some blocks", { rate: 4096, seed: 1 }],
+    ["and guards every block", { guard: "all" as const }],
+  ])("%s keep their laws after random work", (_, profile) => {
+    heap = createProfiledHeap({ profile });
+    let step = 0;
+    for (const _ of work(heap, 4, 1000)) if (++step % 10 === 0) expectLawful(heap.stats());
+    heap.validate({ deep: true });
+    expectLawful(heap.stats());
+    // The table of samples, the heads of its chains and the page for stacks.
+    expect(heap.stats().buckHashSys).toBeGreaterThanOrEqual(256 * 64 + 6144 * 4 + PAGE);
+  });
+
+  it("have no profile's tables before the first sample", () => {
+    heap = createProfiledHeap({ profile: { rate: 0 } });
+    heap.malloc(100);
+    expect(heap.stats().buckHashSys).toBe(0);
+    expectLawful(heap.stats());
   });
 });
