@@ -12,21 +12,14 @@
 import type { Section } from "../../wasm/parse.js";
 import { demangleRust } from "../names.js";
 import { lastBefore } from "../search.js";
+import type { SourceFrame } from "../types.js";
 import { type Abbreviations, readAbbreviations, TAG } from "./forms.js";
 import { LineTable, type Row } from "./lines.js";
 import { type DwarfSections, dwarfSections } from "./sections.js";
 import { contains, type Entry, readHeaders, type Scope, Unit } from "./unit.js";
 
-/** As SourceFrame, but the function may be unknown. */
-export interface DwarfFrame {
-  readonly function?: string;
-  readonly systemName?: string;
-  readonly file?: string;
-  readonly line?: number;
-  readonly column?: number;
-  readonly startLine?: number;
-  readonly inlined?: boolean;
-}
+/** The function may be unknown. */
+export type DwarfFrame = Partial<SourceFrame>;
 
 interface UnitRange {
   readonly start: number;
@@ -34,11 +27,7 @@ interface UnitRange {
   readonly unit: Unit;
 }
 
-interface FunctionName {
-  readonly function?: string;
-  readonly systemName?: string;
-  readonly startLine?: number;
-}
+type FunctionName = Pick<DwarfFrame, "function" | "systemName" | "startLine">;
 
 /** References from an entry to the one that has its name, and names around a name: more are a circle. */
 const MAX_STEPS = 64;
