@@ -4,7 +4,7 @@
  * Steps, in order: the generated size classes agree with their generator; each flavour is compiled, optimised and
  * checked (build-wasm.ts), two at a time; the host flavour is inlined for src/ (build-inline.ts),
  * with the jump table that stands in for it (build-trampoline.ts); object files and archives are written to lib/
- * (build-objects.ts); tsc writes dist/.
+ * (build-objects.ts); tsc writes dist/, and build-page.ts the page of the heap map.
  * A wasm step is skipped while its inputs have not changed (build-stamp.ts); --force does them all the same and
  * empties dist/ first, which is what a publish needs. --wasm-only stops before tsc. With names of flavours (malloc,
  * host, test, shared, host-shared, test-shared, these with -profile, object, object-shared, object-debug,
@@ -17,6 +17,7 @@ import { join } from "node:path";
 import { Listr } from "listr2";
 import { writeInlinedModules } from "./build-inline.ts";
 import { writeObjects } from "./build-objects.ts";
+import { writePage } from "./build-page.ts";
 import { Stamps } from "./build-stamp.ts";
 import { BUILD_DIR, ROOT, runTool } from "./build-tools.ts";
 import { writeTrampoline } from "./build-trampoline.ts";
@@ -77,6 +78,7 @@ async function main(argv: readonly string[]): Promise<void> {
           // The host for every engine, then the command line and its tools, which know Node.
           await runTool("typescript/bin/tsc", ["-p", "tsconfig.build.json"]);
           await runTool("typescript/bin/tsc", ["-p", "tsconfig.tools.json"]);
+          await writePage();
         },
       },
     ],

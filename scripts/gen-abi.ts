@@ -69,7 +69,7 @@ export function comment(text: string): string {
 }
 
 /** A list of strings, filled line by line. */
-function filled(values: readonly string[]): string {
+export function filled(values: readonly string[]): string {
   const lines: string[] = [];
   for (const value of values.map((one) => `"${one}",`)) {
     const last = lines.at(-1);

@@ -3,7 +3,7 @@
  * that define them (layout.ts). Run it after a change of a record or a constant there. The build and a test fail when the
  * file is not what it gives.
  */
-import { comment } from "./gen-abi.ts";
+import { comment, filled } from "./gen-abi.ts";
 import { driftOf, type GeneratedFile, runGenerator } from "./gen-files.ts";
 import { layoutOf, type Switches } from "./layout.ts";
 
@@ -82,8 +82,7 @@ export function generate(): GeneratedFile[] {
     return `/** Byte offsets of fields of ${record}. */\nexport const ${upper(record)} = {\n${fields.join("\n")}\n} as const;\n`;
   });
   const tables = layouts.map((layout) => {
-    const values = differing.map((name) => `    ${name}: ${constantOf(layout, name)},`);
-    return `  {\n    flavour: "${layout.name}",\n${values.join("\n")}\n  },`;
+    return `  ["${layout.name}", ${differing.map((name) => constantOf(layout, name)).join(", ")}],`;
   });
   const text = `/**
  * The layout of a heap's records, for readers from outside. Generated from assembly/ by scripts/gen-layout.ts: do not
@@ -102,9 +101,25 @@ ${differing.map((name) => `  readonly ${name}: number;`).join("\n")}
 
 export type Flavour = ${[...new Set(layouts.map(({ name }) => `"${name}"`))].join(" | ")};
 
-export const LAYOUTS: readonly Layout[] = [
+// biome-ignore format: filled lines
+const NAMES = [
+${filled(differing)}
+] as const;
+
+// biome-ignore format: one line each
+const TABLE: readonly (readonly [Flavour, ...number[]])[] = [
 ${tables.join("\n")}
 ];
+
+let made: readonly Layout[] | undefined;
+
+/** All layouts, made at the first call: importing this file does nothing. */
+export function layouts(): readonly Layout[] {
+  made ??= TABLE.map(([flavour, ...values]) => {
+    return { flavour, ...Object.fromEntries(NAMES.map((name, i) => [name, values[i]])) } as unknown as Layout;
+  });
+  return made;
+}
 `;
   return [{ path: "src/snapshot/layout.ts", text }];
 }

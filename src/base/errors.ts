@@ -229,17 +229,20 @@ export type SnapshotErrorKind =
   /** The bytes were taken away during the work. */
   | "detached";
 
-/** A heap cannot be read from outside. The message names the remedy. Nothing was changed: reading never does. */
+/** A heap cannot be read from outside. Nothing was changed: reading never does. */
 export class SnapshotError extends GomallocError {
   override readonly name = "SnapshotError";
   readonly code = "ERR_SNAPSHOT";
 
   constructor(
     readonly kind: SnapshotErrorKind,
-    message: string,
+    /** What is wrong. */
+    readonly problem: string,
+    /** What to do about it. */
+    readonly remedy: string,
     options?: ErrorOptions,
   ) {
-    super(message, options);
+    super(`${problem}; ${remedy}`, options);
   }
 }
 

@@ -200,7 +200,7 @@ export function onlyFile(positionals: readonly string[]): string {
 /** The options of link that the command line gives, files aside. Throws UsageError. */
 export function linkOptions(values: WriteValues): LinkOptions {
   return {
-    heapBase: address(values["heap-base"]),
+    heapBase: address("heap-base", values["heap-base"]),
     flavour: oneOf("flavour", values.flavour, ["malloc", "host"]),
     optimize: values.optimize === undefined ? undefined : level(values.optimize),
     inline: eitherOr("inline", values.inline, values["no-inline"]),
@@ -215,7 +215,8 @@ function level(text: string): NonNullable<LinkOptions["optimize"]> {
   return `O${known}`;
 }
 
-function oneOf<T extends string>(name: string, text: string | undefined, known: readonly T[]): T | undefined {
+/** The word that an option gives, one of `known`. Throws UsageError. */
+export function oneOf<T extends string>(name: string, text: string | undefined, known: readonly T[]): T | undefined {
   if (text === undefined) return undefined;
   const found = known.find((candidate) => candidate === text);
   if (found === undefined) throw new UsageError(`--${name} ${text} is unknown`, `Give one of ${known.join(", ")}.`);
@@ -227,12 +228,12 @@ function eitherOr(name: string, yes: boolean, no: boolean): boolean | undefined 
   return yes ? true : no ? false : undefined;
 }
 
-/** Decimal or 0x. */
-function address(text: string | undefined): number | undefined {
+/** The address that an option gives, decimal or 0x. Throws UsageError. */
+export function address(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const value = /^(0x[0-9a-f]+|[0-9]+)$/i.test(text) ? Number(text) : Number.NaN;
   if (!(value < 2 ** 32)) {
-    throw new UsageError(`--heap-base ${text} is no address`, "Give a number below 2^32, decimal or with 0x.");
+    throw new UsageError(`--${name} ${text} is no address`, "Give a number below 2^32, decimal or with 0x.");
   }
   return value;
 }

@@ -141,6 +141,11 @@ function print<Report extends { readonly warnings: readonly string[] }>(
   else for (const warning of report.warnings) console.error(printable(`gomalloc: warning: ${warning}`));
 }
 
+/** Writes text to the file `name`, whole or not at all; - is standard output. Throws UsageError, ToolError "file". */
+export async function writeOutput(name: string, text: string): Promise<void> {
+  await write(await outputPlace("", { output: name, "in-place": false }), new TextEncoder().encode(text), undefined);
+}
+
 /** Where the result goes. */
 interface Place {
   readonly kind: "file" | "stream" | "stdout";
@@ -153,7 +158,7 @@ interface Place {
 }
 
 /** Throws UsageError, and ToolError "file" for a place that cannot be written to. */
-async function outputPlace(input: string, values: WriteValues): Promise<Place> {
+async function outputPlace(input: string, values: Pick<WriteValues, "output" | "in-place">): Promise<Place> {
   const { output, "in-place": inPlace } = values;
   if (inPlace && output !== undefined)
     throw new UsageError("-o and --in-place exclude each other", "Give one of them.");

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The command gomalloc: link, swap and inspect on files. docs/cli.md says what it prints and where. Exit codes: 0 done, 1
+ * The command gomalloc: link, swap, inspect and map on files. docs/cli.md says what it prints and where. Exit codes: 0 done, 1
  * the file or a tool is at fault, 2 the command line is. A signal ends it as signals do, with nothing left behind.
  */
 import { readFile } from "node:fs/promises";
@@ -10,10 +10,16 @@ import { type Asked, asked, COMMON_HELP, type Command, EXIT_HELP, UsageError } f
 import { outputError } from "./files.js";
 import { inspectCommand } from "./inspect.js";
 import { linkCommand } from "./link.js";
+import { mapCommand } from "./map.js";
 import { swapCommand } from "./swap.js";
 import { jsonText, printable } from "./text.js";
 
-const COMMANDS: Readonly<Record<string, Command>> = { link: linkCommand, swap: swapCommand, inspect: inspectCommand };
+const COMMANDS: Readonly<Record<string, Command>> = {
+  link: linkCommand,
+  swap: swapCommand,
+  inspect: inspectCommand,
+  map: mapCommand,
+};
 const LIST = "gomalloc --help lists them.";
 
 const HELP = `gomalloc: Go's memory allocator in WebAssembly programs

@@ -11,6 +11,14 @@ export function printable(text: string): string {
 
 /** The value as JSON, in lines; control characters as JSON's escapes, also those that JSON allows as they are. */
 export function jsonText(value: unknown): string {
-  const escaped = (one: string) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  return JSON.stringify(value, null, 2).replace(CONTROLS, escaped);
+  return escaped(JSON.stringify(value, null, 2));
+}
+
+/** The same in one line, for what is long and read by programs. */
+export function jsonLine(value: unknown): string {
+  return escaped(JSON.stringify(value));
+}
+
+function escaped(json: string): string {
+  return json.replace(CONTROLS, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -21,7 +21,7 @@ import type { MemoryViews } from "../base/views.js";
 import type { CollectorOptions } from "../gc/options.js";
 import { Heap, type HeapSnapshotOptions, summary } from "../heap/heap.js";
 import { type HeapLimits, readLimits, setOption } from "../heap/options.js";
-import { LAYOUTS } from "../snapshot/layout.js";
+import { heapOfClaim } from "../snapshot/find.js";
 import { readSnapshot } from "../snapshot/read.js";
 import type { HeapSnapshot } from "../snapshot/snapshot.js";
 import { disposedShared, M_LOCK_WAIT, MAX_TOKEN, type SharedExports } from "./abi.js";
@@ -53,8 +53,6 @@ const RETRIES = 20;
 export const PARENT_WAIT_MS = 2000;
 /** Milliseconds that a question about the heap waits for a lock or a P, by default. */
 const QUESTION_WAIT_MS = 1000;
-/** Offset of the claim in the record of a shared heap. */
-const { HEAP_CLAIM } = LAYOUTS.find(({ flavour }) => flavour === "host-shared")!;
 /** Tries of an operation that gives up each time, while the lock that it waited for is free by then. */
 const MAX_TRIES = 3;
 
@@ -237,7 +235,7 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     this.ps.look();
     const claim = this.#shared.claimAddress() >>> 0;
     if (claim === 0) return super.snapshot(options);
-    return readSnapshot(this.memory, { ...options, heap: claim - HEAP_CLAIM });
+    return readSnapshot(this.memory, { ...options, heap: heapOfClaim(this.memory, claim) });
   }
 
   override toString(): string {

@@ -14,8 +14,8 @@ import {
   type Flavour,
   HEAP_DUMMY,
   HEAP_MARK,
-  LAYOUTS,
   type Layout,
+  layouts,
   MHEAP_AT,
   MSPAN_AT,
   MSPAN_SIZE,
@@ -91,7 +91,7 @@ export function checkHeap(words: MemoryWords, address: number): CheckedHeap | st
   if (!words.lies(address, HEAP_MARK + 8, ALIGN, ALIGN)) return "no record can begin there";
   if (words.word(address + HEAP_MARK) !== HEAP_MAGIC) return "there is no magic word";
   const mark = words.word(address + HEAP_MARK + 4);
-  const layout = LAYOUTS.find(({ LAYOUT }) => LAYOUT === mark);
+  const layout = layouts().find(({ LAYOUT }) => LAYOUT === mark);
   if (layout === undefined) return "version";
   if (!words.lies(address, layout.HEAP_RECORD_SIZE, layout.RECORD_ALIGN, ALIGN)) return "it does not fit in the memory";
   // Row 0 never has a span: its group is the dummy group of its own record.
@@ -137,6 +137,14 @@ function spanPages(words: MemoryWords, arena: number, page: number): number {
   return words.word(groups - MSPAN_SIZE + MSPAN_AT.npages);
 }
 
+/** Address of the record of the shared host heap whose claim (assembly/base/layout.ts) is the word at `claim`. */
+export function heapOfClaim(memory: MemorySource, claim: number): number {
+  const words = new MemoryWords(memory);
+  const shared = layouts().filter(({ HOST, SHARED }) => HOST && SHARED);
+  const own = shared.find(({ HEAP_CLAIM, LAYOUT }) => words.word(claim - HEAP_CLAIM + HEAP_MARK + 4) === LAYOUT);
+  return claim - (own ?? shared[0]!).HEAP_CLAIM;
+}
+
 /** The one heap of a memory, or the one at `address`. Throws SnapshotError: none, several, or damaged. */
 export function* chooseHeap(words: MemoryWords, address: number | undefined): Generator<void, CheckedHeap> {
   if (address !== undefined) return heapAt(words, address);
@@ -145,7 +153,8 @@ export function* chooseHeap(words: MemoryWords, address: number | undefined): Ge
     const list = heaps.map((heap) => `${hex(heap.address)} (${heap.flavour})`).join(", ");
     throw new SnapshotError(
       "several-heaps",
-      `the memory has ${heaps.length} heaps, at ${list}: choose one by the option heap, or read all with readSnapshots`,
+      `the memory has ${heaps.length} heaps, at ${list}`,
+      "choose one by the option heap, or read all with readSnapshots",
     );
   }
   const [heap] = heaps;
@@ -161,16 +170,17 @@ function heapAt(words: MemoryWords, address: number): CheckedHeap {
   if (found === "version") throw wrongVersion(words.word(address + HEAP_MARK + 4));
   throw new SnapshotError(
     "damaged",
-    `no heap can be read at ${hex(address)}: ${found}; findHeaps lists the addresses of heaps, and the memory has to ` +
-      "be given from address 0 on",
+    `no heap can be read at ${hex(address)}: ${found}`,
+    "findHeaps lists the addresses of heaps, and the memory has to be given from address 0 on",
   );
 }
 
 export function noHeap(): SnapshotError {
   return new SnapshotError(
     "no-heap",
-    "no heap is in the memory: a heap is made by its first malloc, and in an AssemblyScript program when it needs more " +
-      "than a few KiB; the memory has to be given whole, from address 0 on, and not compressed",
+    "no heap is in the memory",
+    "a heap is made by its first malloc, and in an AssemblyScript program when it needs more than a few KiB; the memory " +
+      "has to be given whole, from address 0 on, and not compressed",
   );
 }
 
@@ -180,8 +190,8 @@ function wrongVersion(mark: number): SnapshotError {
     version === LAYOUT_VERSION ? `a flavour that this version does not know (${hex(mark)})` : `layout ${version}`;
   return new SnapshotError(
     "version",
-    `the heap in the memory has ${is}, and this version of gomalloc reads layout ${LAYOUT_VERSION}: read it with the ` +
-      "version of gomalloc that the program was built with",
+    `the heap in the memory has ${is}, and this version of gomalloc reads layout ${LAYOUT_VERSION}`,
+    "read it with the version of gomalloc that the program was built with",
   );
 }
 

@@ -1,5 +1,14 @@
 /** gomalloc/snapshot: a heap read from outside, as pages, spans and slots. For every engine; imports no wasm. */
 export { SnapshotError, type SnapshotErrorKind } from "../base/errors.js";
+export { type Coredump, readCoredump } from "./coredump.js";
+export {
+  type ClassFigures,
+  classFigures,
+  compareSnapshots,
+  type RowChange,
+  type SnapshotDiff,
+  type SpanChange,
+} from "./figures.js";
 export { type FoundHeap, findHeaps } from "./find.js";
 export {
   type PJSON,

@@ -38,8 +38,8 @@ export class MemoryWords {
       if (this.length > 0 && this.u8.byteLength === 0) {
         throw new SnapshotError(
           "detached",
-          "the bytes of the memory were moved elsewhere while they were read: give the WebAssembly.Memory itself, " +
-            "which may grow, or do not transfer the buffer",
+          "the bytes of the memory were moved elsewhere while they were read",
+          "give the WebAssembly.Memory itself, which may grow, or do not transfer the buffer",
         );
       }
       return;

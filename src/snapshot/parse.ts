@@ -20,7 +20,7 @@ import {
   type SpanJSON,
   type TotalsJSON,
 } from "./format.js";
-import { type Flavour, LAYOUTS } from "./layout.js";
+import { type Flavour, layouts } from "./layout.js";
 import { popcount } from "./memory.js";
 import { aSample } from "./read.js";
 import { HeapSnapshot, type Run } from "./snapshot.js";
@@ -35,13 +35,12 @@ const MAX_SLOTS = 1024;
 export function parseSnapshot(value: unknown): HeapSnapshot {
   const given = record(value, "the snapshot");
   if (given["format"] !== SNAPSHOT_FORMAT) {
-    throw wrong(
-      `format is ${show(given["format"])}, not "${SNAPSHOT_FORMAT}": give what JSON.stringify(snapshot) makes`,
-    );
+    throw wrong(`format is ${show(given["format"])}, not "${SNAPSHOT_FORMAT}"`);
   }
   if (given["version"] !== SNAPSHOT_VERSION) {
     throw wrong(
-      `version is ${show(given["version"])}: this package reads version ${SNAPSHOT_VERSION}, update gomalloc`,
+      `version is ${show(given["version"])}: this package reads version ${SNAPSHOT_VERSION}`,
+      "update gomalloc",
     );
   }
   if (given["pageSize"] !== PAGE_BYTES) throw wrong(`pageSize is ${show(given["pageSize"])}, not ${PAGE_BYTES}`);
@@ -52,7 +51,7 @@ export function parseSnapshot(value: unknown): HeapSnapshot {
   return new HeapSnapshot({
     time: number(given["time"], "time"),
     label: label === undefined ? undefined : string(label, "label"),
-    flavour: word<Flavour>(given["flavour"], [...new Set(LAYOUTS.map(({ flavour }) => flavour))], "flavour"),
+    flavour: word<Flavour>(given["flavour"], [...new Set(layouts().map(({ flavour }) => flavour))], "flavour"),
     address: integer(given["address"], 0, 2 ** 32 - 1, "address"),
     memoryBytes: integer(given["memoryBytes"], 0, 2 ** 32, "memoryBytes"),
     start,
@@ -67,8 +66,8 @@ export function parseSnapshot(value: unknown): HeapSnapshot {
   });
 }
 
-function wrong(what: string): SnapshotError {
-  return new SnapshotError("format", `this is no snapshot of a heap: ${what}`);
+function wrong(what: string, remedy = "give what JSON.stringify(heap.snapshot()) makes"): SnapshotError {
+  return new SnapshotError("format", `this is no snapshot of a heap: ${what}`, remedy);
 }
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -39,6 +39,7 @@ export type ToolErrorCode =
   | "allocator-missing"
   | "invalid-result"
   | "source-map"
+  | "snapshot"
   | "option"
   | "file"
   | "internal";

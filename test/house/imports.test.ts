@@ -59,6 +59,7 @@ describe("src/", () => {
     ["profile"],
     ["snapshot"],
     ["sampling"],
+    ["map"],
     ["gc"],
     ["heap"],
     ["shared"],
@@ -73,7 +74,20 @@ describe("src/", () => {
     expect(imports.length).toBeGreaterThan(300);
     expect(new Set(imports.map(({ from }) => from.split("/")[0]))).toEqual(
       new Set([
-        ...["base", "wasm", "profile", "snapshot", "sampling", "gc", "heap", "shared", "metrics", "tools", "cli"],
+        ...[
+          "base",
+          "wasm",
+          "profile",
+          "snapshot",
+          "sampling",
+          "map",
+          "gc",
+          "heap",
+          "shared",
+          "metrics",
+          "tools",
+          "cli",
+        ],
         ...["index", "slim"],
       ]),
     );

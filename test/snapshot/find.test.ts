@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { HEAP_MAGIC, LAYOUT_VERSION } from "../../src/base/abinumbers.ts";
 import { findHeaps, readSnapshot, readSnapshots, SnapshotError } from "../../src/snapshot/index.ts";
-import { HEAP_MARK, LAYOUTS } from "../../src/snapshot/layout.ts";
+import { HEAP_MARK, layouts } from "../../src/snapshot/layout.ts";
 import { open, openOver, WASM_PAGE, wasmModule } from "../support/wasm.ts";
 
 /** The error of `read`, which has to be a SnapshotError of this kind. */
@@ -63,7 +63,7 @@ describe("a heap is found", () => {
     expect(found).toHaveLength(2);
     const [first, second] = found.map(({ address }) => `0x${address.toString(16)}`);
     const said = refusal(() => readSnapshot(a.mem.memory), "several-heaps");
-    expect(said).toContain(`2 heaps, at ${first} (malloc), ${second} (malloc): choose one by the option heap`);
+    expect(said).toContain(`2 heaps, at ${first} (malloc), ${second} (malloc); choose one by the option heap`);
     expect([...readSnapshot(a.mem.memory, { heap: found[1]!.address }).liveBlocks()]).toEqual([q]);
     expect(readSnapshots(a.mem.memory).map((one) => [...one.liveBlocks()])).toEqual([[p], [q]]);
   });
@@ -85,7 +85,7 @@ describe("what only looks like a heap", () => {
     const at = 3 * WASM_PAGE + 4096;
     if (what === "a copy of a record") bytes.copyWithin(at, address, address + 20_000);
     else view.setUint32(at + HEAP_MARK, HEAP_MAGIC, true);
-    if (what === "the mark alone") view.setUint32(at + HEAP_MARK + 4, LAYOUTS[0]!.LAYOUT, true);
+    if (what === "the mark alone") view.setUint32(at + HEAP_MARK + 4, layouts()[0]!.LAYOUT, true);
     expect(findHeaps(bytes).map((one) => one.address)).toEqual([address]);
     expect(refusal(() => readSnapshot(bytes, { heap: at }), what === "a stray word" ? "version" : "damaged")).toMatch(
       what === "a stray word" ? /reads layout 1/ : /no heap can be read at 0x31000: .*findHeaps lists/,
@@ -104,7 +104,7 @@ describe("what only looks like a heap", () => {
     const { mem, address } = heap();
     mem.view.setUint8(address + HEAP_MARK + 4, LAYOUT_VERSION + 1);
     expect(refusal(() => readSnapshot(mem.memory), "version")).toContain(
-      `layout ${LAYOUT_VERSION + 1}, and this version of gomalloc reads layout ${LAYOUT_VERSION}: read it with the version`,
+      `layout ${LAYOUT_VERSION + 1}, and this version of gomalloc reads layout ${LAYOUT_VERSION}; read it with the version`,
     );
     refusal(() => readSnapshot(mem.memory, { heap: address }), "version");
   });

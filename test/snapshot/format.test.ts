@@ -3,8 +3,15 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ROOT } from "../../scripts/build-tools.ts";
-import { parseSnapshot, readSnapshot, SnapshotError, type SnapshotJSON, SPAN_FLAGS } from "../../src/snapshot/index.ts";
-import { LAYOUTS } from "../../src/snapshot/layout.ts";
+import {
+  compareSnapshots,
+  parseSnapshot,
+  readSnapshot,
+  SnapshotError,
+  type SnapshotJSON,
+  SPAN_FLAGS,
+} from "../../src/snapshot/index.ts";
+import { layouts } from "../../src/snapshot/layout.ts";
 import { World } from "../shared/support/core-world.ts";
 import { wasmModule } from "../support/wasm.ts";
 
@@ -73,7 +80,26 @@ describe("docs/map.md", () => {
   it("has the words that the code has", () => {
     const words = (path: string) => FIELDS.find((one) => one.path === path)!.words;
     expect(words("spans[].flags?[]")).toEqual(SPAN_FLAGS);
-    expect(words("flavour")).toEqual([...new Set(LAYOUTS.map(({ flavour }) => flavour))]);
+    expect(words("flavour")).toEqual([...new Set(layouts().map(({ flavour }) => flavour))]);
+  });
+
+  it("lists what a difference has, with its type", () => {
+    const { rows } = whole;
+    const before = parseSnapshot({ ...whole, rows, spans: whole.spans.slice(2), runs: [] });
+    const diff = JSON.parse(JSON.stringify(compareSnapshots(before, parseSnapshot(whole))));
+    const section = PAGE.split("\n## Figures and differences\n")[1]!.split("\n## ")[0]!;
+    const fields = [...section.matchAll(/^\| `([^`]+)` *\| ([^|]+?) *\|/gm)].map(([, path, type]) => [path!, type!]);
+    const types = new Map(fields as [string, string][]);
+    diff.rows.push({ row: 1, kind: "malloc", size: 8, live: [1, 2], pages: [1, 1] });
+    const seen = new Set<string>();
+    for (const { path, value } of leavesOf(diff)) {
+      const name = path.replace(/^totals\.\w+\[\]$/, "totals.*[]");
+      seen.add(name);
+      expect(types.get(name), name).toBeDefined();
+      if (types.get(name)!.includes("`")) expect(types.get(name), name).toContain(`\`${value}\``);
+      else expect(types.get(name), name).toBe(typeof value);
+    }
+    expect([...seen].sort()).toEqual([...types.keys()].sort());
   });
 
   it("lists every kind of SnapshotError", () => {

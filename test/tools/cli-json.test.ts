@@ -151,15 +151,18 @@ describe("docs/cli.md lists what is printed by", () => {
   it("--version --json", () => expectListed(printed("--version", "--json"), fieldsOf("`--version --json`")));
 });
 
-it("docs/link.md and docs/swap.md list every code of an error", async () => {
-  const [source, link, swap] = await Promise.all(
-    ["src/wasm/errors.ts", "docs/link.md", "docs/swap.md"].map((file) => readFile(join(ROOT, file), "utf8")),
+it("docs/link.md, docs/swap.md and docs/map.md list every code of an error", async () => {
+  const [source, link, swap, map] = await Promise.all(
+    ["src/wasm/errors.ts", "docs/link.md", "docs/swap.md", "docs/map.md"].map((file) =>
+      readFile(join(ROOT, file), "utf8"),
+    ),
   );
   const codes = [...source!.matchAll(/^ {2}\| "([\w-]+)"/gm)].map(([, code]) => code!);
   expect(codes.length).toBeGreaterThan(25);
   const tables = [
     link!.split("\n## Errors\n")[1]!.split("\n## ")[0]!,
     swap!.split("\n### Refusals\n")[1]!.split("\n## ")[0]!,
+    map!.split("\n## Errors of the command\n")[1]!.split("\n## ")[0]!,
   ];
   const listed = tables.flatMap((table) => [...table.matchAll(/^\| `([\w-]+)` /gm)].map(([, code]) => code!));
   expect([...new Set(listed)].sort()).toEqual(codes.sort());
