@@ -99,6 +99,29 @@ describe(`seed ${SEED}`, () => {
     expect(live.size).toBeLessThan(kept.length);
   });
 
+  it.each(["malloc-profile", "host-profile", "shared-profile"] as const)("%s, every block sampled", (flavour) => {
+    const r = random(SEED + 7);
+    const o = open(flavour, { initial: 3 });
+    const live: number[] = [];
+    for (let i = 0; i < 3000; i++) {
+      if (live.length > 0 && r() % 3 === 0) o.e.free(live.splice(r() % live.length, 1)[0]!);
+      else live.push(o.e.malloc(sizeOf(r)));
+    }
+    const snapshot = readSnapshot(o.mem.memory);
+    expect(snapshot.flavour).toBe(flavour.replace("-profile", ""));
+    expectSound(snapshot);
+    // A guarded block lies inside its slot, between red zones.
+    const slots = new Set<number>();
+    for (const p of live) {
+      const slot = snapshot.slotAt(p)!;
+      expect(slot.live, p.toString(16)).toBe(true);
+      slots.add(slot.address);
+    }
+    expect(slots.size).toBe(live.length);
+    expect(snapshot.totals.heapObjects).toBe(live.length);
+    if (flavour === "host-profile") expectFigures(snapshot, readStats(o as unknown as Parameters<typeof readStats>[0]));
+  });
+
   it("two Ps, remote frees, unowned spans, page caches of both", () => {
     const r = random(SEED + 2);
     const world = new World(wasmModule("host-shared"), 16, 4096);
