@@ -44,6 +44,8 @@ const VALIDATE_OPTIONS = namesOf<ValidateOptions>({ deep: 0 });
 /** Of snapshot. */
 export type HeapSnapshotOptions = Omit<SnapshotOptions, "heap">;
 
+const SNAPSHOT_OPTIONS = namesOf<HeapSnapshotOptions>({ bitmaps: 0, label: 0, time: 0, samples: 0 });
+
 /** `B` is the kind of the memory's buffer; the heap of src/shared/heap.ts may have another. */
 export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable {
   #exports: HostExports;
@@ -180,8 +182,9 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
    * memory for its records, SnapshotError when they are damaged, TypeError.
    */
   snapshot(options: HeapSnapshotOptions = {}): HeapSnapshot {
+    const given = readOptions(options, SNAPSHOT_OPTIONS, "snapshot");
     const zerobase = this.#exports.mallocgc(0, 0, 0) >>> 0 || outOfMemory(0);
-    return readSnapshot(this.memory, { ...options, heap: zerobase - HEAP_ZEROBASE });
+    return readSnapshot(this.memory, { ...given, heap: zerobase - HEAP_ZEROBASE });
   }
 
   /**

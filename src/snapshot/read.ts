@@ -10,7 +10,7 @@
  * assembly/base/layout.ts says. Reads only. Any thread. Cost: O(pages + spans + groups); see docs/map.md for figures.
  */
 import { MAX_PS } from "../base/abinumbers.js";
-import { boolean, namesOf, object, readOptions, show, text, u32, within } from "../base/check.js";
+import { boolean, namesOf, object, reading, readOptions, show, text, u32, within } from "../base/check.js";
 import { arenaAt, type CheckedHeap, chooseHeap, findHeaps, noHeap } from "./find.js";
 import { flagBit, PAGE_BYTES, type PJSON, type RowJSON, type SampledBlock, type SpanKind } from "./format.js";
 import {
@@ -102,13 +102,15 @@ export class SnapshotReader {
     const { heap, bitmaps = true, label, time, samples } = readOptions(options, OPTIONS, "the snapshot reader");
     if (heap !== undefined) u32(heap, "heap");
     if (label !== undefined) text(label, "label");
+    const list = samples === undefined ? [] : reading("samples", () => (Array.isArray(samples) ? [...samples] : null));
+    if (list === null) throw new TypeError(`samples must be an array: ${show(samples)}`);
     if (time !== undefined) within(time, 0, Number.MAX_SAFE_INTEGER, "time");
     this.#words = new MemoryWords(memory);
     this.#work = read(this.#words, heap, {
       bitmaps: boolean(bitmaps, "bitmaps"),
       label,
       time: time ?? Date.now(),
-      samples: samples?.map(aSample),
+      samples: samples === undefined ? undefined : list.map(aSample),
     });
   }
 

@@ -94,6 +94,7 @@ const CLASSES: Record<string, { subject: (s: Scene) => object; rows: (s: Scene) 
       ...Object.fromEntries(["u8", "i8", "u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64"].map((k) => [k, []])),
       dataView: [],
       collector: [],
+      snapshot: [{ bitmaps: false, label: "x", time: 0, samples: [] }],
       setLimits: [{ maxBytes: 0, softLimit: 0, reserve: 0 }],
       reclaim: [],
       releaseAll: [],
