@@ -166,6 +166,8 @@ interface Given {
 /** A page that nothing is known of yet; other values are indices of RUN_KINDS, or PAGE_SPAN. */
 const UNKNOWN = 255;
 const [FREE, SCAVENGED, PAGE_CACHE, RUN_CACHE, METADATA, FOREIGN] = [0, 1, 2, 3, 4, 5] as const;
+/** Size classes, and bytes of the largest slot. */
+const [NUM_CLASSES, MAX_SLOT] = [68, 32768] as const;
 /** Things skipped that are listed. */
 const MAX_LISTED = 16;
 /** Pages between two steps where little is done for each. */
@@ -207,7 +209,8 @@ class Walk {
   /** Page caches: P and its record, by number; 0 is the heap's own. */
   readonly #records = new Map<number, number>();
   readonly #ps: PJSON[] = [];
-  readonly #rows: { spans: number; pages: number; slots: number; live: number }[] = [];
+  /** By number: the class and the size of a slot as they were at the row's first span, and sums. */
+  readonly #rows: { class: number; size: number; spans: number; pages: number; slots: number; live: number }[] = [];
   readonly #skippedFirst: { address: number; what: string }[] = [];
   readonly #start: number;
   readonly #end: number;
@@ -407,7 +410,7 @@ class Walk {
     if (collected) mask |= COLLECTED | (this.#isUnswept(at, flags) ? UNSWEPT : 0);
     if ((this.#w.byte(at + MSPAN_AT.spanclass) & 1) === 0) mask |= SCAN;
     this.#largeBytes += live * pages * PAGE_BYTES;
-    this.#count(0, pages, 1, live);
+    this.#count(0, pages, 1, live, 0);
     this.#columns.add({ page, pages, row: 0, owner, flags: mask, slots: 1, live }, NO_BITS);
   }
 
@@ -417,7 +420,9 @@ class Walk {
     const l = this.#l;
     const slots = w.half(at + MSPAN_AT.nelems);
     const size = w.word(this.#heap + l.HEAP_ROWS + (row << ROW_SHIFT) + ROW_AT.elemsize);
-    if (slots === 0 || (slots + 63) >>> 6 !== ngroups || size === 0 || slots * size > pages * PAGE_BYTES) return false;
+    const known = this.#rows[row]?.size ?? size;
+    if (slots === 0 || (slots + 63) >>> 6 !== ngroups || slots * size > pages * PAGE_BYTES) return false;
+    if (size === 0 || size > MAX_SLOT || size !== known || this.#classOf(row) >= NUM_CLASSES) return false;
     const line = this.#records.get(owner)! + l.HEAP_ROWS + (row << ROW_SHIFT);
     const isCached = w.word(line + ROW_AT.span) === at;
     // The group that the mcache has: its words say what is free although partialMask does not name it.
@@ -448,7 +453,7 @@ class Walk {
     const uniform = live === 0 || live === slots;
     if (uniform) this.#columns.words = firstWord;
     this.#liveBytes += live * size;
-    this.#count(row, pages, slots, live);
+    this.#count(row, pages, slots, live, size);
     const bitsAt = uniform || !this.#bitmaps ? NO_BITS : firstWord;
     this.#columns.add({ page, pages, row, owner, flags: mask, slots, live }, bitsAt);
     return true;
@@ -458,8 +463,14 @@ class Walk {
     return (flags & FLAG_EMPTY) === 0 && this.#w.word(at + MSPAN_AT.sweepgen) !== this.#head(MHEAP_AT.sweepgen);
   }
 
-  #count(row: number, pages: number, slots: number, live: number): void {
-    this.#rows[row] ??= { spans: 0, pages: 0, slots: 0, live: 0 };
+  /** Go's size class of a row. */
+  #classOf(row: number): number {
+    return this.#w.byte(this.#heap + this.#l.HEAP_CENTRAL + row * this.#l.MCENTRAL_SIZE + MCENTRAL_AT.sizeclass);
+  }
+
+  #count(row: number, pages: number, slots: number, live: number, size: number): void {
+    const sizeclass = row === 0 ? 0 : this.#classOf(row);
+    this.#rows[row] ??= { class: sizeclass, size, spans: 0, pages: 0, slots: 0, live: 0 };
     const sum = this.#rows[row];
     sum.spans += 1;
     sum.pages += pages;
@@ -632,12 +643,9 @@ class Walk {
   #rowList(): RowJSON[] {
     const rows: RowJSON[] = [];
     this.#rows.forEach((sum, row) => {
-      const at = this.#heap + this.#l.HEAP_CENTRAL + row * this.#l.MCENTRAL_SIZE;
       rows.push({
         row,
         kind: kindOfRow(this.#l, row),
-        class: row === 0 ? 0 : this.#w.byte(at + MCENTRAL_AT.sizeclass),
-        size: row === 0 ? 0 : this.#w.word(this.#heap + this.#l.HEAP_ROWS + (row << ROW_SHIFT) + ROW_AT.elemsize),
         ...sum,
         ...(this.#l.HOST ? { mallocs: this.#mallocs(row) } : {}),
       });
