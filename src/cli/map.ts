@@ -86,7 +86,7 @@ ${EXIT_HELP}`,
     if (values.quiet || values.html !== undefined) return;
     const isTerminal = process.stdout.isTTY === true;
     const options = {
-      width: width ?? (isTerminal ? process.stdout.columns : DEFAULT_WIDTH),
+      width: width ?? ((isTerminal && process.stdout.columns) || DEFAULT_WIDTH),
       color: color === "auto" ? isTerminal && !process.env["NO_COLOR"] : color === "always",
     };
     const lines = values.diff
