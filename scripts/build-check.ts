@@ -36,7 +36,9 @@ const OBJECT_IMPORTS = [
 ];
 
 /** What the flavours that sample may import, beside the memory: assembly/base/hooks.ts. */
-const HOOK_IMPORTS = ["option", "stack", "report"].map((name) => `gomalloc.${name} (function)`);
+const HOOKS = ["option", "stack", "report"];
+const HOOK_IMPORTS = HOOKS.map((name) => `gomalloc.${name} (function)`);
+const HOOK_SYMBOLS = HOOKS.map((name) => `env.gomalloc_hook_${name} (function)`);
 
 /** Section ids of a module in file order. */
 export function sectionIds(bytes: Uint8Array): number[] {
@@ -81,7 +83,10 @@ export function checkModule(bytes: Uint8Array<ArrayBuffer>, expected: Expectatio
   }
   const module = new WebAssembly.Module(bytes);
   const imports = WebAssembly.Module.imports(module).map(({ module: from, name, kind }) => `${from}.${name} (${kind})`);
-  const allowed = [...(expected.object ? OBJECT_IMPORTS : []), ...(expected.profile ? HOOK_IMPORTS : [])];
+  const allowed = [
+    ...(expected.object ? OBJECT_IMPORTS : []),
+    ...(expected.profile ? (expected.object ? HOOK_SYMBOLS : HOOK_IMPORTS) : []),
+  ];
   const own = imports.filter((name) => !allowed.includes(name));
   if (own.join() !== "env.memory (memory)") faults.push(`imports ${imports.join(", ") || "nothing"}`);
 

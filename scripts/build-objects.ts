@@ -3,6 +3,7 @@
  *
  *   libgomalloc.a         what a program is linked with: -lgomalloc
  *   libgomalloc-debug.a   with the laws of the heap checked, statistics, and misuse told on standard error
+ *   libgomalloc-profile.a sampled allocations: heap profiles and guarded blocks, with imports of gomalloc/profile
  *   gomalloc.o            libgomalloc.a in one object, which a linker takes whatever else it has
  *   fingerprints.json     in lib/ itself: by what link finds gomalloc in a program without names
  *   errno.o               beside gomalloc.o where there are threads of wasi-libc: LLVM cannot merge a reference to a
@@ -94,9 +95,13 @@ const FINGERPRINTS = join(ROOT, "lib", "fingerprints.json");
 /** Absolute paths of what is written. */
 export const OBJECT_FILES = [FINGERPRINTS].concat(
   TARGETS.flatMap((target) =>
-    ["libgomalloc.a", "libgomalloc-debug.a", "gomalloc.o", ...(keepsErrnoApart(target) ? ["errno.o"] : [])].map(
-      (file) => join(ROOT, "lib", target.name, file),
-    ),
+    [
+      "libgomalloc.a",
+      "libgomalloc-debug.a",
+      "libgomalloc-profile.a",
+      "gomalloc.o",
+      ...(keepsErrnoApart(target) ? ["errno.o"] : []),
+    ].map((file) => join(ROOT, "lib", target.name, file)),
   ),
 );
 
@@ -127,11 +132,11 @@ async function fingerprints(): Promise<Record<string, Record<string, string>>> {
 async function writeTarget(target: Target): Promise<void> {
   const folder = join(ROOT, "lib", target.name);
   await mkdir(folder, { recursive: true });
-  const [core, checked] = await Promise.all([coreOf(target, false), coreOf(target, true)]);
+  const [core, checked, sampling] = await Promise.all(["", "-debug", "-profile"].map((kind) => coreOf(target, kind)));
   const members: Record<string, Uint8Array> = {};
   for (const name of target.members) members[`${name}.o`] = await compile(target, `native/object/${name}.c`, []);
   const program = await compile(target, "native/object/program.c", []);
-  const object = await merge({ "core.o": core, "program.o": program });
+  const object = await merge({ "core.o": core!, "program.o": program });
   const files: Record<string, Uint8Array> = { "libgomalloc.a": await archive({ "gomalloc.o": object, ...members }) };
 
   const { "errno.o": errno, ...others } = members;
@@ -141,8 +146,11 @@ async function writeTarget(target: Target): Promise<void> {
 
   const report = target.writes ? { "report.o": await compileReport(target) } : undefined;
   const quiet = report && (await compile(target, "native/object/program.c", ["-DGOMALLOC_NO_HOOK"]));
-  const debug = await merge({ "core.o": checked, "program.o": quiet ?? program });
+  const debug = await merge({ "core.o": checked!, "program.o": quiet ?? program });
   files["libgomalloc-debug.a"] = await archive({ "gomalloc.o": debug, ...members, ...report });
+  const hooks = await compile(target, "native/object/profile.c", []);
+  const profile = await merge({ "core.o": sampling!, "program.o": program, "profile.o": hooks });
+  files["libgomalloc-profile.a"] = await archive({ "gomalloc.o": profile, ...members });
   for (const [name, bytes] of Object.entries(files)) await replaceFile(join(folder, name), bytes);
 }
 
@@ -152,8 +160,8 @@ function keepsErrnoApart({ triple }: Target): boolean {
 }
 
 /** A flavour as an object file, with missing symbols. */
-async function coreOf({ threads }: Target, debug: boolean): Promise<Uint8Array> {
-  return toObject(await readFlavour(`object${threads ? "-shared" : ""}${debug ? "-debug" : ""}`), {
+async function coreOf({ threads }: Target, kind: string): Promise<Uint8Array> {
+  return toObject(await readFlavour(`object${threads ? "-shared" : ""}${kind}`), {
     names: { ...OBJECT_SYMBOLS, ...THREAD_SYMBOLS, ...DEBUG_SYMBOLS, ...DEBUG_THREAD_SYMBOLS },
     mark: ARCHIVE_MARK,
     local: localName,

@@ -135,7 +135,10 @@ const PLAIN: readonly Flavour[] = [
   },
 ];
 
-export const FLAVOURS: readonly Flavour[] = [...PLAIN, ...PLAIN.filter(({ object }) => !object).map(profiling)];
+export const FLAVOURS: readonly Flavour[] = [
+  ...PLAIN,
+  ...PLAIN.filter(({ name }) => !name.endsWith("-debug")).map(profiling),
+];
 
 /** The features that asc enables by default, as wasm-opt calls them. */
 const FEATURES = ["bulk-memory", "mutable-globals", "nontrapping-float-to-int", "sign-ext"].map((f) => `--enable-${f}`);

@@ -21,7 +21,7 @@
  * Any thread. Cost: some microseconds for a stack.
  */
 
-import { SAMPLES } from "./config";
+import { OBJECT, SAMPLES } from "./config";
 
 @external("gomalloc", "option")
 declare function optionHook(param: u32): u32;
@@ -32,10 +32,20 @@ declare function stackHook(buffer: u32, max: u32): u32;
 @external("gomalloc", "report")
 declare function reportHook(kind: i32, sample: u32): void;
 
+// The same in object files, by native/object/profile.c: there an import is a symbol of the linker.
+@external("env", "gomalloc_hook_option")
+declare function optionSymbol(param: u32): u32;
+
+@external("env", "gomalloc_hook_stack")
+declare function stackSymbol(buffer: u32, max: u32): u32;
+
+@external("env", "gomalloc_hook_report")
+declare function reportSymbol(kind: i32, sample: u32): void;
+
 /** Parameters of gomalloc.option: PROFILE_RATE, PROFILE_GUARD, ... of base/abinumbers.ts. */
 @inline
 export function hostOption(param: u32): u32 {
-  return SAMPLES ? optionHook(param) : 0;
+  return !SAMPLES ? 0 : OBJECT ? optionSymbol(param) : optionHook(param);
 }
 
 @inline export const MAX_FRAMES: u32 = 64;
@@ -47,10 +57,13 @@ export function hostOption(param: u32): u32 {
 /** Fill the page at `buffer`. Returns the number of frames, at most MAX_FRAMES. */
 @inline
 export function takeStack(buffer: u32): u32 {
-  return SAMPLES ? min(stackHook(buffer, MAX_FRAMES), MAX_FRAMES) : 0;
+  if (!SAMPLES) return 0;
+  return min(OBJECT ? stackSymbol(buffer, MAX_FRAMES) : stackHook(buffer, MAX_FRAMES), MAX_FRAMES);
 }
 
 @inline
 export function tellHost(kind: i32, sample: u32): void {
-  if (SAMPLES) reportHook(kind, sample);
+  if (!SAMPLES) return;
+  if (OBJECT) reportSymbol(kind, sample);
+  else reportHook(kind, sample);
 }

@@ -136,6 +136,7 @@ export const WRITE_OPTIONS = {
   "no-names": { type: "boolean", default: false },
   "source-map": { type: "string" },
   "no-source-map": { type: "boolean", default: false },
+  profile: { type: "boolean", default: false },
   "export-family": { type: "boolean", default: false },
   growth: { type: "string" },
 } as const satisfies ParseArgsConfig["options"];
@@ -160,6 +161,9 @@ ${JSON_HELP}
                          global __heap_base)
       --flavour NAME     malloc or host (default: the smallest that has what is
                          imported)
+      --profile          sample allocations, for heap profiles and guarded
+                         blocks: the result imports functions of module gomalloc
+                         that the package's entry gomalloc/profile gives
       --export-family    export malloc, free and the others, for JavaScript
       --growth HOW       auto, memory.grow, emscripten or notify (default auto)
       --names, --no-names
@@ -184,6 +188,7 @@ export interface WriteValues {
   readonly "no-names": boolean;
   readonly "source-map"?: string | undefined;
   readonly "no-source-map": boolean;
+  readonly profile: boolean;
   readonly "export-family": boolean;
   readonly growth?: string | undefined;
 }
@@ -205,6 +210,7 @@ export function linkOptions(values: WriteValues): LinkOptions {
     optimize: values.optimize === undefined ? undefined : level(values.optimize),
     inline: eitherOr("inline", values.inline, values["no-inline"]),
     names: eitherOr("names", values.names, values["no-names"]),
+    profile: values.profile,
     exportFamily: values["export-family"],
     growth: oneOf("growth", values.growth, ["auto", "memory.grow", "emscripten", "notify"]),
   };

@@ -27,6 +27,8 @@ interface Flavour {
   readonly file: string;
   /** For programs whose memory is shared. */
   readonly shared: boolean;
+  /** Samples allocations: the program gets imports of module gomalloc. */
+  readonly profile?: true;
 }
 
 /** Smallest first: the first that exports all that is needed is taken. */
@@ -35,6 +37,10 @@ const FLAVOURS: readonly Flavour[] = [
   { name: "host", file: "gomalloc-host.debug.wasm", shared: false },
   { name: "malloc", file: "gomalloc-shared.debug.wasm", shared: true },
   { name: "host", file: "gomalloc-host-shared.debug.wasm", shared: true },
+  { name: "malloc", file: "gomalloc-profile.debug.wasm", shared: false, profile: true },
+  { name: "host", file: "gomalloc-host-profile.debug.wasm", shared: false, profile: true },
+  { name: "malloc", file: "gomalloc-shared-profile.debug.wasm", shared: true, profile: true },
+  { name: "host", file: "gomalloc-host-shared-profile.debug.wasm", shared: true, profile: true },
 ];
 
 /** In front of the names by which the two sides find each other; none of them outlives the link. */
@@ -70,10 +76,16 @@ export async function chooseFlavour(
   needed: readonly string[],
   wanted: FlavourName | undefined,
   shared: boolean,
+  profile: boolean,
 ): Promise<Allocator> {
   let lacking: string[] = [];
   for (const { name, file, ...flavour } of FLAVOURS) {
-    if (flavour.shared !== shared || (wanted !== undefined && name !== wanted)) continue;
+    if (
+      flavour.shared !== shared ||
+      (flavour.profile ?? false) !== profile ||
+      (wanted !== undefined && name !== wanted)
+    )
+      continue;
     const bytes = await readBuilt(file);
     const info = inspect(bytes);
     const exported = new Set(info.exports.map((entry) => entry.name));
@@ -110,10 +122,16 @@ const ROOM = 1024;
 export function pagesAfterInit({ bytes, shared }: Allocator, pages: number, heapBase: number): number {
   const limits = shared ? { initial: pages, maximum: Math.min(pages + ROOM, 65536), shared } : { initial: pages };
   const memory = newMemory(limits);
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+    env: { memory },
+    gomalloc: NO_SAMPLES,
+  });
   (exports["init"] as (heapBase: number) => void)(heapBase);
   return memory.buffer.byteLength / 65536;
 }
+
+/** The hooks of a flavour that samples, for an instance in which nothing is allocated. */
+const NO_SAMPLES = { option: () => 0, stack: () => 0, report: () => {} };
 
 function newMemory(limits: WebAssembly.MemoryDescriptor): WebAssembly.Memory {
   try {

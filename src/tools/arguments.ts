@@ -34,6 +34,11 @@ export interface LinkOptions {
   readonly sourceMap?: string | Uint8Array | undefined;
   /** What the result's section sourceMappingURL says. Default: what the program's says. */
   readonly sourceMapUrl?: string | undefined;
+  /**
+   * Sample allocations, for heap profiles and guarded blocks: the result imports option, stack and report from module
+   * gomalloc, which profileImports of gomalloc/profile gives. Default: false. With it `names` is true by default.
+   */
+  readonly profile?: boolean | undefined;
   /** Export the whole malloc family, for JavaScript to call. Default: false. */
   readonly exportFamily?: boolean | undefined;
   /**
@@ -64,6 +69,7 @@ const LINK_OPTIONS = namesOf<LinkOptions>({
   names: 0,
   sourceMap: 0,
   sourceMapUrl: 0,
+  profile: 0,
   exportFamily: 0,
   growth: 0,
   onProgress: 0,
@@ -90,8 +96,19 @@ export function readSwapOptions(given: SwapOptions): SwapOptions {
 }
 
 function checkLink<T extends LinkOptions>(options: T): T {
-  const { heapBase, flavour, optimize, inline, names, sourceMap, sourceMapUrl, exportFamily, growth, onProgress } =
-    options;
+  const {
+    heapBase,
+    flavour,
+    optimize,
+    inline,
+    names,
+    sourceMap,
+    sourceMapUrl,
+    profile,
+    exportFamily,
+    growth,
+    onProgress,
+  } = options;
   if (heapBase !== undefined) within(heapBase, 0, MAX_ADDRESS, "heapBase");
   if (flavour !== undefined) oneOf(flavour, FLAVOURS, "flavour");
   if (optimize !== undefined) oneOf(optimize, LEVELS, "optimize");
@@ -99,6 +116,7 @@ function checkLink<T extends LinkOptions>(options: T): T {
   if (names !== undefined) boolean(names, "names");
   if (sourceMap !== undefined && !ArrayBuffer.isView(sourceMap)) text(sourceMap, "sourceMap, or its bytes,");
   if (sourceMapUrl !== undefined) text(sourceMapUrl, "sourceMapUrl");
+  if (profile !== undefined) boolean(profile, "profile");
   if (exportFamily !== undefined) boolean(exportFamily, "exportFamily");
   if (growth !== undefined) oneOf(growth, GROWTHS, "growth");
   if (onProgress !== undefined && typeof onProgress !== "function") {

@@ -165,7 +165,7 @@ async function makePlan(program: Uint8Array, info: ModuleInfo, options: LinkOpti
   warnings.push(...threadWarnings(info, memory, ends));
   const hook = findMisuseHook(info);
   const needed = [...new Set([...bound.map(({ name }) => name), ...(options.exportFamily ? Object.keys(FAMILY) : [])])];
-  const allocator = await chooseFlavour(needed, options.flavour, memory.shared);
+  const allocator = await chooseFlavour(needed, options.flavour, memory.shared, options.profile === true);
   options.onProgress?.("preparing");
   if (growth === "emscripten" && base.value !== undefined) await refuseSbrk(program, info);
 
@@ -176,7 +176,7 @@ async function makePlan(program: Uint8Array, info: ModuleInfo, options: LinkOpti
   const sighted = compareSizes(program, info, memory);
   warnings.push(...sizeWarnings(sighted));
   const inlining = inline ? findInlining(sighted.bytes, sighted.info, bound) : NOTHING_INLINED;
-  const names = options.names ?? info.named;
+  const names = options.names ?? (info.named || options.profile === true);
   return {
     info: sighted.info,
     sighted,

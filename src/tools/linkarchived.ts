@@ -39,12 +39,12 @@ export async function linkArchived(
 ): Promise<LinkResult> {
   const memory = acceptProgram(info);
   refuseInvalid(program, info);
-  for (const name of ["heapBase", "flavour", "growth", "exportFamily"] as const) {
+  for (const name of ["heapBase", "flavour", "growth", "profile", "exportFamily"] as const) {
     if (!options[name] || options[name] === "auto") continue;
     throw new ToolError(
       "option",
       `the program was linked with libgomalloc.a: the option ${name} is for programs that import malloc and free`,
-      "Leave the option out, or give it to the linker: --export=malloc, another archive of lib/.",
+      "Leave the option out, or give it to the linker: --export=malloc, another archive of lib/ (libgomalloc-profile.a samples).",
     );
   }
   const optimize = options.optimize ?? "O3";

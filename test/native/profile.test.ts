@@ -1,0 +1,137 @@
+/**
+ * Profiles and guarded blocks of C programs over libgomalloc-profile.a: the lines are those of the source, by the DWARF
+ * that the compiler wrote.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { WASI } from "node:wasi";
+import { expect, it } from "vitest";
+import {
+  buildProfile,
+  type DamageReport,
+  findLeaks,
+  type Profile,
+  profileImports,
+  readSamples,
+  type SampledHeap,
+  type SamplingOptions,
+  Symbols,
+} from "../../src/profile.ts";
+import { describeWith } from "../support/describewith.ts";
+import { CLANG } from "../support/needs.ts";
+import { Project, ROOT } from "./support/project.ts";
+
+const PROGRAMS = join(ROOT, "test/native/programs");
+const LIB = join(ROOT, "lib/wasm32-wasip1");
+
+interface Run {
+  code: number;
+  error: unknown;
+  samples: SampledHeap;
+  memory: WebAssembly.Memory;
+  symbols: Symbols;
+}
+
+/** Runs a program of test/native/programs, compiled at a level, with these arguments and what is to be sampled. */
+async function run(name: string, level: string, args: string[], sampling: SamplingOptions): Promise<Run> {
+  const project = await Project.create();
+  const target = "clang-19 --target=wasm32-wasi";
+  // Two steps: with -O clang sends what it has linked through wasm-opt, which drops names and does not move lines along.
+  await project.command(`${target} -c -g -${level} -fno-builtin-malloc ${PROGRAMS}/${name}.c -o a.o`);
+  await project.command(`${target} a.o -L${LIB} -lgomalloc-profile -o a.wasm`);
+  const bytes = await project.read("a.wasm");
+  const wasi = new WASI({ version: "preview1", args: [name, ...args], returnOnExit: true });
+  let memory: WebAssembly.Memory | undefined;
+  const gomalloc = profileImports(() => memory, sampling) as unknown as WebAssembly.ModuleImports;
+  const { wasi_snapshot_preview1: direct } = wasi.getImportObject() as Record<string, WebAssembly.ModuleImports>;
+  const calls = Object.entries(direct!) as [string, (...values: unknown[]) => unknown][];
+  // Node 20 crashes when wasm calls node:wasi directly while the memory is large.
+  const wrapped = Object.fromEntries(calls.map(([name, call]) => [name, (...values: unknown[]) => call(...values)]));
+  const { instance } = await WebAssembly.instantiate(bytes, { wasi_snapshot_preview1: wrapped, gomalloc });
+  memory = instance.exports["memory"] as WebAssembly.Memory;
+  let code = -1;
+  let error: unknown;
+  try {
+    code = wasi.start(instance);
+  } catch (thrown) {
+    error = thrown;
+  }
+  return { code, error, samples: readSamples(memory), memory, symbols: new Symbols(bytes) };
+}
+
+/** Numbers of the lines with a comment, by the comment's text. */
+async function linesOf(file: string, mark: RegExp): Promise<Map<string, number>> {
+  const lines = (await readFile(join(PROGRAMS, file), "utf8")).split("\n");
+  return new Map(
+    lines.flatMap((line, i) => {
+      const found = mark.exec(line)?.[1];
+      return found === undefined ? [] : [[found, i + 1] as const];
+    }),
+  );
+}
+
+/** File and line of each frame of the program. */
+const placesOf = (profile: Profile) =>
+  profile.samples.map((sample) => ({
+    ...sample,
+    places: sample.stack.flatMap(({ frames }) => frames.map(({ file, line }) => `${file?.split("/").at(-1)}:${line}`)),
+  }));
+
+describeWith(CLANG, "a C program over libgomalloc-profile.a", () => {
+  it.each(["O0", "O2"])("-%s: has the lines of its ten sites", async (level) => {
+    const { code, samples, symbols } = await run("sites", level, ["1"], { rate: 1 });
+    expect(code).toBe(0);
+    const lines = await linesOf("sites.c", /site (\d)/);
+    const found = placesOf(buildProfile(samples, { symbols }));
+    for (const [site, line] of lines) {
+      // strdup allocates by itself: its caller is the second frame.
+      const own = found.filter(({ places }) => places.includes(`sites.c:${line}`));
+      const live = own.reduce((n, { inuseObjects }) => n + inuseObjects, 0);
+      const all = own.reduce((n, { allocObjects }) => n + allocObjects, 0);
+      expect([site, all, live]).toEqual([site, 100, Number(site) % 2 === 1 ? 0 : 100]);
+      if (site !== "8") expect(own[0]!.places[0]).toBe(`sites.c:${line}`);
+    }
+  });
+
+  it.each([0, 1, 2, 3, 4, 5, 6, 7, 8])("bug %i is found, with the lines of its block and its free", async (bug) => {
+    const kinds = ["overflow", "overflow", "overflow", "underflow", "underflow"];
+    kinds.push("write-after-free", "write-after-free", "double-free", "double-free");
+    const [[, block], [, free]] = [...(await linesOf("bugs.c", /\/\* (BLOCK|FREE) \*\//))] as [
+      [string, number],
+      [string, number],
+    ];
+    for (const level of ["O0", "O2"]) {
+      const reports: DamageReport[] = [];
+      const onReport = (report: DamageReport) => void reports.push(report);
+      const { symbols, error } = await run("bugs", level, [String(bug)], {
+        guard: "all",
+        quarantine: 100_000,
+        onReport,
+      });
+      expect(reports.map(({ kind }) => kind)).toEqual([kinds[bug]]);
+      const lines = (stack: readonly number[]) => stack.flatMap((at) => symbols.frames(at)).map(({ line }) => line);
+      expect(lines(reports[0]!.allocated)).toContain(block);
+      if (kinds[bug] !== "underflow" && kinds[bug] !== "overflow") expect(lines(reports[0]!.freed!)).toContain(free);
+      else expect(lines(reports[0]!.found)).toContain(free);
+      // A second free is a misuse, which traps.
+      if (kinds[bug] === "double-free") expect(error).toBeInstanceOf(WebAssembly.RuntimeError);
+      else expect(error).toBeUndefined();
+    }
+  });
+
+  it("bug 9, a leak, is found by its line", async () => {
+    const block = [...(await linesOf("bugs.c", /\/\* (BLOCK) \*\//))][0]![1];
+    const { samples, symbols } = await run("bugs", "O2", ["9"], { rate: 1 });
+    const [leak, ...others] = findLeaks(samples, samples.live, { time: Date.now(), symbols });
+    expect(others.filter(({ bytes }) => bytes > leak!.bytes)).toEqual([]);
+    expect(leak).toMatchObject({ objects: 50 });
+    expect(leak!.stack.flatMap(({ frames }) => frames.map(({ line }) => line))).toContain(block);
+  });
+
+  it("asks the host for the rate", async () => {
+    const { samples } = await run("sites", "O2", ["0"], {});
+    expect(samples.rate).toBe(512 * 1024);
+    const off = await run("sites", "O2", ["0"], { rate: 0 });
+    expect(off.samples).toMatchObject({ rate: 0, buckets: [], live: [] });
+  });
+});
