@@ -37,6 +37,13 @@ extern "C" {
 #define GOMALLOC_M_LOCK_WAIT 5
 /* With threads: 0 for a thread that must not sleep (a browser's main thread): it spins. Default 1. */
 #define GOMALLOC_M_CAN_BLOCK 6
+/* Where allocations are sampled (libgomalloc-profile.a, gomalloc link --profile), once the heap exists; the host's values
+   are in force before. Mean bytes between two samples, 1: every block, 0: none. */
+#define GOMALLOC_M_PROFILE_RATE 7
+/* 1: sampled blocks are guarded. */
+#define GOMALLOC_M_PROFILE_GUARD 8
+/* Most bytes of freed blocks in quarantine. */
+#define GOMALLOC_M_QUARANTINE 9
 
 /* Values of GOMALLOC_M_MISUSE. */
 #define GOMALLOC_MISUSE_TRAP 0
@@ -54,6 +61,10 @@ GOMALLOC_IMPORT(mallopt) int gomalloc_mallopt(int parameter, size_t value);
 #define GOMALLOC_TINY 4          /* a tiny block of mallocgc, which other objects share (host API only) */
 #define GOMALLOC_SIZE_MISMATCH 5 /* a sized free names more bytes than the block has */
 #define GOMALLOC_PINNED 6        /* a pinned object of the collector (host API only) */
+/* Damage to guarded blocks, of which the host is told, not the hook: bytes behind a block, before it, of a freed one. */
+#define GOMALLOC_OVERFLOW 7
+#define GOMALLOC_UNDERFLOW 8
+#define GOMALLOC_WRITE_AFTER_FREE 9
 
 /*
  * The hook. A program that defines this function gets every misuse instead of a trap: print and abort(), or return, and

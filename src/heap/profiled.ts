@@ -101,7 +101,7 @@ export function profiledKind(module: DefaultModule, options: SamplingOptions | u
   };
   return {
     module,
-    hooks: (memory) => profileImports(memory, sampling) as unknown as WebAssembly.ModuleImports,
+    hooks: (memory) => profileImports(memory, sampling),
     Class: ProfiledHeap,
   };
 }

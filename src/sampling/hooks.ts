@@ -51,12 +51,10 @@ const TEXTS_END = 8128;
 export type HookMemory = WebAssembly.Memory | (() => WebAssembly.Memory | undefined);
 
 /** The imports of module "gomalloc" of a program that samples. */
-export interface ProfileImports {
+export interface ProfileImports extends WebAssembly.ModuleImports {
   option(param: number): number;
   stack(buffer: number, max: number): number;
   report(kind: number, sample: number): void;
-  /** For instantiate's type. */
-  [name: string]: (...args: number[]) => number | undefined | void;
 }
 
 /**

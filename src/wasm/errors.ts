@@ -40,6 +40,7 @@ export type ToolErrorCode =
   | "invalid-result"
   | "source-map"
   | "snapshot"
+  | "program"
   | "option"
   | "file"
   | "internal";

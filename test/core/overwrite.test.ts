@@ -83,6 +83,7 @@ const LAWLESS: Readonly<Record<string, Lawless>> = {
     why: "that slots are zero need not be known, what is not zero is found by the deep check; SHORT is a hint",
     if: (_, now) => now <= 3,
   },
+  "Row.left": { why: "when the next sample is due is said nowhere else; other flavours do not read it" },
   "MSpan.next": STALE,
   "MSpan.prev": STALE,
   "MSpan.sweepgen": STALE,

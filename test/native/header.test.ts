@@ -82,6 +82,9 @@ it("options and misuse kinds have the allocator's numbers", async () => {
     MISUSE_TINY,
     MISUSE_SIZE,
     MISUSE_PINNED,
+    MISUSE_OVERFLOW,
+    MISUSE_UNDERFLOW,
+    MISUSE_WRITE_AFTER_FREE,
     ...more
   } = constants(/^MISUSE_(?!TRAP$|RETURN$)/);
   expect(more).toEqual({});
@@ -94,6 +97,9 @@ it("options and misuse kinds have the allocator's numbers", async () => {
     TINY: MISUSE_TINY,
     SIZE_MISMATCH: MISUSE_SIZE,
     PINNED: MISUSE_PINNED,
+    OVERFLOW: MISUSE_OVERFLOW,
+    UNDERFLOW: MISUSE_UNDERFLOW,
+    WRITE_AFTER_FREE: MISUSE_WRITE_AFTER_FREE,
   });
 });
 

@@ -32,17 +32,23 @@ interface Run {
   symbols: Symbols;
 }
 
-/** Runs a program of test/native/programs, compiled at a level, with these arguments and what is to be sampled. */
-async function run(name: string, level: string, args: string[], sampling: SamplingOptions): Promise<Run> {
+/** A project with a program of test/native/programs, compiled at a level, as a.wasm. */
+async function compiled(name: string, level: string, library = `-L${LIB} -lgomalloc-profile`): Promise<Project> {
   const project = await Project.create();
   const target = "clang-19 --target=wasm32-wasi";
   // Two steps: with -O clang sends what it has linked through wasm-opt, which drops names and does not move lines along.
   await project.command(`${target} -c -g -${level} -fno-builtin-malloc ${PROGRAMS}/${name}.c -o a.o`);
-  await project.command(`${target} a.o -L${LIB} -lgomalloc-profile -o a.wasm`);
+  await project.command(`${target} a.o ${library} -o a.wasm`);
+  return project;
+}
+
+/** Runs such a program with these arguments and what is to be sampled. */
+async function run(name: string, level: string, args: string[], sampling: SamplingOptions): Promise<Run> {
+  const project = await compiled(name, level);
   const bytes = await project.read("a.wasm");
   const wasi = new WASI({ version: "preview1", args: [name, ...args], returnOnExit: true });
   let memory: WebAssembly.Memory | undefined;
-  const gomalloc = profileImports(() => memory, sampling) as unknown as WebAssembly.ModuleImports;
+  const gomalloc = profileImports(() => memory, sampling);
   const { wasi_snapshot_preview1: direct } = wasi.getImportObject() as Record<string, WebAssembly.ModuleImports>;
   const calls = Object.entries(direct!) as [string, (...values: unknown[]) => unknown][];
   // Node 20 crashes when wasm calls node:wasi directly while the memory is large.
@@ -126,6 +132,46 @@ describeWith(CLANG, "a C program over libgomalloc-profile.a", () => {
     expect(others.filter(({ bytes }) => bytes > leak!.bytes)).toEqual([]);
     expect(leak).toMatchObject({ objects: 50 });
     expect(leak!.stack.flatMap(({ frames }) => frames.map(({ line }) => line))).toContain(block);
+  });
+
+  it("is run by gomalloc profile: a table, a file for pprof, JSON", async () => {
+    const project = await compiled("sites", "O2");
+    const table = await project.command("npx gomalloc profile --rate 1 a.wasm -- 1");
+    expect(table).toMatch(/^Type: inuse_space$/m);
+    const [first] = /^ +\S+ .* site6 .*sites\.c:\d+$/m.exec(table) ?? [];
+    expect(table.split("\n").indexOf(first ?? "none")).toBe(5);
+    expect([...(await project.read("heap.pb.gz"))].slice(0, 2)).toEqual([0x1f, 0x8b]);
+    const json = JSON.parse(await project.command("npx gomalloc profile --rate 1 --json -o b.pb.gz a.wasm"));
+    expect(json).toMatchObject({
+      ...{ output: "b.pb.gz", rate: 1, lines: "dwarf", exitCode: 0, type: "inuse_space", reports: [] },
+    });
+    expect(json.inuseObjects - json.allocObjects).toBe(-100);
+    const page = await readFile(join(ROOT, "docs/cli.md"), "utf8");
+    const [, section = ""] = page.split("\n### `profile --json`\n");
+    const fields = [...section.split(/\n#/)[0]!.matchAll(/^\| `(\w+)/gm)].map(([, name]) => name);
+    expect(fields).toEqual(expect.arrayContaining(Object.keys(json)));
+  });
+
+  it("with another allocator is given ours by gomalloc profile", async () => {
+    const project = await compiled("sites", "O2", "");
+    const json = JSON.parse(await project.command("npx gomalloc profile --rate 1 --json a.wasm"));
+    expect(json).toMatchObject({ lines: "names", exitCode: 0 });
+    expect(json.top[0].function).toBe("site6");
+    expect(json.inuseObjects).toBeGreaterThanOrEqual(1000);
+  });
+
+  it("tells gomalloc profile of its bugs, and gives it its exit code", async () => {
+    const project = await compiled("bugs", "O2");
+    const line = (bug: number) => `npx gomalloc profile --guard-all -q a.wasm -- ${bug}`;
+    const found = project.attempt(line(5));
+    expect(found).toMatchObject({ status: 0, stderr: expect.stringMatching(/write-after-free of 0x.*, 60 bytes/) });
+    expect(found.stderr).toMatch(/freed .* by\n {4}drop \(.*bugs\.c:\d+:\d+\)/);
+    const trapped = project.attempt(line(7));
+    expect(trapped).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/double-free[\s\S]*the program trapped/),
+    });
+    expect(project.attempt(line(99))).toMatchObject({ status: 1, stderr: "" });
   });
 
   it("asks the host for the rate", async () => {

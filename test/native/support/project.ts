@@ -74,6 +74,13 @@ export class Project {
     return last;
   }
 
+  /** Runs one command line, npx included, which may fail. */
+  attempt(line: string): Ran {
+    return this.spawn(
+      line.replace(/^npx (gomalloc|jco)(?= )/, (_, name) => `${node()} ${JSON.stringify(COMMANDS[name])}`),
+    );
+  }
+
   /** Runs one command line and returns what it printed. Throws an Error with its messages when it fails. */
   async command(line: string): Promise<string> {
     const exported = /^export (\w+)=(\S+)$/.exec(line);
@@ -81,9 +88,7 @@ export class Project {
       this.#exported[exported[1]!] = exported[2]!;
       return "";
     }
-    const ran = this.spawn(
-      line.replace(/^npx (gomalloc|jco)(?= )/, (_, name) => `${node()} ${JSON.stringify(COMMANDS[name])}`),
-    );
+    const ran = this.attempt(line);
     if (ran.status !== 0) throw new Error(`${line} gave ${ran.status}:\n${ran.stderr}${ran.stdout}`);
     return ran.stdout;
   }
