@@ -119,7 +119,10 @@ describe("gomalloc", () => {
     [["frobnicate"], /no command frobnicate\n {2}gomalloc --help/],
     [["LINK", "app.wasm"], /no command LINK\n {2}Was link meant\?/],
     [["vresion"], /no command vresion\n {2}Was version meant\?/],
-    [["app.wasm"], /no command stands before app\.wasm\n {2}Say what to do with the file: link, swap, inspect, map, profile\. /],
+    [
+      ["app.wasm"],
+      /no command stands before app\.wasm\n {2}Say what to do with the file: link, swap, inspect, map, profile\. /,
+    ],
     [["-"], /no command stands before -\n/],
     [["app.wasm", "link", "-o", "c.wasm"], /app\.wasm stands before the command\n {2}Put .*: gomalloc link app\.wasm /],
     [["--quiet", "link", "app.wasm"], /--quiet stands before the command\n {2}Put .*: gomalloc link --quiet /],
