@@ -141,7 +141,7 @@ export const WRITE_OPTIONS = {
   growth: { type: "string" },
 } as const satisfies ParseArgsConfig["options"];
 
-export const WRITE_HELP = `  -o, --output FILE      where the result goes, and its source map to FILE.map;
+export const WRITE_HELP: string = `  -o, --output FILE      where the result goes, and its source map to FILE.map;
                          - is standard output, and the report then goes to
                          standard error
       --in-place         replace the input file
