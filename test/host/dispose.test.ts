@@ -19,6 +19,7 @@ const CALLS: Call[] = [
   ["usableSize", (heap) => heap.usableSize(8)],
   ["objectBase", (heap) => heap.objectBase(8)],
   ["stats", (heap) => heap.stats()],
+  ["snapshot", (heap) => heap.snapshot()],
   ["validate", (heap) => heap.validate()],
   ["validate deep", (heap) => heap.validate({ deep: true })],
   ["reclaim", (heap) => heap.reclaim()],
