@@ -13,6 +13,7 @@ const MODULES = [
   { flavour: "host", prefix: "HOST" },
   { flavour: "host-shared", prefix: "HOST_SHARED" },
   { flavour: "host-profile", prefix: "HOST_PROFILE" },
+  { flavour: "host-shared-profile", prefix: "HOST_SHARED_PROFILE" },
 ].map(({ flavour, prefix }) => ({
   flavour,
   prefix,

@@ -18,9 +18,12 @@ import {
 export * from "./heap/common.js";
 export {
   type HeapProfileOptions,
+  leaksOf,
   ProfiledHeap,
   type ProfiledHeapAsyncOptions,
   type ProfiledHeapOptions,
+  profileOf,
+  type Sampling,
 } from "./heap/profiled.js";
 export * from "./profile/index.js";
 export { type HookMemory, type ProfileImports, profileImports, type SamplingOptions } from "./sampling/hooks.js";

@@ -88,7 +88,8 @@ function cannotInstantiate(cause: unknown): ModuleLoadError {
   const why = cause instanceof Error ? cause.message : show(cause);
   return new ModuleLoadError(
     `the module cannot be instantiated over the heap's memory: ${why}. Pass the flavour that belongs to this ` +
-      "function: gomalloc-host.wasm for createHeap, gomalloc-host-shared.wasm for createSharedHeap",
+      "function: gomalloc-host.wasm for createHeap, gomalloc-host-shared.wasm for createSharedHeap. A module that samples " +
+      "is for the functions of gomalloc/profile, a heap of gomalloc/profile/shared is joined by attachHeap of that entry",
     { cause },
   );
 }

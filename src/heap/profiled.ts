@@ -4,7 +4,7 @@
  * Owner: the thread of the heap. Cost: a stack of some 10 us for each sample, one in `rate` bytes; reading is O(buckets +
  * samples) and calls nothing of the module.
  */
-import { type HostExports, M_PROFILE_GUARD, M_PROFILE_RATE, M_QUARANTINE } from "../base/abi.js";
+import { type HooksOver, type HostExports, M_PROFILE_GUARD, M_PROFILE_RATE, M_QUARANTINE } from "../base/abi.js";
 import { namesOf, readOptions } from "../base/check.js";
 import { findLeaks, type Leak, type LeakOptions } from "../profile/leaks.js";
 import { buildProfile } from "../profile/profile.js";
@@ -92,16 +92,33 @@ export interface ProfiledHeapAsyncOptions extends CreateHeapAsyncOptions {
   profile?: SamplingOptions | undefined;
 }
 
+/** What a module that samples imports, for a heap of JavaScript. Throws RangeError, TypeError. */
+export function samplingHooks(options: SamplingOptions | undefined): HooksOver {
+  const { onReport, ...others } = checkSampling(options ?? {});
+  const report = onReport ?? ((damage: DamageReport) => console.error(describeReport(damage, CORE)));
+  return (memory) => profileImports(memory, { ...others, onReport: report });
+}
+
 /** The kind of a profiled heap with these options. Throws RangeError, TypeError. */
 export function profiledKind(module: DefaultModule, options: SamplingOptions | undefined): HeapKind<ProfiledHeap> {
-  const { onReport, ...others } = checkSampling(options ?? {});
-  const sampling = {
-    ...others,
-    onReport: onReport ?? ((report: DamageReport) => console.error(describeReport(report, CORE))),
-  };
-  return {
-    module,
-    hooks: (memory) => profileImports(memory, sampling),
-    Class: ProfiledHeap,
-  };
+  return { module, hooks: samplingHooks(options), Class: ProfiledHeap };
+}
+
+/** A heap that samples, whichever entry has made it: its memory has everything. */
+export interface Sampling {
+  readonly memory: WebAssembly.Memory;
+}
+
+/**
+ * The profile of a heap in JavaScript, of one thread or of several, from any of them. Throws ProfileError for a heap that
+ * does not sample, and SnapshotError when its memory has several heaps: then use readSamples and buildProfile.
+ */
+export function profileOf(heap: Sampling): Profile {
+  return buildProfile(readSamples(heap.memory), { symbols: CORE });
+}
+
+/** The old sampled blocks of such a heap, by stack, largest first; see findLeaks. */
+export function leaksOf(heap: Sampling, options: Omit<LeakOptions, "time" | "cycle"> = {}): Leak[] {
+  const samples = readSamples(heap.memory);
+  return findLeaks(samples, samples.live, { symbols: CORE, ...options, time: Date.now(), cycle: samples.cycle });
 }

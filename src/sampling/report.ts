@@ -6,8 +6,9 @@
  */
 import { MISUSE_DOUBLE_FREE, MISUSE_OVERFLOW, MISUSE_UNDERFLOW, MISUSE_WRITE_AFTER_FREE } from "../base/abinumbers.js";
 import { isAllocator } from "../profile/allocators.js";
-import { isText, parseFrameText } from "../profile/text.js";
-import type { SourceFrame, SymbolSource } from "../profile/types.js";
+import { Locations } from "../profile/profile.js";
+import { formatStack } from "../profile/table.js";
+import type { SymbolSource } from "../profile/types.js";
 import { SAMPLE_AT } from "../snapshot/layout.js";
 import { MemoryWords } from "../snapshot/memory.js";
 import { doubleAt, stackAt, textsIn } from "./read.js";
@@ -95,27 +96,11 @@ export function describeReport(report: DamageReport, symbols?: SymbolSource): st
     [`allocated ${ago(allocatedAt)} by`, allocated],
     ...(freed === undefined ? [] : [[`freed ${ago(freedAt!)} by`, freed] as [string, readonly number[]]]),
   ];
-  for (const [title, stack] of stacks) lines.push(`  ${title}`, ...frameLines(stack, report.texts, symbols));
+  const locations = new Locations(report.texts, symbols, isAllocator);
+  for (const [title, stack] of stacks) {
+    lines.push(`  ${title}`, formatStack(locations.stackOf(stack)).trimEnd() || "    (no stack)");
+  }
   return lines.join("\n");
-}
-
-function frameLines(
-  stack: readonly number[],
-  texts: ReadonlyMap<number, string>,
-  symbols: SymbolSource | undefined,
-): string[] {
-  const frames = stack.flatMap((frame): readonly SourceFrame[] => {
-    if (isText(frame)) return [parseFrameText(texts.get(frame) ?? "")];
-    const known = symbols?.frames(frame) ?? [];
-    return known.length > 0 ? known : [{ function: `0x${frame.toString(16)}` }];
-  });
-  const first = frames.findIndex((frame) => !isAllocator(frame));
-  const shown = first > 0 ? frames.slice(first) : frames;
-  if (shown.length === 0) return ["    (no stack)"];
-  return shown.map((frame) => {
-    const place = [frame.file, frame.line, frame.column].filter((part) => part !== undefined).join(":");
-    return `    ${frame.function}${place === "" ? "" : ` (${place})`}`;
-  });
 }
 
 /** What is done with a report when nothing else is said. */

@@ -8,6 +8,7 @@
  */
 import {
   bindExports,
+  type HooksOver,
   type HostExports,
   instantiate,
   instantiateAsync,
@@ -106,10 +107,10 @@ export type AttachOptions = Settings;
 export function makeSharedHeap(options: CreateSharedHeapOptions, otherwise: DefaultModules): SharedHeap {
   const read = readOptions(options, OPTIONS, "createSharedHeap");
   const checked = checkOptions(read);
-  if (!wantsShared(read)) return startSolo(loadModule(read.soloWasm, otherwise.solo), read, checked);
+  if (!wantsShared(read)) return startSolo(loadModule(read.soloWasm, otherwise.solo), read, checked, otherwise);
   const module = loadSharedModule(read.wasm, otherwise.shared);
   const place = placeShared(read);
-  return start(instantiate(module, place.memory), module, place, read, checked);
+  return start(instantiate(module, place.memory, otherwise.hooks), module, place, read, checked);
 }
 
 /** The same without blocking. */
@@ -119,10 +120,11 @@ export async function makeSharedHeapAsync(
 ): Promise<SharedHeap> {
   const read = readOptions(options, OPTIONS, "createSharedHeapAsync");
   const checked = checkOptions(read);
-  if (!wantsShared(read)) return startSolo(await loadModuleAsync(read.soloWasm, otherwise.solo), read, checked);
+  if (!wantsShared(read))
+    return startSolo(await loadModuleAsync(read.soloWasm, otherwise.solo), read, checked, otherwise);
   const module = await loadSharedModuleAsync(read.wasm, otherwise.shared);
   const place = placeShared(read);
-  return start(await instantiateAsync(module, place.memory), module, place, read, checked);
+  return start(await instantiateAsync(module, place.memory, otherwise.hooks), module, place, read, checked);
 }
 
 /**
@@ -130,10 +132,15 @@ export async function makeSharedHeapAsync(
  * for a message that is none, of another version, or used before; RangeError for bad options.
  */
 export function attachHeap(message: SharedHeapMessage, options: AttachOptions = {}): SharedHeap {
+  return attachWith(message, options, undefined);
+}
+
+/** attachHeap of an entry, with what its modules import besides memory. */
+export function attachWith(message: SharedHeapMessage, options: AttachOptions, hooks?: HooksOver): SharedHeap {
   const seen = checkMessage(message);
   const checked = attachSettings(seen, options, "attachHeap");
   claimMessage(seen);
-  return join(instantiate(seen.module, seen.memory), seen, checked, holdLock(seen));
+  return join(instantiate(seen.module, seen.memory, hooks), seen, checked, holdLock(seen));
 }
 
 /** The settings of a thread that attaches: the message's, replaced where `options` has others. */
@@ -155,10 +162,19 @@ function attachSettings(message: SharedHeapMessage, options: AttachOptions, call
  * workers there should use this one. Rejects with what attachHeap throws.
  */
 export async function attachHeapAsync(message: SharedHeapMessage, options: AttachOptions = {}): Promise<SharedHeap> {
+  return attachWithAsync(message, options, undefined);
+}
+
+/** attachHeapAsync of an entry. */
+export async function attachWithAsync(
+  message: SharedHeapMessage,
+  options: AttachOptions,
+  hooks?: HooksOver,
+): Promise<SharedHeap> {
   const seen = checkMessage(message);
   const checked = attachSettings(seen, options, "attachHeapAsync");
   claimMessage(seen);
-  const instance = await instantiateAsync(seen.module, seen.memory);
+  const instance = await instantiateAsync(seen.module, seen.memory, hooks);
   const hold = holdLock(seen);
   await hold.settled;
   return join(instance, seen, checked, hold);
@@ -310,12 +326,16 @@ function own(shared: SharedExports, views: SharedMemoryViews, heapBase: number):
 }
 
 /** A heap of one thread, because memory cannot be shared or the program does not want to. */
-function startSolo(module: WebAssembly.Module, options: SharedHeapOptions, checked: Checked): SharedHeap {
+function startSolo(
+  module: WebAssembly.Module,
+  options: SharedHeapOptions,
+  checked: Checked,
+  { hooks }: DefaultModules,
+): SharedHeap {
   const { memory: given, heapBase, initialPages: initial, maximumPages: maximum } = options;
   const place = placeHeap({ memory: given, heapBase, initial, maximum });
   const { memory } = place;
-  const instance = new WebAssembly.Instance(module, { env: { memory } });
-  const exports = bindExports(instance);
+  const exports = bindExports(instantiate(module, memory, hooks));
   configure(exports, checked, false);
   if (place.heapBase !== null) initHeap(exports, memory, place.heapBase);
   exports.memstats();

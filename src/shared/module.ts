@@ -1,4 +1,6 @@
 /** The shared host flavour from where the caller says, or the entry's default. See src/heap/module.ts. */
+
+import type { HooksOver } from "../base/abi.js";
 import {
   type AsyncWasmSource,
   type DefaultModule,
@@ -14,6 +16,8 @@ export interface DefaultModules {
   readonly shared: DefaultModule;
   /** For a heap of one thread, where memory cannot be shared. */
   readonly solo: DefaultModule;
+  /** What the modules import besides memory; the modules of an entry without samples import nothing. */
+  readonly hooks?: HooksOver;
 }
 
 /** The module of `source`, or the default. Throws ModuleLoadError when it is not the shared host flavour. */

@@ -88,7 +88,7 @@ describe("src/", () => {
           "tools",
           "cli",
         ],
-        ...["index", "slim"],
+        ...["index", "slim", "profile-shared"],
       ]),
     );
   });

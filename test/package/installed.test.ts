@@ -228,6 +228,7 @@ describe("the linters of packages", () => {
         "./metrics",
         "./package.json",
         "./profile",
+        "./profile/shared",
         "./shared",
         "./shared/slim",
         "./slim",
