@@ -17,6 +17,13 @@ import {
 
 export * from "./heap/common.js";
 export {
+  downloadProfile,
+  type PprofRequest,
+  type PprofResponse,
+  pprofHandler,
+  type ServedHeap,
+} from "./heap/pprofhandler.js";
+export {
   type HeapProfileOptions,
   leaksOf,
   ProfiledHeap,
@@ -26,6 +33,7 @@ export {
   type Sampling,
 } from "./heap/profiled.js";
 export * from "./profile/index.js";
+export { sampledBlocks } from "./sampling/blocks.js";
 export { type HookMemory, type ProfileImports, profileImports, type SamplingOptions } from "./sampling/hooks.js";
 export { type LiveSample, type ReadSamplesOptions, readSamples, type SampledHeap } from "./sampling/read.js";
 export { type DamageKind, type DamageReport, describeReport } from "./sampling/report.js";

@@ -9,12 +9,14 @@ import { namesOf, readOptions } from "../base/check.js";
 import { findLeaks, type Leak, type LeakOptions } from "../profile/leaks.js";
 import { buildProfile } from "../profile/profile.js";
 import type { Profile, SymbolSource } from "../profile/types.js";
+import { sampledBlocks } from "../sampling/blocks.js";
 import { checkSampling, profileImports, type SamplingOptions } from "../sampling/hooks.js";
 import { readSamples, type SampledHeap } from "../sampling/read.js";
 import { type DamageReport, describeReport } from "../sampling/report.js";
 import { HEAP_ZEROBASE } from "../snapshot/layout.js";
+import type { HeapSnapshot } from "../snapshot/snapshot.js";
 import type { CreateHeapAsyncOptions, CreateHeapOptions, HeapKind, HeapParts } from "./create.js";
-import { Heap } from "./heap.js";
+import { Heap, type HeapSnapshotOptions } from "./heap.js";
 import type { DefaultModule } from "./module.js";
 
 export interface HeapProfileOptions {
@@ -28,7 +30,7 @@ export interface HeapProfileOptions {
 const PROFILE_OPTIONS = namesOf<HeapProfileOptions>({ gc: 0 });
 
 /** Names of the heap's own module: all of it is the allocator's, so its frames are left out. */
-const CORE: SymbolSource = {
+export const CORE: SymbolSource = {
   frames: () => [{ function: "gomalloc_core" }],
   functionFrames: () => [{ function: "gomalloc_core" }],
 };
@@ -64,6 +66,11 @@ export class ProfiledHeap extends Heap {
   leaks(options: Omit<LeakOptions, "time" | "cycle"> = {}): Leak[] {
     const samples = this.samples();
     return findLeaks(samples, samples.live, { symbols: CORE, ...options, time: Date.now(), cycle: samples.cycle });
+  }
+
+  /** The snapshot of any heap, with the sampled blocks: their age and stacks. */
+  override snapshot(options: HeapSnapshotOptions = {}): HeapSnapshot {
+    return super.snapshot({ samples: sampledBlocks(this.samples(), { symbols: CORE }), ...options });
   }
 
   /**

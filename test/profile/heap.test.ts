@@ -201,6 +201,18 @@ describe("sampling", () => {
     expect(heap.leaks({ olderThan: 1e9 })).toEqual([]);
   });
 
+  it("puts its blocks into snapshots, with their stacks", () => {
+    const heap = createHeap({ profile: { rate: 1 } });
+    function mapped(): number {
+      return heap.malloc(100);
+    }
+    const p = mapped();
+    const { samples } = heap.snapshot();
+    expect(samples).toMatchObject([{ address: p, size: 100, age: expect.any(Number) }]);
+    expect(samples![0]!.stack![0]).toMatch(/^mapped .*heap\.test\.ts:\d+$/);
+    expect(heap.snapshot({ samples: [] }).samples).toEqual([]);
+  });
+
   it("refuses options out of range, and heaps that do not sample", () => {
     expect(() => createHeap({ profile: { rate: -1 } })).toThrow(RangeError);
     expect(() => createHeap({ profile: { guard: "all", rate: 2 } })).toThrow(TypeError);
