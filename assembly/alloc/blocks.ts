@@ -168,6 +168,12 @@ export function copyWords(to: u32, from: u32, size: u32): void {
   }
 }
 
+/** Copy exactly `size` bytes between blocks: a sampled one has no room to round up to words. */
+export function copyBytes(to: u32, from: u32, size: u32): void {
+  syncMemory();
+  memory.copy(to, from, size);
+}
+
 /** A slot of the row whose first `size` bytes are zero. It is cleared only if the group's slots may be dirty. */
 export function nextFreeZeroed(address: u32, size: u32): u32 {
   return zeroed(nextFree(address, size), address, size);

@@ -22,7 +22,7 @@ import { blockSize } from "../central/mspan";
 import { resizeLargeSpan, widenSpan } from "../central/resize";
 import { free, freeChecked, liveSlotSize } from "./free";
 import { checkPointer, checkedSpan } from "./freeslow";
-import { copyWords, mallocLarge, nextFree } from "./blocks";
+import { copyBytes, copyWords, mallocLarge, nextFree } from "./blocks";
 import { malloc, mallocSlow } from "./malloc";
 import { misuse } from "./misuse";
 import { ensureReady } from "./procs";
@@ -104,7 +104,7 @@ export function reallocChecked(p: u32, size: u32): u32 {
 export function reallocSampled(p: u32, old: u32, size: u32): u32 {
   const q = malloc(size);
   if (q == 0) return size <= old ? p : 0;
-  memory.copy(q, p, min(old, size));
+  copyBytes(q, p, min(old, size));
   freeSampled(p);
   return q;
 }
@@ -117,8 +117,7 @@ function move(p: u32, used: u32, size: u32): u32 {
   if (!SHARED && size > max(used, PAGE_SIZE >> 1) && isSmall()) freeUnused();
   const q = ASC ? rawAlloc(size) : malloc(size);
   if (q == 0) return 0;
-  // A sampled block has no room to round up to words.
-  if (SAMPLES) memory.copy(q, p, used);
+  if (SAMPLES) copyBytes(q, p, used);
   else copyWords(q, p, used);
   if (ASC) freeChecked(p);
   else free(p);
