@@ -30,7 +30,7 @@ export interface Switches {
 const SIZES: Record<string, number> = { u8: 1, u16: 2, u32: 4, i32: 4, u64: 8, i64: 8, f64: 8 };
 
 /** In an order in which each file only uses constants of those before it. */
-const FILES = ["abinumbers", "config", "layout", "gcstate", "pacer", "counters", "samples"]
+const FILES = ["abinumbers", "config", "layout", "gcstate", "pacer", "counters", "samples", "hooks"]
   .map((name) => `base/${name}.ts`)
   .concat(["heap/pagealloc.ts", "heap/persistent.ts", "heap/runs.ts"]);
 

@@ -145,9 +145,10 @@ function inPlace(p: u32): u32 {
  * shrinks is free and, with a chance that makes up for its size, allocated anew.
  */
 export function resampleLarge(p: u32, old: u32): void {
-  const bytes = blockSize(spanOf(p)!);
+  const span = spanOf(p)!;
+  const bytes = blockSize(span);
   if (bytes == old) return;
-  if ((spanOf(p)!.flags & FLAG_SAMPLED) == 0) {
+  if ((span.flags & FLAG_SAMPLED) == 0) {
     if (bytes > old && isLargeDue(bytes - old)) sampleAt(p, bytes, 0);
     return;
   }
@@ -187,7 +188,8 @@ function allocate(align: u32, size: u32, zero: bool, weight: u32): u32 {
     const span = spanOf(inner)!;
     if (span.ngroups) uncountSlot(rowAt(pageRecord(inner >> PAGE_SHIFT).row));
     p = (inner + ZONE + align - 1) & ~(align - 1);
-    if (!record(inner, p, size, blockSize(span), frames, weight)) {
+    const state = profile().guard ? SAMPLE_GUARDED : 0;
+    if (!note(inner, p, size, blockSize(span), frames, weight, state)) {
       freeBlock(inner);
       p = 0;
     }
@@ -197,11 +199,14 @@ function allocate(align: u32, size: u32, zero: bool, weight: u32): u32 {
   return p;
 }
 
-/** Note a block in the table and in its bucket, and fill its zones. False: no memory. */
-function record(inner: u32, p: u32, size: u32, extent: u32, frames: u32, weight: u32): bool {
+/**
+ * Note the block at `p`, whose slot or pages begin at `key`, in the table and in the bucket of the stack that was read;
+ * with the state GUARDED fill its zones. False: no memory, or no lock.
+ */
+function note(key: u32, p: u32, size: u32, extent: u32, frames: u32, weight: u32, state: u32): bool {
   if (!lock(0)) return false;
   const bucket = bucketFor(frames, weight);
-  const s = bucket ? addSample(inner) : null;
+  const s = bucket ? addSample(key) : null;
   if (s != null) {
     s.ptr = p;
     s.size = size;
@@ -209,13 +214,12 @@ function record(inner: u32, p: u32, size: u32, extent: u32, frames: u32, weight:
     s.bucket = bucket;
     s.time = s.checked = stackTime();
     s.cycle = profile().cycle;
-    s.state = SAMPLE_LIVE;
-    if (profile().guard) {
-      s.state = SAMPLE_LIVE | SAMPLE_GUARDED;
-      fill(inner, p);
-      fill(p + size, backEnd(inner, s));
+    s.state = SAMPLE_LIVE | state;
+    if (state & SAMPLE_GUARDED) {
+      fill(key, p);
+      fill(p + size, backEnd(key, s));
     }
-    s.key = inner;
+    s.key = key;
     countAlloc(s);
   }
   unlock(0);
@@ -244,26 +248,9 @@ export function sampleCollected(p: u32, weight: u32): bool {
 function sampleAt(p: u32, weight: u32, state: u32): bool {
   setBusy(true);
   const frames = readStack();
-  let done = false;
-  if (frames != ~0 && lock(0)) {
-    const bucket = bucketFor(frames, weight);
-    const s = bucket ? addSample(p) : null;
-    if (s != null) {
-      s.ptr = p;
-      s.size = weight;
-      s.extent = weight;
-      s.bucket = bucket;
-      s.time = s.checked = stackTime();
-      s.cycle = profile().cycle;
-      s.state = SAMPLE_LIVE | state;
-      s.key = p;
-      spanOf(p)!.flags |= FLAG_SAMPLED;
-      countAlloc(s);
-      done = true;
-    }
-    unlock(0);
-  }
-  if (!done) profile().lost += 1;
+  const done = frames != ~0 && note(p, p, weight, weight, frames, weight, state);
+  if (done) spanOf(p)!.flags |= FLAG_SAMPLED;
+  else profile().lost += 1;
   setBusy(false);
   return done;
 }

@@ -46,8 +46,6 @@ export class Profile {
   /** Samples not taken because there was no memory or no lock, and reports of damaged blocks. */
   lost: u32;
   reports: u32;
-  /** When the profile began, milliseconds of the host's clock. */
-  begun: f64;
 }
 
 /** A P's part. */

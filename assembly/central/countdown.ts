@@ -33,11 +33,6 @@ export function setBusy(on: bool): void {
   busy = on;
 }
 @inline
-export function isBusy(): bool {
-  return busy;
-}
-
-@inline
 export function profile(): Profile {
   return changetype<Profile>(<usize>(heap + HEAP_PROFILE));
 }

@@ -64,8 +64,7 @@ export class ProfiledHeap extends Heap {
    * options.
    */
   leaks(options: Omit<LeakOptions, "time" | "cycle"> = {}): Leak[] {
-    const samples = this.samples();
-    return findLeaks(samples, samples.live, { symbols: CORE, ...options, time: Date.now(), cycle: samples.cycle });
+    return leaksIn(this.samples(), options);
   }
 
   /** The snapshot of any heap, with the sampled blocks: their age and stacks. */
@@ -126,6 +125,9 @@ export function profileOf(heap: Sampling): Profile {
 
 /** The old sampled blocks of such a heap, by stack, largest first; see findLeaks. */
 export function leaksOf(heap: Sampling, options: Omit<LeakOptions, "time" | "cycle"> = {}): Leak[] {
-  const samples = readSamples(heap.memory);
+  return leaksIn(readSamples(heap.memory), options);
+}
+
+function leaksIn(samples: SampledHeap, options: Omit<LeakOptions, "time" | "cycle">): Leak[] {
   return findLeaks(samples, samples.live, { symbols: CORE, ...options, time: Date.now(), cycle: samples.cycle });
 }

@@ -132,8 +132,13 @@ export function formatStacks(profile: Profile, options: TableOptions = {}): stri
 export function formatStack(stack: readonly Location[], indent = "    "): string {
   return stack
     .flatMap(({ frames }) => frames)
-    .map((frame) => `${indent}${frame.function}${placeOf(frame) === "" ? "" : ` ${placeOf(frame)}`}\n`)
+    .map((frame) => `${indent}${lineOf(frame)}\n`)
     .join("");
+}
+
+/** The function and its place, as far as they are known. */
+export function lineOf(frame: SourceFrame): string {
+  return `${frame.function} ${placeOf(frame)}`.trimEnd();
 }
 
 /** "FILE:LINE", as far as it is known. */

@@ -4,7 +4,7 @@
  */
 import { isAllocator } from "../profile/allocators.js";
 import { Locations, type ProfileOptions } from "../profile/profile.js";
-import { placeOf } from "../profile/table.js";
+import { lineOf } from "../profile/table.js";
 import type { SampledBlock } from "../snapshot/format.js";
 import type { SampledHeap } from "./read.js";
 
@@ -26,7 +26,7 @@ export function sampledBlocks(
     locations
       .stackOf(stack)
       .flatMap(({ frames }) => frames)
-      .map((frame) => `${frame.function} ${placeOf(frame)}`.trimEnd());
+      .map(lineOf);
   // Blocks of one bucket have one stack.
   const stacks = new Map<number, readonly string[]>();
   return samples.live.map((block) => {

@@ -9,6 +9,7 @@
 import { M_PROFILE_GUARD, M_PROFILE_RATE, M_QUARANTINE, MAX_PROFILE_RATE, PROFILE_SEED } from "../base/abinumbers.js";
 import { boolean, namesOf, readOptions, show, u32, within } from "../base/check.js";
 import { Capturer } from "../profile/capture.js";
+import { MAX_FRAMES, REPORT_AT, STACK_FRAMES, STACK_TEXT_BYTES, STACK_TEXTS } from "../snapshot/layout.js";
 import { type DamageReport, printReport, readReport } from "./report.js";
 
 /** What is sampled, and what is done with it. */
@@ -41,12 +42,6 @@ export const SAMPLING_OPTIONS = namesOf<SamplingOptions>({ rate: 0, guard: 0, qu
 export const DEFAULT_RATE = 512 * 1024;
 const DEFAULT_QUARANTINE = 1 << 20;
 
-/** The page that wasm gives to `stack`: assembly/base/hooks.ts. */
-const TEXT_BYTES = 8;
-const FRAMES = 16;
-const TEXTS = FRAMES + 64 * 4;
-const TEXTS_END = 8128;
-
 /** A memory, or how to find one that the instance itself exports: it is asked for at the first sample. */
 export type HookMemory = WebAssembly.Memory | (() => WebAssembly.Memory | undefined);
 
@@ -71,7 +66,7 @@ export function profileImports(memory: HookMemory, options: SamplingOptions = {}
   const { onReport = printReport } = options;
   const find = typeof memory === "function" ? memory : () => memory;
   const capturer = new Capturer();
-  const frames = new Uint32Array(64);
+  const frames = new Uint32Array(MAX_FRAMES);
   const encoder = new TextEncoder();
   let view = new DataView(new ArrayBuffer(0));
   const viewOf = ({ buffer }: WebAssembly.Memory) => {
@@ -91,7 +86,7 @@ export function profileImports(memory: HookMemory, options: SamplingOptions = {}
       const page = buffer >>> 0;
       const words = viewOf(into);
       words.setFloat64(page, Date.now(), true);
-      for (let i = 0; i < count; i++) words.setUint32(page + FRAMES + i * 4, frames[i]!, true);
+      for (let i = 0; i < count; i++) words.setUint32(page + STACK_FRAMES + i * 4, frames[i]!, true);
       texts = texts.concat(capturer.takeTexts());
       if (texts.length > 0) texts = writeTexts(words, page, texts, encoder);
       return count;
@@ -114,26 +109,25 @@ function writeTexts(
   texts: ReturnType<Capturer["takeTexts"]>,
   encoder: TextEncoder,
 ): ReturnType<Capturer["takeTexts"]> {
-  let at = page + TEXTS;
+  let at = page + STACK_TEXTS;
   let done = 0;
   for (const [number, text] of texts) {
     const bytes = encoder.encode(text);
     const end = at + 8 + ((bytes.length + 3) & ~3);
-    if (end > page + TEXTS_END) break;
+    if (end > page + REPORT_AT) break;
     words.setUint32(at, number, true);
     words.setUint32(at + 4, bytes.length, true);
     new Uint8Array(words.buffer).set(bytes, at + 8);
     at = end;
     done++;
   }
-  words.setUint32(page + TEXT_BYTES, at - page - TEXTS, true);
+  words.setUint32(page + STACK_TEXT_BYTES, at - page - STACK_TEXTS, true);
   return texts.slice(done);
 }
 
 /** What gomalloc.option answers, by parameter. Throws RangeError, TypeError. */
 function optionValues(given: SamplingOptions): ReadonlyMap<number, number> {
-  const { rate, guard = false, quarantine = DEFAULT_QUARANTINE, seed, onReport } = checkSampling(given);
-  if (onReport !== undefined && typeof onReport !== "function") throw new TypeError("onReport must be a function");
+  const { rate, guard = false, quarantine = DEFAULT_QUARANTINE, seed } = checkSampling(given);
   return new Map([
     [M_PROFILE_RATE, guard === "all" ? 1 : (rate ?? DEFAULT_RATE)],
     [M_PROFILE_GUARD, guard === false ? 0 : 1],
@@ -145,7 +139,8 @@ function optionValues(given: SamplingOptions): ReadonlyMap<number, number> {
 /** The options when all of them are right. Throws RangeError, TypeError. */
 export function checkSampling(given: SamplingOptions): SamplingOptions {
   const options = readOptions(given, SAMPLING_OPTIONS, "profile");
-  const { rate, guard, quarantine, seed } = options;
+  const { rate, guard, quarantine, seed, onReport } = options;
+  if (onReport !== undefined && typeof onReport !== "function") throw new TypeError("onReport must be a function");
   if (rate !== undefined) within(rate, 0, MAX_PROFILE_RATE, "rate");
   if (quarantine !== undefined) u32(quarantine, "quarantine");
   if (seed !== undefined) u32(seed, "seed");

@@ -10,31 +10,29 @@ import { ProfileError } from "../base/errors.js";
 import type { LiveBlock } from "../profile/leaks.js";
 import { FIRST_TEXT } from "../profile/text.js";
 import type { Bucket, HeapRecord } from "../profile/types.js";
-import { checkHeap, chooseHeap, findHeaps } from "../snapshot/find.js";
+import { checkHeap, chooseHeap, findHeaps, returned } from "../snapshot/find.js";
 import {
   BUCKET_AT,
   BUCKET_FRAMES,
   BUCKET_HEADS,
+  MAX_FRAMES,
   NAME_AT,
   NAME_HEADS,
+  NAME_MAX,
   NAME_TEXT,
   PROFILE_AT,
   SAMPLE_AT,
+  SAMPLE_COLLECTED,
+  SAMPLE_GUARDED,
+  SAMPLE_LIVE,
+  SAMPLE_REMOVED,
   SAMPLE_SHIFT,
+  SAMPLE_STATE,
 } from "../snapshot/layout.js";
 import { type MemorySource, MemoryWords } from "../snapshot/memory.js";
 
-/** The longest stack, and the longest text in bytes. */
-const MAX_FRAMES = 64;
-const MAX_TEXT = 1024;
 /** Buckets and texts that are read at most: more would be a chain that has been damaged. */
 const MAX_RECORDS = 1 << 20;
-/** Sample.state. */
-const STATE = 3;
-const LIVE = 1;
-const COLLECTED = 4;
-const GUARDED = 8;
-
 /** A sampled block or object that is in use. Times are milliseconds of Unix time. */
 export interface LiveSample extends LiveBlock {
   /** Bytes asked for; of an object of the collector's, those of its slot. */
@@ -107,14 +105,6 @@ export function readSamples(memory: MemorySource, options: ReadSamplesOptions = 
   };
 }
 
-/** What a generator returns, run to its end. */
-function returned<T>(work: Generator<void, T>): T {
-  for (;;) {
-    const { done, value } = work.next();
-    if (done) return value;
-  }
-}
-
 /** The records of chains whose heads are at `heads`, until `visit` has seen MAX_RECORDS. */
 function walkChains(words: MemoryWords, heads: number, count: number, visit: (at: number) => void): void {
   if (!words.lies(heads, count * 4, 4, 4)) return;
@@ -175,7 +165,7 @@ function readTexts(words: MemoryWords, heads: number): Map<number, string> {
   walkChains(words, heads, NAME_HEADS, (at) => {
     const number = words.word(at + NAME_AT.number);
     const bytes = words.word(at + NAME_AT.bytes);
-    if (number < FIRST_TEXT || bytes > MAX_TEXT || !words.lies(at, NAME_TEXT + bytes, 4, 4)) return;
+    if (number < FIRST_TEXT || bytes > NAME_MAX || !words.lies(at, NAME_TEXT + bytes, 4, 4)) return;
     // A copy: decoders refuse shared memory.
     texts.set(number, decoder.decode(words.u8.slice(at + NAME_TEXT, at + NAME_TEXT + bytes)));
   });
@@ -199,8 +189,7 @@ function readLive(
     const field = (name: keyof typeof SAMPLE_AT) => words.word(at + SAMPLE_AT[name]);
     const state = field("state");
     const bucket = indexes.get(field("bucket"));
-    // Key 1 is that of an entry that was removed.
-    if (field("key") <= 1 || (state & STATE) !== LIVE || bucket === undefined) continue;
+    if (field("key") <= SAMPLE_REMOVED || (state & SAMPLE_STATE) !== SAMPLE_LIVE || bucket === undefined) continue;
     live.push({
       ptr: field("ptr"),
       size: buckets.get(field("bucket"))!.size,
@@ -208,8 +197,8 @@ function readLive(
       bucket,
       time: doubleAt(words, at + SAMPLE_AT.time),
       cycle: field("cycle"),
-      collected: (state & COLLECTED) !== 0,
-      guarded: (state & GUARDED) !== 0,
+      collected: (state & SAMPLE_COLLECTED) !== 0,
+      guarded: (state & SAMPLE_GUARDED) !== 0,
     });
   }
   return live;

@@ -53,10 +53,15 @@ const VERSION_MASK = 0xff;
  * TypeError.
  */
 export function findHeaps(memory: MemorySource): FoundHeap[] {
-  const search = searchHeaps(new MemoryWords(memory));
+  const { heaps } = returned(searchHeaps(new MemoryWords(memory)));
+  return heaps.map(({ address, flavour }) => ({ address, flavour }));
+}
+
+/** What work in steps returns, done in one. */
+export function returned<T>(work: Generator<void, T>): T {
   for (;;) {
-    const { done, value } = search.next();
-    if (done) return value.heaps.map(({ address, flavour }) => ({ address, flavour }));
+    const { done, value } = work.next();
+    if (done) return value;
   }
 }
 

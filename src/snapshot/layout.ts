@@ -35,6 +35,17 @@ export const BUCKET_FRAMES = 48;
 export const BUCKET_HEADS = 4096;
 export const NAME_HEADS = 2048;
 export const NAME_TEXT = 12;
+export const NAME_MAX = 1024;
+export const SAMPLE_STATE = 3;
+export const SAMPLE_LIVE = 1;
+export const SAMPLE_COLLECTED = 4;
+export const SAMPLE_GUARDED = 8;
+export const SAMPLE_REMOVED = 1;
+export const MAX_FRAMES = 64;
+export const STACK_TEXT_BYTES = 8;
+export const STACK_FRAMES = 16;
+export const STACK_TEXTS = 272;
+export const REPORT_AT = 8128;
 export const STAT_LARGE_MALLOCS = 16;
 export const SUMS_SIZE = 9216;
 
@@ -117,7 +128,6 @@ export const PROFILE_AT = {
   quarantine: 60,
   lost: 80,
   reports: 84,
-  begun: 88,
 } as const;
 
 /** Byte offsets of fields of Sample. */
