@@ -375,6 +375,12 @@ export const INVARIANTS = [
   { code: 51, name: "BAD_SPAN_COUNT", holds: "a row counts its spans" },
   { code: 52, name: "BAD_RETAINED", holds: "retained pages are those of the empty spans" },
   { code: 53, name: "STALE_MARK", holds: "outside of a cycle no slot of a swept span is marked" },
+  {
+    code: 54,
+    name: "BAD_SAMPLE",
+    holds:
+      "a sample is of a live block and found by its address; the profile counts it, and the quarantine has it once",
+  },
   // The heap's own record
   { code: 60, name: "BAD_TABLE", holds: "the lookup tables send each size to a row and a class that serve it" },
   {

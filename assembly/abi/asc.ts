@@ -26,6 +26,7 @@ import {
   PAGE_SIZE,
   ROW_NOSCAN,
   ROW_SCAN,
+  SAMPLES,
   SMALL_SIZE_MAX,
 } from "../base/config";
 import { FLAG_NEEDZERO, Group, HEAP_CLASS8, HEAP_ROWS, MSPAN_SIZE, ROW_SHIFT } from "../base/layout";
@@ -38,6 +39,7 @@ import { checkPointer } from "../alloc/freeslow";
 import { isDirty, takeSlot } from "../alloc/mcache";
 import { rawAlloc } from "../alloc/raw";
 import { reallocChecked } from "../alloc/realloc";
+import { endSample } from "../alloc/sampled";
 import { TRANSPARENT, noteAlloc, noteFree, sortExtra, unpinned, visit } from "../gc/ascroots";
 import { collect, readyGC, repace, startGC, stepGC } from "../gc/cycle";
 import { gcFigure } from "../gc/figures";
@@ -342,7 +344,10 @@ export function __free(ptr: usize): void {
   if (hasLittle()) {
     if (!isLittleBlock(<u32>ptr)) throw new Error(NO_BLOCK);
     freeLittle(<u32>ptr);
-  } else if (freeBy(<u32>ptr, 0, TELL) != MISUSE_NONE) {
+    return;
+  }
+  if (SAMPLES) endSample(<u32>ptr);
+  if (freeBy(<u32>ptr, 0, TELL) != MISUSE_NONE) {
     throw new Error(NO_BLOCK);
   }
 }

@@ -23,7 +23,8 @@ import { findObject, freeChecked } from "../alloc/free";
 import { checkPointer, checkedSpan } from "../alloc/freeslow";
 import { isPinned, pinObject, pinsOf, unpinObject } from "../alloc/pins";
 import { ensureReady } from "../alloc/procs";
-import { SHARED } from "../base/config";
+import { endSample } from "../alloc/sampled";
+import { SAMPLES, SHARED } from "../base/config";
 import { enterGate, enterSure, leaveGate } from "../base/gates";
 import { gcState, isCollectedSpan, isMarking, pacer } from "../base/gcstate";
 import { LOCK_GC } from "../base/layout";
@@ -158,7 +159,9 @@ function notDead(p: u32): u32 {
  */
 export function freeObject(p: u32): i32 {
   if (p == 0) return MISUSE_NONE;
-  return isPinned(p) ? MISUSE_PINNED : freeChecked(p);
+  if (isPinned(p)) return MISUSE_PINNED;
+  if (SAMPLES) endSample(p);
+  return freeChecked(p);
 }
 
 // Roots. Objects stored there are shaded before G is taken, because nothing may be queued under G.

@@ -5,7 +5,7 @@
  * wraps.
  */
 
-import { MISUSE_FOREIGN, MISUSE_NONE, MISUSE_PINNED } from "../base/abinumbers";
+import { MISUSE_FOREIGN, MISUSE_INTERIOR, MISUSE_NONE, MISUSE_PINNED } from "../base/abinumbers";
 export * from "./libc";
 
 import { TELL, findObject, freeBy, freeChecked } from "../alloc/free";
@@ -15,7 +15,7 @@ import { mallocgc as mallocgcImpl } from "../gc/mallocgc";
 import { malloc } from "../alloc/malloc";
 import { releaseAll as releaseRows } from "../alloc/mcache";
 import { reallocChecked, reallocSampled } from "../alloc/realloc";
-import { sampledSize } from "../alloc/sampled";
+import { endSample, interiorKind, sampledSize } from "../alloc/sampled";
 import { ensureReady } from "../alloc/procs";
 import { SAMPLES, SHARED, TINY_SIZE } from "../base/config";
 import { lock, lockBriefly, unlock } from "../base/locks";
@@ -44,6 +44,7 @@ export function mallocgc(size: u32, scan: i32, needzero: i32): u32 {
 /** free that reports: 0, or the kind of misuse; then nothing has changed. Null is allowed and returns 0. */
 export function tryFree(ptr: u32): i32 {
   if (ptr == 0) return MISUSE_NONE;
+  if (SAMPLES && !isPinned(ptr)) endSample(ptr);
   const kind = isPinned(ptr) ? MISUSE_PINNED : freeBy(ptr, 0, TELL);
   if (kind != MISUSE_NONE && heap != 0) countAnywhere(STAT_MISUSES);
   return kind;
@@ -62,6 +63,7 @@ export function tryRealloc(ptr: u32, size: u32): u32 {
     if (n) return reallocSampled(ptr, n, size);
   }
   const kind = checkPointer(ptr);
+  if (SAMPLES && kind == MISUSE_INTERIOR) return refuse(interiorKind(ptr));
   if (kind != MISUSE_NONE) return refuse(kind);
   if (!isCollectedSpan(checkedSpan)) return reallocChecked(ptr, size);
   if (SHARED) return refuse(MISUSE_FOREIGN);
@@ -89,6 +91,7 @@ function reallocObject(p: u32, size: u32): u32 {
   memory.copy(q, p, used);
   // The new object is black and the old one is freed. During marking nobody else would scan what it points to.
   if (scan && isMarking()) scanRange(q, 0, 0, used & ~3);
+  if (SAMPLES) endSample(p);
   freeChecked(p);
   return q;
 }

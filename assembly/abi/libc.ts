@@ -16,7 +16,8 @@ import { malloc, mallocZeroed } from "../alloc/malloc";
 import { REPORT, free, freeBy, smallBlockSize, usableSize } from "../alloc/free";
 import { mallocAligned, reallocBlock } from "../alloc/realloc";
 import { ensureReady } from "../alloc/procs";
-import { isProfileOption, setProfileOption } from "../central/countdown";
+import { setSampling } from "../alloc/sampled";
+import { isProfileOption } from "../central/countdown";
 import { lock, unlock } from "../base/locks";
 import { refusePinned } from "../alloc/pins";
 import { heap } from "../base/state";
@@ -36,7 +37,7 @@ export function init(heapBase: u32): void {
 
 /** Set an option (base/options.ts has parameters and values), before or after init. 1: accepted, else 0. */
 export function mallopt(param: i32, value: u32): i32 {
-  return SAMPLES && isProfileOption(param) ? setProfileOption(param, value) : setOption(param, value);
+  return SAMPLES && isProfileOption(param) ? setSampling(param, value) : setOption(param, value);
 }
 
 /** A block of at least `size` bytes with undefined contents; malloc(0) returns a block too. NULL: no memory. */

@@ -20,7 +20,7 @@ import { here, rowAt } from "../base/state";
 import { mallocBlock, tableRow, zeroedBlock } from "./blocks";
 import { initReady, ensureReady } from "./procs";
 import { freedSlots, loadFreed, mayLoad, takeSlot } from "./mcache";
-import { mallocLargeSampled, mallocSampled } from "./sampled";
+import { mallocLargeSampled, mallocSampled, reclaimQuarantine } from "./sampled";
 
 /**
  * malloc as in C: a block of at least `size` bytes, contents undefined. 0 if there is no memory.
@@ -63,7 +63,8 @@ export function mallocSlow(size: u32): u32 {
     const p = sampled(size, false);
     if (p) return p;
   }
-  return mallocBlock(size);
+  const p = mallocBlock(size);
+  return SAMPLES && p == 0 && reclaimQuarantine() ? mallocBlock(size) : p;
 }
 
 /** A sampled block, if one is due for a request of `size` bytes; else 0. */
@@ -79,5 +80,6 @@ export function mallocZeroed(size: u32): u32 {
     const p = sampled(size, true);
     if (p) return p;
   }
-  return zeroedBlock(size);
+  const p = zeroedBlock(size);
+  return SAMPLES && p == 0 && reclaimQuarantine() ? zeroedBlock(size) : p;
 }

@@ -9,7 +9,7 @@
  * Owner: the P; H to resize a large block. Cost: O(1) in place, else a malloc, a copy and a free.
  */
 
-import { MISUSE_NONE } from "../base/abinumbers";
+import { MISUSE_INTERIOR, MISUSE_NONE } from "../base/abinumbers";
 import { ASC, MAX_SMALL_SIZE, NUM_CLASSES, OBJECT, PAGE_SHIFT, PAGE_SIZE, SAMPLES, SHARED } from "../base/config";
 import { STAT_REALLOC_IN_PLACE, STAT_REALLOC_MOVES, count } from "../base/counters";
 import { lock, unlock } from "../base/locks";
@@ -27,7 +27,16 @@ import { malloc, mallocSlow } from "./malloc";
 import { misuse } from "./misuse";
 import { ensureReady } from "./procs";
 import { rawAlloc } from "./raw";
-import { mallocLargeSampled, freeSampled, mallocSampled, resampleLarge, sampledSize } from "./sampled";
+import {
+  endSample,
+  freeSampled,
+  interiorKind,
+  mallocLargeSampled,
+  mallocSampled,
+  reclaimQuarantine,
+  resampleLarge,
+  sampledSize,
+} from "./sampled";
 
 /** The smallest slot: moving out of it gains nothing. */
 @inline const MIN_SLOT: u32 = 8;
@@ -48,8 +57,9 @@ export function reallocBlock(p: u32, size: u32): u32 {
     const n = sampledSize(p);
     if (n) return reallocSampled(p, n, size);
   }
-  const kind = checkPointer(p);
+  let kind = checkPointer(p);
   if (kind == MISUSE_NONE) return reallocChecked(p, size);
+  if (SAMPLES && kind == MISUSE_INTERIOR) kind = interiorKind(p);
   misuse(kind, p);
   // Never true, see mallocSlow.
   return kind == -1 ? reallocBlock(kind, size) : 0;
@@ -119,10 +129,17 @@ function move(p: u32, used: u32, size: u32): u32 {
   if (q == 0) return 0;
   if (SAMPLES) copyBytes(q, p, used);
   else copyWords(q, p, used);
+  if (ASC && SAMPLES) endSample(p);
   if (ASC) freeChecked(p);
   else free(p);
   count(STAT_REALLOC_MOVES);
   return q;
+}
+
+/** mallocAligned, which frees what is in quarantine where there is no memory. */
+export function mallocAligned(align: u32, size: u32): u32 {
+  const p = alignedBlock(align, size);
+  return SAMPLES && p == 0 && reclaimQuarantine() ? alignedBlock(align, size) : p;
 }
 
 /**
@@ -130,7 +147,7 @@ function move(p: u32, used: u32, size: u32): u32 {
  * its slots at such multiples, up to a page. Beyond a page, and beyond the classes, it takes its own pages. 0 if there
  * is no memory.
  */
-export function mallocAligned(align: u32, size: u32): u32 {
+function alignedBlock(align: u32, size: u32): u32 {
   if (!ensureReady()) return 0;
   size = max(size, align <= 16 ? align : 1);
   // In an object file malloc sets errno, which posix_memalign leaves alone.

@@ -23,10 +23,12 @@
 
 import {
   MISUSE_DOUBLE_FREE,
+  MISUSE_INTERIOR,
   MISUSE_NONE,
   MISUSE_OVERFLOW,
   MISUSE_UNDERFLOW,
   MISUSE_WRITE_AFTER_FREE,
+  M_PROFILE_RATE,
 } from "../base/abinumbers";
 import { PAGE_SHIFT, PAGE_SIZE, SAMPLES, SHARED } from "../base/config";
 import { FLAG_SAMPLED, Group, Row } from "../base/layout";
@@ -45,7 +47,7 @@ import {
 } from "../base/samples";
 import { lock, unlock } from "../base/locks";
 import { REPORT_AT, tellHost } from "../base/hooks";
-import { rowAt, slotSize } from "../base/state";
+import { heap, here, rowAt, slotSize } from "../base/state";
 import {
   drawAgain,
   isDue,
@@ -54,13 +56,24 @@ import {
   profile,
   sampler,
   setBusy,
+  setProfileOption,
   uncountSlot,
 } from "../central/countdown";
 import { addSample, bucketFor, bucketLike, readStack, stackTime } from "../central/newsample";
-import { countAlloc, countFree, entry, findSample, removeSample, uncountAlloc } from "../central/samples";
+import {
+  countAlloc,
+  countFree,
+  entry,
+  findIn,
+  findSample,
+  isTable,
+  removeSample,
+  tableWord,
+  uncountAlloc,
+} from "../central/samples";
 import { blockSize } from "../central/mspan";
 import { pageRecord, spanOf } from "../heap/arena";
-import { freeBlock } from "./freeslow";
+import { checkPointer, freeBlock } from "./freeslow";
 import { mallocBlock, mallocLarge, zeroedBlock } from "./blocks";
 import { ensureReady } from "./procs";
 
@@ -118,7 +131,6 @@ export function mallocSampled(address: u32, align: u32, size: u32, zero: bool): 
   if (changetype<Group>(<usize>row.group).allocCache != 0 || align > ALIGN_MAX || !isDue(row)) return 0;
   const p = allocate(align, size, zero, row.elemsize);
   drawAgain(row, p != 0);
-  if (p) lookAtSome();
   return p;
 }
 
@@ -127,16 +139,14 @@ export function mallocLargeSampled(align: u32, size: u32, zero: bool): u32 {
   if (size > SIZE_MAX || align > ALIGN_MAX) return 0;
   const bytes = (size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
   if (!isLargeDue(bytes)) return 0;
-  if (profile().guard == 0 || size > GUARDED_MAX) return inPlace(mallocLarge(size, 1, zero, 1));
-  const p = allocate(align, size, zero, bytes);
-  if (p) lookAtSome();
-  return p;
-}
-
-/** The large block at `p`, 0 for none, is sampled where it is. */
-function inPlace(p: u32): u32 {
-  if (p) sampleAt(p, blockSize(spanOf(p)!), 0);
-  return p;
+  if (profile().guard == 0 || size > GUARDED_MAX) {
+    // First, because the host may throw.
+    const frames = readStack();
+    const p = mallocLarge(size, 1, zero, 1);
+    if (p) noteAt(p, blockSize(spanOf(p)!), 0, frames);
+    return p;
+  }
+  return allocate(align, size, zero, bytes);
 }
 
 /**
@@ -176,13 +186,17 @@ function resize(s: Sample, bytes: u32, old: u32): void {
   countAlloc(s);
 }
 
-/** The sampled block, which counts as `weight` bytes. */
+/**
+ * The sampled block, which counts as `weight` bytes. The host may throw while nothing is allocated: out of the stack, and
+ * out of a report.
+ */
 function allocate(align: u32, size: u32, zero: bool, weight: u32): u32 {
+  const frames = readStack();
+  if (frames != ~0) lookAtSome();
   setBusy(true);
   size = max(size, 1);
-  const frames = readStack();
   const total = max(ZONE, align) + size + ZONE;
-  const inner = frames == ~0 ? 0 : zero ? zeroedBlock(total) : mallocBlock(total);
+  const inner: u32 = frames == ~0 ? 0 : zero ? zeroedBlock(total) : mallocBlock(total);
   let p: u32 = 0;
   if (inner) {
     const span = spanOf(inner)!;
@@ -219,6 +233,8 @@ function note(key: u32, p: u32, size: u32, extent: u32, frames: u32, weight: u32
       fill(key, p);
       fill(p + size, backEnd(key, s));
     }
+    // Before the block has a sample, because a thread may die in between.
+    if (p == key) spanOf(p)!.flags |= FLAG_SAMPLED;
     s.key = key;
     countAlloc(s);
   }
@@ -226,7 +242,7 @@ function note(key: u32, p: u32, size: u32, extent: u32, frames: u32, weight: u32
   return s != null;
 }
 
-/** An object of the collector's is being allocated from a row without a window, and is to be sampled. */
+/** An object, or a block of AssemblyScript's, is being allocated from a row without a window, and is to be sampled. */
 @inline
 export function isObjectDue(row: Row): bool {
   return SAMPLES && isDue(row);
@@ -234,8 +250,34 @@ export function isObjectDue(row: Row): bool {
 
 /** The object at `p`, taken from the row for isObjectDue, 0 for none, is sampled. */
 export function sampleObject(row: Row, p: u32): void {
-  if (p == 0) return drawAgain(row, false);
-  drawAgain(row, sampleCollected(p, row.elemsize));
+  drawAgain(row, p != 0 && sampleCollected(p, row.elemsize));
+}
+
+/** The same for a block of AssemblyScript's heap.alloc. It has no zones: it is where the program would have it anyway. */
+export function sampleRaw(row: Row, p: u32): void {
+  drawAgain(row, p != 0 && sampleAt(p, row.elemsize, 0));
+}
+
+/** A large block of heap.alloc, 0 for none: it is sampled if that is due. */
+export function sampleLargeRaw(p: u32): u32 {
+  if (p == 0) return 0;
+  const bytes = blockSize(spanOf(p)!);
+  if (isLargeDue(bytes)) sampleAt(p, bytes, 0);
+  return p;
+}
+
+/**
+ * The object or block at `p` is about to be freed by hand: the sample that it has in its own slot ends. Of a large one it
+ * ends with the span, and that of an object which the collector frees with the sweep.
+ */
+export function endSample(p: u32): void {
+  if (heap == 0) return;
+  const span = spanOf(p);
+  if (span == null || span.ngroups == 0 || (span.flags & FLAG_SAMPLED) == 0) return;
+  if (checkPointer(p) != MISUSE_NONE || here() == 0 || !lock(0)) return;
+  const s = findSample(p);
+  if (s != null && s.ptr == p) removeSample(s, true);
+  unlock(0);
 }
 
 /** Sample the object of the collector's at `p`, which takes `weight` bytes. False: there was no memory. */
@@ -246,12 +288,13 @@ export function sampleCollected(p: u32, weight: u32): bool {
 
 /** Sample the object or large block at `p` where it is, without zones. `state`: flags. False: there was no memory. */
 function sampleAt(p: u32, weight: u32, state: u32): bool {
-  setBusy(true);
-  const frames = readStack();
+  return noteAt(p, weight, state, readStack());
+}
+
+/** sampleAt by the stack that readStack has read. */
+function noteAt(p: u32, weight: u32, state: u32, frames: u32): bool {
   const done = frames != ~0 && note(p, p, weight, weight, frames, weight, state);
-  if (done) spanOf(p)!.flags |= FLAG_SAMPLED;
-  else profile().lost += 1;
-  setBusy(false);
+  if (!done) profile().lost += 1;
   return done;
 }
 
@@ -264,31 +307,71 @@ function keyOf(p: u32): u32 {
   return p - ((p - span.startAddr) % size);
 }
 
-/** The sample whose block begins at `p`, inside its inner block; null: there is none. Under H, or for a glance. */
-function sampleOf(p: u32): Sample | null {
-  if (profile().table == 0) return null;
+/** The sample in `table` whose block begins at `p`, inside its inner block; null: there is none. */
+function sampleIn(table: u64, p: u32): Sample | null {
+  if (<u32>table == 0) return null;
   const key = keyOf(p);
   if (key == 0 || key == p) return null;
-  const s = findSample(key);
+  const s = findIn(table, key);
   return s != null && s.ptr == p ? s : null;
+}
+
+/** sampleIn the present table. Under H. */
+@inline
+function sampleOf(p: u32): Sample | null {
+  return sampleIn(tableWord(), p);
+}
+
+/** The state of the sampled block at `p`; 0: no sampled block begins there. */
+function stateAt(p: u32): u32 {
+  while (true) {
+    const table = tableWord();
+    const s = sampleIn(table, p);
+    const state = s == null ? 0 : stateOf(s);
+    if (isTable(table)) return state;
+  }
 }
 
 /** Bytes of the sampled block at `p` as the program asked for them; 0: no live sampled block begins there. */
 export function sampledSize(p: u32): u32 {
-  const s = sampleOf(p);
-  return s != null && stateOf(s) == SAMPLE_LIVE ? s.size : 0;
+  while (true) {
+    const table = tableWord();
+    const s = sampleIn(table, p);
+    const size = s != null && stateOf(s) == SAMPLE_LIVE ? s.size : 0;
+    if (isTable(table)) return size;
+  }
 }
 
 /** The live sampled block into which `p` points, whose inner block begins at `key`: its address, or `key` if none is. */
 export function sampledBase(p: u32, key: u32): u32 {
-  const s = profile().table ? findSample(key) : null;
-  if (s == null || s.ptr == key) return key;
-  return stateOf(s) == SAMPLE_LIVE && p >= s.ptr ? s.ptr : 0;
+  while (true) {
+    const table = tableWord();
+    const s = <u32>table ? findIn(table, key) : null;
+    const base = s == null || s.ptr == key ? key : stateOf(s) == SAMPLE_LIVE && p >= s.ptr ? s.ptr : 0;
+    if (isTable(table)) return base;
+  }
+}
+
+/** What is wrong with `p`, of which checkPointer says that it is INTERIOR: it may be a block in quarantine. */
+export function interiorKind(p: u32): i32 {
+  const state = stateAt(p);
+  if (state != SAMPLE_QUARANTINED && state != SAMPLE_DEFERRED) return MISUSE_INTERIOR;
+  tellTwice(p);
+  return MISUSE_DOUBLE_FREE;
+}
+
+/** Report that the block at `p` is used after its free, if it is in quarantine. Takes H. */
+function tellTwice(p: u32): void {
+  if (!ensureReady() || readStack() == ~0 || !lock(0)) return;
+  const s = sampleOf(p);
+  if (s != null && stateOf(s) == SAMPLE_QUARANTINED) prepare(MISUSE_DOUBLE_FREE, s);
+  unlock(0);
+  tell();
 }
 
 /** Free the sampled block at `p`: MISUSE_NONE, or what is wrong; NOT_SAMPLED: no sampled block begins there. */
 export function freeSampled(p: u32): i32 {
-  if (sampleOf(p) == null) return NOT_SAMPLED;
+  if (stateAt(p) == 0) return NOT_SAMPLED;
   // A thread without a P cannot hold a lock: the next sample that is taken frees the block.
   if (!ensureReady()) return defer(p);
   const guarded = profile().guard != 0;
@@ -322,29 +405,51 @@ function release(s: Sample, guarded: bool): void {
     tell();
     return;
   }
-  s.state = (s.state & ~SAMPLE_STATE) | SAMPLE_QUARANTINED | SAMPLE_GUARDED;
   fill(s.key, s.ptr);
   fill(s.ptr, s.ptr + min(s.size, FILL_MAX));
   fill(s.ptr + s.size, backEnd(s.key, s));
+  // When all of it is filled, because a thread may die in between.
+  s.state = (s.state & ~SAMPLE_STATE) | SAMPLE_QUARANTINED | SAMPLE_GUARDED;
   append(s);
   unlock(0);
   tell();
-  while (profile().quarantined > profile().quarantine && lock(0)) {
-    const first = findSample(profile().first);
-    if (first == null) {
+  drainQuarantine(profile().quarantine);
+}
+
+/** Free blocks in quarantine, the oldest first, until `most` bytes are left. True: some were freed. No lock. */
+export function drainQuarantine(most: u32): bool {
+  let some = false;
+  while (profile().quarantined > most && lock(0)) {
+    const p = profile();
+    const s = p.first ? findSample(p.first) : null;
+    if (s == null) {
       unlock(0);
-      return;
+      break;
     }
-    noteDamage(first);
-    const inner = first.key;
-    profile().first = first.next;
-    profile().quarantined -= first.extent;
-    if (first.next == 0) profile().last = 0;
-    removeSample(first, false);
+    noteDamage(s);
+    const inner = s.key;
+    p.first = s.next;
+    p.quarantined -= s.extent;
+    if (s.next == 0) p.last = 0;
+    removeSample(s, false);
     unlock(0);
     freeBlock(inner);
+    some = true;
     tell();
   }
+  return some;
+}
+
+/** There is no memory: free what is in quarantine. True: some was. */
+export function reclaimQuarantine(): bool {
+  return SAMPLES && heap != 0 && here() != 0 && drainQuarantine(0);
+}
+
+/** mallopt's options of a heap that samples, as setProfileOption. What is in quarantine beyond the new limit is freed. */
+export function setSampling(param: i32, value: u32): i32 {
+  const done = setProfileOption(param, value);
+  if (done && param != M_PROFILE_RATE && here() != 0) drainQuarantine(profile().guard ? profile().quarantine : 0);
+  return done;
 }
 
 /** Put a block at the end of the quarantine. Under H. */
@@ -372,7 +477,6 @@ let pending: i32 = MISUSE_NONE;
 
 /** Keep a copy of the sample for the report: the entry may move. Under H. */
 function prepare(kind: i32, s: Sample): void {
-  if (sampler().buffer == 0) return;
   memory.copy(sampler().buffer + REPORT_AT, changetype<usize>(s), 1 << SAMPLE_SHIFT);
   profile().reports += 1;
   pending = kind;
@@ -380,7 +484,7 @@ function prepare(kind: i32, s: Sample): void {
 
 /** prepare for the damage that is found in a guarded block, once for each. True: there is some. Under H. */
 function noteDamage(s: Sample): bool {
-  if (!(s.state & SAMPLE_GUARDED) || s.state & SAMPLE_REPORTED) return false;
+  if (!(s.state & SAMPLE_GUARDED) || s.state & SAMPLE_REPORTED || sampler().buffer == 0) return false;
   const kind = damageOf(s);
   if (kind == MISUSE_NONE) return false;
   s.state |= SAMPLE_REPORTED;
@@ -398,19 +502,13 @@ function tell(): void {
 /** Look at some of the guarded blocks, and free those whose free had to wait. */
 function lookAtSome(): void {
   const p = profile();
-  if (p.table == 0 || (p.guard | p.deferred) == 0) return;
-  let n: u32 = 0;
-  const most = p.deferred ? p.mask + 1 : min(p.mask + 1, STEPS);
-  for (let i: u32 = 0; i < most && n < LOOKS; i++) {
+  if (SHARED && p.deferred) freeWaiting();
+  if (p.table == 0 || p.guard == 0) return;
+  const most = min(p.mask + 1, STEPS);
+  for (let i: u32 = 0, n: u32 = 0; i < most && n < LOOKS; i++) {
     if (!lock(0)) return;
     p.look = (p.look + 1) & p.mask;
     const s = entry(p.look);
-    if (s.key > SAMPLE_REMOVED && stateOf(s) == SAMPLE_DEFERRED) {
-      p.deferred -= 1;
-      s.state = (s.state & ~SAMPLE_STATE) | SAMPLE_LIVE;
-      release(s, false);
-      continue;
-    }
     if (s.key > SAMPLE_REMOVED && s.state & SAMPLE_GUARDED) {
       n++;
       if (!noteDamage(s)) s.checked = stackTime();
@@ -420,15 +518,47 @@ function lookAtSome(): void {
   }
 }
 
-/** Note that the block at `p` is free, for a thread that cannot hold H. */
+/** Free the blocks that threads without a P have freed. */
+function freeWaiting(): void {
+  const p = profile();
+  // First, because more may come meanwhile.
+  atomic.store<u32>(changetype<usize>(p), 0, offsetof<Profile>("deferred"));
+  for (let i: u32 = 0; i <= p.mask; i++) {
+    if (!lock(0)) {
+      atomic.store<u32>(changetype<usize>(p), 1, offsetof<Profile>("deferred"));
+      return;
+    }
+    const s = entry(i);
+    if (i <= p.mask && s.key > SAMPLE_REMOVED && stateOf(s) == SAMPLE_DEFERRED) {
+      s.state = (s.state & ~SAMPLE_STATE) | SAMPLE_LIVE;
+      release(s, false);
+    } else {
+      unlock(0);
+    }
+  }
+}
+
+/**
+ * Note that the block at `p` is free, for a thread that cannot hold H. The table may be replaced at any moment: its
+ * holder brings the notes of the old one along after the new one is in place, and this thread looks again.
+ */
 function defer(p: u32): i32 {
   if (!SHARED) return NOT_SAMPLED;
-  const s = sampleOf(p);
-  if (s == null) return NOT_SAMPLED;
-  const at = changetype<usize>(s) + offsetof<Sample>("state");
-  const state = s.state;
-  if (stateOf(s) != SAMPLE_LIVE) return MISUSE_DOUBLE_FREE;
-  if (atomic.cmpxchg<u32>(at, state, (state & ~SAMPLE_STATE) | SAMPLE_DEFERRED) != state) return MISUSE_DOUBLE_FREE;
-  atomic.add<u32>(changetype<usize>(profile()) + offsetof<Profile>("deferred"), 1);
-  return MISUSE_NONE;
+  const waiting = changetype<usize>(profile()) + offsetof<Profile>("deferred");
+  let mine = false;
+  while (true) {
+    const table = tableWord();
+    const s = sampleIn(table, p);
+    const state = s == null ? 0 : s.state;
+    if (!isTable(table)) continue;
+    if (s != null && (state & SAMPLE_STATE) == SAMPLE_LIVE) {
+      // Before and after: a thread may die in between, and another may just have looked.
+      atomic.store<u32>(waiting, 1);
+      const at = changetype<usize>(s) + offsetof<Sample>("state");
+      if (atomic.cmpxchg<u32>(at, state, (state & ~SAMPLE_STATE) | SAMPLE_DEFERRED) == state) mine = true;
+      continue;
+    }
+    if (mine) atomic.store<u32>(waiting, 1);
+    return mine ? MISUSE_NONE : s == null ? NOT_SAMPLED : MISUSE_DOUBLE_FREE;
+  }
 }

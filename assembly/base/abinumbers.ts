@@ -292,6 +292,8 @@
 @inline export const BAD_RETAINED: u32 = 52;
 /** outside of a cycle no slot of a swept span is marked. */
 @inline export const STALE_MARK: u32 = 53;
+/** a sample is of a live block and found by its address; the profile counts it, and the quarantine has it once. */
+@inline export const BAD_SAMPLE: u32 = 54;
 /** the lookup tables send each size to a row and a class that serve it. */
 @inline export const BAD_TABLE: u32 = 60;
 /** a row and its mcentral have the slot size and the span length of their class. */

@@ -7,8 +7,9 @@
  *   gomalloc.stack(buffer, max) -> frames    the stack of the call, leaf first
  *   gomalloc.report(kind, sample)            a guarded block was written to outside its bounds, or misused
  *
- * The hooks may not call the heap. An exception out of `report` or `stack` leaves the heap whole, but a sampled block on
- * its way to the caller is lost.
+ * The hooks may not call the heap: with a stack for each block `stack` would have no end. An exception out of them leaves
+ * the heap whole. It loses nothing but what is on its way to the caller: an object of the collector's, a block of
+ * AssemblyScript's heap.alloc, or what a realloc has moved to.
  *
  * The buffer of stack is a page of 8 KiB:
  *

@@ -41,7 +41,7 @@ export class Profile {
   seed: u64;
   /** Where the next look at guarded blocks begins. */
   look: u32;
-  /** Samples whose free waits for a thread with a P. */
+  /** 1: there may be samples whose free waits for a thread with a P. */
   deferred: u32;
   /** Samples not taken because there was no memory or no lock, and reports of damaged blocks. */
   lost: u32;
@@ -122,8 +122,10 @@ export class Bucket {
   frees1: u32;
   allocs2: u32;
   frees2: u32;
+  /** For who checks or repairs the table: live samples that have been seen. */
+  seen: u32;
 }
-@inline export const BUCKET_FRAMES: u32 = 48;
+@inline export const BUCKET_FRAMES: u32 = 52;
 /** With NAME_HEADS whole pages. */
 @inline export const BUCKET_HEADS: u32 = 4096;
 

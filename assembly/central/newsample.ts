@@ -5,7 +5,7 @@
  * store. Cost: a stack of the host's; a new table O(samples).
  */
 
-import { PAGE_SHIFT } from "../base/config";
+import { PAGE_SHIFT, SHARED } from "../base/config";
 import { REPORT_AT, STACK_FRAMES, STACK_TEXTS, STACK_TEXT_BYTES, takeStack } from "../base/hooks";
 import {
   BUCKET_FRAMES,
@@ -15,8 +15,10 @@ import {
   NAME_TEXT,
   Name,
   Profile,
+  SAMPLE_DEFERRED,
   SAMPLE_REMOVED,
   SAMPLE_SHIFT,
+  SAMPLE_STATE,
   Sample,
 } from "../base/samples";
 import { lock, unlock } from "../base/locks";
@@ -51,10 +53,23 @@ function ensureEntry(): bool {
     memory.copy(to + (j << SAMPLE_SHIFT), s, 1 << SAMPLE_SHIFT);
     used++;
   }
-  store<u64>(changetype<usize>(p), (<u64>to) | ((<u64>mask) << 32), offsetof<Profile>("table"));
+  const word = (<u64>to) | ((<u64>mask) << 32);
+  if (SHARED) atomic.store<u64>(changetype<usize>(p), word, offsetof<Profile>("table"));
+  else store<u64>(changetype<usize>(p), word, offsetof<Profile>("table"));
   p.used = used;
+  if (SHARED) bringDeferred(from, entries);
   if (from) freeTableHere(from >> PAGE_SHIFT, (entries << SAMPLE_SHIFT) >> PAGE_SHIFT);
   return true;
+}
+
+/** Threads without a P may have noted frees in the old table at `from` while it was copied (alloc/sampled.ts). Under H. */
+function bringDeferred(from: u32, entries: u32): void {
+  for (let i: u32 = 0; i < entries; i++) {
+    const old = sampleAt(from + (i << SAMPLE_SHIFT));
+    if (old.key <= SAMPLE_REMOVED || (old.state & SAMPLE_STATE) != SAMPLE_DEFERRED) continue;
+    const s = findSample(old.key);
+    if (s != null) s.state = (s.state & ~SAMPLE_STATE) | SAMPLE_DEFERRED;
+  }
 }
 
 /** A new entry for the block at `key`, all of it 0 but the key's place. Under H. Null: no memory. */

@@ -11,10 +11,10 @@
  */
 
 import { MAX_PROFILE_RATE, M_PROFILE_GUARD, M_PROFILE_RATE, M_QUARANTINE, PROFILE_SEED } from "../base/abinumbers";
-import { SAMPLES } from "../base/config";
+import { SAMPLES, SHARED } from "../base/config";
 import { FLAG_SAMPLED, MSpan } from "../base/layout";
 import { hostOption } from "../base/hooks";
-import { BUCKET_HEADS, Bucket, SAMPLE_COLLECTED, SAMPLE_REMOVED, SAMPLE_SHIFT, Sample } from "../base/samples";
+import { BUCKET_HEADS, Bucket, Profile, SAMPLE_COLLECTED, SAMPLE_REMOVED, SAMPLE_SHIFT, Sample } from "../base/samples";
 import { markWord } from "../base/gcstate";
 import { lock, unlock } from "../base/locks";
 import { slotSize } from "../base/state";
@@ -52,18 +52,34 @@ export function startOf(key: u32): u32 {
   return ((key >> 3) * 0x9e3779b1) >> 8;
 }
 
-/** The sample of the block whose slot or pages begin at `key`; null: it is not sampled. Under H, or for a glance. */
-export function findSample(key: u32): Sample | null {
-  const p = profile();
-  const table = p.table;
-  if (table == 0) return null;
-  const mask = p.mask;
+/** The table: its address, and its mask in the upper half. Any thread may read it, and then isTable. */
+@inline
+export function tableWord(): u64 {
+  const at = changetype<usize>(profile());
+  return SHARED ? atomic.load<u64>(at, offsetof<Profile>("table")) : load<u64>(at, offsetof<Profile>("table"));
+}
+
+/** Whether `table` still is the table. If it is not, what was read in it without H may be anything. */
+@inline
+export function isTable(table: u64): bool {
+  return !SHARED || tableWord() == table;
+}
+
+/** The sample in `table`, which is there, of the block whose slot or pages begin at `key`; null: it is not sampled. */
+export function findIn(table: u64, key: u32): Sample | null {
+  const mask = <u32>(table >> 32);
   for (let i = startOf(key) & mask, n: u32 = 0; n <= mask; i = (i + 1) & mask, n++) {
-    const s = sampleAt(table + (i << SAMPLE_SHIFT));
+    const s = sampleAt(<u32>table + (i << SAMPLE_SHIFT));
     if (s.key == key) return s;
     if (s.key == 0) return null;
   }
   return null;
+}
+
+/** The sample of the block whose slot or pages begin at `key`; null: it is not sampled. Under H. */
+export function findSample(key: u32): Sample | null {
+  const table = tableWord();
+  return <u32>table ? findIn(table, key) : null;
 }
 
 /** Remove an entry. `count`: its block is freed now, and its bucket counts that. Under H. */

@@ -63,6 +63,7 @@ import { spanOnPage, tidySpan } from "../central/tidy";
 import { addSpan, freeSpan } from "../central/spans";
 import { freeDeferred } from "../central/deferred";
 import { enterRecovery, leaveRecovery, recoverGC } from "../gc/sharedcycle";
+import { repairSamples } from "./samples";
 import { clearInUse, clearRecord } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
 import { groupOf, isEmpty, validBits } from "../central/mspan";
@@ -306,6 +307,7 @@ function recover(id: u32): u32 {
     }
     if (undoMoving(pAt(heap))) found |= PAGES_MOVING;
     repairHeap();
+    repairSamples();
   } else if (!lock(0)) {
     // The holder of H may be waiting for an mcentral's lock that the dead thread has. It changes no span meanwhile.
     if (!freeCentrals(id)) return 0;

@@ -131,6 +131,7 @@ import { memoryEnd } from "../heap/sys";
 import { checkCollector } from "./collector";
 import { bad } from "./invariants";
 import { areRecordPages, checkRecords, checkSpan, checkedSpan, isSpan, lies } from "./records";
+import { checkSamples } from "./samples";
 import { checkTables } from "./tables";
 
 /** Number of collected large spans found by the walk, and pages of all large spans. */
@@ -158,7 +159,8 @@ export function validateHeap(deep: bool): u32 {
     if (code == 0) code = validateP(record, id);
   }
   setLocal(mine);
-  return code == 0 ? checkCollector(large) : code;
+  if (code == 0) code = checkCollector(large);
+  return code == 0 ? checkSamples() : code;
 }
 
 /** Number of pages in the page cache of a P or of the heap; -1: it is broken. */

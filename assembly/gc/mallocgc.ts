@@ -45,7 +45,7 @@ import { classSize } from "../alloc/init";
 import { mallocLarge, zeroed } from "../alloc/blocks";
 import { freeChecked } from "../alloc/free";
 import { freshSlots, refill, reloadRow, takeSlot } from "../alloc/mcache";
-import { isObjectDue, sampleCollected, sampleObject } from "../alloc/sampled";
+import { endSample, isObjectDue, sampleCollected, sampleObject } from "../alloc/sampled";
 import { isLargeDue } from "../central/countdown";
 import { ensureReady } from "../alloc/procs";
 import { reclaimPages } from "../central/sweep";
@@ -232,6 +232,7 @@ export function newObject(type: u32, size: u32): u32 {
   const meta = needMeta(p);
   // Without a meta table the object would not be scanned: free it as if it had never been allocated.
   if (meta == 0) {
+    if (SAMPLES) endSample(p);
     freeChecked(p);
     return 0;
   }

@@ -30,6 +30,7 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   51: "a row counts its spans",
   52: "retained pages are those of the empty spans",
   53: "outside of a cycle no slot of a swept span is marked",
+  54: "a sample is of a live block and found by its address; the profile counts it, and the quarantine has it once",
   60: "the lookup tables send each size to a row and a class that serve it",
   61: "a row and its mcentral have the slot size and the span length of their class",
   62: "the lists of free span records hold free span records, each once",
