@@ -401,6 +401,8 @@ function misuse(): i32 {
   const r = record(below(live));
   const p = load<u32>(r);
   const usable = load<u32>(r, 12);
+  // A sampled block may be of one byte.
+  if (usable == 1) return OK;
   let inside = 1 + below(usable - 1);
   if (kind == 2) inside = min(usable - 1, (inside + 7) & ~7);
   if (HOST) {

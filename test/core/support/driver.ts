@@ -25,14 +25,16 @@ export interface DriverExports {
   at(i: number): number;
 }
 
-/** The driver merged with build/gomalloc.wasm or build/gomalloc-host.wasm. */
-export async function buildDriver(flavour: "malloc" | "host"): Promise<WebAssembly.Module> {
+/** The driver merged with a flavour: it imports what the flavour does, but for the memory. */
+export async function buildDriver(
+  flavour: "malloc" | "host" | "malloc-profile" | "host-profile",
+): Promise<WebAssembly.Module> {
   const dir = await mkdtemp(join(tmpdir(), "gomalloc-fuzz-"));
   try {
     const driver = join(dir, "driver.wasm");
     const merged = join(dir, "merged.wasm");
     // Paths in a configuration file are relative to it, and so are those of the command.
-    const config = ["--config", "test/assembly/asconfig.json", "--target", flavour];
+    const config = ["--config", "test/assembly/asconfig.json", "--target", flavour.replace("-profile", "")];
     await runTool("assemblyscript/bin/asc.js", [SOURCE, ...config, "--outFile", driver]);
     await runTool("binaryen/bin/wasm-merge", [
       ...[driver, "env", wasmPath(flavour), "gomalloc"],
