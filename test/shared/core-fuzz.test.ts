@@ -21,6 +21,22 @@ const RUNS: (Omit<FleetOptions, "seed" | "ops"> & { name: string })[] = [
   { name: "eight workers over three Ps, by turns", flavour: "host-shared", slots: 8, procs: 3, turn: 300, stay: 1 },
   { name: "three workers beside somebody who grows the memory", flavour: "test-shared", slots: 3, foreign: true },
   { name: "three workers at the end of the memory", flavour: "host-shared", slots: 3, maximum: 160 },
+  { name: "two workers that sample", flavour: "test-shared-profile", slots: 2, sampled: true },
+  {
+    name: "four that sample, over two Ps",
+    flavour: "host-shared-profile",
+    slots: 4,
+    sampled: true,
+    procs: 2,
+    turn: 300,
+  },
+  {
+    name: "three that sample, at the end of the memory",
+    flavour: "test-shared-profile",
+    slots: 3,
+    sampled: true,
+    maximum: 200,
+  },
 ];
 
 describe(`random schedules, seed ${SEED}`, () => {

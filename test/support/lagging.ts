@@ -10,6 +10,10 @@
  */
 import binaryen from "binaryen";
 
+/** What the modules use. With all features binaryen writes imported functions in a form that engines do not read yet. */
+const F = binaryen.Features;
+const FEATURES = F.Atomics | F.BulkMemory | F.BulkMemoryOpt | F.MutableGlobals | F.NontrappingFPToInt | F.SignExt;
+
 const INSTRUCTION =
   /\((memory\.(?:size|grow|fill|copy|init)|(?:i32|i64|memory)\.atomic\.[\w.]+)((?: offset=\d+| align=\d+)*)( \$[^\s()]+)?/g;
 
@@ -52,7 +56,7 @@ function check(from: number, length: string): string {
 export function lagging(wasm: Uint8Array): WebAssembly.Module {
   binaryen.setDebugInfo(true);
   const source = binaryen.readBinary(wasm);
-  source.setFeatures(binaryen.Features.All);
+  source.setFeatures(FEATURES);
   const text = source.emitText();
   source.dispose();
   const functions = new Map<string, string>();
@@ -87,7 +91,7 @@ export function lagging(wasm: Uint8Array): WebAssembly.Module {
   const first = body.search(/\(import /);
   const imported = `${body.slice(0, first)}(import "lag" "pages" (global $lag.pages i32)) ${body.slice(first)}`;
   const module = binaryen.parseText(`${imported.slice(0, imported.lastIndexOf(")"))}${added})`);
-  module.setFeatures(binaryen.Features.All);
+  module.setFeatures(FEATURES);
   if (!module.validate()) throw new Error("the lagging module is not valid");
   const bytes = module.emitBinary();
   module.dispose();

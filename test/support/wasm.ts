@@ -246,13 +246,14 @@ export function sharedMemory(initial = 2, maximum = MAX_PAGES): WebAssembly.Memo
 
 /**
  * Hooks for a flavour that samples (assembly/base/hooks.ts): each block is sampled, all from one stack, and has guarded
- * zones; damage is an error. There is no quarantine, so that freed memory is available at once.
+ * zones; damage is an error. There is no quarantine, so that freed memory is available at once, unless `quarantine` says
+ * how many bytes wait there.
  */
-export function samplingAll(memory: WebAssembly.Memory): WebAssembly.ModuleImports {
+export function samplingAll(memory: WebAssembly.Memory, quarantine = 0): WebAssembly.ModuleImports {
   const options = new Map([
     [M_PROFILE_RATE, 1],
     [M_PROFILE_GUARD, 1],
-    [M_QUARANTINE, 0],
+    [M_QUARANTINE, quarantine],
   ]);
   return {
     option: (param: number) => options.get(param) ?? 0,

@@ -3,7 +3,7 @@
  * table of its own, in shared memory.
  */
 import { expect } from "vitest";
-import { type SharedFlavour, type Stats, WASM_PAGE, wasmModule } from "../../support/wasm.ts";
+import { M_QUARANTINE, type SharedFlavour, type Stats, WASM_PAGE, wasmModule } from "../../support/wasm.ts";
 import { World } from "./core-world.ts";
 import { Crew } from "./crew.ts";
 
@@ -31,6 +31,8 @@ export interface FleetOptions {
   foreign?: boolean;
   /** Workers spend most of their time inside the allocator, under its locks. */
   dwell?: boolean;
+  /** The flavour samples: workers change what is sampled, and guards. */
+  sampled?: boolean;
   /** Wasm pages that the memory may reach; 0: enough for everything. */
   maximum?: number;
 }
@@ -42,7 +44,9 @@ export class Fleet extends Crew {
   protected override readonly patient = true;
 
   constructor(readonly options: FleetOptions) {
-    super(new World(wasmModule(options.flavour), 4, options.maximum || 16384), options.seed, options.slots);
+    const quarantine = options.sampled ? 65_536 : 0;
+    const module = wasmModule(options.flavour);
+    super(new World(module, 4, options.maximum || 16384, undefined, quarantine), options.seed, options.slots);
     if (options.procs) this.main.e.setProcs(options.procs + (options.bare ? 0 : 1));
     if (options.bare) this.main.e.releaseP();
     this.tables = Array.from({ length: options.slots }, () => {
@@ -73,6 +77,8 @@ export class Fleet extends Crew {
   check(exact: boolean): Stats {
     const { main, options } = this;
     main.valid(`seed ${options.seed}`);
+    // What waits in quarantine counts as live.
+    if (options.sampled) main.e.mallopt(M_QUARANTINE, 0);
     const s = main.stats();
     const live = s.mallocs - s.frees - s.tinyAllocs;
     if (exact) expect(live, `live blocks, seed ${options.seed}`).toBe(this.known().size);

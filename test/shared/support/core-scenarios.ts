@@ -109,8 +109,8 @@ export const SCENARIOS: readonly Scenario[] = [
       return { mine: b.mallocs(3, 60_000) };
     },
     script(b, { mine }) {
-      const p = b.malloc(100_000);
-      b.realloc(p, 50_000);
+      // In place, unless blocks are sampled.
+      const p = b.realloc(b.malloc(100_000), 50_000);
       b.realloc(p, 90_000);
       b.aligned(65_536, 70_000);
       const last = b.malloc(200_000);

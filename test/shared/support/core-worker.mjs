@@ -14,8 +14,23 @@ const ops = wordOf(slot, OPS);
 const M_MISUSE = 1;
 const M_LOCK_WAIT = 5;
 const M_RESERVE = 4;
+const M_PROFILE_RATE = 7;
+const M_PROFILE_GUARD = 8;
+const M_QUARANTINE = 9;
 
-const e = new WebAssembly.Instance(module, { env: { memory } }).exports;
+/** What a flavour that samples imports. The stack is one of some; damage is an error, a block freed twice is another. */
+const gomalloc = {
+  option: () => 0,
+  stack(buffer) {
+    const words = new Uint32Array(memory.buffer, buffer >>> 0, 5);
+    words[2] = 0;
+    words[4] = token * 64 + below(16);
+    return 1;
+  },
+  report: (kind, sample) => fail(`a report of kind ${kind} about sample ${(sample >>> 0).toString(16)}`),
+};
+
+const e = new WebAssembly.Instance(module, { env: { memory }, gomalloc }).exports;
 let u8 = new Uint8Array(memory.buffer);
 let view = new DataView(memory.buffer);
 
@@ -191,7 +206,17 @@ function dwell() {
   }
 }
 
+/** Another rate, guards or none, another quarantine: for all threads. */
+function changeSampling() {
+  const rates = [1, 1, 64, 4096, 65_536, 524_288, 0];
+  const quarantines = [0, 1000, 65_536, 1 << 20];
+  e.mallopt(M_PROFILE_RATE, rates[below(rates.length)]);
+  e.mallopt(M_PROFILE_GUARD, below(4) === 0 ? 0 : 1);
+  e.mallopt(M_QUARANTINE, quarantines[below(quarantines.length)]);
+}
+
 function step() {
+  if (options.sampled && below(400) === 0) changeSampling();
   if (options.dwell && below(2) === 0) dwell();
   const kind = below(1000);
   if (kind < 430) {

@@ -15,9 +15,11 @@ import {
   type HostSharedExports,
   indexOfOther,
   M_LOCK_WAIT,
+  M_QUARANTINE,
   readStats,
   type SharedFlavour,
   type Stats,
+  samplingAll,
   sumOfSys,
   unsigned,
   WASM_PAGE,
@@ -81,7 +83,8 @@ export class Thread {
     readonly token: number,
   ) {
     const { memory, module } = world;
-    const { exports } = new WebAssembly.Instance(module, { env: { memory }, ...lagImports(memory) });
+    const gomalloc = samplingAll(memory, world.quarantine);
+    const { exports } = new WebAssembly.Instance(module, { env: { memory }, gomalloc, ...lagImports(memory) });
     this.countdown = exports[COUNTDOWN] as WebAssembly.Global | undefined;
     this.seen = exports[SEEN] as WebAssembly.Global | undefined;
     this.e = unsigned<HostSharedExports>(exports);
@@ -188,6 +191,8 @@ export class World {
     readonly initial = 16,
     readonly maximum = 1024,
     readonly heapBase = WASM_PAGE,
+    /** Of a flavour that samples: bytes in quarantine. Each block is sampled and guarded. */
+    readonly quarantine = 0,
   ) {
     this.memory = new WebAssembly.Memory({ initial, maximum, shared: true });
     this.mem = new Bytes(this.memory);
@@ -300,6 +305,7 @@ export class World {
 
   /** `t` gives all back that it and the idle Ps cache; no lock is held then. */
   flush(t: Thread): void {
+    t.e.mallopt(M_QUARANTINE, 0);
     for (let round = 0; round < 2; round++) {
       for (let id = 1; id <= t.e.numPs(); id++) if ((this.stateWord(t, id) & 0xff) === P_IDLE) t.e.flushP(id);
       t.e.releaseAll();
