@@ -8,7 +8,7 @@
 import { HOST_PROFILE_WASM_BASE64 } from "./generated/wasm-host-profile.js";
 import { HOST_SHARED_PROFILE_WASM_BASE64 } from "./generated/wasm-host-shared-profile.js";
 import { inlinedModule } from "./heap/module.js";
-import { samplingHooks } from "./heap/profiled.js";
+import { samplingHooks, splitOptions } from "./heap/profiled.js";
 import type { SamplingOptions } from "./sampling/hooks.js";
 import {
   type AttachOptions,
@@ -45,19 +45,19 @@ const MODULES = {
 
 /** A heap that samples and that other threads can join. Throws what createSharedHeap of gomalloc/shared throws. */
 export function createSharedHeap(options: ProfiledSharedHeapOptions = {}): SharedHeap {
-  const { profile, ...others } = options;
+  const [profile, others] = splitOptions(options, "createSharedHeap");
   return makeSharedHeap(others, { ...MODULES, hooks: samplingHooks(profile) });
 }
 
 /** createSharedHeap without blocking. Rejects with what that throws. */
 export async function createSharedHeapAsync(options: ProfiledSharedHeapAsyncOptions = {}): Promise<SharedHeap> {
-  const { profile, ...others } = options;
+  const [profile, others] = splitOptions(options, "createSharedHeapAsync");
   return makeSharedHeapAsync(others, { ...MODULES, hooks: samplingHooks(profile) });
 }
 
 /** Joins the heap that `message` comes from, and takes stacks for it. Throws what attachHeap of gomalloc/shared throws. */
 export function attachHeap(message: SharedHeapMessage, options: ProfiledAttachOptions = {}): SharedHeap {
-  const { profile, ...others } = options;
+  const [profile, others] = splitOptions(options, "attachHeap");
   return attachWith(message, others, samplingHooks(profile));
 }
 
@@ -66,6 +66,6 @@ export async function attachHeapAsync(
   message: SharedHeapMessage,
   options: ProfiledAttachOptions = {},
 ): Promise<SharedHeap> {
-  const { profile, ...others } = options;
+  const [profile, others] = splitOptions(options, "attachHeapAsync");
   return attachWithAsync(message, others, samplingHooks(profile));
 }

@@ -13,8 +13,10 @@ import {
   type ProfiledHeapAsyncOptions,
   type ProfiledHeapOptions,
   profiledKind,
+  splitOptions,
 } from "./heap/profiled.js";
 
+export { samplingFromEnv } from "./gc/env.js";
 export * from "./heap/common.js";
 export {
   downloadProfile,
@@ -24,6 +26,7 @@ export {
   type ServedHeap,
 } from "./heap/pprofhandler.js";
 export {
+  type HeapLeakOptions,
   type HeapProfileOptions,
   leaksOf,
   ProfiledHeap,
@@ -42,12 +45,12 @@ const INLINED = /* @__PURE__ */ inlinedModule(HOST_PROFILE_WASM_BASE64);
 
 /** A heap that samples, at once. Throws what createHeap of the entry gomalloc throws. */
 export function createHeap(options: ProfiledHeapOptions = {}): ProfiledHeap {
-  const { profile, ...others } = options;
+  const [profile, others] = splitOptions(options, "createHeap");
   return makeHeap(others, profiledKind(INLINED, profile));
 }
 
 /** A heap that samples, without blocking. Rejects with what createHeap throws. */
 export async function createHeapAsync(options: ProfiledHeapAsyncOptions = {}): Promise<ProfiledHeap> {
-  const { profile, ...others } = options;
+  const [profile, others] = splitOptions(options, "createHeapAsync");
   return makeHeapAsync(others, profiledKind(INLINED, profile));
 }

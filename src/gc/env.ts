@@ -4,17 +4,23 @@
  *   GOGC        a percentage, or off
  *   GOMEMLIMIT  bytes, with a unit or without (64MiB), or off
  *   GODEBUG     gctrace=1,gccheckmark=1,clobberfree=1    0 is off; of a name that comes twice the last one holds
+ *               memprofilerate=N                         of heaps that sample: samplingFromEnv
  *
  * An empty variable counts as none. Names in GODEBUG that are not among these are ignored, as Go does: the variable is
  * shared with Go programs. Unlike Go, a value that cannot be read is an error and not a default. Pure but for the
  * default environment, that of a Node process; pages have none.
  */
-import { callable, object, reading, show, text } from "../base/check.js";
+import { MAX_PROFILE_RATE } from "../base/abinumbers.js";
+import { callable, object, reading, show, text, within } from "../base/check.js";
+import type { SamplingOptions } from "../sampling/hooks.js";
 import type { CollectorSettings } from "./options.js";
 import { parseInt32, parseLimit, parsePercent } from "./quantity.js";
 
 /** Variables by name: process.env, or any record of strings. */
 export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Go's name of the rate of heap profiles. */
+const RATE = "memprofilerate";
 
 /** Prints to standard error, or to a page's console. */
 function complain(line: string): void {
@@ -35,17 +41,37 @@ const SWITCHES: Record<string, (value: number, print: (line: string) => void) =>
 export function parseGODEBUG(given: string, print: (line: string) => void = complain): CollectorSettings {
   const settings: CollectorSettings = {};
   callable(print, "print");
-  for (const field of text(given, "GODEBUG").split(",")) {
-    const at = field.indexOf("=");
-    const name = at < 0 ? field : field.slice(0, at);
-    if (!Object.hasOwn(SWITCHES, name)) continue;
-    const value = at < 0 ? null : parseInt32(field.slice(at + 1));
-    if (value === null) {
-      throw new RangeError(`GODEBUG: ${name} must be a whole number, as in ${name}=1: ${show(field)}`);
-    }
+  for (const [name, value] of fieldsOf(given, Object.keys(SWITCHES))) {
     Object.assign(settings, SWITCHES[name]!(value, print));
   }
   return settings;
+}
+
+/** The fields of a GODEBUG with one of these names, in their order. Throws RangeError for one without a whole number. */
+function fieldsOf(given: string, names: readonly string[]): [name: string, value: number][] {
+  return text(given, "GODEBUG")
+    .split(",")
+    .flatMap((field) => {
+      const at = field.indexOf("=");
+      const name = at < 0 ? field : field.slice(0, at);
+      if (!names.includes(name)) return [];
+      const value = at < 0 ? null : parseInt32(field.slice(at + 1));
+      if (value === null) {
+        throw new RangeError(`GODEBUG: ${name} must be a whole number, as in ${name}=1: ${show(field)}`);
+      }
+      return [[name, value]];
+    });
+}
+
+/**
+ * What GODEBUG=memprofilerate=N in `env` (by default process.env) asks for, as in a Go program: the rate of samples, 0 for
+ * none, 1 for every block. For the option `profile` of createHeap in gomalloc/profile and for profileImports; without the
+ * field nothing is set. Throws RangeError for a rate that is no whole number from 0 to 0x70000000.
+ */
+export function samplingFromEnv(env: Environment = processEnv()): Pick<SamplingOptions, "rate"> {
+  object(env, "env");
+  const rate = fieldsOf(variable(env, "GODEBUG") ?? "", [RATE]).at(-1)?.[1];
+  return rate === undefined ? {} : { rate: within(rate, 0, MAX_PROFILE_RATE, `GODEBUG: ${RATE}`) };
 }
 
 /** The environment of this process, where there is one. */

@@ -44,7 +44,7 @@ const VALIDATE_OPTIONS = namesOf<ValidateOptions>({ deep: 0 });
 /** Of snapshot. */
 export type HeapSnapshotOptions = Omit<SnapshotOptions, "heap">;
 
-const SNAPSHOT_OPTIONS = namesOf<HeapSnapshotOptions>({ bitmaps: 0, label: 0, time: 0, samples: 0 });
+export const SNAPSHOT_OPTIONS = namesOf<HeapSnapshotOptions>({ bitmaps: 0, label: 0, time: 0, samples: 0 });
 
 /** `B` is the kind of the memory's buffer; the heap of src/shared/heap.ts may have another. */
 export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable {

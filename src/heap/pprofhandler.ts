@@ -8,8 +8,7 @@ import { diffProfiles } from "../profile/diff.js";
 import { pprofFile } from "../profile/pprof.js";
 import { formatRecord } from "../profile/record.js";
 import type { Profile } from "../profile/types.js";
-import { readSamples } from "../sampling/read.js";
-import { CORE, profileOf, type Sampling } from "./profiled.js";
+import { CORE, profileOf, type Sampling, samplesOf } from "./profiled.js";
 
 /** The part of node:http's IncomingMessage that the handler reads. */
 export interface PprofRequest {
@@ -43,33 +42,41 @@ const TEXT = { "content-type": "text/plain; charset=utf-8" };
  * response has been given; it is never rejected.
  */
 export function pprofHandler(heap: ServedHeap): (request: PprofRequest, response: PprofResponse) => Promise<void> {
-  return async ({ method = "GET", url = "" }, response) => {
-    if (method !== "GET") {
-      response.writeHead(405, { allow: "GET", ...TEXT });
-      response.end(`${method} is not allowed: use GET\n`);
-      return;
-    }
+  return async (request, response) => {
     try {
-      const { gc, seconds, debug } = parametersOf(url);
-      if (gc) heap.collector?.collect();
-      if (debug) {
-        const body = formatRecord(readSamples(heap.memory), { symbols: CORE });
-        response.writeHead(200, { ...TEXT, "cache-control": "no-store" });
-        response.end(body);
-        return;
-      }
-      const body = await pprofFile(await profileOver(heap, seconds));
-      response.writeHead(200, {
-        "content-type": "application/octet-stream",
-        "content-disposition": 'attachment; filename="heap.pb.gz"',
-        "cache-control": "no-store",
-      });
-      response.end(body);
-    } catch (error) {
-      response.writeHead(error instanceof ParameterError ? 400 : 500, TEXT);
-      response.end(`${error instanceof Error ? error.message : String(error)}\n`);
+      await answer(heap, request, response);
+    } catch {
+      // The connection is gone, or the response has been begun by somebody else: there is nobody to tell.
     }
   };
+}
+
+async function answer(heap: ServedHeap, { method = "GET", url = "" }: PprofRequest, response: PprofResponse) {
+  if (method !== "GET") {
+    response.writeHead(405, { allow: "GET", ...TEXT });
+    response.end(`${method} is not allowed: use GET\n`);
+    return;
+  }
+  try {
+    const { gc, seconds, debug } = parametersOf(url);
+    if (gc) heap.collector?.collect();
+    if (debug) {
+      const body = formatRecord(samplesOf(heap), { symbols: CORE });
+      response.writeHead(200, { ...TEXT, "cache-control": "no-store" });
+      response.end(body);
+      return;
+    }
+    const body = await pprofFile(await profileOver(heap, seconds));
+    response.writeHead(200, {
+      "content-type": "application/octet-stream",
+      "content-disposition": 'attachment; filename="heap.pb.gz"',
+      "cache-control": "no-store",
+    });
+    response.end(body);
+  } catch (error) {
+    response.writeHead(error instanceof ParameterError ? 400 : 500, TEXT);
+    response.end(`${error instanceof Error ? error.message : String(error)}\n`);
+  }
 }
 
 class ParameterError extends Error {}
@@ -82,7 +89,7 @@ interface Parameters {
 
 /** Throws ParameterError. Parameters that are not known are ignored, as in Go. */
 function parametersOf(url: string): Parameters {
-  const query = new URLSearchParams(/\?([^#]*)/.exec(url)?.[1] ?? "");
+  const query = new URLSearchParams(/^[^?#]*\?([^#]*)/.exec(url)?.[1] ?? "");
   const number = (name: string, most: number): number => {
     const text = query.get(name) ?? "0";
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;

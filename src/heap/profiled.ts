@@ -5,7 +5,7 @@
  * samples) and calls nothing of the module.
  */
 import { type HooksOver, type HostExports, M_PROFILE_GUARD, M_PROFILE_RATE, M_QUARANTINE } from "../base/abi.js";
-import { namesOf, readOptions } from "../base/check.js";
+import { boolean, namesOf, object, reading, readOptions } from "../base/check.js";
 import { findLeaks, type Leak, type LeakOptions } from "../profile/leaks.js";
 import { buildProfile } from "../profile/profile.js";
 import type { Profile, SymbolSource } from "../profile/types.js";
@@ -16,8 +16,9 @@ import { type DamageReport, describeReport } from "../sampling/report.js";
 import { HEAP_ZEROBASE } from "../snapshot/layout.js";
 import type { HeapSnapshot } from "../snapshot/snapshot.js";
 import type { CreateHeapAsyncOptions, CreateHeapOptions, HeapKind, HeapParts } from "./create.js";
-import { Heap, type HeapSnapshotOptions } from "./heap.js";
+import { Heap, type HeapSnapshotOptions, SNAPSHOT_OPTIONS } from "./heap.js";
 import type { DefaultModule } from "./module.js";
+import { notePlace, placeOf } from "./place.js";
 
 export interface HeapProfileOptions {
   /**
@@ -28,6 +29,18 @@ export interface HeapProfileOptions {
 }
 
 const PROFILE_OPTIONS = namesOf<HeapProfileOptions>({ gc: 0 });
+
+/** Of leaks: the heap knows the time and its cycles. */
+export type HeapLeakOptions = Omit<LeakOptions, "time" | "cycle">;
+
+const LEAK_OPTIONS = namesOf<HeapLeakOptions>({
+  program: 0,
+  symbols: 0,
+  isRuntime: 0,
+  unscaled: 0,
+  olderThan: 0,
+  cycles: 0,
+});
 
 /** Names of the heap's own module: all of it is the allocator's, so its frames are left out. */
 export const CORE: SymbolSource = {
@@ -42,6 +55,7 @@ export class ProfiledHeap extends Heap {
   constructor(...args: HeapParts) {
     super(...args);
     this.#mallopt = args[0].mallopt;
+    notePlace(this, () => this.mallocgc(0, null, false) - HEAP_ZEROBASE);
   }
 
   /**
@@ -55,21 +69,22 @@ export class ProfiledHeap extends Heap {
   /** What was sampled, as it was counted: without the scaling of `profile`, and with the live blocks one by one. */
   samples(options: HeapProfileOptions = {}): SampledHeap {
     const { gc = false } = readOptions(options, PROFILE_OPTIONS, "profile");
-    if (gc) this.collector.collect();
-    return readSamples(this.memory, { heap: this.mallocgc(0, null, false) - HEAP_ZEROBASE });
+    if (boolean(gc, "gc")) this.collector.collect();
+    return samplesOf(this);
   }
 
   /**
    * Sampled blocks that have lived long, by stack, largest first; see findLeaks. Throws RangeError and TypeError for bad
    * options.
    */
-  leaks(options: Omit<LeakOptions, "time" | "cycle"> = {}): Leak[] {
-    return leaksIn(this.samples(), options);
+  leaks(options: HeapLeakOptions = {}): Leak[] {
+    return leaksOf(this, options);
   }
 
   /** The snapshot of any heap, with the sampled blocks: their age and stacks. */
   override snapshot(options: HeapSnapshotOptions = {}): HeapSnapshot {
-    return super.snapshot({ samples: sampledBlocks(this.samples(), { symbols: CORE }), ...options });
+    const given = readOptions(options, SNAPSHOT_OPTIONS, "snapshot");
+    return super.snapshot({ samples: sampledBlocks(this.samples(), { symbols: CORE }), ...given });
   }
 
   /**
@@ -98,6 +113,19 @@ export interface ProfiledHeapAsyncOptions extends CreateHeapAsyncOptions {
   profile?: SamplingOptions | undefined;
 }
 
+/** The option `profile` of a call, and its others. Throws TypeError. */
+export function splitOptions<T extends { readonly profile?: unknown }>(
+  given: T,
+  call: string,
+): [profile: T["profile"], others: Omit<T, "profile">] {
+  const what = `the options of ${call}`;
+  object(given, what);
+  return reading(what, () => {
+    const { profile, ...others } = given;
+    return [profile, others];
+  });
+}
+
 /** What a module that samples imports, for a heap of JavaScript. Throws RangeError, TypeError. */
 export function samplingHooks(options: SamplingOptions | undefined): HooksOver {
   const { onReport, ...others } = checkSampling(options ?? {});
@@ -115,19 +143,26 @@ export interface Sampling {
   readonly memory: WebAssembly.Memory;
 }
 
+/** What samplesOf gives, whichever heap it is. Throws what profileOf throws. */
+export function samplesOf(heap: Sampling): SampledHeap {
+  object(heap, "heap");
+  const place = placeOf(heap);
+  // A heap's own says what is wrong with it; of another object the property may be anything.
+  const memory = place === undefined ? reading("heap.memory", () => heap.memory) : heap.memory;
+  return readSamples(memory, { heap: place });
+}
+
 /**
  * The profile of a heap in JavaScript, of one thread or of several, from any of them. Throws ProfileError for a heap that
- * does not sample, and SnapshotError when its memory has several heaps: then use readSamples and buildProfile.
+ * does not sample. Of another object with a `memory`, the one heap in that is meant: SnapshotError when there are several.
  */
 export function profileOf(heap: Sampling): Profile {
-  return buildProfile(readSamples(heap.memory), { symbols: CORE });
+  return buildProfile(samplesOf(heap), { symbols: CORE });
 }
 
-/** The old sampled blocks of such a heap, by stack, largest first; see findLeaks. */
-export function leaksOf(heap: Sampling, options: Omit<LeakOptions, "time" | "cycle"> = {}): Leak[] {
-  return leaksIn(readSamples(heap.memory), options);
-}
-
-function leaksIn(samples: SampledHeap, options: Omit<LeakOptions, "time" | "cycle">): Leak[] {
-  return findLeaks(samples, samples.live, { symbols: CORE, ...options, time: Date.now(), cycle: samples.cycle });
+/** The old sampled blocks of such a heap, by stack, largest first; see findLeaks. Throws what profileOf throws. */
+export function leaksOf(heap: Sampling, options: HeapLeakOptions = {}): Leak[] {
+  const given = readOptions(options, LEAK_OPTIONS, "leaks");
+  const samples = samplesOf(heap);
+  return findLeaks(samples, samples.live, { symbols: CORE, ...given, time: Date.now(), cycle: samples.cycle });
 }

@@ -208,11 +208,10 @@ function takeStack(limit: number): readonly CallSite[] | string {
 }
 
 function put<K extends keyof V8Error>(error: V8Error, key: K, value: V8Error[K]): void {
-  if (error[key] === value) return;
   try {
-    error[key] = value;
+    if (error[key] !== value) error[key] = value;
   } catch {
-    // Frozen, or read only
+    // Frozen, read only, or a property of the page's that throws
   }
 }
 

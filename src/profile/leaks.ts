@@ -2,6 +2,7 @@
  * Blocks that have lived longer than they should, by the stack that allocated them: where to look for a leak. Only
  * sampled blocks are known; the numbers of a stack are estimates for all of its blocks (scale.ts).
  */
+import { show } from "../base/check.js";
 import { isAllocator } from "./allocators.js";
 import { Locations, type ProfileOptions } from "./profile.js";
 import { scaleFactor } from "./scale.js";
@@ -48,10 +49,15 @@ export interface Leak {
 
 /**
  * The stacks with blocks that are older than asked for, most bytes first. With both limits a block has to pass both;
- * with none all live blocks count. Throws RangeError when `cycles` is asked for without `cycle`.
+ * with none all live blocks count. Throws RangeError when `cycles` is asked for without `cycle`, TypeError for what is no
+ * number.
  */
 export function findLeaks(record: HeapRecord, blocks: readonly LiveBlock[], options: LeakOptions): Leak[] {
   const { time, cycle, olderThan = 0, cycles = 0 } = options;
+  aNumber(time, "time");
+  aNumber(olderThan, "olderThan");
+  aNumber(cycles, "cycles");
+  if (cycle !== undefined) aNumber(cycle, "cycle");
   if (cycles > 0 && cycle === undefined) {
     throw new RangeError("cycles needs to know how many have ended: pass cycle, the heap's number of cycles");
   }
@@ -82,4 +88,8 @@ export function findLeaks(record: HeapRecord, blocks: readonly LiveBlock[], opti
       };
     })
     .sort((a, b) => b.bytes - a.bytes);
+}
+
+function aNumber(value: number, name: string): void {
+  if (typeof value !== "number") throw new TypeError(`${name} must be a number: ${show(value)}`);
 }

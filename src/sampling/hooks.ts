@@ -62,8 +62,9 @@ export interface ProfileImports extends WebAssembly.ModuleImports {
  * for bad options.
  */
 export function profileImports(memory: HookMemory, options: SamplingOptions = {}): ProfileImports {
-  const values = optionValues(options);
-  const { onReport = printReport } = options;
+  const checked = checkSampling(options);
+  const values = optionValues(checked);
+  const { onReport = printReport } = checked;
   const find = typeof memory === "function" ? memory : () => memory;
   const capturer = new Capturer();
   const frames = new Uint32Array(MAX_FRAMES);
@@ -75,21 +76,33 @@ export function profileImports(memory: HookMemory, options: SamplingOptions = {}
   };
   // Texts that have found no room are given the next time.
   let texts: ReturnType<Capturer["takeTexts"]> = [];
+  // `find` is the program's: should it allocate, the sample that this makes due has no stack.
+  let inside = false;
+
+  const write = (buffer: number, max: number): number => {
+    const into = find();
+    if (into === undefined) return 0;
+    const count = capturer.capture(frames, Math.min(max, frames.length));
+    const page = buffer >>> 0;
+    const words = viewOf(into);
+    words.setFloat64(page, Date.now(), true);
+    for (let i = 0; i < count; i++) words.setUint32(page + STACK_FRAMES + i * 4, frames[i]!, true);
+    texts = texts.concat(capturer.takeTexts());
+    if (texts.length > 0) texts = writeTexts(words, page, texts, encoder);
+    return count;
+  };
 
   return {
     option: (param) => values.get(param) ?? 0,
 
     stack(buffer, max) {
-      const into = find();
-      if (into === undefined) return 0;
-      const count = capturer.capture(frames, Math.min(max, frames.length));
-      const page = buffer >>> 0;
-      const words = viewOf(into);
-      words.setFloat64(page, Date.now(), true);
-      for (let i = 0; i < count; i++) words.setUint32(page + STACK_FRAMES + i * 4, frames[i]!, true);
-      texts = texts.concat(capturer.takeTexts());
-      if (texts.length > 0) texts = writeTexts(words, page, texts, encoder);
-      return count;
+      if (inside) return 0;
+      inside = true;
+      try {
+        return write(buffer, max);
+      } finally {
+        inside = false;
+      }
     },
 
     report(kind, sample) {
@@ -125,9 +138,9 @@ function writeTexts(
   return texts.slice(done);
 }
 
-/** What gomalloc.option answers, by parameter. Throws RangeError, TypeError. */
-function optionValues(given: SamplingOptions): ReadonlyMap<number, number> {
-  const { rate, guard = false, quarantine = DEFAULT_QUARANTINE, seed } = checkSampling(given);
+/** What gomalloc.option answers, by parameter. */
+function optionValues(checked: SamplingOptions): ReadonlyMap<number, number> {
+  const { rate, guard = false, quarantine = DEFAULT_QUARANTINE, seed } = checked;
   return new Map([
     [M_PROFILE_RATE, guard === "all" ? 1 : (rate ?? DEFAULT_RATE)],
     [M_PROFILE_GUARD, guard === false ? 0 : 1],

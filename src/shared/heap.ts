@@ -13,15 +13,17 @@
  * Cost beside Heap's: one read of a typed array per operation; some 15 to 50 ns per access to a view (views.ts).
  */
 import type { HostExports } from "../base/abi.js";
-import { callable, within } from "../base/check.js";
+import { callable, readOptions, within } from "../base/check.js";
 import { runAll } from "../base/dispose.js";
 import { HeapLockError, OutOfMemoryError, SharedMemoryUnavailableError, UnrepairedHeapError } from "../base/errors.js";
 import type { HeapType } from "../base/types.js";
 import type { MemoryViews } from "../base/views.js";
 import type { CollectorOptions } from "../gc/options.js";
-import { Heap, type HeapSnapshotOptions, summary } from "../heap/heap.js";
+import { Heap, type HeapSnapshotOptions, SNAPSHOT_OPTIONS, summary } from "../heap/heap.js";
 import { type HeapLimits, readLimits, setOption } from "../heap/options.js";
+import { notePlace } from "../heap/place.js";
 import { heapOfClaim } from "../snapshot/find.js";
+import { HEAP_ZEROBASE } from "../snapshot/layout.js";
 import { readSnapshot } from "../snapshot/read.js";
 import type { HeapSnapshot } from "../snapshot/snapshot.js";
 import { disposedShared, M_LOCK_WAIT, MAX_TOKEN, type SharedExports } from "./abi.js";
@@ -131,6 +133,7 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     const words = () => views.current.i32;
     this.#seat = seat;
     this.#shared = shared;
+    notePlace(this, () => this.#place());
     this.#gate = gate;
     this.#limits = seat.settings;
     this.#control = new Control(seat.control, words);
@@ -232,10 +235,15 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
    * record that one of them is just writing is left out and counted in `skipped`.
    */
   override snapshot(options: HeapSnapshotOptions = {}): HeapSnapshot {
+    const given = readOptions(options, SNAPSHOT_OPTIONS, "snapshot");
     this.ps.look();
+    return readSnapshot(this.memory, { ...given, heap: this.#place() });
+  }
+
+  /** Address of the heap's record. */
+  #place(): number {
     const claim = this.#shared.claimAddress() >>> 0;
-    if (claim === 0) return super.snapshot(options);
-    return readSnapshot(this.memory, { ...options, heap: heapOfClaim(this.memory, claim) });
+    return claim === 0 ? this.mallocgc(0, null, false) - HEAP_ZEROBASE : heapOfClaim(this.memory, claim);
   }
 
   override toString(): string {

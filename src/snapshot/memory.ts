@@ -78,8 +78,14 @@ export class MemoryWords {
 
 /** Null for a WebAssembly.Memory. Throws TypeError. */
 function bytesOf(source: MemorySource): Uint8Array<ArrayBufferLike> | null {
-  if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
-  if (isBytes(source) || isShared(source)) return new Uint8Array(source as ArrayBufferLike);
+  if (isBytes(source) || isShared(source)) {
+    try {
+      if (!ArrayBuffer.isView(source)) return new Uint8Array(source as ArrayBufferLike);
+      return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
+    } catch (cause) {
+      throw new TypeError("memory is an ArrayBuffer that has been detached: its bytes are elsewhere", { cause });
+    }
+  }
   if (isMemory(source)) return null;
   throw new TypeError(
     `memory must be a WebAssembly.Memory, an ArrayBuffer, a SharedArrayBuffer or a typed array: ${show(source)}`,
