@@ -23,6 +23,11 @@ const CORE = [
   "test/rt/fuzz",
   "test/tools/handover",
   "test/profile/capture",
+  "test/profile/fuzz",
+  "test/profile/guard",
+  "test/profile/heap",
+  "test/profile/hostile",
+  "test/profile/shared",
 ];
 
 /** Tests that search for long or wait for time to pass, and those that run a browser. */
@@ -38,7 +43,7 @@ const LEFT_OUT = [
 /** Shorter than in npm test. */
 const SHORT = {
   ...{ FUZZ_OPS: "3000000", FUZZ_SHADOW_OPS: "30000", HOSTILE_CALLS: "300", HANDOVERS: "10" },
-  ...{ GC_SEEDS: "4", TERMINATIONS: "10", GC_TERMINATIONS: "10", DEATHS: "10" },
+  ...{ SAMPLING_OPS: "400000", GC_SEEDS: "4", TERMINATIONS: "10", GC_TERMINATIONS: "10", DEATHS: "10" },
 };
 
 /** Runs the tests in a Node, with its output here. Whether all have passed. */

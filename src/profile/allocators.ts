@@ -22,13 +22,18 @@ const PATTERNS: readonly RegExp[] = [
   /^__r(g|dl|ust)_/,
   /^(<)?(alloc|std)::alloc::/,
   /^std::sys::(.*::)?alloc::/,
-  // AssemblyScript's runtime
+  // AssemblyScript's runtime, and heap.alloc
   /^~lib\/rt\//,
+  /^~lib\/memory\/heap\./,
 ];
 
-/** Whether a frame is of an allocator, by its name. */
+/** Files of AssemblyScript's library that are of the runtime: a program without names has them in its source map. */
+const FILES = /(^|\/)~lib\/(rt|gomalloc\/assembly)\//;
+
+/** Whether a frame is of an allocator, by its name or by its file. */
 export function isAllocator(frame: SourceFrame): boolean {
-  const { function: name, systemName } = frame;
+  const { function: name, systemName, file } = frame;
+  if (file !== undefined && FILES.test(file)) return true;
   const known = (text: string) => ENTRIES.has(text) || PATTERNS.some((pattern) => pattern.test(text));
   return known(name) || (systemName !== undefined && known(systemName));
 }

@@ -44,9 +44,18 @@ async function compiled(name: string, level: string, library = `-L${LIB} -lgomal
 
 /** Runs such a program with these arguments and what is to be sampled. */
 async function run(name: string, level: string, args: string[], sampling: SamplingOptions): Promise<Run> {
-  const project = await compiled(name, level);
-  const bytes = await project.read("a.wasm");
-  const wasi = new WASI({ version: "preview1", args: [name, ...args], returnOnExit: true });
+  const bytes = await (await compiled(name, level)).read("a.wasm");
+  return runBytes(bytes, new Symbols(bytes), [name, ...args], sampling);
+}
+
+/** Runs a program with these arguments, its name first. */
+async function runBytes(
+  bytes: Uint8Array<ArrayBuffer>,
+  symbols: Symbols,
+  args: string[],
+  sampling: SamplingOptions,
+): Promise<Run> {
+  const wasi = new WASI({ version: "preview1", args, returnOnExit: true });
   let memory: WebAssembly.Memory | undefined;
   const gomalloc = profileImports(() => memory, sampling);
   const { wasi_snapshot_preview1: direct } = wasi.getImportObject() as Record<string, WebAssembly.ModuleImports>;
@@ -62,7 +71,7 @@ async function run(name: string, level: string, args: string[], sampling: Sampli
   } catch (thrown) {
     error = thrown;
   }
-  return { code, error, samples: readSamples(memory), memory, symbols: new Symbols(bytes) };
+  return { code, error, samples: readSamples(memory), memory, symbols };
 }
 
 /** Numbers of the lines with a comment, by the comment's text. */
@@ -84,8 +93,8 @@ const placesOf = (profile: Profile) =>
   }));
 
 describeWith(CLANG, "a C program over libgomalloc-profile.a", () => {
-  it.each(["O0", "O2"])("-%s: has the lines of its ten sites", async (level) => {
-    const { code, samples, symbols } = await run("sites", level, ["1"], { rate: 1 });
+  /** Each of the ten sites has allocated 100 blocks, and the odd ones have freed theirs. */
+  async function expectTenSites({ code, samples, symbols }: Run): Promise<void> {
     expect(code).toBe(0);
     const lines = await linesOf("sites.c", /site (\d)/);
     const found = placesOf(buildProfile(samples, { symbols }));
@@ -97,6 +106,20 @@ describeWith(CLANG, "a C program over libgomalloc-profile.a", () => {
       expect([site, all, live]).toEqual([site, 100, Number(site) % 2 === 1 ? 0 : 100]);
       if (site !== "8") expect(own[0]!.places[0]).toBe(`sites.c:${line}`);
     }
+    expect(lines.size).toBe(10);
+  }
+
+  it.each(["O0", "O2"])("-%s: has the lines of its ten sites", async (level) => {
+    await expectTenSites(await run("sites", level, ["1"], { rate: 1 }));
+  });
+
+  it.each(["O0", "O2"])("-%s: has them by the source map that gomalloc link leaves of DWARF", async (level) => {
+    const project = await compiled("sites", level);
+    await project.command("npx gomalloc link a.wasm -o linked.wasm");
+    const bytes = await project.read("linked.wasm");
+    const symbols = new Symbols(bytes, { sourceMap: await project.read("linked.wasm.map") });
+    expect(symbols.kind).toBe("source-map");
+    await expectTenSites(await runBytes(bytes, symbols, ["sites", "1"], { rate: 1 }));
   });
 
   it.each([0, 1, 2, 3, 4, 5, 6, 7, 8])("bug %i is found, with the lines of its block and its free", async (bug) => {

@@ -65,6 +65,8 @@ export interface Build {
   readonly module: WebAssembly.Module;
   /** The JavaScript of --bindings, else empty. */
   readonly glue: string;
+  /** The source map of --sourceMap, else empty. */
+  readonly map: string;
 }
 
 const CONFIG = "test/rt/asconfig.json";
@@ -102,6 +104,7 @@ export function build(
 async function compile(args: readonly string[], patches: NonNullable<BuildOptions["patches"]>): Promise<Build> {
   let bytes: Uint8Array<ArrayBuffer> | undefined;
   let glue = "";
+  let map = "";
   const patched = Object.entries(patches);
   const { error, stderr } = await asc.main([...args, "--baseDir", ROOT, "--outFile", "build/rt-program.wasm"], {
     async readFile(name: string, baseDir: string) {
@@ -116,10 +119,11 @@ async function compile(args: readonly string[], patches: NonNullable<BuildOption
     writeFile(name: string, contents: Uint8Array | string) {
       if (typeof contents !== "string") bytes = new Uint8Array(contents);
       else if (name.endsWith(".js")) glue = contents;
+      else if (name.endsWith(".map")) map = contents;
     },
   });
   if (error || !bytes) throw new Error(`asc ${args.join(" ")}\n${error?.message ?? "wrote nothing"}\n${stderr}`);
-  return { bytes, module: new WebAssembly.Module(bytes), glue };
+  return { bytes, module: new WebAssembly.Module(bytes), glue, map };
 }
 
 /** What --exportRuntime adds to a program's exports. */
