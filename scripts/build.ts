@@ -4,7 +4,8 @@
  * Steps, in order: the generated size classes agree with their generator; each flavour is compiled, optimised and
  * checked (build-wasm.ts), two at a time; the host flavour is inlined for src/ (build-inline.ts),
  * with the jump table that stands in for it (build-trampoline.ts); object files and archives are written to lib/
- * (build-objects.ts); tsc writes dist/, and build-page.ts the page of the heap map.
+ * (build-objects.ts); build-page.ts makes the live view's page a string; tsc writes dist/, and build-page.ts the
+ * page of the heap map.
  * A wasm step is skipped while its inputs have not changed (build-stamp.ts); --force does them all the same and
  * empties dist/ first, which is what a publish needs. --wasm-only stops before tsc. With names of flavours (malloc,
  * host, test, shared, host-shared, test-shared, these with -profile, object, object-shared, object-debug,
@@ -17,7 +18,7 @@ import { join } from "node:path";
 import { Listr } from "listr2";
 import { writeInlinedModules } from "./build-inline.ts";
 import { writeObjects } from "./build-objects.ts";
-import { writePage } from "./build-page.ts";
+import { writeLivePage, writePage } from "./build-page.ts";
 import { Stamps } from "./build-stamp.ts";
 import { BUILD_DIR, ROOT, runTool } from "./build-tools.ts";
 import { writeTrampoline } from "./build-trampoline.ts";
@@ -68,6 +69,7 @@ async function main(argv: readonly string[]): Promise<void> {
       },
       { title: "host flavours inlined", enabled: inlined, task: writeInlinedModules },
       { title: "trampoline", enabled: inlined, task: writeTrampoline },
+      { title: "page of the live view", enabled: names.length === 0, task: writeLivePage },
       { title: "object files", enabled: inlined, task: writeObjects },
       { title: "stamp", enabled: inlined, task: () => stamps.writeAll() },
       {

@@ -263,6 +263,36 @@ export class ProfileError extends GomallocError {
   }
 }
 
+// The live view
+
+/** Why a heap cannot be served. */
+export type LiveErrorKind =
+  /** Another program listens at the port. */
+  | "port-in-use"
+  /** The system does not let this program listen there. */
+  | "denied"
+  /** The host is no address of this machine. */
+  | "host"
+  /** Anything else; `cause` is the system's error. */
+  | "listen";
+
+/** The server of a live view cannot listen. The message names the remedy. */
+export class LiveError extends GomallocError {
+  override readonly name = "LiveError";
+  readonly code = "ERR_LIVE";
+
+  constructor(
+    readonly kind: LiveErrorKind,
+    /** What is wrong. */
+    readonly problem: string,
+    /** What to do about it. */
+    readonly remedy: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${problem}; ${remedy}`, options);
+  }
+}
+
 // The shared heap's
 
 /** What a P does, as its state word says it. See docs/shared-api.md. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The command gomalloc: link, swap, inspect, map and profile on files. docs/cli.md says what it prints and where. Exit codes: 0 done, 1
+ * The command gomalloc: link, swap, inspect, map, profile and serve on files. docs/cli.md says what it prints and where. Exit codes: 0 done, 1
  * the file or a tool is at fault, 2 the command line is. A signal ends it as signals do, with nothing left behind.
  */
 import { readFile } from "node:fs/promises";
@@ -12,6 +12,7 @@ import { inspectCommand } from "./inspect.js";
 import { linkCommand } from "./link.js";
 import { mapCommand } from "./map.js";
 import { profileCommand } from "./profile.js";
+import { serveCommand } from "./serve.js";
 import { swapCommand } from "./swap.js";
 import { jsonText, printable } from "./text.js";
 
@@ -21,6 +22,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   inspect: inspectCommand,
   map: mapCommand,
   profile: profileCommand,
+  serve: serveCommand,
 };
 const LIST = "gomalloc --help lists them.";
 

@@ -6,9 +6,6 @@
  * and the folders that --dir names.
  */
 import { writeFile } from "node:fs/promises";
-import { resolve } from "node:path";
-import { setFlagsFromString } from "node:v8";
-import type { WASI } from "node:wasi";
 import { gzipSync } from "node:zlib";
 import { sourceMapOf } from "../profile/linemap.js";
 import { encodePprof, SAMPLE_TYPES, type SampleType } from "../profile/pprof.js";
@@ -27,6 +24,16 @@ import { inspect } from "../wasm/parse.js";
 import { COMMON_HELP, type Command, EXIT_HELP, JSON_HELP, parse, REPORT_OPTIONS, UsageError } from "./command.js";
 import { inFile, readInput } from "./files.js";
 import { jsonText, printable } from "./text.js";
+import {
+  type Advice,
+  commandOf,
+  readWasi,
+  runCommand,
+  WASI_HELP,
+  WASI_OPTIONS,
+  type WasiOptions,
+  wasiFor,
+} from "./wasi.js";
 
 const OPTIONS = {
   ...REPORT_OPTIONS,
@@ -36,8 +43,7 @@ const OPTIONS = {
   "guard-all": { type: "boolean", default: false },
   top: { type: "string", default: "10" },
   type: { type: "string" },
-  dir: { type: "string", multiple: true, default: [] as string[] },
-  env: { type: "string", multiple: true, default: [] as string[] },
+  ...WASI_OPTIONS,
 } as const;
 
 export const profileCommand: Command = {
@@ -57,9 +63,7 @@ Usage: gomalloc profile [options] <file> [-- arguments of the program]
       --guard            guard sampled blocks: writes outside of blocks and into
                          freed ones are told on standard error
       --guard-all        guard every block, which is --rate 1 --guard
-      --dir DIR          a folder that the program may use, under the same name;
-                         HOST::GUEST gives it another. May be repeated
-      --env NAME=VALUE   an environment variable of the program. May be repeated
+${WASI_HELP}
 ${JSON_HELP}
   -q, --quiet            no table
 ${COMMON_HELP}
@@ -109,13 +113,11 @@ const ADVICE: Record<SymbolKind, string> = {
   numbers: "for names keep the name section, for lines compile with -g",
 };
 
-interface Options {
+interface Options extends WasiOptions {
   readonly rate: number;
   readonly guard: boolean | "all";
   readonly top: number;
   readonly type: SampleType | undefined;
-  readonly preopens: Record<string, string>;
-  readonly env: Record<string, string>;
 }
 
 /** Throws UsageError. */
@@ -140,19 +142,7 @@ function readOptions(values: {
     guard: values["guard-all"] ? "all" : values.guard,
     top: count("top", values.top, 1e6),
     type: type as SampleType | undefined,
-    preopens: Object.fromEntries(
-      values.dir.map((text) => {
-        const [host = "", guest = host] = text.split("::");
-        return [guest, resolve(host)];
-      }),
-    ),
-    env: Object.fromEntries(
-      values.env.map((text) => {
-        const [, name, value] = /^([^=]+)=([\s\S]*)$/.exec(text) ?? [];
-        if (name === undefined) throw new UsageError(`--env ${text} has no =`, "Give it as NAME=VALUE.");
-        return [name, value!];
-      }),
-    ),
+    ...readWasi(values),
   };
 }
 
@@ -198,13 +188,8 @@ interface Ran {
 }
 
 async function runProgram(program: Program, name: string, args: readonly string[], options: Options): Promise<Ran> {
-  // Node 20 crashes when wasm calls node:wasi by V8's fast calls while the memory is large.
-  setFlagsFromString("--no-turbo-fast-api-calls");
-  // Which says at every start that it is experimental.
-  process.removeAllListeners("warning");
   const { preopens, env, rate, guard } = options;
-  const { WASI } = await import("node:wasi");
-  const wasi = new WASI({ version: "preview1", args: [name, ...args], env, preopens, returnOnExit: true });
+  const wasi = await wasiFor({ args: [name, ...args], env, preopens });
   const symbols = new Symbols(program.wasm, { sourceMap: program.map });
   const reports: DamageReport[] = [];
   let memory: WebAssembly.Memory | undefined;
@@ -219,57 +204,26 @@ async function runProgram(program: Program, name: string, args: readonly string[
       console.error(printable(describeReport(shown, symbols)));
     },
   });
-  const instance = await instantiate(program.wasm, wasi, gomalloc);
-  memory = instance.exports["memory"] as WebAssembly.Memory;
-  const { code, trap } = startOf(wasi, instance);
+  const command = await commandOf(program.wasm, wasi, gomalloc, PROFILED);
+  memory = command.memory;
+  const { code, trap } = runCommand(wasi, command);
   const samples = readSamples(memory);
   const buckets = samples.buckets.map((bucket) => ({ ...bucket, stack: ofProgram(bucket.stack) }));
   return { samples: { ...samples, buckets }, symbols, code, trap, reports };
 }
+
+/** What to do with a program that is no WASI command. */
+const PROFILED: Advice = {
+  imports:
+    "Run it in its own host with the imports of profileImports (gomalloc/profile); gomalloc link --profile prepares it.",
+  exports: "Build it as a command with a main function, or profile it in its own host by profileImports.",
+};
 
 /** A stack without what called the program: node:wasi and this command. */
 function ofProgram(stack: readonly number[]): readonly number[] {
   let end = stack.length;
   while (end > 0 && isText(stack[end - 1]!)) end--;
   return stack.slice(0, end);
-}
-
-/** Throws ToolError when the program is no WASI command. */
-async function instantiate(
-  wasm: Uint8Array<ArrayBuffer>,
-  wasi: WASI,
-  gomalloc: WebAssembly.ModuleImports,
-): Promise<WebAssembly.Instance> {
-  const { wasi_snapshot_preview1: direct } = wasi.getImportObject() as Record<string, WebAssembly.ModuleImports>;
-  const calls = Object.entries(direct!) as [string, (...values: unknown[]) => unknown][];
-  const wrapped = Object.fromEntries(calls.map(([name, call]) => [name, (...values: unknown[]) => call(...values)]));
-  const module = await WebAssembly.compile(wasm);
-  const known = ["wasi_snapshot_preview1", "gomalloc"];
-  const other = WebAssembly.Module.imports(module).find((entry) => !known.includes(entry.module));
-  if (other !== undefined) {
-    throw new ToolError(
-      "program",
-      `the program imports ${other.module}.${other.name}, which is not of WASI`,
-      "Run it in its own host with the imports of profileImports (gomalloc/profile); gomalloc link --profile prepares it.",
-    );
-  }
-  const { exports } = await WebAssembly.instantiate(module, { wasi_snapshot_preview1: wrapped, gomalloc });
-  if (typeof exports["_start"] !== "function" || !(exports["memory"] instanceof WebAssembly.Memory)) {
-    throw new ToolError(
-      "program",
-      "the program has no function _start, or exports no memory: it is no WASI command",
-      "Build it as a command with a main function, or profile it in its own host by profileImports.",
-    );
-  }
-  return { exports };
-}
-
-function startOf(wasi: WASI, instance: WebAssembly.Instance): Pick<Ran, "code" | "trap"> {
-  try {
-    return { code: wasi.start(instance), trap: undefined };
-  } catch (error) {
-    return { code: 1, trap: error instanceof Error ? error.message : String(error) };
-  }
 }
 
 /** What --json prints, as docs/cli.md lists it. */

@@ -4,7 +4,7 @@
  * A world unit is a page. Up to MOSAIC pixels a page the map is one image with a pixel for each page; above that spans are
  * rectangles; above SLOTS pixels their slots are drawn. Cost of a frame: O(pages on the screen), or their slots.
  */
-import { PAGE_BYTES } from "../snapshot/format.js";
+import { PAGE_BYTES, RUN_KINDS } from "../snapshot/format.js";
 import { ARENA, type Model } from "./model.js";
 
 /** Pixels a page from which on spans, samples and slots are drawn one by one. */
@@ -96,6 +96,27 @@ export class MapView {
   #worldHeight(columns: number): number {
     const rows = Math.ceil(this.model!.length / columns);
     return rows + Math.floor((this.model!.length - 1) / ARENA) * GAP;
+  }
+
+  /** Another model of the same heap: the view stays, but shows all of a heap that it showed all of. To be painted. */
+  take(model: Model): void {
+    const isFitted = this.#scale === this.#fitted;
+    const grows = this.model === undefined || model.length !== this.model.length || model.base !== this.model.base;
+    this.model = model;
+    this.#image = undefined;
+    if (grows && isFitted) this.fit();
+  }
+
+  /** The pages that can be seen when their slots are drawn, in one range; undefined: slots are too small. */
+  get closeUp(): { from: number; to: number } | undefined {
+    const { model } = this;
+    if (model === undefined || this.#scale < SLOTS) return undefined;
+    const rows = [...this.#rows(model)];
+    const [top, bottom] = [rows[0], rows.at(-1)];
+    if (top === undefined || bottom === undefined) return undefined;
+    const left = Math.min(Math.max(Math.floor(this.#x / this.#wide), 0), this.#columns - 1);
+    const right = Math.min(Math.ceil((this.#x + this.#width - GUTTER) / this.#wide), this.#columns);
+    return { from: top.first + left, to: Math.max(bottom.first + right, top.first + left) };
   }
 
   /** The colours or the model have changed. */
@@ -243,9 +264,19 @@ export class MapView {
     image.height = Math.ceil(model.length / this.#columns);
     const context = image.getContext("2d")!;
     const data = context.createImageData(image.width, image.height);
-    for (let i = 0; i < model.length; i++) {
-      if (!model.has(model.base + i)) continue;
-      data.data.set([...this.#colorOf(model, model.base + i), 255], i * 4);
+    // Bytes in the order of the machine's words, which is that of all machines with browsers.
+    const pixels = new Uint32Array(data.data.buffer);
+    const known = new Map<number, number>();
+    for (let page = model.base; page < model.base + model.length; page++) {
+      if (!model.has(page)) continue;
+      const key = this.#colorKey(model, page);
+      let pixel = key === undefined ? undefined : known.get(key);
+      if (pixel === undefined) {
+        const [r, g, b] = this.#colorOf(model, page);
+        pixel = ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+        if (key !== undefined) known.set(key, pixel);
+      }
+      pixels[page - model.base] = pixel;
     }
     context.putImageData(data, 0, 0);
     return image;
@@ -303,6 +334,8 @@ export class MapView {
     const color = this.colors[snapshot.kindOf(span)]!;
     const live = rgb(isShown ? color : this.#mixed(color, HIDDEN * 2));
     const free = rgb(this.#mixed(color, isShown ? 0.12 : 0.03));
+    // Of the live view, until the next frame brings the bits.
+    const unknown = rgb(this.#colorOf(model, page));
     c.fillStyle = this.#css("paper");
     c.fillRect(x, y, wide, s);
     const offset = (page - columns.page[span]!) * PAGE_BYTES;
@@ -310,7 +343,8 @@ export class MapView {
     const last = Math.min(Math.ceil((offset + PAGE_BYTES) / size), columns.slots[span]!);
     const line = s / SLOT_ROWS;
     for (let slot = first; slot < last; slot++) {
-      c.fillStyle = columns.isLive(span, slot) ? live : free;
+      const isLive = columns.isLive(span, slot);
+      c.fillStyle = isLive === undefined ? unknown : isLive ? live : free;
       this.#slotRects(slot * size - offset, size, (from, width, row, isEnd) => {
         const w = (width / ROW_BYTES) * wide;
         c.fillRect(
@@ -389,6 +423,17 @@ export class MapView {
     }
   }
 
+  /** Pages of the same key have nearly the same colour; undefined: the page has one of its own. */
+  #colorKey(model: Model, page: number): number | undefined {
+    if (model.weight !== undefined) return undefined;
+    const span = model.spanAt(page);
+    const shown = model.isShown(page) ? 1 : 0;
+    if (span < 0) return -2 * RUN_KINDS.indexOf(model.runAt(page)!) - shown - 1;
+    const { columns } = model.snapshot;
+    const fill = Math.round((columns.live[span]! / columns.slots[span]!) * 255);
+    return (columns.row[span]! * 256 + fill) * 2 + shown;
+  }
+
   /** The colour of a page. */
   #colorOf(model: Model, page: number): readonly [number, number, number] {
     const isShown = model.isShown(page);
@@ -419,6 +464,6 @@ export class MapView {
   }
 }
 
-function rgb([r, g, b]: readonly [number, number, number]): string {
+export function rgb([r, g, b]: readonly [number, number, number]): string {
   return `rgb(${r} ${g} ${b})`;
 }

@@ -12,11 +12,15 @@ export interface Sample {
   readonly suffix?: "_sum" | "_count";
 }
 
+type NumberField = { [K in keyof HeapFigures]-?: HeapFigures[K] extends number ? K : never }[keyof HeapFigures];
+
 /** Metrics of one name. */
 export interface Family {
   readonly name: string;
   readonly kind: "counter" | "gauge" | "summary";
   readonly help: string;
+  /** The one field of the statistics that it is. */
+  readonly field?: NumberField;
   /** The samples of a heap; none when the heap has no such figure. */
   readonly read: (stats: HeapFigures) => readonly Sample[];
 }
@@ -24,10 +28,8 @@ export interface Family {
 /** Bytes of a page of the heap's. */
 const PAGE_SIZE = 8192;
 
-type NumberField = { [K in keyof HeapFigures]-?: HeapFigures[K] extends number ? K : never }[keyof HeapFigures];
-
 function one(name: string, kind: "counter" | "gauge", field: NumberField, help: string): Family {
-  return { name, kind, help, read: (stats) => [{ value: stats[field] }] };
+  return { name, kind, help, field, read: (stats) => [{ value: stats[field] }] };
 }
 
 const gauge = (name: string, field: NumberField, help: string): Family => one(name, "gauge", field, help);

@@ -5,6 +5,7 @@
  * its spans, and some 5 KB of text for each heap.
  */
 import { boolean, namesOf, object, reading, readOptions, show, text } from "../base/check.js";
+import type { HeapSnapshot } from "../snapshot/snapshot.js";
 import { families, OWN_LABELS } from "./families.js";
 import { checkSource, type HeapFigures, type HeapSource } from "./source.js";
 
@@ -42,6 +43,15 @@ interface Subject {
  */
 export function prometheusText(heaps: HeapSource | readonly LabelledHeap[], options: PrometheusOptions = {}): string {
   return prepare(heaps, options)();
+}
+
+/** The same of a snapshot, for a heap that nobody can ask: the families that a snapshot has figures for. O(1). */
+export function snapshotText({ totals }: HeapSnapshot): string {
+  const figures = { ...totals, alloc: totals.heapAlloc };
+  return families(false)
+    .filter(({ field }) => field !== undefined && Object.hasOwn(figures, field))
+    .map((family) => printFamily(family, [{ labels: [] }], [figures as unknown as HeapFigures]))
+    .join("");
 }
 
 /** What a listener of node:http is given, as far as the handler uses it. */
@@ -115,7 +125,7 @@ function subjectOf(entry: LabelledHeap, common: Labels, name: string): Subject {
 
 function printFamily(
   { name, kind, help, read }: ReturnType<typeof families>[number],
-  subjects: readonly Subject[],
+  subjects: readonly Pick<Subject, "labels">[],
   figures: readonly HeapFigures[],
 ): string {
   const lines = subjects.flatMap(({ labels }, i) =>

@@ -12,7 +12,15 @@
 import { MAX_PS } from "../base/abinumbers.js";
 import { boolean, namesOf, object, reading, readOptions, show, text, u32, within } from "../base/check.js";
 import { arenaAt, type CheckedHeap, chooseHeap, findHeaps, noHeap } from "./find.js";
-import { flagBit, PAGE_BYTES, type PJSON, type RowJSON, type SampledBlock, type SpanKind } from "./format.js";
+import {
+  flagBit,
+  PAGE_BYTES,
+  type PJSON,
+  type RowJSON,
+  RUN_KINDS,
+  type SampledBlock,
+  type SpanKind,
+} from "./format.js";
 import {
   ARENA_BITS,
   ARENA_IN_USE,
@@ -202,6 +210,8 @@ class Walk {
   readonly #bitmaps: boolean;
   readonly #columns = new SpanColumns();
   readonly #runs: Run[] = [];
+  /** Pages of the runs, by kind. */
+  readonly #runPages = RUN_KINDS.map(() => 0);
   /** By page from #start on. */
   readonly #kinds: Uint8Array<ArrayBuffer>;
   /** Pages that a record was seen on; null where the page records say which these are. */
@@ -579,7 +589,10 @@ class Walk {
         (next === UNKNOWN ? FOREIGN : next) !== kind ||
         (kind === PAGE_CACHE && owners(i + 1 + this.#start) !== owner);
       if (!isLast) continue;
-      if (kind !== PAGE_SPAN) this.#runs.push({ page: from + this.#start, pages: i + 1 - from, kind, owner });
+      if (kind !== PAGE_SPAN) {
+        this.#runs.push({ page: from + this.#start, pages: i + 1 - from, kind, owner });
+        this.#runPages[kind]! += i + 1 - from;
+      }
       from = i + 1;
     }
     this.#last = last;
@@ -600,9 +613,7 @@ class Walk {
   }
 
   finish(given: Given): HeapSnapshot {
-    const pagesOf = (...kinds: number[]) => {
-      return this.#runs.reduce((sum, { kind, pages }) => sum + (kinds.includes(kind) ? pages : 0), 0) * PAGE_BYTES;
-    };
+    const pagesOf = (...kinds: number[]) => kinds.reduce((sum, kind) => sum + this.#runPages[kind]!, 0) * PAGE_BYTES;
     const rows = this.#rowList();
     const inuse = rows.reduce((sum, { pages }) => sum + pages, 0) * PAGE_BYTES;
     const idle = pagesOf(FREE, SCAVENGED, PAGE_CACHE, RUN_CACHE);

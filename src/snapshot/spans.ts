@@ -62,14 +62,20 @@ export class SpanColumns {
 
   /** Index of the span that has the page; -1: none. */
   at(page: number): number {
+    const i = this.from(page + 1) - 1;
+    return i >= 0 && page < this.page[i]! + this.pages[i]! ? i : -1;
+  }
+
+  /** Index of the first span that begins at the page or behind it; `count`: none. */
+  from(page: number): number {
     let lo = 0;
     let hi = this.count;
     while (lo < hi) {
       const mid = (lo + hi) >>> 1;
-      if (this.page[mid]! <= page) lo = mid + 1;
+      if (this.page[mid]! < page) lo = mid + 1;
       else hi = mid;
     }
-    return lo > 0 && page < this.page[lo - 1]! + this.pages[lo - 1]! ? lo - 1 : -1;
+    return lo;
   }
 
   /** Whether a slot is live; undefined: it is not known, because bitmaps were not read. */

@@ -75,15 +75,37 @@ export function setStart(bytes: Uint8Array, index: number | undefined): Edited {
 
 /** Raises the limits of memory `index`, in its pages. Limits that are enough already stay; none is ever lowered. */
 export function raiseMemory(bytes: Uint8Array, index: number, atLeast: { initial: number; maximum: number }): Edited {
+  const memory = inspect(bytes).memories[index]!;
+  const initial = Math.max(memory.initial, atLeast.initial);
+  const maximum = memory.maximum === undefined ? undefined : Math.max(memory.maximum, atLeast.maximum, initial);
+  return setMemory(bytes, index, { ...memory, initial, maximum });
+}
+
+/**
+ * Makes memory `index`, of 32-bit addresses and pages of 64 KiB, one that threads share: other threads can read it while the
+ * program runs. The program's code stays as it is. A memory without a maximum gets the largest, as shared ones need one.
+ */
+export function shareMemory(bytes: Uint8Array, index: number): Edited {
+  const memory = inspect(bytes).memories[index]!;
+  return setMemory(bytes, index, { ...memory, shared: true, maximum: memory.maximum ?? MAX_PAGES });
+}
+
+/** The most pages of 64 KiB that 32-bit addresses reach. */
+const MAX_PAGES = 65536;
+
+function setMemory(
+  bytes: Uint8Array,
+  index: number,
+  to: { initial: number; maximum: number | undefined; shared: boolean; is64: boolean },
+): Edited {
   const info = inspect(bytes);
   const memory = info.memories[index]!;
   const section = info.sections.find(({ id }) => id === (memory.imported ? SECTION.import : SECTION.memory))!;
-  const initial = Math.max(memory.initial, atLeast.initial);
-  const flags = (memory.maximum === undefined ? 0 : 1) | (memory.shared ? 2 : 0) | (memory.is64 ? 4 : 0);
+  const flags = (to.maximum === undefined ? 0 : 1) | (to.shared ? 2 : 0) | (to.is64 ? 4 : 0);
   const limits = concat(
     Uint8Array.of(flags),
-    encodeU32(initial),
-    memory.maximum === undefined ? new Uint8Array() : encodeU32(Math.max(memory.maximum, atLeast.maximum, initial)),
+    encodeU32(to.initial),
+    to.maximum === undefined ? new Uint8Array() : encodeU32(to.maximum),
   );
   const contents = concat(bytes.subarray(section.body, memory.start), limits, bytes.subarray(memory.end, section.end));
   return replaceSection(bytes, info, section.id, contents);

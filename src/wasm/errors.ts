@@ -41,6 +41,7 @@ export type ToolErrorCode =
   | "source-map"
   | "snapshot"
   | "program"
+  | "server"
   | "option"
   | "file"
   | "internal";

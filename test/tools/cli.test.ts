@@ -121,7 +121,7 @@ describe("gomalloc", () => {
     [["vresion"], /no command vresion\n {2}Was version meant\?/],
     [
       ["app.wasm"],
-      /no command stands before app\.wasm\n {2}Say what to do with the file: link, swap, inspect, map, profile\. /,
+      /no command stands before app\.wasm\n {2}Say what to do with the file: link, swap, inspect, map, profile, serve\. /,
     ],
     [["-"], /no command stands before -\n/],
     [["app.wasm", "link", "-o", "c.wasm"], /app\.wasm stands before the command\n {2}Put .*: gomalloc link app\.wasm /],
