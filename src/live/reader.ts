@@ -12,6 +12,7 @@ import { FrameWriter, type PageWindow } from "../snapshot/frame.js";
 import { MHEAP_AT } from "../snapshot/layout.js";
 import { MemoryWords } from "../snapshot/memory.js";
 import { SnapshotReader } from "../snapshot/read.js";
+import { SpanColumns } from "../snapshot/spans.js";
 import type { LiveSource } from "./source.js";
 
 /** Who gets the frame. */
@@ -41,7 +42,10 @@ export class LiveReader {
   readonly #source: LiveSource;
   readonly #given: number | undefined;
   readonly #writer = new FrameWriter();
-  /** Of the heap's record, once it was found. */
+  /** Columns for the next snapshot, and those that the writer has. */
+  #spare = new SpanColumns();
+  #used = new SpanColumns();
+  /** Address of the heap's record, once it was found. */
   #address: number | undefined;
   #work: Generator<void, Outcome> | undefined;
   /** About the longest step lately, milliseconds. */
@@ -114,7 +118,9 @@ export class LiveReader {
   *#frame({ whole, windows }: Wanted): Generator<void, Outcome> {
     const { memory } = this.#source;
     this.#address ??= this.#given ?? this.#source.address();
-    const reader = new SnapshotReader(memory, { heap: this.#address, bitmaps: windows.length > 0 });
+    // The writer still has the columns of the last snapshot.
+    const spare = this.#spare;
+    const reader = new SnapshotReader(memory, { heap: this.#address, bitmaps: windows.length > 0 }, spare);
     try {
       while (!reader.step(0)) yield;
     } catch (error) {
@@ -128,6 +134,8 @@ export class LiveReader {
     this.#address = snapshot.address;
     const more: FrameExtras = { cycles: this.#cycles(memory, snapshot.address), read: this.#figures };
     const changes = yield* this.#writer.take(snapshot, windows, more);
+    this.#spare = this.#used;
+    this.#used = snapshot.columns;
     return { state: "frame", changes, whole: whole ? yield* this.#writer.whole(windows, more) : undefined };
   }
 

@@ -59,6 +59,8 @@ export class FrameWriter {
   #next: Uint32Array<ArrayBuffer> = new Uint32Array(0);
   /** The snapshot that #words has. */
   #last: HeapSnapshot | undefined;
+  /** Used again by each frame. */
+  readonly #pieces = new Words();
 
   /** Whether there is a frame for whoever begins to look. */
   get ready(): boolean {
@@ -75,7 +77,7 @@ export class FrameWriter {
     const pages = Math.max(snapshot.end - snapshot.start, full ? 0 : this.#words.length / WORDS);
     yield* this.#fill(snapshot, pages);
     const known = full ? new Uint32Array(0) : this.#words;
-    const pieces = new Words();
+    const pieces = this.#pieces.cleared();
     const next = this.#next;
     for (let i = 0; i < pages; i++) {
       if (i % STRIDE === STRIDE - 1) yield;
@@ -96,7 +98,7 @@ export class FrameWriter {
   *whole(windows: readonly PageWindow[], more?: unknown): Generator<void, Uint8Array> {
     const last = this.#last;
     if (last === undefined) throw new TypeError("there is no frame yet: take a snapshot first");
-    const pieces = new Words();
+    const pieces = this.#pieces.cleared();
     const words = this.#words;
     for (let i = 0; i < words.length / WORDS; i++) {
       if (i % STRIDE === STRIDE - 1) yield;
@@ -193,6 +195,12 @@ class Words {
     for (const word of words) this.#words[this.#count++] = word;
   }
 
+  cleared(): this {
+    this.#count = 0;
+    return this;
+  }
+
+  /** What was put; good until the next put. */
   taken(): Uint32Array<ArrayBuffer> {
     return this.#words.subarray(0, this.#count);
   }

@@ -105,8 +105,11 @@ export class SnapshotReader {
   readonly #work: Generator<void, HeapSnapshot>;
   #snapshot: HeapSnapshot | undefined;
 
-  /** Throws TypeError and RangeError for bad arguments. */
-  constructor(memory: MemorySource, options: SnapshotOptions = {}) {
+  /**
+   * Throws TypeError and RangeError for bad arguments. `spare`, for the live view: columns of a snapshot that nobody uses any
+   * more, which this one then has; so a snapshot ten times a second is no work for the engine's collector.
+   */
+  constructor(memory: MemorySource, options: SnapshotOptions = {}, spare?: SpanColumns) {
     const { heap, bitmaps = true, label, time, samples } = readOptions(options, OPTIONS, "the snapshot reader");
     if (heap !== undefined) u32(heap, "heap");
     if (label !== undefined) text(label, "label");
@@ -114,7 +117,7 @@ export class SnapshotReader {
     if (list === null) throw new TypeError(`samples must be an array: ${show(samples)}`);
     if (time !== undefined) within(time, 0, Number.MAX_SAFE_INTEGER, "time");
     this.#words = new MemoryWords(memory);
-    this.#work = read(this.#words, heap, {
+    this.#work = read(this.#words, heap, spare, {
       bitmaps: boolean(bitmaps, "bitmaps"),
       label,
       time: time ?? Date.now(),
@@ -194,10 +197,15 @@ const DEFERRED = flagBit("deferred");
 const COLLECTED = flagBit("collected");
 const SCAN = flagBit("scan");
 
-function* read(words: MemoryWords, address: number | undefined, given: Given): Generator<void, HeapSnapshot> {
+function* read(
+  words: MemoryWords,
+  address: number | undefined,
+  spare: SpanColumns | undefined,
+  given: Given,
+): Generator<void, HeapSnapshot> {
   const heap = yield* chooseHeap(words, address);
   yield;
-  const walk = new Walk(words, heap, given.bitmaps);
+  const walk = new Walk(words, heap, given.bitmaps, spare);
   yield* walk.run();
   return walk.finish(given);
 }
@@ -208,7 +216,9 @@ class Walk {
   readonly #heap: number;
   readonly #l: Layout;
   readonly #bitmaps: boolean;
-  readonly #columns = new SpanColumns();
+  readonly #columns: SpanColumns;
+  /** The columns are to be used again: their room stays. */
+  readonly #reused: boolean;
   readonly #runs: Run[] = [];
   /** Pages of the runs, by kind. */
   readonly #runPages = RUN_KINDS.map(() => 0);
@@ -233,7 +243,10 @@ class Walk {
   /** Pages that are described. */
   #last = 0;
 
-  constructor(words: MemoryWords, { address, layout }: CheckedHeap, bitmaps: boolean) {
+  constructor(words: MemoryWords, { address, layout }: CheckedHeap, bitmaps: boolean, spare: SpanColumns | undefined) {
+    this.#columns = spare ?? new SpanColumns();
+    this.#columns.clear();
+    this.#reused = spare !== undefined;
     this.#w = words;
     this.#heap = address;
     this.#l = layout;
@@ -295,7 +308,7 @@ class Walk {
     this.#readCaches();
     yield* this.#explain();
     yield* this.#collectRuns();
-    this.#columns.close();
+    if (!this.#reused) this.#columns.close();
     yield;
   }
 

@@ -116,6 +116,12 @@ export class SpanColumns {
     return n;
   }
 
+  /** No spans; the room stays. */
+  clear(): void {
+    this.count = 0;
+    this.words = 0;
+  }
+
   /** Lets go of the room that was kept for more. */
   close(): void {
     for (const name of COLUMNS) this.#set(name, (column) => sliced(column, this.count));
