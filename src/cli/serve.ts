@@ -88,7 +88,11 @@ A program that ends with another code than 0 gives its own.`,
       }
       await live.close();
       if (trap !== undefined) {
-        throw new ToolError("program", `the program trapped: ${trap}`, "Without --exit the page shows the heap after it.");
+        throw new ToolError(
+          "program",
+          `the program trapped: ${trap}`,
+          "Without --exit the page shows the heap after it.",
+        );
       }
       process.exitCode = code;
     } finally {
