@@ -225,6 +225,8 @@ describe("the linters of packages", () => {
     expect(Object.keys(analysis.entrypoints).sort()).toEqual([
       ...[
         ".",
+        "./live",
+        "./live/server",
         "./metrics",
         "./package.json",
         "./profile",
