@@ -30,7 +30,7 @@ export interface LiveOptions {
   budgetMs?: number | undefined;
   /** A name that the page shows. */
   label?: string | undefined;
-  /** Address of the heap's record, for a memory with several heaps; findHeaps lists them. */
+  /** Address of the heap's record, for a memory, or a shared heap in a memory, with several heaps: see findHeaps. */
   heap?: number | undefined;
 }
 
