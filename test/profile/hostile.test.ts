@@ -3,7 +3,7 @@
  * call the heap, stacks without end, addresses above 2 GiB, and requests that no client would make.
  */
 import { describe, expect, it } from "vitest";
-import { GomallocError } from "../../src/index.ts";
+import { GomallocError, InvariantError } from "../../src/index.ts";
 import {
   createHeap,
   type DamageReport,
@@ -35,6 +35,8 @@ import {
 } from "../support/wasm.ts";
 
 const SEED = env("SAMPLING_SEED", 0x5a3b1e);
+/** The number of the law about samples. */
+const BAD_SAMPLE = 54;
 
 describe("options", () => {
   const GOOD = { rate: 1, guard: true, quarantine: 4096, seed: 5, onReport: () => undefined };
@@ -203,6 +205,7 @@ describe("damaged records", () => {
       if (bucket !== 0 && at.length < 1000) for (let k = 0; k < 14; k++) at.push(bucket + 4 * k);
     }
     let refused = 0;
+    let broken = 0;
     for (const place of at) {
       if (r() % 4 !== 0) continue;
       const old = words.getUint32(place, true);
@@ -218,11 +221,13 @@ describe("damaged records", () => {
       try {
         heap.validate();
       } catch (error) {
-        expect(error).toBeInstanceOf(GomallocError);
+        expect(error).toBeInstanceOf(InvariantError);
+        if ((error as InvariantError).invariant === BAD_SAMPLE) broken++;
       }
       words.setUint32(place, old, true);
     }
     expect(refused).toBeLessThan(at.length / 4);
+    expect(broken, "damages that validate has named as such").toBeGreaterThan(20);
     heap.validate({ deep: true });
   });
 });
