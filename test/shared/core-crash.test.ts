@@ -283,8 +283,7 @@ describe.each<SharedFlavour>(LONG ? ["host-shared", ...FLAVOURS] : FLAVOURS)("%s
     const failures = new Failures();
     let bits = 0;
     let deaths = 0;
-    const every = sampled ? scenario.bare : scenario.every;
-    const stride = every === true ? 1 : sampled ? SAMPLED_STRIDE : STRIDE;
+    const stride = sampled ? (scenario.bare === true ? 11 : SAMPLED_STRIDE) : scenario.every === true ? 1 : STRIDE;
     for (let k = 1 + FIRST; !failures.full; k += stride) {
       const done = failures.of(() => crash(stage, k) ?? "over");
       if (done === "over") break;
@@ -308,8 +307,10 @@ describe.each<SharedFlavour>(LONG ? ["host-shared", ...FLAVOURS] : FLAVOURS)("%s
     let deaths = 0;
     // The recovery of a thread without a P takes few steps, too.
     const few = scenario.bare === true;
-    const first = few ? FEW_STRIDE : sampled ? SAMPLED_TWICE_STRIDE : TWICE_STRIDE;
-    const second = few ? 1 : RECOVERY_STRIDE;
+    // Where blocks are sampled a free takes a P, and its recovery many steps.
+    const [fewFirst, fewSecond] = sampled ? [101, 13] : [FEW_STRIDE, 1];
+    const first = few ? fewFirst : sampled ? SAMPLED_TWICE_STRIDE : TWICE_STRIDE;
+    const second = few ? fewSecond : RECOVERY_STRIDE;
     for (let k = 1 + FIRST; !failures.full; k += first) {
       if (die(stage, k).where === undefined) break;
       for (let j = 1 + (k % second); !failures.full; j += second) {
