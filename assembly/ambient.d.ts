@@ -8,6 +8,7 @@ declare const GOMALLOC_PROFILE: i32;
 declare const GOMALLOC_TEST: i32;
 declare const GOMALLOC_SHARED: i32;
 declare const GOMALLOC_CHECKMARK: i32;
+declare const GOMALLOC_CLOBBERFREE: i32;
 declare const GOMALLOC_GOGC: i32;
 declare const GOMALLOC_GC_OFF: i32;
 declare const GOMALLOC_MEMORY_LIMIT: i32;

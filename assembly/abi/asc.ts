@@ -12,7 +12,8 @@
  * first; if that does not help, the program aborts with that message and the heap is unchanged.
  *
  * Constants of --use: GOMALLOC_GOGC (percent), GOMALLOC_GC_OFF (cycles only on request), GOMALLOC_MEMORY_LIMIT (bytes),
- * GOMALLOC_HEAP_MINIMUM (bytes, the least goal), GOMALLOC_CHECKMARK (check each cycle's marks).
+ * GOMALLOC_HEAP_MINIMUM (bytes, the least goal), GOMALLOC_CHECKMARK (check each cycle's marks),
+ * GOMALLOC_CLOBBERFREE (fill dead objects with 0xdeadbeef).
  *
  * Owner: the one thread. Cost: __new is a slot of the mcache in the common case.
  */
@@ -20,6 +21,7 @@
 import { MAX_RESERVE, MISUSE_NONE, M_RESERVE } from "../base/abinumbers";
 import {
   CHECKMARK,
+  CLOBBERFREE,
   MAX_SMALL_SIZE,
   NUM_ROWS,
   PAGE_SHIFT,
@@ -104,6 +106,7 @@ function start(): bool {
   pacerPercent(p, GOGC);
   if (LIMIT) pacerLimit(p, LIMIT);
   if (CHECKMARK) g.checkmark = 1;
+  if (CLOBBERFREE) g.clobberfree = 1;
   repace();
   return true;
 }

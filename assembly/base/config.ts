@@ -76,7 +76,7 @@ import { MAX_PS } from "./abinumbers";
 /** True where every cycle's marks are checked by a second marking if the program asks for it (gc/checkmark.ts). */
 @inline export const CHECKMARK: bool = HOST || (ASC && isDefined(GOMALLOC_CHECKMARK));
 /** True where dead objects are overwritten as they are swept, if the program asks for it (central/sweep.ts). */
-@inline export const CLOBBERFREE: bool = HOST;
+@inline export const CLOBBERFREE: bool = HOST || (ASC && isDefined(GOMALLOC_CLOBBERFREE));
 /** True in the test flavours: laws are checked where they may break (central/laws.ts), and so is the order of locks. */
 @inline export const CHECK: bool = isDefined(GOMALLOC_TEST);
 /** True in the flavours that sample allocations (central/samples.ts, alloc/sampled.ts). */

@@ -46,6 +46,10 @@ export class Profile {
   /** Samples not taken because there was no memory or no lock, and reports of damaged blocks. */
   lost: u32;
   reports: u32;
+  /** A bucket's figures are being published: its allocs and frees as they will be; what they come from, 0: nothing is. */
+  sum: u64;
+  from: u32;
+  bucket: u32;
 }
 
 /** A P's part. */

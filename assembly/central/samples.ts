@@ -119,11 +119,30 @@ function flush(distance: u32): void {
   for (let i: u32 = 0; i < BUCKET_HEADS; i++) {
     for (let b = load<u32>(p.heads + (i << 2)); b != 0; b = bucketAt(b).next) {
       const at = ahead(b, distance);
-      bucketAt(b).allocs += load<u32>(at);
-      bucketAt(b).frees += load<u32>(at, 4);
-      store<u64>(at, 0);
+      if (load<u64>(at) == 0) continue;
+      const allocs = bucketAt(b).allocs + load<u32>(at);
+      const frees = bucketAt(b).frees + load<u32>(at, 4);
+      p.sum = (<u64>allocs) | ((<u64>frees) << 32);
+      p.bucket = b;
+      // From here on a thread that dies has published it: repairFlush does the rest.
+      p.from = at;
+      publish(p);
     }
   }
+}
+
+/** Do what the profile notes of a bucket. Again, after a death, it does the same. Under H. */
+function publish(p: Profile): void {
+  store<u64>(p.bucket, p.sum, offsetof<Bucket>("allocs"));
+  store<u64>(p.from, 0);
+  p.from = 0;
+}
+
+/** A dead thread held H: publish what it had begun to. Under H. */
+export function repairFlush(): void {
+  const p = profile();
+  if (p.from) publish(p);
+  flush(0);
 }
 
 /** Marking has ended: the next cycle of the profile. The caller holds no lock after H. */

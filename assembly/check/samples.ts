@@ -35,7 +35,7 @@ import { MAX_FRAMES } from "../base/hooks";
 import { slotSize } from "../base/state";
 import { profile } from "../central/countdown";
 import { blockSize, liveBits, remoteBits } from "../central/mspan";
-import { bucketAt, entry, findSample } from "../central/samples";
+import { bucketAt, entry, findSample, repairFlush } from "../central/samples";
 import { spanOf } from "../heap/arena";
 import { bad } from "./invariants";
 import { areRecordPages, lies } from "./records";
@@ -102,6 +102,7 @@ function isOfBlock(s: Sample): bool {
 export function checkSamples(): u32 {
   if (!SAMPLES) return 0;
   const p = profile();
+  if (p.from != 0) return bad(BAD_SAMPLE, p.from);
   const code = checkChains(p);
   if (code) return code;
   let used: u32 = 0;
@@ -158,6 +159,7 @@ function checkFigures(p: Profile): u32 {
 export function repairSamples(): void {
   if (!SAMPLES) return;
   const p = profile();
+  repairFlush();
   p.buckets = 0;
   p.used = 0;
   p.live = 0;

@@ -14,6 +14,7 @@ const PROGRAM = "test/rt/programs/sampled.ts";
 interface Exports extends WebAssembly.Exports {
   keep(n: number): void;
   drop(n: number): void;
+  dropOne(): number;
   forget(n: number): void;
   large(): void;
   take(n: number, size: number): void;
@@ -52,6 +53,22 @@ function start(built: Build, options: SamplingOptions) {
 
 const compiled = (level: string) =>
   build(PROGRAM, configuration("gomalloc", level, "--use", "GOMALLOC_PROFILE=1", "--sourceMap", "--exportRuntime"));
+
+it("GOMALLOC_CLOBBERFREE fills what a sweep frees", async () => {
+  const use = ["--use", "GOMALLOC_CLOBBERFREE=1", "--exportRuntime"];
+  const { exports } = instantiate<Exports>(await build(PROGRAM, configuration("gomalloc", "-O1", ...use)));
+  exports.keep(10);
+  const p = exports.dropOne() >>> 0;
+  const words = () => [...new Uint32Array(exports.memory.buffer, p, 8)];
+  expect(words()).toEqual(Array.from({ length: 8 }, () => 0));
+  exports.__collect();
+  expect(words()).toEqual(Array.from({ length: 8 }, () => 0xdeadbeef));
+  // What comes next is zero all the same.
+  for (let i = 0; i < 200; i++) {
+    const q = exports.dropOne() >>> 0;
+    expect(new Uint32Array(exports.memory.buffer, q, 8).every((word) => word === 0)).toBe(true);
+  }
+});
 
 describe("a program that samples", () => {
   let built: Build;

@@ -17,6 +17,11 @@ export function drop(n: i32): void {
   for (let i = 0; i < n; i++) new Node().value = 1; // site: dropped
 }
 
+/** Address of an object that nobody has, of eight words. */
+export function dropOne(): usize {
+  return changetype<usize>(new StaticArray<i32>(8));
+}
+
 export function forget(n: i32): void {
   kept.length -= n;
 }
