@@ -67,6 +67,8 @@ export interface Allocator {
   readonly flavour: FlavourName;
   /** One heap for the instances of all threads: it imports a shared memory. */
   readonly shared: boolean;
+  /** Its name in build/: which build it is. */
+  readonly file: string;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly info: ModuleInfo;
 }
@@ -90,7 +92,7 @@ export async function chooseFlavour(
     const info = inspect(bytes);
     const exported = new Set(info.exports.map((entry) => entry.name));
     lacking = needed.filter((entry) => !exported.has(entry));
-    if (lacking.length === 0) return { flavour: name, shared, bytes, info };
+    if (lacking.length === 0) return { flavour: name, shared, file, bytes, info };
   }
   throw new ToolError(
     "flavour",
@@ -192,13 +194,12 @@ const EXIT = "gomalloc_thread_exit";
 
 /** The allocator as `fitting` wants it, in the text format, which wasm-merge reads too. */
 export async function fitAllocator(allocator: Allocator, fitting: Fitting): Promise<string> {
-  const key = `${allocator.flavour} ${allocator.shared}`;
-  const text = texts.get(key) ?? (await disassemble(allocator.bytes));
-  texts.set(key, text);
+  const text = texts.get(allocator.file) ?? (await disassemble(allocator.bytes));
+  texts.set(allocator.file, text);
   return changeText(text, allocator, fitting);
 }
 
-/** The flavours' texts, once they have been needed. */
+/** The flavours' texts by their files, once they have been needed. */
 const texts = new Map<string, string>();
 
 async function disassemble(bytes: Uint8Array): Promise<string> {
