@@ -71,6 +71,14 @@ const SECTIONS = [
     page: "archive.md#what-it-costs",
   },
   {
+    name: "programs-profile",
+    title: "Real programs, what heap profiles cost",
+    about:
+      "The same programs through `gomalloc link`, plain and with `--profile`: without a sample (profile-off), and at the " +
+      "default rate with the stacks of `profileImports` (profile), both over the plain one.",
+    page: "programs-benchmark.md#what-heap-profiles-cost",
+  },
+  {
     name: "threads",
     title: "Two threads",
     about: "One heap in a shared memory, on one and on two threads, against dlmalloc under one lock.",

@@ -89,6 +89,7 @@ async function main(options: Options): Promise<void> {
                   const contenders: Contender[] = modules.map(({ allocator, bytes }) => ({
                     allocator: allocator.name,
                     reference: allocator.reference,
+                    rate: allocator.rate,
                     module: new WebAssembly.Module(bytes),
                   }));
                   for (const workload of program.workloads) {

@@ -4,6 +4,7 @@
 
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { DEFAULT_RATE } from "../../../src/sampling/hooks.ts";
 import { cached } from "../../lib/build/cache.ts";
 import { emmallocFiles } from "../../lib/build/native.ts";
 import { fetchSource } from "../../lib/build/sources.ts";
@@ -22,9 +23,11 @@ export interface Allocator {
   /** The column that it is measured against: the one with the same optimisation. */
   readonly reference: string;
   /** Takes part on request only: the option that asks for it. */
-  readonly onRequest?: "inlining" | "archive";
+  readonly onRequest?: "inlining" | "archive" | "profile";
   /** Neither ours nor the stock build: has no part in a comparison of ways to link ours. */
   readonly stranger?: true;
+  /** The program samples its allocations: mean bytes between two samples, 0 for none. */
+  readonly rate?: number;
   /** The program with this allocator, optimised. */
   build(program: Program): Promise<Bytes>;
 }
@@ -43,6 +46,10 @@ const OURS_INLINED = "gomalloc-inlining";
 const STOCK_LINKED = "dlmalloc-linked";
 export const ARCHIVE = "archive";
 export const ARCHIVE_OPTIMISED = "archive-O3";
+
+/** Ours, sampling: at the default rate, and with the rate 0, which leaves what the code between two samples costs. */
+export const PROFILED = "profile";
+const PROFILED_OFF = "profile-off";
 
 /** Flags of wasm-opt for every column, and for the strongly inlined ones. */
 const OPTIMIZE = ["-O3"];
@@ -79,19 +86,23 @@ const emmalloc: Allocator = {
   },
 };
 
-/** The program with native/gomalloc.c in it, through `gomalloc link` as it is by default. */
-async function withGomalloc(program: Program): Promise<Bytes> {
+/** The program with native/gomalloc.c in it, through `gomalloc link` as it is by default, or with --profile. */
+async function withGomalloc(program: Program, profile = false): Promise<Bytes> {
   const native = (name: string) => readFile(join(ROOT, "native", name), "utf8");
   const files = { "gomalloc.c": await native("gomalloc.c"), "gomalloc.h": await native("gomalloc.h") };
   const unit = { compiler: "clang", files, sources: ["gomalloc.c"], flags: ["-I."] } as const;
   const app = await linked(program, OURS, [await compile("gomalloc-shim", [unit])]);
-  const core = await readFile(join(BUILD, "gomalloc.debug.wasm"));
+  const core = await readFile(join(BUILD, `gomalloc${profile ? "-profile" : ""}.debug.wasm`));
   // What link() is made of decides what it makes.
   const tools = (await Promise.all(["tools", "wasm"].map((name) => sourcesOf(join(ROOT, "src", name))))).flat();
-  return cached(`${program.name}-gomalloc`, [packageVersion("binaryen"), ...tools, core, app], async () => {
-    const { link } = await import("../../../src/tools/index.ts");
-    return (await link(app, { names: true })).wasm;
-  });
+  return cached(
+    `${program.name}-${profile ? PROFILED : OURS}`,
+    [packageVersion("binaryen"), ...tools, core, app],
+    async () => {
+      const { link } = await import("../../../src/tools/index.ts");
+      return (await link(app, { names: true, profile })).wasm;
+    },
+  );
 }
 
 /** The .ts files below a folder, in the order of their names. */
@@ -119,7 +130,7 @@ export const ALLOCATORS: readonly Allocator[] = [
     name: OURS,
     about: "native/gomalloc.c linked in, then `gomalloc link` as it is by default: -O3, malloc and free inlined",
     reference: REFERENCE,
-    build: withGomalloc,
+    build: (program) => withGomalloc(program),
   },
   emmalloc,
   {
@@ -156,5 +167,21 @@ export const ALLOCATORS: readonly Allocator[] = [
     reference: REFERENCE,
     onRequest: "archive",
     build: async (program) => optimize(`${program.name}-archive`, await withArchive(program), OPTIMIZE),
+  },
+  {
+    name: PROFILED_OFF,
+    about: "gomalloc by `gomalloc link --profile`, with the rate 0: nothing is sampled",
+    reference: OURS,
+    onRequest: "profile",
+    rate: 0,
+    build: (program) => withGomalloc(program, true),
+  },
+  {
+    name: PROFILED,
+    about: `the same module at the default rate, one sample in ${DEFAULT_RATE / 1024} KiB, each with its stack`,
+    reference: OURS,
+    onRequest: "profile",
+    rate: DEFAULT_RATE,
+    build: (program) => withGomalloc(program, true),
   },
 ];

@@ -16,6 +16,8 @@ export interface Contender {
   readonly allocator: string;
   /** The allocator it is measured against. */
   readonly reference: string;
+  /** It samples, one in so many bytes. */
+  readonly rate?: number | undefined;
   readonly module: WebAssembly.Module;
 }
 
@@ -36,6 +38,8 @@ export interface Cell {
   readonly fastestTime: number;
   /** Peak over the reference's. */
   readonly memory: number;
+  /** Allocations that a run has sampled, the median, if the program samples. */
+  readonly samples?: number;
 }
 
 /** One line of the table. */
@@ -68,7 +72,7 @@ export async function measure(
     const files = (await workload.files?.(scale)) ?? {};
     for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
     const samples = new Map<string, Sample[]>(contenders.map(({ allocator }) => [allocator, []]));
-    const run = async ({ allocator, module }: Contender, sample: boolean): Promise<Sample> => {
+    const run = async ({ allocator, module, rate }: Contender, sample: boolean): Promise<Sample> => {
       const job = {
         module,
         name: program.name,
@@ -77,6 +81,7 @@ export async function measure(
         stdin: workload.stdin === undefined ? undefined : join(folder, workload.stdin),
         stdout: join(folder, "stdout"),
         sample,
+        rate,
       };
       const taken = await execute(job, workload.output);
       if (taken.status === 0) return taken;
@@ -119,6 +124,7 @@ function row(
     }
     const times = taken.map(({ cpu }) => cpu);
     const ratios = taken.map(({ cpu }, round) => cpu / others[round]!.cpu);
+    const counts = taken.flatMap(({ samples }) => samples ?? []);
     const cell = {
       milliseconds: median(times),
       fastest: Math.min(...times),
@@ -128,6 +134,7 @@ function row(
       error: medianError(ratios),
       fastestTime: Math.min(...times) / Math.min(...others.map(({ cpu }) => cpu)),
       memory: peak(taken) / peak(others),
+      ...(counts.length > 0 ? { samples: median(counts) } : {}),
     };
     return [allocator, cell];
   });

@@ -16,6 +16,8 @@ export interface Options {
   wantsAllocator(name: string): boolean;
   /** The run compares the ways to put gomalloc under a program. */
   readonly archive: boolean;
+  /** The run measures what sampling costs. */
+  readonly profile: boolean;
   readonly json: string | undefined;
   /** The folder that the result is published to, if it is. */
   readonly results: string | undefined;
@@ -30,6 +32,7 @@ const HELP = `usage: tsx bench/programs/main.ts [options]
   --allocators <a,b>    only these allocators and what they are measured against
   --inlining            dlmalloc and gomalloc also under wasm-opt's strong inlining (slow to build)
   --archive             the ways to put gomalloc under a program: libgomalloc.a alone, with wasm-opt, gomalloc link
+  --profile             what heap profiles cost: gomalloc link --profile over gomalloc link
   --rounds <n>          rounds of each measurement (default 5)
   --json <file>         where the figures go (default bench/results/local/programs.json)
 ${COMMON_HELP}`;
@@ -41,6 +44,7 @@ const FLAGS = {
   allocators: { type: "string" },
   inlining: { type: "boolean", default: false },
   archive: { type: "boolean", default: false },
+  profile: { type: "boolean", default: false },
 } as const;
 
 const ROUNDS: Record<Scale, number> = { quick: 1, normal: 5, full: 9 };
@@ -50,11 +54,14 @@ export function readOptions(argv: readonly string[], known: Names): Options | un
   const values = readFlags(argv, FLAGS, HELP);
   if (values === undefined) return undefined;
   if (values.full && values.quick) throw new Error("--quick and --full exclude each other");
+  if (values.archive && values.profile) throw new Error("--archive and --profile exclude each other");
   const scale = values.quick ? "quick" : values.full ? "full" : "normal";
   const rounds = roundsOf(values.rounds, ROUNDS[scale]);
   const programs = chosen("--programs", values.programs, known.programs);
   const usual = known.allocators
-    .filter(({ onRequest, stranger }) => (onRequest ? values[onRequest] : !(stranger && values.archive)))
+    .filter(({ onRequest, stranger }) =>
+      onRequest ? values[onRequest] : !(stranger && (values.archive || values.profile)),
+    )
     .map(({ name }) => name);
   const all = known.allocators.map(({ name }) => name);
   const allocators = values.allocators === undefined ? new Set(usual) : chosen("--allocators", values.allocators, all);
@@ -69,6 +76,7 @@ export function readOptions(argv: readonly string[], known: Names): Options | un
     wantsWorkload: (name) => workload.test(name),
     wantsAllocator: (name) => needed.has(name),
     archive: values.archive,
+    profile: values.profile,
     json: values.json,
     results: resultFolder(values, values.quick ? "leave out --quick" : undefined),
   };

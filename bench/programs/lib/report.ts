@@ -8,7 +8,7 @@ import { geometricMean } from "../../lib/statistics.ts";
 import { cell, type Cell as Shown, type Table } from "../../lib/table.ts";
 import { MEAN, targetTable } from "../../lib/tables.ts";
 import { each, type Target, target } from "../../lib/targets.ts";
-import { type Allocator, ARCHIVE, ARCHIVE_OPTIMISED, OURS, REFERENCE } from "./allocators.ts";
+import { type Allocator, ARCHIVE, ARCHIVE_OPTIMISED, OURS, PROFILED, REFERENCE } from "./allocators.ts";
 import type { Program, Scale } from "./catalog.ts";
 import type { Cell, Row } from "./measure.ts";
 import type { Options } from "./options.ts";
@@ -35,6 +35,9 @@ const LIMITS = { mean: 0.88, time: 1, memory: 1.05 } as const;
 /** The same in the mean, for a program over the archive. */
 const ARCHIVE_LIMITS = { [ARCHIVE]: 0.97, [ARCHIVE_OPTIMISED]: 0.93 } as const;
 
+/** The most that sampling at the default rate may cost a program, over the same one linked without. */
+const PROFILE_LIMIT = 1.01;
+
 const MIB = 2 ** 20;
 
 /** Prints the tables and writes the figures. */
@@ -45,7 +48,7 @@ export async function report(found: Findings, options: Options): Promise<void> {
   const tables = [
     ...(rows.length ? [timeTable(found)] : []),
     ...sizeTables(found),
-    ...(judged ? [targetTable(options.archive ? judgeArchive(rows) : judge(rows))] : []),
+    ...(judged ? [targetTable(judgeFor(options)(rows))] : []),
   ];
   const notes = [...skipped];
   const machine = describeMachine({ binaryen: "binaryen", clang: "@yowasp/clang" });
@@ -62,14 +65,17 @@ export async function report(found: Findings, options: Options): Promise<void> {
   };
   const conditions = `medians of ${options.rounds} interleaved rounds, processor time`;
   const published = { machine, conditions, tables, notes };
-  const name = options.archive ? "programs-archive" : "programs";
+  const name = options.archive ? "programs-archive" : options.profile ? "programs-profile" : "programs";
   await leave({ name, script: "npm run bench:programs", record, published }, options);
 }
 
 /** Times and peaks of what others are measured against, ratios of the others, each time's with its standard error. */
 function timeTable({ rows, allocators }: Findings): Table {
   // Inlining changes no peak.
-  const kept = allocators.filter(({ reference }) => reference === REFERENCE);
+  const kept = allocators.filter(({ reference, rate }) => reference === REFERENCE || rate !== undefined);
+  const sampling = allocators.filter(({ rate }) => rate);
+  // What sampling costs is less than a hundredth.
+  const digits = sampling.length > 0 ? 3 : 2;
   const isReference = ({ name, reference }: Allocator) => name === reference;
   const body = rows.map(({ program, workload, share, cells }) => [
     program,
@@ -84,6 +90,7 @@ function timeTable({ rows, allocators }: Findings): Table {
       const found = cells[allocator.name];
       return cell(isReference(allocator) ? found && found.peak / MIB : found?.memory);
     }),
+    ...sampling.map(({ name }) => cell(cells[name]?.samples)),
   ]);
   const mean = (allocator: Allocator, of: "time" | "memory"): Shown =>
     isReference(allocator) ? "" : cell(meanOf(rows, allocator.name, of));
@@ -93,6 +100,7 @@ function timeTable({ rows, allocators }: Findings): Table {
     "",
     ...allocators.flatMap((one) => (isReference(one) ? [""] : [mean(one, "time"), ""])),
     ...kept.map((one) => mean(one, "memory")),
+    ...sampling.map(() => ""),
   ]);
   return {
     columns: [
@@ -103,15 +111,16 @@ function timeTable({ rows, allocators }: Findings): Table {
         isReference(one)
           ? [{ name: `${one.name}, ms`, digits: 0 }]
           : [
-              { name: `${one.name}, time`, digits: 2, unit: "x" },
-              { name: "±", digits: 2 },
+              { name: `${one.name}, time`, digits, unit: "x" },
+              { name: "±", digits },
             ],
       ),
       ...kept.map((one) =>
         isReference(one)
           ? { name: `${one.name}, peak MiB`, digits: 1 }
-          : { name: `${one.name}, peak`, digits: 2, unit: "x" },
+          : { name: `${one.name}, peak`, digits, unit: "x" },
       ),
+      ...sampling.map(({ name }) => ({ name: `${name}, samples`, digits: 0 })),
     ],
     rows: body,
   };
@@ -142,6 +151,21 @@ function sizeTables({ sizes, allocators, programs }: Findings): Table[] {
         }),
       ]),
     },
+  ];
+}
+
+function judgeFor({ archive, profile }: Options): (rows: readonly Ratios[]) => Target[] {
+  return archive ? judgeArchive : profile ? judgeProfile : judge;
+}
+
+function judgeProfile(rows: readonly Ratios[]): Target[] {
+  const figures = rows.map(({ program, workload, cells }) => ({
+    name: `${program} ${workload}`,
+    value: cells[PROFILED]?.time,
+  }));
+  return [
+    target(`${PROFILED}: time, geometric mean over ${OURS}`, PROFILE_LIMIT, meanOf(rows, PROFILED, "time")),
+    each(`${PROFILED}: time, each workload over ${OURS}`, PROFILE_LIMIT, figures),
   ];
 }
 

@@ -26,6 +26,8 @@ export interface Job {
   readonly stdout: string;
   /** Sample it, for `share`: costs some time. */
   readonly sample: boolean;
+  /** The program samples its allocations, one in so many bytes; undefined: it was linked without. */
+  readonly rate: number | undefined;
 }
 
 /** What a worker tells. */
@@ -42,6 +44,8 @@ export interface Outcome {
   readonly peak: number;
   /** Part of the time that was spent in the allocator, if it was sampled. */
   readonly share: number | undefined;
+  /** Allocations that the program has sampled, if it samples. */
+  readonly samples: number | undefined;
 }
 
 /** A run and what it wrote. */

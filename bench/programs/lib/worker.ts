@@ -7,6 +7,8 @@
 import { closeSync, openSync } from "node:fs";
 import { WASI } from "node:wasi";
 import { parentPort, workerData } from "node:worker_threads";
+import { profileImports } from "../../../src/sampling/hooks.ts";
+import { readSamples } from "../../../src/sampling/read.ts";
 import type { Job, Outcome } from "./run.ts";
 import { sampled } from "./share.ts";
 import { indirectImports } from "./wasi.ts";
@@ -14,7 +16,7 @@ import { indirectImports } from "./wasi.ts";
 /** The program's status when it trapped or threw. */
 const CRASHED = -1;
 
-function execute({ module, name, args, folder, stdin, stdout, sample }: Job): Outcome {
+function execute({ module, name, args, folder, stdin, stdout, sample, rate }: Job): Outcome {
   const input = openSync(stdin ?? "/dev/null", "r");
   const output = openSync(stdout, "w");
   try {
@@ -27,7 +29,10 @@ function execute({ module, name, args, folder, stdin, stdout, sample }: Job): Ou
       stderr: output,
       returnOnExit: true,
     });
-    const instance = new WebAssembly.Instance(module, indirectImports(wasi));
+    const instance: WebAssembly.Instance = new WebAssembly.Instance(module, {
+      ...indirectImports(wasi),
+      ...(rate === undefined ? {} : { gomalloc: profileImports(() => memory, { rate }) }),
+    });
     const memory = instance.exports["memory"] as WebAssembly.Memory;
     const start = (): Pick<Outcome, "status" | "error"> => {
       try {
@@ -47,11 +52,16 @@ function execute({ module, name, args, folder, stdin, stdout, sample }: Job): Ou
       wall: performance.now() - wall,
       peak: memory.buffer.byteLength,
       share,
+      samples: rate === undefined ? undefined : samplesIn(memory),
     };
   } finally {
     closeSync(input);
     closeSync(output);
   }
+}
+
+function samplesIn(memory: WebAssembly.Memory): number {
+  return readSamples(memory).buckets.reduce((sum, { allocs }) => sum + allocs, 0);
 }
 
 parentPort!.postMessage(execute(workerData as Job));
