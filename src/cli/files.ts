@@ -23,6 +23,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { sourceMapOf } from "../profile/linemap.js";
 import { removeAtEnd } from "../tools/leftovers.js";
 import { ToolError } from "../wasm/errors.js";
 import { inspect } from "../wasm/parse.js";
@@ -85,7 +86,7 @@ interface Outcome<Report> {
 
 /** What of the files goes to link and swap, and what they tell meanwhile. */
 export interface Given {
-  readonly sourceMap: Uint8Array | undefined;
+  readonly sourceMap: string | Uint8Array | undefined;
   readonly sourceMapUrl: string | undefined;
   readonly onProgress: (step: string) => void;
 }
@@ -110,8 +111,10 @@ export async function rewriteFile<Report extends { readonly warnings: readonly s
   const sourceMap = await inFile(input, () => readSourceMap(input, program, values, warnings));
   const progress = new Progress({ progress: values.progress, quiet: values.quiet || jsonAlone });
   try {
+    // DWARF is carried over by nothing: where the result can have a map, one is made of it.
+    const lines = () => (place.kind === "file" && !values["no-source-map"] ? sourceMapOf(program) : undefined);
     const given = {
-      sourceMap,
+      sourceMap: sourceMap ?? lines(),
       sourceMapUrl: place.kind === "file" ? encodeURIComponent(`${basename(place.name)}.map`) : undefined,
       onProgress: (step: string) => progress.step(step),
     };
@@ -229,6 +232,11 @@ async function readSourceMap(
     return undefined;
   }
   if (given !== undefined) return readInput(given);
+  return mapBeside(input, bytes, warnings);
+}
+
+/** The source map beside `input`, whose bytes name it, or none: a warning says why one that is named is left out. */
+export async function mapBeside(input: string, bytes: Uint8Array, warnings: string[]): Promise<Uint8Array | undefined> {
   const url = inspect(bytes).sourceMappingURL;
   if (url === undefined) return undefined;
   const found = input === STANDARD ? "the module comes from standard input" : await readBeside(input, url);

@@ -1,7 +1,6 @@
 /**
  * gomalloc link: the allocator merged into a program that imports it.
  */
-import { sourceMapOf } from "../profile/linemap.js";
 import { link } from "../tools/link.js";
 import { formatReport } from "../tools/report.js";
 import {
@@ -13,9 +12,8 @@ import {
   parse,
   WRITE_HELP,
   WRITE_OPTIONS,
-  type WriteValues,
 } from "./command.js";
-import { type Given, rewriteFile } from "./files.js";
+import { rewriteFile } from "./files.js";
 
 export const linkCommand: Command = {
   summary: "merge the allocator into a program that imports malloc and free",
@@ -45,14 +43,6 @@ ${EXIT_HELP}`,
     const { values, positionals } = parse("link", args, WRITE_OPTIONS);
     const input = onlyFile(positionals);
     const options = linkOptions(values);
-    const rewrite = (program: Uint8Array<ArrayBuffer>, given: Given) =>
-      link(program, { ...options, ...given, sourceMap: given.sourceMap ?? linesOf(program, given, values) });
-    await rewriteFile(input, values, rewrite, formatReport);
+    await rewriteFile(input, values, (program, given) => link(program, { ...options, ...given }), formatReport);
   },
 };
-
-/** The source map of a program that has DWARF instead, which no link carries over; if the result can have a map. */
-function linesOf(program: Uint8Array, given: Given, values: WriteValues): string | undefined {
-  const wanted = given.sourceMapUrl !== undefined && !values["no-source-map"];
-  return wanted ? sourceMapOf(program) : undefined;
-}

@@ -19,6 +19,8 @@ import { acceptProgram } from "../accept.js";
 import { GROWTH_IMPORTS } from "../allocator.js";
 import { readSwapOptions, type SwapOptions } from "../arguments.js";
 import { type LinkResult, linkProgram } from "../link.js";
+import type { Built } from "../optimise.js";
+import { restoreSources, shiftSourceMap } from "../sourcemap.js";
 import { refuseInvalid } from "../validity.js";
 import { findHeapBase } from "./growth.js";
 import { findAllocator, type OldAllocator } from "./members.js";
@@ -46,7 +48,7 @@ export function swap(app: Uint8Array, given: SwapOptions = {}): Promise<SwapResu
 
 async function swapAllocator(app: Uint8Array, given: SwapOptions): Promise<SwapResult> {
   const options = readSwapOptions(given);
-  const { family = {}, sourceMap, sourceMapUrl, ...linkOptions } = options;
+  const { family = {}, sourceMap, ...linkOptions } = options;
   const info = inspect(app);
   refuseDynamic(info);
   refuseThreads(acceptProgram(info));
@@ -58,7 +60,6 @@ async function swapAllocator(app: Uint8Array, given: SwapOptions): Promise<SwapR
   const base = findHeapBase(program, allocator, options.heapBase);
 
   const warnings: string[] = [];
-  if (sourceMap !== undefined) warnings.push("the source map was dropped: the rewritten functions are not in it");
   if (base.from === "none") {
     warnings.push(
       "the heap's base was not found: memory between the old heap's start and the memory's end stays unused",
@@ -66,15 +67,22 @@ async function swapAllocator(app: Uint8Array, given: SwapOptions): Promise<SwapR
   }
   const grower = growImport(program, allocator);
   options.onProgress?.("replacing the allocator");
-  const rewritten = await rewriteMembers(program, allocator.members.values());
+  const rewritten = await rewriteMembers(program, allocator.members.values(), sourceMap);
+  const grown = named(rewritten, grower, { module: ENV, name: RESIZE_HEAP });
   const linked = await linkProgram(
-    named(rewritten, grower, { module: ENV, name: RESIZE_HEAP }),
-    { ...linkOptions, ...(base.value === undefined ? {} : { heapBase: base.value }) },
+    grown.wasm,
+    { ...linkOptions, sourceMap: grown.map, ...(base.value === undefined ? {} : { heapBase: base.value }) },
     { swapped: true },
   );
-  const wasm = named(linked.wasm, grower && { module: ENV, name: RESIZE_HEAP }, grower);
+  const { wasm, map } = named(
+    { wasm: linked.wasm, ...(linked.sourceMap === undefined ? {} : { map: linked.sourceMap }) },
+    grower && { module: ENV, name: RESIZE_HEAP },
+    grower,
+  );
   const checked = info.start === undefined ? checkResult(wasm, program, allocator) : "not-possible";
-  return { wasm, report: makeReport(program, allocator, { base, linked, checked, warnings, after: wasm.length }) };
+  const report = makeReport(program, allocator, { base, linked, checked, warnings, after: wasm.length });
+  const whole = map === undefined || sourceMap === undefined ? undefined : restoreSources(map, sourceMap);
+  return { wasm: new Uint8Array(wasm), report, ...(whole === undefined ? {} : { sourceMap: whole }) };
 }
 
 /**
@@ -129,13 +137,13 @@ function growImport({ info }: Program, { growImport: index }: OldAllocator): Imp
 
 type Names = { readonly module: string; readonly name: string } | undefined;
 
-/** The module with the function imported as `from` imported as `to`; as it is when there is nothing to rename. */
-function named(bytes: Uint8Array, from: Names, to: Names): Uint8Array<ArrayBuffer> {
-  if (from === undefined || to === undefined) return new Uint8Array(bytes);
-  const { bytes: renamed } = renameImports(bytes, ({ module, name, kind }) =>
+/** The module, and its source map, with the function imported as `from` imported as `to`; as it is when there is nothing to rename. */
+function named(program: Built, from: Names, to: Names): Built {
+  if (from === undefined || to === undefined) return program;
+  const { bytes, shift } = renameImports(program.wasm, ({ module, name, kind }) =>
     kind === "function" && module === from.module && name === from.name ? to : undefined,
   );
-  return new Uint8Array(renamed);
+  return program.map === undefined ? { wasm: bytes } : { wasm: bytes, map: shiftSourceMap(program.map, shift) };
 }
 
 /** Tries what the result exports of the family. Throws ToolError "invalid-result". */
