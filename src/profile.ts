@@ -38,6 +38,7 @@ export {
 export * from "./profile/index.js";
 export { sampledBlocks } from "./sampling/blocks.js";
 export { type HookMemory, type ProfileImports, profileImports, type SamplingOptions } from "./sampling/hooks.js";
+export { type ProfiledInstance, type ProfiledInstances, profileInstances } from "./sampling/instances.js";
 export { type LiveSample, type ReadSamplesOptions, readSamples, type SampledHeap } from "./sampling/read.js";
 export { type DamageKind, type DamageReport, describeReport } from "./sampling/report.js";
 

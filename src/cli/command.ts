@@ -170,7 +170,7 @@ ${JSON_HELP}
                          keep function names (default: as in the input)
       --source-map FILE  the input's source map (default: the file beside the
                          input that its sourceMappingURL names; without one,
-                         link makes a map of the input's DWARF)
+                         a map is made of the input's DWARF)
       --no-source-map    write none`;
 
 export interface WriteValues {
@@ -232,6 +232,18 @@ export function oneOf<T extends string>(name: string, text: string | undefined, 
 function eitherOr(name: string, yes: boolean, no: boolean): boolean | undefined {
   if (yes && no) throw new UsageError(`--${name} and --no-${name} exclude each other`, "Give one of them or neither.");
   return yes ? true : no ? false : undefined;
+}
+
+/** The whole number that an option gives, from `least` to `most`. Throws UsageError, which calls it `what`. */
+export function count(
+  name: string,
+  text: string,
+  [least, most]: readonly [number, number],
+  what: readonly [kind: string, fix: string] = [`number from ${least} to ${most}`, "a whole number, decimal"],
+): number {
+  const value = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= least && value <= most) return value;
+  throw new UsageError(`--${name} ${text} is no ${what[0]}`, `Give ${what[1]}.`);
 }
 
 /** The address that an option gives, decimal or 0x. Throws UsageError. */

@@ -6,16 +6,28 @@ import { gzipSync } from "node:zlib";
 import { compareSnapshots } from "../snapshot/figures.js";
 import type { HeapSnapshot } from "../snapshot/snapshot.js";
 import { ToolError } from "../wasm/errors.js";
-import { address, COMMON_HELP, type Command, EXIT_HELP, oneOf, parse, REPORT_OPTIONS, UsageError } from "./command.js";
+import {
+  address,
+  COMMON_HELP,
+  type Command,
+  count,
+  EXIT_HELP,
+  oneOf,
+  parse,
+  REPORT_OPTIONS,
+  UsageError,
+} from "./command.js";
 import { writeOutput } from "./files.js";
 import { drawDiff, drawMap } from "./mapdraw.js";
 import { loadSnapshots } from "./mapinput.js";
+import { mapSvg } from "./mapsvg.js";
 import { classTable, diffText, headline, seriesTable, totalsText } from "./maptext.js";
 import { jsonLine, printable } from "./text.js";
 
 const OPTIONS = {
   ...REPORT_OPTIONS,
   html: { type: "string" },
+  svg: { type: "string" },
   diff: { type: "boolean", default: false },
   heap: { type: "string" },
   color: { type: "string" },
@@ -24,7 +36,7 @@ const OPTIONS = {
 
 /** Columns where nobody says how many there are. */
 const DEFAULT_WIDTH = 80;
-const [MIN_WIDTH, MAX_WIDTH] = [20, 1000] as const;
+const WIDTHS = [20, 1000] as const;
 
 export const mapCommand: Command = {
   summary: "draw a heap: its pages and slots, from a snapshot or a dump",
@@ -38,6 +50,8 @@ Each may be packed by gzip. Several snapshots are a series: the last is drawn.
 
       --html FILE        write a page that shows all snapshots, with zoom,
                          filters and differences: it opens without a network
+      --svg FILE         write a picture of the last snapshot: pages by the size of
+                         their slots, and the classes with most pages
       --diff             draw what is different between the first snapshot and
                          the last
       --heap ADDRESS     of a memory with several heaps, the one whose record is
@@ -47,7 +61,7 @@ Each may be packed by gzip. Several snapshots are a series: the last is drawn.
       --width N          columns to draw in (default: those of the terminal)
       --json             print the snapshots as JSON, or the difference, and
                          errors too; the package's docs/map.md lists the fields
-  -q, --quiet            print nothing: for --html, and to check a file. With
+  -q, --quiet            print nothing: for --html and --svg, and to check a file. With
                          --json: the JSON alone
 ${COMMON_HELP}
 
@@ -56,6 +70,7 @@ ${COMMON_HELP}
 Examples:
   gomalloc map heap.json
   gomalloc map --html heap.html before.json after.json
+  gomalloc map --svg heap.svg heap.json
   gomalloc map --diff before.json after.json
   gomalloc map core.wasm --json | jq .totals
 
@@ -67,10 +82,16 @@ ${EXIT_HELP}`,
       throw new UsageError("no file is given", "Name a snapshot, a core dump or a memory, or - for standard input.");
     }
     const color = oneOf("color", values.color, ["auto", "always", "never"]) ?? "auto";
-    const width = columns(values.width);
+    const wide = ["width", `a number of columns, ${WIDTHS[0]} to ${WIDTHS[1]}`] as const;
+    const width = values.width === undefined ? undefined : count("width", values.width, WIDTHS, wide);
     const heap = address("heap", values.heap);
-    if (values.html === "-" && values.json) {
-      throw new UsageError("--html - and --json exclude each other", "Write the page to a file: --html FILE.");
+    const written = (["html", "svg"] as const).filter((name) => values[name] === "-");
+    if (written.length + Number(values.json) > 1) {
+      const names = [...written.map((name) => `--${name} -`), ...(values.json ? ["--json"] : [])];
+      throw new UsageError(`${names.join(" and ")} exclude each other`, `Write to a file: --${written[0]} FILE.`);
+    }
+    if (values.svg !== undefined && values.diff) {
+      throw new UsageError("--svg and --diff exclude each other", "A page shows differences: --html FILE --diff.");
     }
     const snapshots: HeapSnapshot[] = [];
     for (const file of positionals) snapshots.push(...(await loadSnapshots(file, heap)));
@@ -79,11 +100,12 @@ ${EXIT_HELP}`,
       throw new UsageError("--diff needs two snapshots, and one is given", "Name a second file.");
     }
     if (values.html !== undefined) await writeOutput(values.html, await pageOf(snapshots, values.diff));
+    if (values.svg !== undefined) await writeOutput(values.svg, mapSvg(last));
     if (values.json) {
       console.log(jsonLine(values.diff ? compareSnapshots(first, last) : snapshots.length === 1 ? last : snapshots));
       return;
     }
-    if (values.quiet || values.html !== undefined) return;
+    if (values.quiet || values.html !== undefined || values.svg !== undefined) return;
     const isTerminal = process.stdout.isTTY === true;
     const options = {
       width: width ?? ((isTerminal && process.stdout.columns) || DEFAULT_WIDTH),
@@ -120,13 +142,6 @@ function reportOf(snapshots: readonly HeapSnapshot[], options: Parameters<typeof
       ...(list.length > 1 ? ["", ...seriesTable(list).map(printable)] : []),
     ];
   });
-}
-
-function columns(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= MIN_WIDTH && value <= MAX_WIDTH) return value;
-  throw new UsageError(`--width ${text} is no width`, `Give a number of columns, ${MIN_WIDTH} to ${MAX_WIDTH}.`);
 }
 
 /** The page with the snapshots inside. Throws ToolError "internal" when the package has no page. */

@@ -14,7 +14,7 @@ export interface DrawOptions {
 }
 
 /** What one cell shows: index of a look, and how strong it is, 0 to 3. */
-interface Cell {
+export interface Cell {
   readonly look: number;
   readonly shade: number;
 }
@@ -116,7 +116,7 @@ function draw(start: number, pages: readonly Cell[], looks: readonly Look[], { w
 }
 
 /** `scale` pages in each cell: what most of them are, and how strong those are on average. */
-function merged(pages: readonly Cell[], scale: number): Cell[] {
+export function merged(pages: readonly Cell[], scale: number): Cell[] {
   const cells: Cell[] = [];
   for (let i = 0; i < pages.length; i += scale) {
     const part = pages.slice(i, i + scale);

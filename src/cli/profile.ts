@@ -7,23 +7,38 @@
  */
 import { writeFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
+import { MAX_PROFILE_RATE } from "../base/abinumbers.js";
+import { isAllocator } from "../profile/allocators.js";
+import { flameGraph } from "../profile/flamegraph.js";
 import { sourceMapOf } from "../profile/linemap.js";
 import { encodePprof, SAMPLE_TYPES, type SampleType } from "../profile/pprof.js";
-import { buildProfile } from "../profile/profile.js";
+import { buildProfile, type ProfileOptions } from "../profile/profile.js";
 import { type SymbolKind, Symbols } from "../profile/symbols.js";
 import { formatTop, topRows } from "../profile/table.js";
 import { isText } from "../profile/text.js";
-import type { Profile } from "../profile/types.js";
+import type { Profile, SourceFrame } from "../profile/types.js";
+import { sampledBlocks } from "../sampling/blocks.js";
 import { DEFAULT_RATE, profileImports } from "../sampling/hooks.js";
 import { readSamples, type SampledHeap } from "../sampling/read.js";
 import { type DamageReport, describeReport } from "../sampling/report.js";
+import { readSnapshot } from "../snapshot/read.js";
+import type { HeapSnapshot } from "../snapshot/snapshot.js";
 import { link } from "../tools/link.js";
 import { swap } from "../tools/swap/swap.js";
 import { ToolError } from "../wasm/errors.js";
 import { inspect } from "../wasm/parse.js";
-import { COMMON_HELP, type Command, EXIT_HELP, JSON_HELP, parse, REPORT_OPTIONS, UsageError } from "./command.js";
-import { inFile, readInput } from "./files.js";
-import { jsonText, printable } from "./text.js";
+import {
+  COMMON_HELP,
+  type Command,
+  count,
+  EXIT_HELP,
+  JSON_HELP,
+  parse,
+  REPORT_OPTIONS,
+  UsageError,
+} from "./command.js";
+import { inFile, mapBeside, readInput, writeOutput } from "./files.js";
+import { jsonLine, jsonText, printable } from "./text.js";
 import {
   type Advice,
   commandOf,
@@ -41,8 +56,12 @@ const OPTIONS = {
   rate: { type: "string" },
   guard: { type: "boolean", default: false },
   "guard-all": { type: "boolean", default: false },
+  svg: { type: "string" },
+  snapshot: { type: "string" },
+  peak: { type: "boolean", default: false },
   top: { type: "string", default: "10" },
   type: { type: "string" },
+  allocator: { type: "string" },
   ...WASI_OPTIONS,
 } as const;
 
@@ -56,10 +75,18 @@ Usage: gomalloc profile [options] <file> [-- arguments of the program]
                          other viewers (default heap.pb.gz)
       --rate BYTES       mean bytes allocated between two samples (default
                          524288); 1 samples every block
+      --svg FILE         also write the profile as a picture, a flame graph
+      --snapshot FILE    also write a snapshot of the heap, with the sampled blocks
+                         in it, for gomalloc map
+      --peak             profile and snapshot show the heap at the first sample
+                         after the memory last grew (default: at the end)
       --top N            rows of the table (default 10)
       --type TYPE        what the table shows: inuse_space, inuse_objects,
                          alloc_space or alloc_objects (default: inuse_space if
                          anything is in use at the end, else alloc_space)
+      --allocator RE     functions whose whole name matches this regular expression
+                         count as parts of the allocator, as malloc does: stacks
+                         begin at their caller
       --guard            guard sampled blocks: writes outside of blocks and into
                          freed ones are told on standard error
       --guard-all        guard every block, which is --rate 1 --guard
@@ -76,6 +103,7 @@ name section, lines need DWARF (-g) or a source map.
 Examples:
   gomalloc profile app.wasm -- input.txt
   gomalloc profile --rate 65536 --dir . app.wasm -- ./input.txt
+  gomalloc profile --svg heap.svg --snapshot heap.json app.wasm
   gomalloc profile --guard-all app.wasm
   go tool pprof -top heap.pb.gz
 
@@ -87,13 +115,24 @@ A program that ends with another code than 0 gives its own.`,
     const [file, ...programArgs] = positionals;
     if (file === undefined) throw new UsageError("no file is given", "Name the .wasm file to run.");
     const options = readOptions(values);
-    const program = await inFile(file, async () => sampling(await readInput(file)));
+    for (const name of ["svg", "snapshot"] as const) {
+      if (values[name] !== "-") continue;
+      const fix = `Give it a file: --${name} FILE.`;
+      throw new UsageError(`--${name} - would go where the program writes`, fix);
+    }
+    const program = await inFile(file, async () => sampling(await readInput(file), file));
     const ran = await inFile(file, () => runProgram(program, file, programArgs, options));
-    const profile = buildProfile(ran.samples, { symbols: ran.symbols, program: { name: file } });
+    const profile = buildProfile(ran.samples, {
+      symbols: ran.symbols,
+      program: { name: file },
+      isRuntime: options.isRuntime,
+    });
     const bytes = gzipSync(encodePprof(profile));
     await inFile(values.output, () => writeFile(values.output, bytes));
     const type =
       options.type ?? (profile.samples.some(({ inuseBytes }) => inuseBytes > 0) ? "inuse_space" : "alloc_space");
+    if (values.svg !== undefined) await writeOutput(values.svg, flameGraph(profile, { sampleType: type }));
+    if (values.snapshot !== undefined) await writeOutput(values.snapshot, jsonLine(ran.snapshot));
     if (values.json) console.log(jsonText(plain(profile, ran, values.output, type, options.top)));
     else if (!values.quiet) {
       console.log(printable(formatTop(profile, { sampleType: type, count: options.top }).trimEnd()));
@@ -116,8 +155,10 @@ const ADVICE: Record<SymbolKind, string> = {
 interface Options extends WasiOptions {
   readonly rate: number;
   readonly guard: boolean | "all";
+  readonly peak: boolean;
   readonly top: number;
   readonly type: SampleType | undefined;
+  readonly isRuntime: (frame: SourceFrame) => boolean;
 }
 
 /** Throws UsageError. */
@@ -125,8 +166,10 @@ function readOptions(values: {
   readonly rate?: string | undefined;
   readonly guard: boolean;
   readonly "guard-all": boolean;
+  readonly peak: boolean;
   readonly top: string;
   readonly type?: string | undefined;
+  readonly allocator?: string | undefined;
   readonly dir: readonly string[];
   readonly env: readonly string[];
 }): Options {
@@ -138,18 +181,29 @@ function readOptions(values: {
     throw new UsageError(`--type is no ${type}`, `Give one of ${SAMPLE_TYPES.join(", ")}.`);
   }
   return {
-    rate: values["guard-all"] ? 1 : rate === undefined ? DEFAULT_RATE : count("rate", rate, 0x70000000),
+    rate: values["guard-all"] ? 1 : rate === undefined ? DEFAULT_RATE : count("rate", rate, [1, MAX_PROFILE_RATE]),
     guard: values["guard-all"] ? "all" : values.guard,
-    top: count("top", values.top, 1e6),
+    peak: values.peak,
+    top: count("top", values.top, [1, 1e6]),
     type: type as SampleType | undefined,
+    isRuntime: runtime(values.allocator),
     ...readWasi(values),
   };
 }
 
-function count(name: string, text: string, most: number): number {
-  const value = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= 1 && value <= most) return value;
-  throw new UsageError(`--${name} ${text} is no number from 1 to ${most}`, "Give a whole number, decimal.");
+/** Which functions are the allocator's. Throws UsageError. */
+function runtime(expression: string | undefined): (frame: SourceFrame) => boolean {
+  if (expression === undefined) return isAllocator;
+  let names: RegExp;
+  try {
+    names = new RegExp(`^(?:${expression})$`);
+  } catch {
+    throw new UsageError(
+      `--allocator ${expression} is no regular expression`,
+      "Give one of JavaScript: 'my_alloc|xm.*'.",
+    );
+  }
+  return (frame) => isAllocator(frame) || names.test(frame.function);
 }
 
 /** Not optimised: a function that were inlined would be missing in the stacks. */
@@ -158,24 +212,28 @@ const AS_WRITTEN = { profile: true, optimize: "O0", names: true } as const;
 /** What runs, and the file that names and lines are of: the same, or a source map of it. */
 interface Program {
   readonly wasm: Uint8Array<ArrayBuffer>;
-  readonly map?: string | undefined;
+  readonly map?: string | Uint8Array | undefined;
 }
 
 /** The program with an allocator that samples. Throws ToolError as link and swap do. */
-async function sampling(bytes: Uint8Array<ArrayBuffer>): Promise<Program> {
+async function sampling(bytes: Uint8Array<ArrayBuffer>, file: string): Promise<Program> {
   const { imports } = inspect(bytes);
   const from = (module: string, names: readonly string[]) =>
     imports.some((entry) => entry.kind === "function" && entry.module === module && names.includes(entry.name));
-  if (from("gomalloc", ["stack"])) return { wasm: bytes };
+  if (from("gomalloc", ["stack"])) {
+    const warnings: string[] = [];
+    const map = await mapBeside(file, bytes, warnings);
+    for (const warning of warnings) console.error(printable(`gomalloc: warning: ${warning}`));
+    return { wasm: bytes, map };
+  }
   const map = sourceMapOf(bytes);
   const imported = imports.some(({ kind, module }) => kind === "function" && module === "gomalloc");
   if (imported || from("env", ["malloc", "free"])) {
     const { wasm, sourceMap } = await link(bytes, { ...AS_WRITTEN, sourceMap: map });
     return { wasm, map: sourceMap };
   }
-  // Its lines are lost: swap carries none.
-  const { wasm } = await swap(bytes, AS_WRITTEN);
-  return { wasm };
+  const { wasm, sourceMap } = await swap(bytes, { ...AS_WRITTEN, sourceMap: map });
+  return { wasm, map: sourceMap };
 }
 
 interface Ran {
@@ -185,17 +243,22 @@ interface Ran {
   readonly code: number;
   readonly trap: string | undefined;
   readonly reports: readonly DamageReport[];
+  /** The heap when the samples were read. */
+  readonly snapshot: HeapSnapshot;
 }
 
 async function runProgram(program: Program, name: string, args: readonly string[], options: Options): Promise<Ran> {
-  const { preopens, env, rate, guard } = options;
+  const { preopens, env, rate, guard, peak, isRuntime } = options;
   const wasi = await wasiFor({ args: [name, ...args], env, preopens });
   const symbols = new Symbols(program.wasm, { sourceMap: program.map });
   const reports: DamageReport[] = [];
   let memory: WebAssembly.Memory | undefined;
+  const look = (at: WebAssembly.Memory) => lookAt(at, name, { symbols, isRuntime });
+  let seen: ReturnType<typeof look> | undefined;
   const gomalloc = profileImports(() => memory, {
     ...(guard === "all" ? {} : { rate }),
     guard,
+    ...(peak ? { onGrowth: (grown: WebAssembly.Memory) => (seen = look(grown)) } : {}),
     onReport(report) {
       reports.push(report);
       const { allocated, freed, found } = report;
@@ -207,9 +270,19 @@ async function runProgram(program: Program, name: string, args: readonly string[
   const command = await commandOf(program.wasm, wasi, gomalloc, PROFILED);
   memory = command.memory;
   const { code, trap } = runCommand(wasi, command);
-  const samples = readSamples(memory);
-  const buckets = samples.buckets.map((bucket) => ({ ...bucket, stack: ofProgram(bucket.stack) }));
-  return { samples: { ...samples, buckets }, symbols, code, trap, reports };
+  return { ...(seen ?? look(memory)), symbols, code, trap, reports };
+}
+
+/** The heap as it is now. */
+function lookAt(
+  memory: WebAssembly.Memory,
+  label: string,
+  names: Pick<ProfileOptions, "symbols" | "isRuntime">,
+): Pick<Ran, "samples" | "snapshot"> {
+  const read = readSamples(memory);
+  const buckets = read.buckets.map((bucket) => ({ ...bucket, stack: ofProgram(bucket.stack) }));
+  const samples = { ...read, buckets };
+  return { samples, snapshot: readSnapshot(memory, { label, samples: sampledBlocks(samples, names) }) };
 }
 
 /** What to do with a program that is no WASI command. */

@@ -4,6 +4,7 @@
 export { isAllocator } from "./allocators.js";
 export { Capturer, type NumberedText } from "./capture.js";
 export { diffProfiles } from "./diff.js";
+export { type FlameGraphOptions, flameGraph } from "./flamegraph.js";
 export { findLeaks, type Leak, type LeakOptions, type LiveBlock } from "./leaks.js";
 export { sourceMapOf } from "./linemap.js";
 export { encodePprof, type PprofOptions, pprofFile, SAMPLE_TYPES, type SampleType } from "./pprof.js";

@@ -38,13 +38,18 @@ const VALUES: Record<SampleType, (sample: Sample) => number> = {
   inuse_space: ({ inuseBytes }) => inuseBytes,
 };
 
+/** What a sample counts in a table of that type. */
+export function valueIn(sampleType: SampleType): (sample: Sample) => number {
+  return VALUES[sampleType];
+}
+
 /** The rows of the table, as numbers. */
 export function topRows(profile: Profile, options: TableOptions = {}): Top {
   const { sampleType = "inuse_space", count = 10, by = "line" } = options;
   const rows = new Map<string, { function: string; place: string; flat: number; cum: number }>();
   let total = 0;
   for (const sample of profile.samples) {
-    const value = VALUES[sampleType](sample);
+    const value = valueIn(sampleType)(sample);
     if (value === 0) continue;
     total += Math.abs(value);
     const seen = new Set<string>();
@@ -147,7 +152,8 @@ export function placeOf({ file, line }: SourceFrame): string {
   return line === undefined ? file : `${file}:${line}`;
 }
 
-function formatOf(sampleType: SampleType): (value: number) => string {
+/** How numbers of that type are written. */
+export function formatOf(sampleType: SampleType): (value: number) => string {
   return sampleType.endsWith("_space") ? formatBytes : String;
 }
 

@@ -34,9 +34,22 @@ export interface SamplingOptions {
    * the damage. It may not call the heap. Default: the report goes to console.error, with frames as numbers.
    */
   onReport?: ((report: DamageReport) => void) | undefined;
+  /**
+   * Called at the first sample after the memory has grown, before that sample counts: the moment to read a heap near its
+   * peak, by readSamples and readSnapshot. What it throws comes out of the call of the heap. It may not call the heap.
+   * Default: nothing.
+   */
+  onGrowth?: ((memory: WebAssembly.Memory) => void) | undefined;
 }
 
-export const SAMPLING_OPTIONS = namesOf<SamplingOptions>({ rate: 0, guard: 0, quarantine: 0, seed: 0, onReport: 0 });
+export const SAMPLING_OPTIONS = namesOf<SamplingOptions>({
+  rate: 0,
+  guard: 0,
+  quarantine: 0,
+  seed: 0,
+  onReport: 0,
+  onGrowth: 0,
+});
 
 /** Go's default. */
 export const DEFAULT_RATE = 512 * 1024;
@@ -64,7 +77,7 @@ export interface ProfileImports extends WebAssembly.ModuleImports {
 export function profileImports(memory: HookMemory, options: SamplingOptions = {}): ProfileImports {
   const checked = checkSampling(options);
   const values = optionValues(checked);
-  const { onReport = printReport } = checked;
+  const { onReport = printReport, onGrowth } = checked;
   const find = typeof memory === "function" ? memory : () => memory;
   const capturer = new Capturer();
   const frames = new Uint32Array(MAX_FRAMES);
@@ -78,10 +91,18 @@ export function profileImports(memory: HookMemory, options: SamplingOptions = {}
   let texts: ReturnType<Capturer["takeTexts"]> = [];
   // `find` is the program's: should it allocate, the sample that this makes due has no stack.
   let inside = false;
+  // Of the memory when it was last looked at.
+  let bytes: number | undefined;
 
   const write = (buffer: number, max: number): number => {
     const into = find();
     if (into === undefined) return 0;
+    if (onGrowth !== undefined) {
+      const { byteLength } = into.buffer;
+      const grown = bytes !== undefined && byteLength > bytes;
+      bytes = byteLength;
+      if (grown) onGrowth(into);
+    }
     const count = capturer.capture(frames, Math.min(max, frames.length));
     const page = buffer >>> 0;
     const words = viewOf(into);
@@ -152,8 +173,11 @@ function optionValues(checked: SamplingOptions): ReadonlyMap<number, number> {
 /** The options when all of them are right. Throws RangeError, TypeError. */
 export function checkSampling(given: SamplingOptions): SamplingOptions {
   const options = readOptions(given, SAMPLING_OPTIONS, "profile");
-  const { rate, guard, quarantine, seed, onReport } = options;
-  if (onReport !== undefined && typeof onReport !== "function") throw new TypeError("onReport must be a function");
+  const { rate, guard, quarantine, seed } = options;
+  for (const name of ["onReport", "onGrowth"] as const) {
+    const given = options[name];
+    if (given !== undefined && typeof given !== "function") throw new TypeError(`${name} must be a function`);
+  }
   if (rate !== undefined) within(rate, 0, MAX_PROFILE_RATE, "rate");
   if (quarantine !== undefined) u32(quarantine, "quarantine");
   if (seed !== undefined) u32(seed, "seed");

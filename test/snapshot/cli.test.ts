@@ -174,6 +174,31 @@ describe("--html", () => {
   it("to standard output", () => expect(printed("last.json", "--html", "-")).toMatch(/^<!doctype html>/));
 });
 
+describe("--svg", () => {
+  it("draws all pages and the classes, as a picture alone", async () => {
+    expect(printed("series.json", "--svg", "out.svg")).toBe("");
+    const svg = await readFile(join(folder, "out.svg"), "utf8");
+    expect(svg).toMatch(/^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" width="960"/);
+    expect(svg).not.toMatch(/<script|href|url\(|<style/);
+    const last = snapshots.at(-1)!;
+    expect(svg).toContain(`live in ${last.totals.heapObjects} blocks`);
+    // Runs of cells of 12 pixels with a gap of one: together they are the pages.
+    const widths = [...svg.matchAll(/M\d+ \d+h(\d+)v11/g)].map(([, width]) => (Number(width) + 1) / 12);
+    expect(widths.reduce((sum, width) => sum + width, 0)).toBe(last.end - last.start);
+    for (const { row, size, live } of last.rows.filter((one) => one.pages > 0).slice(0, 1)) {
+      expect(svg).toContain(row === 0 ? ">large<" : `${size} B<`);
+      expect(svg).toContain(`>${live} block`);
+    }
+  });
+
+  it("has several pages in a cell of a large heap", () => {
+    const huge = JSON.stringify(longer(snapshots[0]!, 20_000));
+    const svg = map(["-", "--svg", "-"], { input: huge }).stdout;
+    expect(svg).toContain("a cell is 4 pages, 32 KiB;");
+    expect(svg.length).toBeLessThan(150_000);
+  });
+});
+
 describe("it refuses", () => {
   it.each([
     [[], 2, "no file is given\n  Name a snapshot, a core dump or a memory"],
@@ -182,6 +207,8 @@ describe("it refuses", () => {
     [["last.json", "--heap", "here"], 2, "--heap here is no address\n"],
     [["last.json", "--diff"], 2, "--diff needs two snapshots, and one is given\n  Name a second file."],
     [["last.json", "--json", "--html", "-"], 2, "--html - and --json exclude each other\n"],
+    [["last.json", "--svg", "-", "--html", "-"], 2, "--html - and --svg - exclude each other\n  Write to a file"],
+    [["first.json", "last.json", "--svg", "a.svg", "--diff"], 2, "--svg and --diff exclude each other\n  A page"],
     [["missing.json"], 1, "cannot read missing.json: there is no such file\n"],
     [["none.bin"], 1, "none.bin: no heap is in the memory\n  A heap is made by its first malloc"],
     [["heap.bin", "--heap", "64"], 1, "heap.bin: no heap can be read at 0x40: there is no magic word\n"],

@@ -1,0 +1,96 @@
+/** gomalloc profile: the table, the picture, the snapshot, the peak, and lines through a swap. */
+import { spawnSync } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseSnapshot } from "../../src/snapshot/index.ts";
+import { ROOT } from "../support/installed.ts";
+import { clang } from "../tools/support/programs.ts";
+
+const LINES = [
+  "#include <stdlib.h>",
+  "static void **list;",
+  "__attribute__((noinline)) void *my_alloc(size_t n) { return malloc(n); }",
+  "__attribute__((noinline)) void *make(int i) {",
+  "  return my_alloc(100 + i % 3);",
+  "}",
+  "int main(int argc, char **argv) {",
+  "  list = malloc(10000 * sizeof *list);",
+  "  for (int i = 0; i < 10000; i++) list[i] = make(i);",
+  "  if (argc > 1) for (int i = 0; i < 10000; i++) free(list[i]);",
+  "  return 0;",
+  "}",
+];
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "gomalloc-profile-"));
+  await writeFile(join(folder, "a.wasm"), await clang({ "a.c": LINES.join("\n") }, ["-O1", "-g"]));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+function gomalloc(...args: string[]) {
+  const cli = join(ROOT, "dist", "cli", "main.js");
+  const { stdout, stderr, status } = spawnSync(process.execPath, [cli, ...args], { cwd: folder, encoding: "utf8" });
+  return { stdout, stderr, status };
+}
+
+/** The first function of the table, with its place. */
+const first = (text: string) => /cum%\n +\S+ +\S+ +\S+ +\S+ +\S+ {2}(.*)/.exec(text)![1];
+
+describe("a program with its own malloc", () => {
+  it("has names and lines: swap carries a map of its DWARF", async () => {
+    const { stdout, stderr, status } = gomalloc("profile", "--rate", "1", "a.wasm");
+    expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
+    expect(first(stdout)).toMatch(/^my_alloc .*a\.c:3$/);
+    expect(stdout).toMatch(/\n.* make .*a\.c:5\n/);
+    expect(stdout).toMatch(/\n.* main .*a\.c:9\n|\n.* __original_main .*a\.c:9\n|\n.* __main_argc_argv .*a\.c:9\n/);
+  });
+
+  it("--allocator has stacks begin further out, --svg and --snapshot write files", async () => {
+    const files = ["--svg", "a.svg", "--snapshot", "a.json"];
+    const { stdout, status } = gomalloc("profile", "--rate", "1", "--allocator", "my_.*", ...files, "a.wasm");
+    expect(status).toBe(0);
+    expect(first(stdout)).toMatch(/^make .*a\.c:5$/);
+    const svg = await readFile(join(folder, "a.svg"), "utf8");
+    expect(svg).toMatch(/<title>make: [\d.]+MB, \d/);
+    expect(svg).not.toContain("my_alloc");
+    const snapshot = parseSnapshot(JSON.parse(await readFile(join(folder, "a.json"), "utf8")));
+    expect(snapshot.label).toBe("a.wasm");
+    expect(snapshot.samples!.filter(({ stack }) => stack?.[0]?.startsWith("make ")).length).toBe(10_000);
+    const drawn = gomalloc("map", "a.json", "--svg", "map.svg");
+    expect(drawn).toEqual({ stdout: "", stderr: "", status: 0 });
+    expect(await readFile(join(folder, "map.svg"), "utf8")).toMatch(/a\.wasm<\/text>/);
+  });
+
+  it("--peak shows what was freed later", () => {
+    const inUse = (...options: string[]) => {
+      const { stdout } = gomalloc("profile", "--rate", "1", "--json", ...options, "a.wasm", "--", "free");
+      return (JSON.parse(stdout) as { inuseObjects: number }).inuseObjects;
+    };
+    expect(inUse()).toBeLessThan(10);
+    expect(inUse("--peak")).toBeGreaterThan(5000);
+  });
+
+  it("once swapped, is named by the map beside it", () => {
+    expect(gomalloc("swap", "--profile", "-O0", "-q", "a.wasm", "-o", "b.wasm").status).toBe(0);
+    const { stdout, stderr } = gomalloc("profile", "--rate", "1", "b.wasm");
+    expect(stderr).toBe("");
+    expect(first(stdout)).toMatch(/^my_alloc .*a\.c:3$/);
+  });
+});
+
+describe("it refuses", () => {
+  it.each([
+    [["--allocator", "("], "--allocator ( is no regular expression\n"],
+    [["--svg", "-"], "--svg - would go where the program writes\n"],
+    [["--snapshot", "-"], "--snapshot - would go where the program writes\n"],
+    [["--rate", "0"], "--rate 0 is no number from 1 to 1879048192\n  Give a whole number, decimal."],
+    [["--top", "many"], "--top many is no number from 1 to 1000000\n"],
+  ])("%j", (args, said) => {
+    const { stderr, status } = gomalloc("profile", ...args, "a.wasm");
+    expect(stderr).toContain(`gomalloc: ${said}`);
+    expect(status).toBe(2);
+  });
+});
