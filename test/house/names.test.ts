@@ -30,7 +30,19 @@ const TEXTS = FILES.filter(
 /** Not of this repository: what programs of a reader and of other projects are called, and what stands for a name. */
 const ELSEWHERE = new Set([
   // Programs in examples.
-  ...["app.ts", "app.js", "app.c", "tracks.c", "people.mjs", "main.js", "main.mjs", "worker.mjs", "server.mjs", "csp.js", "own-worker.js"],
+  ...[
+    "app.ts",
+    "app.js",
+    "app.c",
+    "tracks.c",
+    "people.mjs",
+    "main.js",
+    "main.mjs",
+    "worker.mjs",
+    "server.mjs",
+    "csp.js",
+    "own-worker.js",
+  ],
   ...["shared-worker.js", "program.c", "program.js", "program.worker.js", "sort.js", "stock.js", "build.zig"],
   ...[".../emscripten.js", "node_modules/gomalloc/rt-gc.ts", "./node_modules/gomalloc/rt-gc.ts"],
   // Other projects and their files.
