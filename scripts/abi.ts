@@ -70,6 +70,15 @@ export const FUNCTIONS = {
       addRoots(start: u32, bytes: u32, pointer: u32): i32
       removeRoots(start: u32): i32
       isRegistered(start: u32, bytes: u32): i32
+      specialNew(kind: u32, ptr: u32): u32
+      specialFree(kind: u32, ptr: u32, id: u32): i32
+      weakNew(ptr: u32): u32
+      weakGet(weak: u32): u32
+      isIndirection(ptr: u32): i32
+      finishedId(): u32
+      finishedObject(): u32
+      finishedDone()
+      dropFinished(token: u32)
       writePointer(slot: u32, value: u32)
       typedMove(type: u32, to: u32, from: u32, n: u32)
       typedClear(type: u32, to: u32, n: u32)
@@ -299,6 +308,17 @@ export const NUMBERS: Numbers = [
     values: counted("STAT_", "GC_PERCENT MEMORY_LIMIT HEAP_MINIMUM CLOBBERFREE STACK_BYTES", 38),
   },
   {
+    about: "Specials of objects: cleanups, finalizers and weak references; those of dead objects that wait to be called.",
+    type: "u32",
+    values: counted("STAT_", "SPECIALS FINISHED", 43),
+  },
+  {
+    about: "Kinds of specials. A cleanup and a finalizer have numbers, from 1 on.",
+    type: "u32",
+    values: counted("SPECIAL_", "CLEANUP FINALIZER WEAK", 1),
+  },
+  { about: "What specialNew returns when the object has a finalizer.", type: "u32", hex: true, values: { HAS_FINALIZER: 0xffffffff } },
+  {
     about:
       "By what a heap is found from outside: the word HEAP_MAGIC (`gomh`) in its record, and behind it the version of the " +
       "records' layout with the bits of the flavour. COMPACTS: records move, and page records name pages of records. SAMPLES: it has a profile.",
@@ -419,5 +439,10 @@ export const INVARIANTS = [
     code: 78,
     name: "BAD_PACER",
     holds: "the pacer's settings have values that exist, and its triggers lie between what is marked and the goal",
+  },
+  {
+    code: 79,
+    name: "BAD_SPECIALS",
+    holds: "a special of an object is in the list of its span, in order of addresses; all others are queued or free",
   },
 ] as const;

@@ -17,12 +17,14 @@ import {
   MAX_OBJECT_BYTES,
   MISUSE_NONE,
   MISUSE_PINNED,
+  HAS_FINALIZER,
   NO_HANDLE,
+  SPECIAL_FINALIZER,
 } from "../base/abinumbers";
 import { findObject, freeChecked } from "../alloc/free";
 import { checkPointer, checkedSpan } from "../alloc/freeslow";
-import { isPinned, pinObject, pinsOf, unpinObject } from "../alloc/pins";
-import { ensureReady } from "../alloc/procs";
+import { mayFree, pinObject, pinsOf, unpinObject } from "../alloc/pins";
+import { ensureReady, token } from "../alloc/procs";
 import { endSample } from "../alloc/sampled";
 import { SAMPLES, SHARED } from "../base/config";
 import { enterGate, enterSure, leaveGate } from "../base/gates";
@@ -35,8 +37,19 @@ import {
   setMemoryLimit as pacerLimit,
   shouldStart,
 } from "../base/pacer";
+import { KIND_MASK } from "../base/specials";
 import { heap } from "../base/state";
 import { isUnswept } from "../central/lists";
+import {
+  addSpecial,
+  dropSpecials,
+  dropTaken,
+  findSpecial,
+  firstTaken,
+  removeSpecial,
+  specialAt,
+  takeFinished,
+} from "../central/specials";
 import { SWEPT_EMPTY, sweepSpan } from "../central/sweep";
 import { typedClear as clearTyped, typedMove as moveTyped, writePointer as writeSlot } from "../gc/barrier";
 import { readyGC, repace } from "../gc/cycle";
@@ -45,6 +58,7 @@ import { shade } from "../gc/mark";
 import { isMarked } from "../gc/markbits";
 import { addRange, freeHandle, handleValue, isHandle, isInRange, newHandle, removeRange, setHandle } from "../gc/roots";
 import { allocateObject } from "../gc/allocate";
+import { isWeak, shadeForFinalizer, strengthen, weakFor } from "../gc/specials";
 import { newType as makeType, typeAt } from "../gc/typebits";
 import { spanOf } from "../heap/arena";
 
@@ -159,7 +173,7 @@ function notDead(p: u32): u32 {
  */
 export function freeObject(p: u32): i32 {
   if (p == 0) return MISUSE_NONE;
-  if (isPinned(p)) return MISUSE_PINNED;
+  if (!mayFree(p)) return MISUSE_PINNED;
   if (SAMPLES) endSample(p);
   return freeChecked(p);
 }
@@ -301,6 +315,94 @@ export function removeRoots(start: u32): i32 {
 /** 1 if the `bytes` bytes from `start` on lie in one registered range. Takes no lock and never waits. */
 export function isRegistered(start: u32, bytes: u32): i32 {
   return heap != 0 && start + bytes >= start && isInRange(start, start + bytes) ? 1 : 0;
+}
+
+// Specials
+
+/**
+ * Hang a cleanup or a finalizer (SPECIAL_CLEANUP, SPECIAL_FINALIZER) of this thread on the live object at or around
+ * `p`; a finalizer needs its start. Returns its number; 0: no memory, or a lock could not be taken; HAS_FINALIZER: the
+ * object has a finalizer already.
+ */
+export function specialNew(kind: u32, p: u32): u32 {
+  if (!enterTables()) return 0;
+  const taken = kind == SPECIAL_FINALIZER && findSpecial(kind, p, 0) != 0;
+  const id = taken ? HAS_FINALIZER : addSpecial(kind, p, 0, token());
+  unlock(LOCK_GC);
+  if (kind == SPECIAL_FINALIZER && !taken && id != 0) shadeForFinalizer(p);
+  leaveGate();
+  return id;
+}
+
+/** Undo specialNew, before the object was found dead. 1: done; 0: there is none. */
+export function specialFree(kind: u32, p: u32, id: u32): i32 {
+  if (heap == 0 || !enterTables()) return 0;
+  const i = findSpecial(kind, p, id);
+  if (i) removeSpecial(i);
+  leaveTables();
+  return i ? 1 : 0;
+}
+
+/**
+ * The indirection of the address `p` in a live object: a collected object whose first word is `p`, and 0 once the
+ * object is dead. It needs a root. 0: no memory, or a lock could not be taken.
+ */
+export function weakNew(p: u32): u32 {
+  if (!enter()) return 0;
+  const weak = weakFor(p);
+  leaveGate();
+  return weak;
+}
+
+/** The address that an indirection stands for, if its object lives, else 0. `weak` is checked: 0 for anything else. */
+export function weakGet(weak: u32): u32 {
+  if (heap == 0 || !enter()) return 0;
+  const p = isWeak(weak) ? strengthen(weak) : 0;
+  leaveGate();
+  return p;
+}
+
+/** 1 if `p` is the address of an indirection. */
+export function isIndirection(p: u32): i32 {
+  if (heap == 0 || !enter()) return 0;
+  const is = isWeak(p);
+  leaveGate();
+  return is ? 1 : 0;
+}
+
+/**
+ * The number of a cleanup or finalizer of this thread's whose object was found dead; 0: there is none. It stays the same
+ * until finishedDone.
+ */
+export function finishedId(): u32 {
+  if (heap == 0) return 0;
+  if (firstTaken() == 0) {
+    if (gcState().finqHead == 0 || !enterTables()) return 0;
+    takeFinished(token());
+    leaveTables();
+  }
+  return firstTaken() ? specialAt(firstTaken()).value : 0;
+}
+
+/** The object of the finalizer that finishedId names; 0: it is a cleanup. */
+export function finishedObject(): u32 {
+  if (firstTaken() == 0) return 0;
+  const s = specialAt(firstTaken());
+  return (s.tag & KIND_MASK) == SPECIAL_FINALIZER ? s.at : 0;
+}
+
+/** Forget what finishedId names. A finalizer's object needs another root before. */
+export function finishedDone(): void {
+  if (firstTaken() == 0 || !enterTables()) return;
+  dropTaken();
+  leaveTables();
+}
+
+/** The thread with this token, 0: this one, is gone: forget its cleanups and finalizers. */
+export function dropFinished(thread: u32): void {
+  if (heap == 0 || !enterTables()) return;
+  dropSpecials(thread ? thread : token());
+  leaveTables();
 }
 
 // Stores

@@ -27,9 +27,10 @@ import { giveOwn } from "../check/recover";
 import { fillMemStats } from "../check/memstats";
 import { validateHeap } from "../check/validate";
 import { spanOf as lookup } from "../heap/arena";
-import { isPinned, pinObject, unpinObject } from "../alloc/pins";
+import { isPinned, mayFree, pinObject, unpinObject } from "../alloc/pins";
 import { blockSize } from "../central/mspan";
 import { reclaim as reclaimSpans } from "../central/reclaim";
+import { freeSpecials } from "../central/specials";
 import { scanRange } from "../gc/scan";
 
 export { brokenAt as validateInfo } from "../check/invariants";
@@ -44,8 +45,9 @@ export function mallocgc(size: u32, scan: i32, needzero: i32): u32 {
 /** free that reports: 0, or the kind of misuse; then nothing has changed. Null is allowed and returns 0. */
 export function tryFree(ptr: u32): i32 {
   if (ptr == 0) return MISUSE_NONE;
-  if (SAMPLES && !isPinned(ptr)) endSample(ptr);
-  const kind = isPinned(ptr) ? MISUSE_PINNED : freeBy(ptr, 0, TELL);
+  const free = mayFree(ptr);
+  if (SAMPLES && free) endSample(ptr);
+  const kind = free ? freeBy(ptr, 0, TELL) : MISUSE_PINNED;
   if (kind != MISUSE_NONE && heap != 0) countAnywhere(STAT_MISUSES);
   return kind;
 }
@@ -92,6 +94,7 @@ function reallocObject(p: u32, size: u32): u32 {
   // The new object is black and the old one is freed. During marking nobody else would scan what it points to.
   if (scan && isMarking()) scanRange(q, 0, 0, used & ~3);
   if (SAMPLES) endSample(p);
+  freeSpecials(p);
   freeChecked(p);
   return q;
 }

@@ -19,7 +19,7 @@ import { ensureReady } from "../alloc/procs";
 import { setSampling } from "../alloc/sampled";
 import { isProfileOption } from "../central/countdown";
 import { lock, unlock } from "../base/locks";
-import { refusePinned } from "../alloc/pins";
+import { mayFreeOrReport } from "../alloc/pins";
 import { heap } from "../base/state";
 import { freeUnusedAndCompact } from "../central/reclaim";
 
@@ -48,7 +48,7 @@ export { free };
 
 /** C23: free a block of which the caller knows that it asked for `size` bytes. More than the block has is a misuse. */
 export function free_sized(ptr: u32, size: u32): void {
-  if (refusePinned(ptr)) return;
+  if (!mayFreeOrReport(ptr)) return;
   freeBy(ptr, size, REPORT);
 }
 

@@ -19,7 +19,7 @@ import { MISUSE_INTERIOR, MISUSE_NONE, MISUSE_SIZE } from "../base/abinumbers";
 import { HOST, PAGE_SHIFT, SAMPLES, SHARED } from "../base/config";
 import { GROUP_SHIFT, Group, HEAP_P, MSPAN_SIZE, PageRecord, P_RECORD_SIZE } from "../base/layout";
 import { heap, local, rowAt } from "../base/state";
-import { refusePinned } from "./pins";
+import { mayFreeOrReport } from "./pins";
 import { pageRecord, spanOf } from "../heap/arena";
 import { blockSize, groupAt, liveBits, remoteBits, spanAt } from "../central/mspan";
 import { misuse } from "./misuse";
@@ -129,7 +129,7 @@ export function smallBlockSize(p: u32): u32 {
 
 /** free as in C: null is ignored, misuse is reported. */
 export function free(ptr: u32): void {
-  if (refusePinned(ptr)) return;
+  if (!mayFreeOrReport(ptr)) return;
   freeBy(ptr, 0, REPORT);
 }
 

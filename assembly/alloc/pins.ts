@@ -20,6 +20,7 @@ import { lockSure, unlock } from "../base/locks";
 import { heap } from "../base/state";
 import { spanOf } from "../heap/arena";
 import { allocTable, freeTable, newRecord } from "../central/records";
+import { freeSpecials } from "../central/specials";
 
 @inline
 function slotAt(table: u32, i: u32): u32 {
@@ -144,7 +145,28 @@ export function isPinned(p: u32): bool {
   return n != 0;
 }
 
-/** Report a free or a realloc of a pinned object. False: it is not pinned. */
+/**
+ * Before a block or an object is freed by hand: whether it may be, because it is not pinned. Then this is the end of
+ * what hangs on it (central/specials.ts). Any address.
+ */
+export function mayFree(p: u32): bool {
+  if (!HOST || heap == 0 || (gcState().pinCount | gcState().specialCount) == 0) return true;
+  if (isPinned(p)) return false;
+  if (gcState().specialCount == 0 || !ensureReady()) return true;
+  enterSure();
+  freeSpecials(p);
+  leaveGate();
+  return true;
+}
+
+/** mayFree that reports a pinned object. */
+export function mayFreeOrReport(p: u32): bool {
+  if (mayFree(p)) return true;
+  misuse(MISUSE_PINNED, p);
+  return false;
+}
+
+/** Report a realloc of a pinned object. False: it is not pinned. */
 export function refusePinned(p: u32): bool {
   if (!isPinned(p)) return false;
   misuse(MISUSE_PINNED, p);

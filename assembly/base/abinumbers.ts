@@ -171,6 +171,18 @@
 @inline export const STAT_CLOBBERFREE: u32 = 41;
 @inline export const STAT_STACK_BYTES: u32 = 42;
 
+/** Specials of objects: cleanups, finalizers and weak references; those of dead objects that wait to be called. */
+@inline export const STAT_SPECIALS: u32 = 43;
+@inline export const STAT_FINISHED: u32 = 44;
+
+/** Kinds of specials. A cleanup and a finalizer have numbers, from 1 on. */
+@inline export const SPECIAL_CLEANUP: u32 = 1;
+@inline export const SPECIAL_FINALIZER: u32 = 2;
+@inline export const SPECIAL_WEAK: u32 = 3;
+
+/** What specialNew returns when the object has a finalizer. */
+@inline export const HAS_FINALIZER: u32 = 0xffffffff;
+
 /**
  * By what a heap is found from outside: the word HEAP_MAGIC (`gomh`) in its record, and behind it the version of the
  * records' layout with the bits of the flavour. COMPACTS: records move, and page records name pages of records.
@@ -328,3 +340,5 @@
 @inline export const BAD_TYPE: u32 = 77;
 /** the pacer's settings have values that exist, and its triggers lie between what is marked and the goal. */
 @inline export const BAD_PACER: u32 = 78;
+/** a special of an object is in the list of its span, in order of addresses; all others are queued or free. */
+@inline export const BAD_SPECIALS: u32 = 79;

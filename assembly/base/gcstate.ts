@@ -87,6 +87,16 @@ export class GcState {
   unchecked: u32;
   /** 1: dead objects are filled with 0xdeadbeef when they are swept (central/sweep.ts). */
   clobberfree: u32;
+  /** Specials: table of records, its slots, first free one, records in use. */
+  specials: u32;
+  specialSlots: u32;
+  specialFree: u32;
+  specialCount: u32;
+  /** Specials of dead objects that wait for their thread: first and last of a list. */
+  finqHead: u32;
+  finqTail: u32;
+  /** Number of the cleanup or finalizer that was made last. */
+  specialIds: u32;
 }
 /** Slots of the first table of pins, which is a record; longer tables have their own pages. */
 @inline export const FIRST_PINS: u32 = 64;

@@ -170,6 +170,7 @@ export class Group {
  *   -8 * (i + 1)  mark bits u64 of group i: when the span is swept, its marked slots stay live. Large: one word
  *   -frontSize    meta u32: address of the pointer bits or type words of a scan span's slots (gc/typebits.ts), 256
  *                 bytes a group; the type of a large scan span
+ *   -frontSize+4  specials u32: number of the first special of the span's objects (base/specials.ts), 0: none
  */
 @unmanaged @final
 export class MSpan {

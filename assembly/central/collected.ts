@@ -16,7 +16,7 @@
  * Law: a span with remote bits is noted, or has an owner that drains the bits before it gives the span up, or a thread
  * is about to make the note.
  *
- * Callers are inside the gate. Lock: C; H for a span that is freed. Cost: O(groups) a span.
+ * Callers are inside the gate. Lock: C; H for a span that is freed; G where objects have specials. Cost: O(groups) a span.
  */
 
 import { isDeferred } from "./deferred";
@@ -25,7 +25,7 @@ import { NUM_ROWS, PAGE_SHIFT, SHARED, SHARED_GC } from "../base/config";
 import { STAT_CENTRAL_HITS, STAT_LARGE_FREES, count } from "../base/counters";
 import { enterSure, leaveGate } from "../base/gates";
 import { SharedGc, clearMarks, gcState, isCollected, markWord, sharedGc, setSwept } from "../base/gcstate";
-import { MSPAN_SIZE, MSpan, Row, SPAN_IN_USE } from "../base/layout";
+import { LOCK_GC, MSPAN_SIZE, MSpan, Row, SPAN_IN_USE } from "../base/layout";
 import { lock, lockSure, unlock } from "../base/locks";
 import { centralOf, heap, local, pAt, rowAt, here, rowAddressIn } from "../base/state";
 import { pageRecord } from "../heap/arena";
@@ -36,6 +36,7 @@ import { freeRemote, takeRemoteBits } from "./remote";
 import { adopt, listShared, adoptFirst, abandon } from "./owner";
 import { SWEPT_FULL, account, clobberLarge, sweepSlots } from "./sweep";
 import { isUnswept } from "./lists";
+import { endDead, hasSpecials } from "./specials";
 import { freeSpan } from "./spans";
 
 /** Most listed spans that one refill tries, and most spans that it sweeps before it makes a new one. */
@@ -146,24 +147,36 @@ function sweepSmall(span: MSpan): u32 {
 
 /** Sweep the large span that begins at a page. Takes H. Returns its pages; 0: there was none to sweep. */
 function sweepLarge(span: MSpan, page: u32): u32 {
-  if (!lockSure(0)) return 0;
+  // Before H: see the order of the locks. A special that is added meanwhile hangs on a marked object.
+  const special = hasSpecials(span);
+  if (special && !lockSure(LOCK_GC)) return 0;
   let npages: u32 = 0;
-  const here = pageRecord(page).groups == addressOf(span) + MSPAN_SIZE && span.ngroups == 0;
-  if (here && isUnswept(span) && !isDeferred(span)) {
-    npages = span.npages;
-    const marked = load<u64>(markWord(span, 0)) != 0;
-    account(npages, marked ? 0 : 1, marked ? 0 : (<u64>npages) << PAGE_SHIFT);
-    if (marked) {
-      setSwept(span);
-      clearMarks(span);
-    } else {
-      count(STAT_LARGE_FREES);
-      clobberLarge(span);
-      freeSpan(span);
+  if (lockSure(0)) {
+    const here = pageRecord(page).groups == addressOf(span) + MSPAN_SIZE && span.ngroups == 0;
+    if (here && isUnswept(span) && !isDeferred(span)) {
+      npages = span.npages;
+      if (special) endDead(span);
+      sweepBlock(span);
     }
+    unlock(0);
   }
-  unlock(0);
+  if (special) unlock(LOCK_GC);
   return npages;
+}
+
+/** Sweep an unswept large span. Under H. */
+function sweepBlock(span: MSpan): void {
+  const npages = span.npages;
+  const marked = load<u64>(markWord(span, 0)) != 0;
+  account(npages, marked ? 0 : 1, marked ? 0 : (<u64>npages) << PAGE_SHIFT);
+  if (marked) {
+    setSwept(span);
+    clearMarks(span);
+  } else {
+    count(STAT_LARGE_FREES);
+    clobberLarge(span);
+    freeSpan(span);
+  }
 }
 
 /** Start a sweep: the heap's sweepgen has gone up. */

@@ -5,7 +5,7 @@
  *   spans in use       the record with its front and meta table; page records, the row and its list are updated
  *   arenas, summaries  named by the arena map and the heap's record
  *   dead spans         are unlinked if their page is returned
- *   the collector's    a work buffer that is kept, tables of handles and pins
+ *   the collector's    a work buffer that is kept, tables of handles, pins and specials
  *
  * Each record moves to the lowest free pages if those are lower than its own. Then the pages with a record in use are
  * marked, and the other pages of records become free. What is at the heap's start stays, as does what
@@ -37,6 +37,7 @@ import {
   frontSize,
   recordGroups,
 } from "../base/layout";
+import { SPECIAL_SHIFT } from "../base/specials";
 import { arenaOf, central, heap, mheap, rowAddress, rowAt, setArena } from "../base/state";
 import { recordAt } from "../heap/arena";
 import { addressOf, spanAt } from "./mspan";
@@ -265,10 +266,12 @@ function lowerTables(): bool {
   const handles = lowerTable(g.handles, g.handleSlots << 2);
   const slots = g.pinMask + 1;
   const pins = slots > FIRST_PINS ? lowerTable(g.pins, slots << 3) : g.pins;
-  if (spare == g.spare && handles == g.handles && pins == g.pins) return false;
+  const specials = lowerTable(g.specials, g.specialSlots << SPECIAL_SHIFT);
+  if (spare == g.spare && handles == g.handles && pins == g.pins && specials == g.specials) return false;
   g.spare = spare;
   g.handles = handles;
   g.pins = pins;
+  g.specials = specials;
   return true;
 }
 

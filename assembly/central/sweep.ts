@@ -9,6 +9,8 @@
  * that was free before stays free even if it is marked: windows that are loaded during the marking are marked as a
  * whole.
  *
+ * What hangs on the dead objects is ended before (central/specials.ts), and may keep some of them.
+ *
  * If the program asks for it, dead objects are filled with 0xdeadbeef, as by Go's GODEBUG=clobberfree=1.
  *
  * Owner: the P. Cost: O(groups) a span, and with clobberfree O(dead bytes).
@@ -25,6 +27,7 @@ import { groupOf, liveBits, spanAt, validBits, freeSlots } from "./mspan";
 import { isUnswept, pushFull, pushLarge, sweepSets, unlinkLarge, unlinkUnswept, pushPartial } from "./lists";
 import { retainOrFree } from "./release";
 import { sweepSamples } from "./samples";
+import { sweepSpecials } from "./specials";
 import { freeSpan } from "./spans";
 
 /** What a swept span contains. */
@@ -102,6 +105,8 @@ function finalizeDead(span: MSpan): bool {
 
 /** Unlink a small unswept span and sweep it: it is in no list then. */
 function sweepUnlisted(span: MSpan): u32 {
+  // A weak reference is null before the finalizer runs.
+  if (FINALIZE) sweepSpecials(span);
   if (!finalizeDead(span)) return SWEPT_ELSEWHERE;
   unlinkUnswept(span);
   return sweepSlots(span);
@@ -113,6 +118,7 @@ function sweepUnlisted(span: MSpan): u32 {
  * words never say that a live slot is free. A group of which all slots are kept has the words of a full one.
  */
 export function sweepSlots(span: MSpan): u32 {
+  if (!sweepSpecials(span)) return SWEPT_FULL;
   sweepSamples(span);
   const was = <u32>span.partialMask;
   let partial: u32 = 0;
@@ -191,6 +197,7 @@ export function sweepSpan(span: MSpan): u32 {
 
 function sweepLarge(span: MSpan): u32 {
   unlinkLarge(span);
+  sweepSpecials(span);
   setSwept(span);
   if (load<u64>(markWord(span, 0))) {
     clearMarks(span);

@@ -16,9 +16,11 @@ import {
   BAD_PACER,
   BAD_PINS,
   BAD_ROOTS,
+  BAD_SPECIALS,
   BAD_TYPE,
+  SPECIAL_WEAK,
 } from "../base/abinumbers";
-import { NUM_ROWS, PAGE_SIZE, SHARED } from "../base/config";
+import { NUM_ROWS, PAGE_SHIFT, PAGE_SIZE, SHARED } from "../base/config";
 import { FLAG_FULL, LOCK_MARK, MSPAN_SIZE, MSpan } from "../base/layout";
 import {
   FIRST_PINS,
@@ -32,10 +34,13 @@ import {
   pacer,
 } from "../base/gcstate";
 import { lockOwner } from "../base/locks";
-import { heap, mheap } from "../base/state";
+import { KIND_MASK, QUEUED, SPECIAL_SHIFT, STATE_MASK, TAKEN, specialsWord } from "../base/specials";
+import { heap, mheap, slotSize } from "../base/state";
 import { isUnswept } from "../central/lists";
+import { hasSpecials, isAttached, specialAt } from "../central/specials";
 import { isOrdered } from "../base/pacer";
 import { findSlot } from "../alloc/pins";
+import { isLive } from "../gc/markbits";
 import { RANGE_SIZE, rangeAt } from "../gc/roots";
 import { TYPE_SIZE, isType, typeAt, typeBytes } from "../gc/typebits";
 import { HEADER } from "../gc/work";
@@ -182,6 +187,67 @@ function checkHandles(): u32 {
   return free + used == slots - 1 ? 0 : bad(BAD_HANDLES, g.handleFree);
 }
 
+/** Number of specials in the list of a span, whose objects they have to hang on, by address; -1: it is broken. */
+function countSpecials(span: MSpan, most: i32): i32 {
+  const slots = gcState().specialSlots;
+  let n = 0;
+  let last: u32 = span.startAddr;
+  for (let i = load<u32>(specialsWord(span)); i != 0; i = specialAt(i).next) {
+    if (i >= slots || ++n > most) return -1;
+    const s = specialAt(i);
+    if (!isAttached(s) || s.at < last || s.at - span.startAddr >= span.npages << PAGE_SHIFT) return -1;
+    last = s.at;
+    if (span.ngroups == 0) continue;
+    const slot = (s.at - span.startAddr) / slotSize(span.row);
+    if (!isLive(span, slot)) return -1;
+  }
+  return n;
+}
+
+function checkSpecials(): u32 {
+  const g = gcState();
+  const slots = g.specialSlots;
+  if (g.specials == 0) {
+    return (slots | g.specialFree | g.specialCount | g.finqHead | g.finqTail) == 0 ? 0 : bad(BAD_SPECIALS, 0);
+  }
+  const bytes = slots << SPECIAL_SHIFT;
+  if (slots == 0 || slots > 1 << 28 || (bytes & (PAGE_SIZE - 1)) != 0) return bad(BAD_SPECIALS, slots);
+  if (!isTable(g.specials, bytes, PAGE_SIZE)) return bad(BAD_SPECIALS, g.specials);
+  let used: u32 = 0;
+  let attached: u32 = 0;
+  let queued: u32 = 0;
+  for (let i: u32 = 1; i < slots; i++) {
+    const s = specialAt(i);
+    if (s.tag == 0) continue;
+    used++;
+    const kind = s.tag & KIND_MASK;
+    const state = s.tag & STATE_MASK;
+    if (kind == 0 || kind > SPECIAL_WEAK) return bad(BAD_SPECIALS, <u32>changetype<usize>(s));
+    if (state == QUEUED) queued++;
+    else if (state == 0) attached++;
+    else if (state != TAKEN) return bad(BAD_SPECIALS, <u32>changetype<usize>(s));
+  }
+  if (used != g.specialCount) return bad(BAD_SPECIALS, used);
+  let last: u32 = 0;
+  for (let i = g.finqHead; i != 0; i = specialAt(i).next) {
+    if (i >= slots || queued-- == 0 || (specialAt(i).tag & QUEUED) == 0) return bad(BAD_SPECIALS, i);
+    last = i;
+  }
+  if (queued != 0 || last != g.finqTail) return bad(BAD_SPECIALS, g.finqHead);
+  let free: u32 = 0;
+  for (let i = g.specialFree; i != 0; i = specialAt(i).next) {
+    if (i >= slots || ++free > slots || specialAt(i).tag != 0) return bad(BAD_SPECIALS, i);
+  }
+  if (free + used != slots - 1) return bad(BAD_SPECIALS, free);
+  for (let page = nextSpanPage(1); page != 0; page = nextSpanPage(page + 1)) {
+    const span = spanAt(pageRecord(page).groups - MSPAN_SIZE);
+    const n = isCollectedSpan(span) ? countSpecials(span, attached) : -<i32>hasSpecials(span);
+    if (n < 0 || <u32>n > attached) return bad(BAD_SPECIALS, <u32>changetype<usize>(span));
+    attached -= n;
+  }
+  return attached == 0 ? 0 : bad(BAD_SPECIALS, attached);
+}
+
 /** Check that the list of ranges has no circle: `slow` moves at half speed and would be met in one. */
 function checkRanges(): u32 {
   let slow = gcState().ranges;
@@ -229,6 +295,7 @@ export function checkCollector(large: i32): u32 {
   if (code == 0) code = checkWork();
   if (code == 0) code = checkPins();
   if (code == 0) code = checkHandles();
+  if (code == 0) code = checkSpecials();
   if (code == 0) code = checkRanges();
   if (code == 0) code = checkTypes();
   if (code == 0) code = checkPacer();

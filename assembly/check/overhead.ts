@@ -27,6 +27,7 @@ import {
   SAMPLE_SHIFT,
   Sampler,
 } from "../base/samples";
+import { SPECIAL_SHIFT } from "../base/specials";
 import { arenaOf, mheap, recordOf, slotSize } from "../base/state";
 import { profile } from "../central/countdown";
 import { isDeferred } from "../central/deferred";
@@ -173,6 +174,7 @@ function addTables(): bool {
   const g = gcState();
   const pins = g.pins ? (<u64>g.pinMask + 1) << 3 : 0;
   collectorBytes += (<u64>g.handleSlots) << 2;
+  collectorBytes += (<u64>g.specialSlots) << SPECIAL_SHIFT;
   collectorBytes += pins > FIRST_PINS << 3 ? (pins + (PAGE_SIZE - 1)) & ~(<u64>(PAGE_SIZE - 1)) : pins;
   return true;
 }

@@ -42,6 +42,7 @@ import {
   sweepFinished,
 } from "../base/pacer";
 import { shadeRoots, stackWork } from "./roots";
+import { shadeSpecials } from "./specials";
 import { traceInterrupt, traceYield } from "./rtrace";
 import { freeBuffers, isWorkEmpty, reserveBuffer } from "./work";
 import { drain, rescanMarked } from "./drain";
@@ -136,6 +137,7 @@ export function startGC(forced: bool): void {
   blackenRows(heap);
   pacer().globalsScanWork += shadeRoots();
   pacer().stackScanWork += stackWork;
+  shadeSpecials();
 }
 
 /** Mark for about `budget` bytes; end the cycle when nothing is left. Returns the bytes scanned, 0 without a cycle. */

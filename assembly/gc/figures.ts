@@ -48,6 +48,8 @@ import {
   STAT_TRIGGERED,
   STAT_TYPES,
   STAT_UNCHECKED,
+  STAT_SPECIALS,
+  STAT_FINISHED,
 } from "../base/abinumbers";
 import { SHARED } from "../base/config";
 import { gcState, sharedGc, pacer } from "../base/gcstate";
@@ -95,6 +97,8 @@ export function gcFigure(i: u32): f64 {
   if (i == STAT_HEAP_MINIMUM) return <f64>p.baseMinimum;
   if (i == STAT_CLOBBERFREE) return g.clobberfree;
   if (i == STAT_STACK_BYTES) return <f64>p.stackScanWork;
+  if (i == STAT_SPECIALS) return g.specialCount;
+  if (i == STAT_FINISHED) return g.finqHead ? 1 : 0;
   return 0;
 }
 

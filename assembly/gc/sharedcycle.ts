@@ -62,6 +62,7 @@ import { LOCK_GC, LOCK_MARK, MHeap, MSPAN_SIZE, MSpan } from "../base/layout";
 import { handOver, lock, self, takeOver, tryLock, unlock } from "../base/locks";
 import { mheap, recordOf } from "../base/state";
 import { nextProfileCycle, publishSwept } from "../central/samples";
+import { relink } from "../central/specials";
 import { sweepAgain, startSharedSweep, sweepSome, uncacheAll } from "../central/collected";
 import { isUnswept } from "../central/lists";
 import { emptyOrphans } from "../central/tidy";
@@ -85,6 +86,7 @@ import {
 } from "../base/pacer";
 import { recountPins } from "../alloc/pins";
 import { recountHandles, shadeRoots, stackWork } from "./roots";
+import { shadeSpecials } from "./specials";
 import { recountTypes } from "./typebits";
 import { freeBuffers, isWorkEmpty } from "./work";
 import { drain, rescanMarked } from "./drain";
@@ -152,6 +154,7 @@ export function beginShared(forced: bool, now: f64): bool {
   }
   pacer().globalsScanWork += shadeRoots();
   pacer().stackScanWork += stackWork;
+  shadeSpecials();
   tellMarked();
   g.phase = PHASE_MARK;
   s.starting = 0;
@@ -400,6 +403,7 @@ export function recoverGC(dead: u32): bool {
     recountPins();
     recountHandles();
     recountTypes();
+    relink();
     unlock(LOCK_GC);
   }
   const g = gcState();

@@ -95,8 +95,9 @@ export function spanRecordAlloc(ngroups: u32): u32 {
   const front = frontSize(ngroups);
   const at = persistentAlloc(recordBytes(ngroups));
   if (!GC || at == 0) return at;
-  // The front outlives its span because the meta table does: the front has the table's address, or none yet.
-  store<u32>(at, 0);
+  // The front outlives its span because the meta table does: the front has the table's address, or none yet. The word
+  // behind it names no special while there is no span.
+  store<u64>(at, 0);
   return at + front;
 }
 

@@ -88,6 +88,15 @@ export interface CollectorFunctions {
   addRoots(start: number, bytes: number, pointer: number): number;
   removeRoots(start: number): number;
   isRegistered(start: number, bytes: number): number;
+  specialNew(kind: number, ptr: number): number;
+  specialFree(kind: number, ptr: number, id: number): number;
+  weakNew(ptr: number): number;
+  weakGet(weak: number): number;
+  isIndirection(ptr: number): number;
+  finishedId(): number;
+  finishedObject(): number;
+  finishedDone(): void;
+  dropFinished(token: number): void;
   writePointer(slot: number, value: number): void;
   typedMove(type: number, to: number, from: number, n: number): void;
   typedClear(type: number, to: number, n: number): void;
@@ -107,9 +116,10 @@ export interface CollectorFunctions {
 // biome-ignore format: filled lines
 export const COLLECTOR_NAMES = [
   "newType", "newObject", "isObject", "objectOf", "freeObject", "handleNew", "handleGet", "handleSet", "handleFree",
-  "pin", "unpin", "pins", "addRoots", "removeRoots", "isRegistered", "writePointer", "typedMove", "typedClear",
-  "setCollecting", "setGCPercent", "setMemoryLimit", "setHeapMinimum", "setCheckmark", "setClobberfree", "gcSweep",
-  "gcPhase", "gcDue", "gcStat",
+  "pin", "unpin", "pins", "addRoots", "removeRoots", "isRegistered", "specialNew", "specialFree", "weakNew", "weakGet",
+  "isIndirection", "finishedId", "finishedObject", "finishedDone", "dropFinished", "writePointer", "typedMove",
+  "typedClear", "setCollecting", "setGCPercent", "setMemoryLimit", "setHeapMinimum", "setCheckmark", "setClobberfree",
+  "gcSweep", "gcPhase", "gcDue", "gcStat",
 ] as const satisfies readonly (keyof CollectorFunctions)[];
 
 /** The steps of a cycle in a heap of one thread. */

@@ -48,4 +48,5 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   76: "what a span's record names for its objects' types is a table of the heap's",
   77: "the types are a list of records that describe one each, and an object's type is in it",
   78: "the pacer's settings have values that exist, and its triggers lie between what is marked and the goal",
+  79: "a special of an object is in the list of its span, in order of addresses; all others are queued or free",
 };

@@ -171,6 +171,18 @@ export const STAT_HEAP_MINIMUM = 40;
 export const STAT_CLOBBERFREE = 41;
 export const STAT_STACK_BYTES = 42;
 
+/** Specials of objects: cleanups, finalizers and weak references; those of dead objects that wait to be called. */
+export const STAT_SPECIALS = 43;
+export const STAT_FINISHED = 44;
+
+/** Kinds of specials. A cleanup and a finalizer have numbers, from 1 on. */
+export const SPECIAL_CLEANUP = 1;
+export const SPECIAL_FINALIZER = 2;
+export const SPECIAL_WEAK = 3;
+
+/** What specialNew returns when the object has a finalizer. */
+export const HAS_FINALIZER = 0xffffffff;
+
 /**
  * By what a heap is found from outside: the word HEAP_MAGIC (`gomh`) in its record, and behind it the version of the
  * records' layout with the bits of the flavour. COMPACTS: records move, and page records name pages of records.

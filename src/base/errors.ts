@@ -162,6 +162,24 @@ export class PinError extends GomallocError {
   }
 }
 
+/** A finalizer was set on an object that has one, or on an address inside an object. Nothing was changed. */
+export class FinalizerError extends GomallocError {
+  override readonly name = "FinalizerError";
+  readonly code = "ERR_FINALIZER";
+
+  constructor(
+    readonly kind: "has-finalizer" | "not-start",
+    /** The address given, unsigned. */
+    readonly address: number,
+  ) {
+    const why =
+      kind === "has-finalizer"
+        ? "the object has a finalizer: take it off first with null, or use onCollect, of which it can have several"
+        : "a finalizer needs the object's start: pass what objectOf gives, or use onCollect";
+    super(`setFinalizer(${hex(address)}): ${why}`);
+  }
+}
+
 /**
  * `checkmark` has found an object that is in use but was not marked by the cycle: a pointer was stored without the
  * write barrier. The object and what it points to were kept; the heap is intact.

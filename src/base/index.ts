@@ -2,6 +2,7 @@
 export {
   CheckmarkError,
   CollectorUnavailableError,
+  FinalizerError,
   GomallocError,
   HandleDisposedError,
   HeapDisposedError,

@@ -32,6 +32,7 @@ import type { MemoryViews } from "../base/views.js";
 import { Background, type BackgroundOptions, positive } from "./background.js";
 import { addressOf, Core, checkWritable, type Target, wordAddress } from "./core.js";
 import { Cycles } from "./cycles.js";
+import { type Cleanup, Finished } from "./finished.js";
 import type { GCCycle } from "./gctrace.js";
 import { Handle, Handles } from "./handle.js";
 import { checkMarkerOptions, type MarkerOptions, runMarker } from "./marker.js";
@@ -45,11 +46,13 @@ import {
   refuseLimiter,
   type Settings,
 } from "./options.js";
+import { type Pinner, Pinners } from "./pinner.js";
 import { Recorder } from "./recorder.js";
 import { type RootOptions, type RootRange, Roots } from "./roots.js";
 import { type BlockHeap, ShadowStack } from "./shadowstack.js";
 import { type GCPhase, type GCStats, readGCMemStats, readGCStats } from "./stats.js";
 import { GCType, type GCTypeLayout, Types } from "./types.js";
+import { WeakPointer } from "./weak.js";
 
 /** An object without pointers that is smaller shares its 16 bytes with others. */
 const TINY_SIZE = 16;
@@ -72,6 +75,8 @@ export class Collector {
   readonly #types: Types;
   readonly #handles: Handles;
   readonly #roots: Roots;
+  readonly #pinners: Pinners;
+  readonly #finished: Finished;
   readonly #recorder: Recorder;
   readonly #cycles: Cycles;
   #background: Background | null = null;
@@ -83,8 +88,10 @@ export class Collector {
     this.#types = new Types(core);
     this.#handles = new Handles(core);
     this.#roots = new Roots(core);
+    this.#pinners = new Pinners(core);
+    this.#finished = new Finished(core, this.#handles);
     this.#recorder = new Recorder(core, clockOf(options));
-    this.#cycles = new Cycles(core, this.#recorder);
+    this.#cycles = new Cycles(core, this.#recorder, this.#finished);
     this.#set(options);
   }
 
@@ -304,6 +311,79 @@ export class Collector {
     return new ShadowStack(this.#core, this.#heap, this.#roots, slots);
   }
 
+  // The ends of objects
+
+  /**
+   * Calls `callback` with `held` some time after the object that `target` points to or into has died: as
+   * FinalizationRegistry, and as Go's AddCleanup. Any number on one object, each called once, in a task of its own, by
+   * this thread. The object is gone by then; freed by hand it counts as dead. Neither `callback` nor `held` may hold a
+   * handle of the object, which would never die. On a shared heap a bare address must still be good: call it inside.
+   * Throws NotAnObjectError, TypeError when `held` is the target, OutOfMemoryError.
+   */
+  onCollect<T = undefined>(target: Target, callback: (held: T) => void, held?: T): Cleanup {
+    const ptr = addressOf(target);
+    callable(callback, "callback");
+    if (held !== undefined && (held as unknown) === target) {
+      throw new TypeError("held must not be the target, which it would keep alive: pass what the callback needs of it");
+    }
+    return this.#finished.addCleanup(ptr, () => callback(held as T));
+  }
+
+  /**
+   * Calls `callback` with the object when nothing reaches it any more, as Go's SetFinalizer: the object, and all it
+   * points to, is kept for that call, and dies for good at a later cycle unless the callback has stored it somewhere.
+   * An object's finalizer runs before those of the objects it points to; a cycle of objects that has one is never freed.
+   * The handle is disposed of when the callback returns. One finalizer on an object; null takes it off, and is the only
+   * case that gives false: there was none of this thread's, or it is about to run. Cleanups and weak pointers serve most
+   * needs better. Throws NotAnObjectError, FinalizerError, OutOfMemoryError.
+   */
+  setFinalizer<F extends string = never>(
+    target: Target | Handle<F>,
+    callback: ((object: Handle<F>) => void) | null,
+  ): boolean {
+    const ptr = addressOf(target);
+    if (callback === null) return this.#finished.removeFinalizer(ptr);
+    callable(callback, "callback");
+    const type = Handle.isOf(this.#core, target) ? (target as Handle<F>).type : null;
+    this.#finished.setFinalizer(ptr, type, callback);
+    return true;
+  }
+
+  /**
+   * Runs the callbacks of onCollect and setFinalizer whose objects were found dead, now instead of in a task of their
+   * own. How many. Throws what a callback throws, when all have run; of several an AggregateError.
+   */
+  runFinished(): number {
+    this.#checkOpen();
+    return this.#finished.run();
+  }
+
+  /**
+   * A weak pointer to the address that `target` has, in a live object. Two of one address are equal, and share what they
+   * take. On a shared heap a bare address must still be good: call it inside. Throws NotAnObjectError, OutOfMemoryError.
+   */
+  weak<F extends string = never>(target: Target | Handle<F>, type?: GCType<F>): WeakPointer<F> {
+    const ptr = addressOf(target);
+    if (type !== undefined) GCType.addressIn(this.#core, type);
+    const known = Handle.isOf(this.#core, target) ? (target as Handle<F>).type : null;
+    return WeakPointer.to(this.#core, this.#handles, ptr, type ?? known);
+  }
+
+  /**
+   * A weak pointer over an indirection: what `weak.indirection` of another holds, as loaded from the field of an object,
+   * on a shared heap in any thread. Throws RangeError for what is none, OutOfMemoryError.
+   */
+  weakFrom<F extends string = never>(indirection: Target, type?: GCType<F>): WeakPointer<F> {
+    if (type !== undefined) GCType.addressIn(this.#core, type);
+    return WeakPointer.from(this.#core, this.#handles, addressOf(indirection), type ?? null);
+  }
+
+  /** Pins that end together: `using pinner = gc.pinner()`. One that is dropped with pins is reported by a warning. */
+  pinner(): Pinner {
+    this.#checkOpen();
+    return this.#pinners.make((ptr) => void this.pin(ptr), addressOf);
+  }
+
   // Pointers in objects
 
   /**
@@ -483,6 +563,7 @@ export class Collector {
       phase: this.phase,
       limited: this.#cycles.limited(),
       roots: this.#roots.size,
+      callbacks: this.#finished.size,
     });
     this.#cycles.rest();
     return stats;
@@ -499,8 +580,19 @@ export class Collector {
    * of the user's, and what those throw comes out of here.
    */
   static close(collector: Collector, disposed: CoreExports): void {
+    collector.#finished.close();
     collector.#core.close(disposed);
     collector.#background?.stop();
+  }
+
+  /** For a thread that is about to leave a shared heap: its callbacks do not run any more. */
+  static leave(collector: Collector): void {
+    collector.#finished.leave();
+  }
+
+  /** For a shared heap that has found the thread with this token dead. */
+  static threadGone(collector: Collector, token: number): void {
+    collector.#finished.threadGone(token);
   }
 
   // Allocation

@@ -23,6 +23,7 @@ import {
 } from "../base/gcabi.js";
 import type { Core } from "./core.js";
 import { heapSettings, type Settings } from "./options.js";
+import type { Finished } from "./finished.js";
 import type { Recorder } from "./recorder.js";
 
 /** Bytes and pages between two looks at the clock: some 0.1 to 0.3 ms of work. */
@@ -38,6 +39,7 @@ export type Reason = "begin" | "force";
 export class Cycles {
   readonly #core: Core;
   readonly #recorder: Recorder;
+  readonly #finished: Pick<Finished, "soon">;
   #auto = false;
   #limiter: boolean;
   /** Bits of gcDue that send an allocation to `pay` when they differ from the last look. */
@@ -46,9 +48,10 @@ export class Cycles {
   #collecting = false;
   #flushing = false;
 
-  constructor(core: Core, recorder: Recorder) {
+  constructor(core: Core, recorder: Recorder, finished: Pick<Finished, "soon">) {
     this.#core = core;
     this.#recorder = recorder;
+    this.#finished = finished;
     this.#limiter = core.threads === null;
     if (core.threads === null) core.onInside = () => this.hold();
     else if (core.exports.gcStat(STAT_COLLECTING) !== 0) this.#interest = ~0;
@@ -123,6 +126,7 @@ export class Cycles {
 
   /** The object just made has no root yet, so hooks, which may allocate, have to wait. */
   #flushLater(): void {
+    this.#finished.soon();
     if (!this.#recorder.waiting || this.#flushing) return;
     this.#flushing = true;
     void Promise.resolve().then(() => {
@@ -249,6 +253,7 @@ export class Cycles {
   /** The same, without looking at what a check of the marks has noted. */
   rest(): void {
     if (this.#auto) this.hold();
+    this.#finished.soon();
     this.#recorder.flush();
   }
 

@@ -21,6 +21,7 @@ import {
   STAT_PAGES,
   STAT_PINS,
   STAT_SCAN_WORK,
+  STAT_SPECIALS,
   STAT_STEPS,
   STAT_STOP_BEGIN,
   STAT_STOP_END,
@@ -69,6 +70,10 @@ export interface GCStats extends GCMemStats {
   /** Ranges that this collector has registered, shadow stacks included. */
   readonly roots: number;
   readonly types: number;
+  /** What hangs on objects in the heap: cleanups, finalizers, weak pointers by address. */
+  readonly specials: number;
+  /** Callbacks of onCollect and setFinalizer of this thread that have not run. */
+  readonly callbacks: number;
   /** Bytes of pages in spans, those of malloc's blocks included. */
   readonly heapInuse: number;
   /** How long the last cycle stopped the world at its begin and at its end. 0 in a heap of one thread. */
@@ -88,10 +93,11 @@ export interface StatsSource {
   readonly phase: GCPhase;
   readonly limited: boolean;
   readonly roots: number;
+  readonly callbacks: number;
 }
 
 /** The figures of a collector now. */
-export function readGCStats({ exports, recorder, phase, limited, roots }: StatsSource): GCStats {
+export function readGCStats({ exports, recorder, phase, limited, roots, callbacks }: StatsSource): GCStats {
   const stat = (i: number): number => exports.gcStat(i);
   return {
     phase,
@@ -112,6 +118,8 @@ export function readGCStats({ exports, recorder, phase, limited, roots }: StatsS
     pins: stat(STAT_PINS),
     roots,
     types: stat(STAT_TYPES),
+    specials: stat(STAT_SPECIALS),
+    callbacks,
     heapInuse: stat(STAT_PAGES) * PAGE_SIZE,
     stopBeginNs: ns(stat(STAT_STOP_BEGIN)),
     stopEndNs: ns(stat(STAT_STOP_END)),

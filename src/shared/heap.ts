@@ -16,8 +16,10 @@ import type { HostExports } from "../base/abi.js";
 import { callable, readOptions, within } from "../base/check.js";
 import { runAll } from "../base/dispose.js";
 import { HeapLockError, OutOfMemoryError, SharedMemoryUnavailableError, UnrepairedHeapError } from "../base/errors.js";
+import { STAT_SPECIALS } from "../base/gcabi.js";
 import type { HeapType } from "../base/types.js";
 import type { MemoryViews } from "../base/views.js";
+import { Collector } from "../gc/collector.js";
 import type { CollectorOptions } from "../gc/options.js";
 import { Heap, type HeapSnapshotOptions, SNAPSHOT_OPTIONS, summary } from "../heap/heap.js";
 import { type HeapLimits, readLimits, setOption } from "../heap/options.js";
@@ -102,6 +104,8 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
   readonly #control: Control;
   readonly #host: LockHost;
   readonly #hostLock: HeapLock;
+  /** How many specials the heap's objects have. */
+  readonly #specials: () => number;
   readonly #watches = new Set<() => void>();
   /** Dead threads whose Ps could not be recovered yet. */
   readonly #unrepaired = new Set<number>();
@@ -143,6 +147,7 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     const blame = (p: number, why: string) => this.#blame(p, why);
     const host = { shared, control: this.#control, token, words, maySleep, waits, blame };
     this.ps = new Ps(host);
+    this.#specials = () => seat.collector?.gcStat(STAT_SPECIALS) ?? 0;
     const setLockWait = (ms: number): void => {
       // A heap of one thread waits for no locks, and has no such option.
       if (this.shared) setOption(seat.exports, M_LOCK_WAIT, ms);
@@ -354,6 +359,7 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     const watches = [...this.#watches];
     this.#watches.clear();
     this.#gate?.leaveAll();
+    if (this.#specials() > 0) Collector.leave(this.collector);
     this.ps.close();
     if (this.ps.list().every(({ state }) => state === "idle")) this.#seat.disown();
     this.#shared = disposedShared();
@@ -453,6 +459,7 @@ export class SharedHeap extends Heap<SharedArrayBuffer> {
     const report = recover(this.#host, this.#hostLock, token);
     if (report.ok) this.#unrepaired.delete(token);
     else this.#unrepaired.add(token);
+    if (this.#specials() > 0) Collector.threadGone(this.collector, token);
     return report;
   }
 

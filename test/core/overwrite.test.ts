@@ -7,6 +7,7 @@
  * GOMALLOC_LONG=1). OVERWRITE_SEED chooses other values and other words; a failure prints the seed.
  */
 import { describe, expect, it } from "vitest";
+import { SPECIAL_CLEANUP, SPECIAL_FINALIZER } from "../../src/base/gcabi.ts";
 import { INVARIANTS } from "../../src/heap/invariants.ts";
 import { LONG } from "../support/long.ts";
 import { env, type Random, random } from "../support/random.ts";
@@ -104,6 +105,15 @@ const LAWLESS: Readonly<Record<string, Lawless>> = {
   HEAP_TABLE128: { why: "its class and the coarse or fitted one both serve a size" },
   handle: { why: "what a handle in use holds is the program's", if: (old, now) => ((old | now) & 1) === 0 },
   pin: { why: "how often an object is pinned is said nowhere else", if: (old, now) => old !== 0 && now !== 0 },
+  "special at": {
+    why: "on which object of the span it hangs, and where, is the program's",
+    if: (old, now) => old >>> 13 === now >>> 13,
+  },
+  "special value": { why: "its number, or where the indirection is, is said nowhere else" },
+  "special tag": {
+    why: "its kind and its thread are the program's",
+    if: (old, now) => (old & 0x30) === (now & 0x30) && [1, 2, 3].includes(now & 15),
+  },
   range: { why: "which memory is a root is the program's to say" },
   "range next": { why: "the rest of the list is one too" },
   "work next": STALE,
@@ -124,7 +134,7 @@ const LAWLESS: Readonly<Record<string, Lawless>> = {
   "GcState.phase": { why: "marking or its end", if: (old, now) => old !== 0 && now !== 0 },
   ...Object.fromEntries(
     ["forced", "cycles", "bytesMarked", "debt", "looks", "steps", "types", "pagesSwept", "pagesToSweep"]
-      .concat(["freedSlots", "freedBytes", "passes", "overflows", "checked", "unchecked"])
+      .concat(["freedSlots", "freedBytes", "passes", "overflows", "checked", "unchecked", "specialIds"])
       .map((field) => [`GcState.${field}`, FIGURE]),
   ),
   // Shared heaps.
@@ -208,7 +218,7 @@ interface Heap {
   foreign: [number, number];
 }
 
-/** Blocks of all kinds, live and freed; objects of all kinds, with types, handles, pins and roots. */
+/** Blocks of all kinds, live and freed; objects of all kinds, with types, handles, pins, roots and specials. */
 function fill({ e, memory, types }: Heap, r: Random): void {
   const blocks: number[] = [];
   for (let i = 0; i < 500; i++) blocks.push(e.malloc(r() % 8 === 0 ? r() % 40_000 : r() % 300));
@@ -234,6 +244,9 @@ function fill({ e, memory, types }: Heap, r: Random): void {
     if (i % 3 === 0) e.handleNew(p);
     if (i % 10 === 1) e.pin(p);
     if (i % 20 === 1) e.unpin(p);
+    if (i % 4 === 0) e.specialNew(SPECIAL_CLEANUP, p);
+    if (i % 9 === 0 && p % 16 === 0) e.specialNew(SPECIAL_FINALIZER, p);
+    if (i % 7 === 0) e.weakNew(p);
   }
   for (let i = 0; i < 3; i++) {
     e.handleNew(e.newObject(big, 200));

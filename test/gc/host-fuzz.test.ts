@@ -25,6 +25,19 @@ describe(`random object graphs, seed ${SEED}`, () => {
     expect(graph.o.raw.gcStat(STAT_CHECKED)).toBeGreaterThan(10);
   });
 
+  it.each([0, 1, 2, 3])("with cleanups, finalizers and weak pointers, run %d", (run) => {
+    const graph = playGraph(SEED + 300 + run, STEPS, { largest: run % 2 ? 4000 : 200_000, specials: true });
+    expect(graph.o.raw.gcStat(STAT_CHECKED)).toBeGreaterThan(10);
+    expect(graph.finalized).toBeGreaterThan(5);
+    expect(graph.cleaned).toBeGreaterThan(10);
+  });
+
+  it.each([400, 700])("with these, in a heap of %d KiB", (kib) => {
+    const graph = playGraph(SEED + 400 + kib, STEPS, { maxBytes: kib * 1024, largest: 100_000, specials: true });
+    expect(graph.refused).toBeGreaterThan(0);
+    expect(graph.cleaned).toBeGreaterThan(10);
+  });
+
   it.each([400, 700, 1200])("in a heap of %d KiB, where memory is out again and again", (kib) => {
     const graph = playGraph(SEED + 200 + kib, STEPS, { maxBytes: kib * 1024, largest: 200_000 });
     expect(graph.refused).toBeGreaterThan(0);

@@ -233,7 +233,10 @@ export class Records {
     const ngroups = (this.word(at + 24) >>> 16) & 0xff;
     const owned = Math.max(ngroups, 1);
     const front = (owned * 8 + 8 + 15) & ~15;
-    this.#fill(at - front, front, (i) => (i === 0 ? "meta" : i >= front - owned * 8 ? "mark" : "padding"));
+    this.#fill(at - front, front, (i) => {
+      if (i === 0) return "meta";
+      return i === 4 ? "special head" : i >= front - owned * 8 ? "mark" : "padding";
+    });
     this.#put(at, 32, "MSpan");
     for (let i = 0; i < ngroups; i++) this.#put(at + 32 + i * 16, 16, "Group");
     if (!this.shared) return;
@@ -259,6 +262,15 @@ export class Records {
     if (this.#gc("pins") !== 0) this.#fill(this.#gc("pins"), (this.#gc("pinMask") + 1) * 8, () => "pin");
     for (let at = this.#gc("ranges"); at !== 0; at = this.word(at)) {
       this.#fill(at, 16, (i) => (i === 0 ? "range next" : "range"));
+    }
+    const specials = this.#gc("specials");
+    for (let at = specials; at < specials + this.#gc("specialSlots") * 16; at += 16) {
+      const tag = this.word(at + 12);
+      const fields = ["next", "at", "value", "tag"].map((field) => `special ${field}`);
+      if (at === specials) fields.fill("unused");
+      else if (tag === 0) fields.fill("unused", 1, 3);
+      else if ((tag & 0x10) !== 0) fields[1] = "unused";
+      this.#fill(at, 16, (i) => fields[i >>> 2] as string);
     }
     const top = this.#gc("top");
     for (let page = top === 0 ? 0 : (top - 4) & ~8191; page !== 0; page = this.word(page)) {

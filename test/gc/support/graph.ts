@@ -6,7 +6,7 @@
  * cycle exactly that must be live. Roots of all kinds, pointers into objects, typed copies and clears, frees by hand,
  * plain blocks of malloc's and pieces of cycles come in random order. Deterministic by seed.
  */
-import type { Collector, GCType, Handle, RootRange, ShadowStack } from "../../../src/index.ts";
+import type { Collector, GCType, Handle, RootRange, ShadowStack, WeakPointer } from "../../../src/index.ts";
 import { OutOfMemoryError } from "../../../src/index.ts";
 import { between, type Random, random } from "../../support/random.ts";
 import { type GCHeap, liveBytes, openGC, STAT_UNCHECKED } from "./heap.ts";
@@ -22,6 +22,11 @@ interface Node {
   readonly slots: readonly number[];
   /** What they hold: a node and an offset in it. */
   readonly out: Map<number, Edge>;
+  /** Addresses of the indirections of its weak pointers, by their offsets. */
+  readonly indirections: Map<number, number>;
+  /** How often its finalizer has been called. */
+  finalized: number;
+  freed: boolean;
 }
 
 interface Edge {
@@ -56,6 +61,23 @@ const RANGE_WORDS = 24;
 /** Objects up to this many bytes are copied and cleared, and have all of their pointers used. */
 const BULK = 4000;
 
+/** What hangs on an object of the model's. */
+interface Hung {
+  readonly node: Node;
+  readonly kind: "cleanup" | "finalizer";
+  /** What undoes it. */
+  readonly stop: () => boolean;
+}
+
+/** A weak pointer of the model's. */
+interface WeakTo {
+  readonly weak: WeakPointer<string>;
+  readonly node: Node;
+  readonly offset: number;
+  /** The node's `finalized` when it was made: it ends when that changes. */
+  readonly born: number;
+}
+
 export interface GraphOptions {
   /** Most bytes of the heap. Out of memory is then part of the game. */
   maxBytes?: number;
@@ -63,6 +85,8 @@ export interface GraphOptions {
   largest?: number;
   /** The most handles at a time. */
   roots?: number;
+  /** Cleanups, finalizers and weak pointers. */
+  specials?: boolean;
 }
 
 export class Graph {
@@ -77,7 +101,13 @@ export class Graph {
   readonly range: RootRange;
   readonly ranged: (Edge | null)[] = Array.from({ length: RANGE_WORDS }, () => null);
   readonly blocks: number[] = [];
+  readonly hung: Hung[] = [];
+  readonly weak: WeakTo[] = [];
+  /** Finalizers and cleanups that have run. */
+  finalized = 0;
+  cleaned = 0;
   readonly limited: boolean;
+  readonly specials: boolean;
   readonly largest: number;
   readonly roots: number;
   nextId = 1;
@@ -92,6 +122,7 @@ export class Graph {
     this.o = openGC({ clock: () => ++this.time, limiter: false, ...options });
     this.gc = this.o.gc;
     this.limited = options.maxBytes !== undefined;
+    this.specials = options.specials ?? false;
     this.largest = options.largest ?? 1_400_000;
     this.roots = options.roots ?? 24;
     this.types = LAYOUTS.filter(({ size }) => size <= this.largest).map((layout) => this.gc.defineType<string>(layout));
@@ -108,8 +139,8 @@ export class Graph {
     return from[this.r() % Math.max(from.length, 1)];
   }
 
-  /** Everything that the roots reach. */
-  reachable(): Set<Node> {
+  /** Everything that the roots reach; with `kept` also what finalizers keep, but for their own objects. */
+  reachable(kept = false): Set<Node> {
     const seen = new Set<Node>();
     const grey: Node[] = [];
     const visit = (edge: Edge | null): void => {
@@ -121,6 +152,9 @@ export class Graph {
     for (const node of this.pins) visit({ to: node, offset: 0 });
     for (const edge of this.stacked) visit(edge);
     for (const edge of this.ranged) visit(edge);
+    if (kept) {
+      for (const { node, kind } of this.hung) if (kind === "finalizer") for (const edge of node.out.values()) visit(edge);
+    }
     for (let node = grey.pop(); node !== undefined; node = grey.pop())
       for (const edge of node.out.values()) visit(edge);
     return seen;
@@ -187,7 +221,7 @@ export class Graph {
       if (memory[ptr + at] !== 0)
         throw new Error(`a new object of ${bytes} at ${ptr} has ${memory[ptr + at]} at ${at}`);
     }
-    const node: Node = { id: this.nextId++, ptr, bytes, type, slots, out: new Map() };
+    const node: Node = { id: this.nextId++, ptr, bytes, type, slots, out: new Map(), indirections: new Map(), finalized: 0, freed: false };
     this.fill(node);
     return node;
   }
@@ -430,6 +464,11 @@ export class Graph {
     const nodes = [...this.reachable()];
     const node = this.pick(nodes.filter(({ bytes, slots }) => slots.length > 0 || bytes >= 16));
     if (node === undefined || this.pins.includes(node)) return;
+    // What only a finalizer keeps may point to it, and is not told.
+    const kept = [...this.reachable(true), ...this.hung.map((entry) => entry.node)];
+    for (const from of kept) {
+      if (!nodes.includes(from) && [...from.out.values()].some(({ to }) => to === node)) return;
+    }
     for (const from of nodes) {
       for (const [at, { to }] of from.out) {
         if (to !== node) continue;
@@ -452,6 +491,9 @@ export class Graph {
     }
     if (this.chance(2)) this.gc.free(node.ptr);
     else this.o.heap.free(node.ptr);
+    node.freed = true;
+    const finalizer = this.finalizerOf(node);
+    if (finalizer !== undefined) this.hung.splice(this.hung.indexOf(finalizer), 1);
     this.frees++;
   }
 
@@ -471,6 +513,107 @@ export class Graph {
     this.blocks.push(block);
     const node = this.pick(this.handles)?.edge?.to;
     if (size >= 4 && node !== undefined) heap.u32[block >>> 2] = node.ptr;
+  }
+
+  /** A cleanup, a finalizer or a weak pointer, or the end of one. */
+  special(): void {
+    const nodes = [...this.reachable()];
+    const node = this.pick(nodes);
+    if (node === undefined) return;
+    try {
+      const kind = this.r() % 8;
+      if (kind < 3) this.newWeak(node, this.chance(2) ? 0 : this.r() % node.bytes);
+      else if (kind < 5) this.newCleanup(node);
+      else if (kind === 5) this.newFinalizer(node);
+      else if (kind === 6) this.weak.splice(this.r() % Math.max(this.weak.length, 1), 1)[0]?.weak.dispose();
+      else this.stop(this.pick(this.hung.filter((entry) => nodes.includes(entry.node))));
+    } catch (error) {
+      this.refuse(error);
+    }
+  }
+
+  newWeak(node: Node, offset: number): void {
+    // Its block may outlive it, and the indirection with it.
+    if (isTiny(node)) return;
+    const weak = this.gc.weak(node.ptr + offset);
+    this.weak.push({ weak, node, offset, born: node.finalized });
+    node.indirections.set(offset, weak.indirection.ptr);
+  }
+
+  newCleanup(node: Node): void {
+    const cleanup = this.gc.onCollect(node.ptr + (this.r() % node.bytes), () => this.clean(entry));
+    const entry: Hung = { node, kind: "cleanup", stop: () => cleanup.stop() };
+    this.hung.push(entry);
+  }
+
+  newFinalizer(node: Node): void {
+    if (isTiny(node) || this.finalizerOf(node) !== undefined) return;
+    this.gc.setFinalizer(node.ptr, ({ ptr }) => this.finalize(entry, ptr));
+    const entry: Hung = { node, kind: "finalizer", stop: () => this.gc.setFinalizer(node.ptr, null) };
+    this.hung.push(entry);
+  }
+
+  finalizerOf(node: Node): Hung | undefined {
+    return this.hung.find((entry) => entry.node === node && entry.kind === "finalizer");
+  }
+
+  stop(entry: Hung | undefined): void {
+    if (entry === undefined) return;
+    if (!entry.stop()) throw new Error(`the ${entry.kind} of ${entry.node.id} was not there`);
+    this.hung.splice(this.hung.indexOf(entry), 1);
+  }
+
+  /** Runs the callbacks of what was found dead. How many. */
+  runFinished(): number {
+    const before = this.finalized + this.cleaned;
+    try {
+      this.gc.runFinished();
+    } catch (error) {
+      this.refuse(error);
+    }
+    return this.finalized + this.cleaned - before;
+  }
+
+  /** A callback runs: once, and not for what is reachable. */
+  ran(entry: Hung): void {
+    const what = `the ${entry.kind} of ${entry.node.id}`;
+    if (!this.hung.includes(entry)) throw new Error(`${what} ran twice`);
+    if (this.reachable(true).has(entry.node)) throw new Error(`${what} ran, which is reachable`);
+    this.hung.splice(this.hung.indexOf(entry), 1);
+  }
+
+  clean(entry: Hung): void {
+    this.ran(entry);
+    this.cleaned++;
+  }
+
+  /** The object and all it points to is as written. */
+  finalize(entry: Hung, ptr: number): void {
+    this.ran(entry);
+    const { node } = entry;
+    if (ptr !== node.ptr) throw new Error(`the finalizer of ${node.id} got ${ptr}`);
+    this.verify(node);
+    this.finalized++;
+    node.finalized++;
+    node.indirections.clear();
+    if (!this.chance(4)) return;
+    // It comes back to life.
+    try {
+      this.handles.push({ handle: this.gc.handle(ptr), edge: { to: node, offset: 0 } });
+    } catch (error) {
+      this.refuse(error);
+    }
+  }
+
+  /** What weak pointers say: the address while the object is reachable, never that of one that has ended. */
+  checkWeak(): void {
+    const alive = this.reachable(true);
+    for (const { weak, node, offset, born } of this.weak) {
+      const { ptr } = weak;
+      const what = `a weak pointer to ${node.id} at ${node.ptr} + ${offset} says ${ptr}`;
+      if (ptr === 0 ? alive.has(node) && node.finalized === born : ptr !== node.ptr + offset) throw new Error(what);
+      if (ptr !== 0 && (node.freed || node.finalized !== born)) throw new Error(`${what} and has ended`);
+    }
   }
 
   /** A piece of a cycle. */
@@ -499,8 +642,10 @@ export class Graph {
   }
 
   step(): void {
-    const kind = this.r() % 100;
-    if (kind < 35) this.allocate();
+    const kind = this.r() % (this.specials ? 112 : 100);
+    if (kind >= 110) this.runFinished();
+    else if (kind >= 100) this.special();
+    else if (kind < 35) this.allocate();
     else if (kind < 47) this.link();
     else if (kind < 57) this.move();
     else if (kind < 64) this.bulk();
@@ -513,13 +658,17 @@ export class Graph {
 
   /** All that is reachable is as written. */
   check(): void {
-    for (const node of this.reachable()) this.verify(node);
+    for (const node of this.reachable(true)) this.verify(node);
+    if (this.chance(2)) this.checkWeak();
     this.o.heap.validate({ deep: true });
   }
 
   /** A whole cycle; then nothing but the reachable is live. */
   collect(): void {
     this.gc.collect();
+    // What a finalizer has brought back, or let go; and then the indirections of the dead.
+    while (this.runFinished() > 0) this.gc.collect();
+    if (this.specials) this.gc.collect();
     this.check();
     const live = liveBytes(this.o);
     const wanted = this.expected();
@@ -533,11 +682,13 @@ export class Graph {
     let bytes = heap.usableSize(this.stack.pointer) + heap.usableSize(this.range.start);
     for (const block of this.blocks) bytes += heap.usableSize(block);
     const tiny = new Set<number>();
-    for (const { ptr, bytes: size, slots } of this.reachable()) {
-      if (slots.length === 0 && size < 16) tiny.add(ptr - (ptr % 16));
-      else bytes += heap.usableSize(ptr);
+    const indirections = new Set(this.weak.map(({ weak }) => weak.indirection.ptr));
+    for (const node of this.reachable(true)) {
+      if (isTiny(node)) tiny.add(node.ptr - (node.ptr % 16));
+      else bytes += heap.usableSize(node.ptr);
+      for (const ptr of node.indirections.values()) indirections.add(ptr);
     }
-    return bytes + tiny.size * 16;
+    return bytes + tiny.size * 16 + indirections.size * 16;
   }
 
   /** Lets everything go: nothing is left. */
@@ -549,11 +700,21 @@ export class Graph {
       this.stacked.pop();
     }
     for (let word = 0; word < RANGE_WORDS; word++) this.setRange(word, null);
+    for (const { weak } of this.weak.splice(0)) weak.dispose();
+    this.runFinished();
+    // A cycle of objects with a finalizer is never freed.
+    for (const entry of [...this.hung]) if (entry.kind === "finalizer") this.stop(entry);
+    for (const { handle } of this.handles.splice(0)) handle.dispose();
     this.collect();
+    if (this.hung.length > 0) throw new Error(`${this.hung.length} callbacks have not run`);
     const left = this.o.heap.stats().heapObjects;
     // The stack, the range, and malloc's blocks.
     if (left !== 2 + this.blocks.length) throw new Error(`${left} objects are left`);
   }
+}
+
+function isTiny({ slots, bytes }: Node): boolean {
+  return slots.length === 0 && bytes < 16;
 }
 
 function address(edge: Edge | null): number {
