@@ -189,9 +189,9 @@ function endObject(at: u32, end: u32, kept: bool): void {
     }
     const next = s.next;
     if (kind == SPECIAL_WEAK) store<u32>(s.value, 0);
+    else s.tag |= QUEUED;
     // Its thread is told of a finalizer that is dropped, without an object.
-    else if (!kept) s.at = 0;
-    if (kind != SPECIAL_WEAK) s.tag |= QUEUED;
+    if (kind == SPECIAL_FINALIZER && !kept) s.at = 0;
     store<u32>(at, next);
     if (kind == SPECIAL_WEAK) freeSpecial(i);
     else enqueue(i);

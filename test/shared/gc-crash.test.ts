@@ -7,6 +7,7 @@
  * every GC_CRASH_RECOVERY_STRIDE-th step after every GC_CRASH_TWICE_STRIDE-th death.
  */
 import { describe, expect, it } from "vitest";
+import { SPECIAL_CLEANUP, SPECIAL_FINALIZER } from "../../src/base/gcabi.ts";
 import { LONG } from "../support/long.ts";
 import { env } from "../support/random.ts";
 import { instrumented } from "./support/core-instrument.ts";
@@ -105,6 +106,8 @@ function recoverAll(world: World, t: Thread, tokens: number[]): void {
 function survive(world: World, t: Thread, mutator: Mutator): void {
   expect(t.acquire()).not.toBe(0);
   t.valid("after recovery");
+  for (const token of [A, B]) if (token !== t.token) t.e.dropFinished(token!);
+  t.valid("after the dead's callbacks were dropped");
   mutator.inside(() => mutator.check());
   t.e.setCheckmark(1);
   // Whatever runs is brought to its end, with the living at work.
@@ -121,6 +124,7 @@ function survive(world: World, t: Thread, mutator: Mutator): void {
   t.mallocs(20, 500);
   expect(t.e.gc(), "another cycle").toBe(1);
   mutator.inside(() => mutator.check());
+  mutator.inside(() => mutator.finish());
   mutator.drop();
   expect(t.e.gc()).toBe(1);
   t.frees([...world.blocks.keys()]);
@@ -197,6 +201,36 @@ const SCRIPTS: readonly { name: string; first?(scene: Scene): void; script(scene
       b.e.removeRoots(list.nodes[0]!);
       b.e.releaseAll();
       b.e.gcFinish();
+    },
+  },
+  {
+    name: "cleanups, finalizers and weak pointers: made, found dead, taken",
+    first({ a }) {
+      a.e.gc();
+    },
+    script({ b, a }, { list }) {
+      const weak: number[] = [];
+      // More than a table has room for.
+      for (const [i, node] of list.nodes.entries()) {
+        for (let n = 0; n < 4; n++) b.e.specialNew(SPECIAL_CLEANUP, node);
+        if (i % 2) b.e.specialNew(SPECIAL_FINALIZER, node);
+        weak.push(b.e.handleNew(b.e.weakNew(node)));
+      }
+      for (let i = 0; i < 20; i++) b.e.freeObject(list.nodes[i]!);
+      b.e.gcBegin(1, 0);
+      b.e.gcMark(500);
+      for (const handle of weak.slice(30, 60)) b.e.handleNew(b.e.weakGet(b.e.handleGet(handle)));
+      b.e.handleFree(list.handle);
+      b.e.gcFinish();
+      a.e.gcSweep(2);
+      b.e.gc();
+      while (b.e.finishedId() !== 0) {
+        const object = b.e.finishedObject();
+        if (object !== 0) b.e.handleFree(b.e.handleNew(object));
+        b.e.finishedDone();
+      }
+      b.e.gc();
+      b.e.dropFinished(0);
     },
   },
   {

@@ -21,15 +21,20 @@ export class Mutator {
   readonly steps: number;
   readonly taken: number;
   readonly freed: number;
+  readonly ended: number;
   step(): void;
   inside<T>(play: () => T): T;
   check(): void;
+  finish(): void;
   drop(): void;
 }
 export interface Memory {
   nodes: Map<number, object>;
   roots: Map<number, number>;
   loose: Map<number, number>;
+  hung: Map<number, object>;
+  weak: Map<number, object>;
+  finalized: Set<number>;
 }
 export function remember(mutator: Mutator): Memory;
 export function recall(options: MutatorOptions, memory: Memory): Mutator;

@@ -10,6 +10,8 @@
 /** Places of the shared words: handles on the way, positive ones to be kept, negative ones to be freed. */
 export const MAIL_WORDS = 64;
 
+const HAS_FINALIZER = 0xffffffff;
+
 /** Kinds of objects: bytes of an element, elements, and the byte offsets of some pointers, of all kinds of slots. */
 const KINDS = [
   { size: 16, n: 1, slots: [8, 12] },
@@ -49,7 +51,14 @@ export class Mutator {
   roots = new Map();
   /** Objects that nothing but their handle points to: handle -> number. */
   loose = new Map();
+  /** Cleanups and finalizers: number -> the object's number and address. */
+  hung = new Map();
+  /** Weak pointers: handle of the indirection -> its address, the object's number and address, whether it has ended. */
+  weak = new Map();
+  /** Numbers of the objects whose cleanups or finalizers were called. */
+  finalized = new Set();
   steps = 0;
+  ended = 0;
   taken = 0;
   freed = 0;
   #next;
@@ -197,6 +206,62 @@ export class Mutator {
     }
   }
 
+  /** A cleanup, a finalizer, a weak pointer; what has come of those before. */
+  #special() {
+    const node = this.#any();
+    const kind = this.below(6);
+    if (kind < 2 && node !== undefined && this.hung.size < 60) {
+      const id = this.e.specialNew(1 + kind, node.p) >>> 0;
+      if (id !== 0 && id !== HAS_FINALIZER) this.hung.set(id, { id: node.id, p: node.p, finalizer: kind === 1 });
+    } else if (kind === 2 && node !== undefined && this.weak.size < 30) {
+      const weak = this.e.weakNew(node.p) >>> 0;
+      const handle = weak === 0 ? 0 : this.e.handleNew(weak);
+      if (handle !== 0) this.weak.set(handle, { weak, id: node.id, p: node.p, ended: false });
+    } else if (kind === 3) {
+      for (const [handle, entry] of this.weak) {
+        this.#strengthen(entry);
+        if (this.below(4) > 0) continue;
+        this.weak.delete(handle);
+        this.e.handleFree(handle);
+      }
+    } else if (kind === 4) this.finish();
+    else if (kind === 5) {
+      const [first] = this.hung;
+      if (first === undefined || this.below(3) > 0) return;
+      const [id, { p, finalizer }] = first;
+      if (this.e.specialFree(finalizer ? 2 : 1, p, id) !== 0) this.hung.delete(id);
+    }
+  }
+
+  /** What a weak pointer says: its object while that is reached, or nothing; never anything else. */
+  #strengthen(entry) {
+    const p = this.e.weakGet(entry.weak) >>> 0;
+    if (p === 0) {
+      this.prune();
+      if (this.nodes.has(entry.id) && !this.finalized.has(entry.id)) this.fail(`no object ${entry.id}, which lives`);
+      entry.ended = true;
+    } else if (entry.ended || this.number(p, "a weak pointer's object") !== entry.id) {
+      this.fail(`a weak pointer to object ${entry.id} leads to another, or has ended`);
+    }
+  }
+
+  /** Takes what was found dead: once, and nothing that is reached. Inside of the gate. */
+  finish() {
+    this.prune();
+    for (let id = this.e.finishedId() >>> 0; id !== 0; id = this.e.finishedId() >>> 0) {
+      const entry = this.hung.get(id);
+      if (entry === undefined) this.fail(`special ${id} is not this thread's, or was called before`);
+      this.hung.delete(id);
+      const p = this.e.finishedObject() >>> 0;
+      if (p !== 0 && (!entry.finalizer || p !== entry.p)) this.fail(`special ${id} of object ${entry.id} has ${p}`);
+      if (this.nodes.has(entry.id)) this.fail(`object ${entry.id} is reached, and was found dead`);
+      if (p !== 0 && this.number(p, "a finalizer's object") !== entry.id) this.fail(`object ${entry.id} is another`);
+      this.finalized.add(entry.id);
+      this.ended++;
+      this.e.finishedDone();
+    }
+  }
+
   #freeLoose() {
     const [first] = this.loose;
     if (first === undefined) return;
@@ -283,8 +348,9 @@ export class Mutator {
     if (kind < 40) {
       if (this.nodes.size < this.most) this.inside(() => this.#create());
       else this.inside(() => this.#forget());
-    } else if (kind < 70) this.inside(() => this.#move());
-    else if (kind < 80) this.inside(() => this.#root());
+    } else if (kind < 66) this.inside(() => this.#move());
+    else if (kind < 74) this.inside(() => this.#root());
+    else if (kind < 80) this.inside(() => this.#special());
     else if (kind < 85) this.inside(() => this.#freeLoose());
     else if (kind < 92) this.inside(() => this.#send());
     else if (kind < 98) this.inside(() => this.#receive());
@@ -328,19 +394,23 @@ export class Mutator {
   /** Lets go of everything. */
   drop() {
     for (const handle of [...this.roots.keys(), ...this.loose.keys()]) this.e.handleFree(handle);
+    for (const handle of this.weak.keys()) this.e.handleFree(handle);
     this.roots.clear();
     this.loose.clear();
+    this.weak.clear();
     this.nodes.clear();
+    this.hung.clear();
+    this.e.dropFinished(0);
   }
 }
 
 /** What a mutator knows, apart from its instance: to go on with it over a copy of the memory. */
 export function remember(mutator) {
-  const { nodes, roots, loose } = mutator;
-  return structuredClone({ nodes, roots, loose });
+  const { nodes, roots, loose, hung, weak, finalized } = mutator;
+  return structuredClone({ nodes, roots, loose, hung, weak, finalized });
 }
 
 /** A mutator that knows what another did; its numbers are its own. */
-export function recall(options, { nodes, roots, loose }) {
-  return Object.assign(new Mutator(options), structuredClone({ nodes, roots, loose }));
+export function recall(options, memory) {
+  return Object.assign(new Mutator(options), structuredClone(memory));
 }
