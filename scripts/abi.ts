@@ -308,7 +308,8 @@ export const NUMBERS: Numbers = [
     values: counted("STAT_", "GC_PERCENT MEMORY_LIMIT HEAP_MINIMUM CLOBBERFREE STACK_BYTES", 38),
   },
   {
-    about: "Specials of objects: cleanups, finalizers and weak references; those of dead objects that wait to be called.",
+    about:
+      "Specials of objects: cleanups, finalizers and weak references; those of dead objects that wait to be called.",
     type: "u32",
     values: counted("STAT_", "SPECIALS FINISHED", 43),
   },
@@ -317,7 +318,12 @@ export const NUMBERS: Numbers = [
     type: "u32",
     values: counted("SPECIAL_", "CLEANUP FINALIZER WEAK", 1),
   },
-  { about: "What specialNew returns when the object has a finalizer.", type: "u32", hex: true, values: { HAS_FINALIZER: 0xffffffff } },
+  {
+    about: "What specialNew returns when the object has a finalizer.",
+    type: "u32",
+    hex: true,
+    values: { HAS_FINALIZER: 0xffffffff },
+  },
   {
     about:
       "By what a heap is found from outside: the word HEAP_MAGIC (`gomh`) in its record, and behind it the version of the " +

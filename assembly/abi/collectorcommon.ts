@@ -58,7 +58,8 @@ import { shade } from "../gc/mark";
 import { isMarked } from "../gc/markbits";
 import { addRange, freeHandle, handleValue, isHandle, isInRange, newHandle, removeRange, setHandle } from "../gc/roots";
 import { allocateObject } from "../gc/allocate";
-import { isWeak, shadeForFinalizer, strengthen, weakFor } from "../gc/specials";
+import { shadeForFinalizer } from "../gc/specials";
+import { isWeak, strengthen, weakFor } from "../gc/weak";
 import { newType as makeType, typeAt } from "../gc/typebits";
 import { spanOf } from "../heap/arena";
 

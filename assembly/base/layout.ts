@@ -34,7 +34,7 @@
  * LOCKS (shared heaps; with one thread every field belongs to the thread)
  *   H  lock 0, the heap lock: pages, arenas, records, spans that come and go
  *   C  lock r, 1 <= r < NUM_ROWS: the mcentral of unowned spans of row r, and the owner of those spans
- *   G  LOCK_GC: the collector's tables (roots, handles, pins, types, the inbox)
+ *   G  LOCK_GC: the collector's tables (roots, handles, pins, types, specials, the inbox)
  *   M  LOCK_MARK: whoever begins, marks for or ends a cycle
  *   P  no lock: only the thread that has the P writes
  *   Order: M, gates, G, H, C. Nobody asks for H under C. M under a gate is only tried. base/locks.ts checks this in the

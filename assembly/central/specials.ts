@@ -21,7 +21,16 @@ import { GC, PAGE_SHIFT, SHARED } from "../base/config";
 import { GcState, gcState, isCollectedSpan, markWord } from "../base/gcstate";
 import { LOCK_GC, MSpan } from "../base/layout";
 import { lockSure, unlock } from "../base/locks";
-import { KIND_MASK, QUEUED, SPECIAL_SHIFT, STATE_MASK, Special, TAKEN, TOKEN_SHIFT, specialsWord } from "../base/specials";
+import {
+  KIND_MASK,
+  QUEUED,
+  SPECIAL_SHIFT,
+  STATE_MASK,
+  Special,
+  TAKEN,
+  TOKEN_SHIFT,
+  specialsWord,
+} from "../base/specials";
 import { slotSize } from "../base/state";
 import { setBits } from "../base/words";
 import { spanOf } from "../heap/arena";

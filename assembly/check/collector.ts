@@ -241,7 +241,7 @@ function checkSpecials(): u32 {
   if (free + used != slots - 1) return bad(BAD_SPECIALS, free);
   for (let page = nextSpanPage(1); page != 0; page = nextSpanPage(page + 1)) {
     const span = spanAt(pageRecord(page).groups - MSPAN_SIZE);
-    const n = isCollectedSpan(span) ? countSpecials(span, attached) : -<i32>hasSpecials(span);
+    const n = isCollectedSpan(span) ? countSpecials(span, attached) : -(<i32>hasSpecials(span));
     if (n < 0 || <u32>n > attached) return bad(BAD_SPECIALS, <u32>changetype<usize>(span));
     attached -= n;
   }

@@ -22,8 +22,8 @@ import {
   STAT_TRIGGER,
 } from "../base/gcabi.js";
 import type { Core } from "./core.js";
-import { heapSettings, type Settings } from "./options.js";
 import type { Finished } from "./finished.js";
+import { heapSettings, type Settings } from "./options.js";
 import type { Recorder } from "./recorder.js";
 
 /** Bytes and pages between two looks at the clock: some 0.1 to 0.3 ms of work. */

@@ -14,5 +14,5 @@ export { parseByteCount } from "./quantity.js";
 export type { RootOptions, RootRange } from "./roots.js";
 export type { Frame, ShadowStack } from "./shadowstack.js";
 export type { GCPhase, GCStats } from "./stats.js";
-export type { WeakPointer } from "./weak.js";
 export type { GCType, GCTypeLayout } from "./types.js";
+export type { WeakPointer } from "./weak.js";

@@ -87,7 +87,9 @@ export class WeakPointer<F extends string = never> implements Disposable {
   static from<F extends string>(core: Core, handles: Handles, weak: number, type: GCType<F> | null): WeakPointer<F> {
     return core.atomic(() => {
       if (core.exports.isIndirection(weak) === 0) {
-        throw new RangeError(`weakFrom(${weak}): no weak pointer's indirection is there; pass what weak.indirection holds`);
+        throw new RangeError(
+          `weakFrom(${weak}): no weak pointer's indirection is there; pass what weak.indirection holds`,
+        );
       }
       return WeakPointer.#over(core, handles, weak, type);
     });

@@ -8,8 +8,8 @@ import {
   type Collector,
   createHeap,
   FinalizerError,
-  type Heap,
   HandleDisposedError,
+  type Heap,
   NotAnObjectError,
 } from "../../src/index.ts";
 import { attachHeap, createSharedHeap, type SharedHeap } from "../../src/shared/index.ts";
@@ -400,7 +400,11 @@ describe.each(KINDS)("weak pointers of %s", (_, make) => {
     const weak = objects.map((ptr) => gc.weak(ptr));
     gc.start();
     // While it marks: the object is hidden from the marking behind the weak pointer, and stored where it was already.
-    for (let i = 0; i < 100; i++) gc.writePointer(keep.ptr, gc.inside(() => weak[i]!.ptr));
+    for (let i = 0; i < 100; i++)
+      gc.writePointer(
+        keep.ptr,
+        gc.inside(() => weak[i]!.ptr),
+      );
     const strong = weak.slice(100, 200).map((pointer) => pointer.deref());
     while (gc.step());
     // While it sweeps: those that nobody asked for are dead, whether they have been swept or not.

@@ -153,7 +153,8 @@ export class Graph {
     for (const edge of this.stacked) visit(edge);
     for (const edge of this.ranged) visit(edge);
     if (kept) {
-      for (const { node, kind } of this.hung) if (kind === "finalizer") for (const edge of node.out.values()) visit(edge);
+      for (const { node, kind } of this.hung)
+        if (kind === "finalizer") for (const edge of node.out.values()) visit(edge);
     }
     for (let node = grey.pop(); node !== undefined; node = grey.pop())
       for (const edge of node.out.values()) visit(edge);
@@ -221,7 +222,17 @@ export class Graph {
       if (memory[ptr + at] !== 0)
         throw new Error(`a new object of ${bytes} at ${ptr} has ${memory[ptr + at]} at ${at}`);
     }
-    const node: Node = { id: this.nextId++, ptr, bytes, type, slots, out: new Map(), indirections: new Map(), finalized: 0, freed: false };
+    const node: Node = {
+      id: this.nextId++,
+      ptr,
+      bytes,
+      type,
+      slots,
+      out: new Map(),
+      indirections: new Map(),
+      finalized: 0,
+      freed: false,
+    };
     this.fill(node);
     return node;
   }
