@@ -26,6 +26,7 @@ import { freeDeferred } from "../central/deferred";
 import { allocLargeSpan, takeLarge } from "../central/newspan";
 import { CACHED_MIN } from "../heap/runs";
 import { isDirty, refill, reloadRow, takeSlot, loadPartial } from "./mcache";
+import { beginZeroing, zeroOutside } from "./zeroing";
 
 /** Below this many bytes, clearing or copying by words is faster than calling the engine. */
 @inline const WORDS_MAX: u32 = 256;
@@ -111,7 +112,10 @@ export function reclaimRemote(): void {
   if (pAt(heap).remote != 0) reclaimUnowned();
 }
 
-/** A block with its own pages, at a multiple of alignPages pages; with `zero` it reads as zero. 0: no memory. */
+/**
+ * A block with its own pages, at a multiple of alignPages pages, which is 1 with `zero`: then it reads as zero. 0: no
+ * memory.
+ */
 export function mallocLarge(size: u32, alignPages: u32, zero: bool, spanclass: u8): u32 {
   if (size > 0xffff0000) return 0;
   const npages = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
@@ -120,8 +124,10 @@ export function mallocLarge(size: u32, alignPages: u32, zero: bool, spanclass: u
   freeDeferred();
   const span = allocLargeSpan(max(npages, 1), alignPages, zero, spanclass);
   clearMoving();
+  if (zero && span != null) beginZeroing(span);
   unlock(0);
   if (span == null) return 0;
+  if (zero) zeroOutside(span);
   countLarge(npages);
   return span.startAddr;
 }

@@ -77,6 +77,8 @@ import { MAX_PS } from "./abinumbers";
 @inline export const CHECKMARK: bool = HOST || (ASC && isDefined(GOMALLOC_CHECKMARK));
 /** True where dead objects are overwritten as they are swept, if the program asks for it (central/sweep.ts). */
 @inline export const CLOBBERFREE: bool = HOST || (ASC && isDefined(GOMALLOC_CLOBBERFREE));
+/** True where cleanups, finalizers and weak pointers hang on objects (central/specials.ts). */
+@inline export const SPECIALS: bool = HOST;
 /** True in the test flavours: laws are checked where they may break (central/laws.ts), and so is the order of locks. */
 @inline export const CHECK: bool = isDefined(GOMALLOC_TEST);
 /** True in the flavours that sample allocations (central/samples.ts, alloc/sampled.ts). */

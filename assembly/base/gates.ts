@@ -110,6 +110,13 @@ export function enterGate(): bool {
   return true;
 }
 
+/** In the middle of long work that touches nothing of the collector's: let a thread that waits stop the world. */
+export function yieldGate(): void {
+  if (!SHARED_GC || depth != 1 || atomic.load<u32>(stoppedWord()) == 0) return;
+  leaveGate();
+  enterSure();
+}
+
 function enterSlow(): bool {
   const at = gateOf(local);
   const most = patience();

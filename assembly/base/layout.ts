@@ -475,14 +475,15 @@ export class MHeap {
 /**
  * The fields of a P's record that the heap of one thread has not. Shared heaps only.
  *
- *   lines 0, 1   written by all: the notes of what others have freed (central/notes.ts)
+ *   lines 0, 1   written by all: the notes of what others have freed (central/notes.ts); `clearing` by the owner
  *   line 2       written by the owner
  */
 @unmanaged @final
 export class PRecord {
   /** Flags of the notes; atomic. */
   remote: u32;
-  pad0: u32;
+  /** Page of the large block that its thread clears, 0: none: freed if the thread dies (alloc/zeroing.ts). */
+  clearing: u32;
   pad1: u64;
   pad2: u64;
   pad3: u64;

@@ -17,7 +17,7 @@
  */
 
 import { SPECIAL_CLEANUP, SPECIAL_FINALIZER, SPECIAL_WEAK } from "../base/abinumbers";
-import { GC, PAGE_SHIFT, SHARED } from "../base/config";
+import { PAGE_SHIFT, SPECIALS } from "../base/config";
 import { GcState, gcState, isCollectedSpan, markWord } from "../base/gcstate";
 import { LOCK_GC, MSpan } from "../base/layout";
 import { lockSure, unlock } from "../base/locks";
@@ -216,7 +216,7 @@ function bytesOfSlot(span: MSpan): u32 {
 /** Whether a span may have specials. */
 @inline
 export function hasSpecials(span: MSpan): bool {
-  return GC && load<u32>(specialsWord(span)) != 0;
+  return SPECIALS && load<u32>(specialsWord(span)) != 0;
 }
 
 /**

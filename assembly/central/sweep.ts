@@ -105,8 +105,6 @@ function finalizeDead(span: MSpan): bool {
 
 /** Unlink a small unswept span and sweep it: it is in no list then. */
 function sweepUnlisted(span: MSpan): u32 {
-  // A weak reference is null before the finalizer runs.
-  if (FINALIZE) sweepSpecials(span);
   if (!finalizeDead(span)) return SWEPT_ELSEWHERE;
   unlinkUnswept(span);
   return sweepSlots(span);

@@ -34,10 +34,10 @@ import {
   P_UNUSED,
   RECOVERED,
 } from "../base/abinumbers";
-import { LAST_P, NUM_ARENAS, NUM_ROWS, SHARED_GC } from "../base/config";
+import { LAST_P, NUM_ARENAS, NUM_ROWS, PAGE_SHIFT, SHARED_GC } from "../base/config";
 import { enterGate, leaveGate } from "../base/gates";
 import { isCommon } from "../base/gcstate";
-import { FLAG_LISTED, FULL, MHeap, PRecord } from "../base/layout";
+import { FLAG_LISTED, FULL, MHeap, MSPAN_SIZE, MSpan, PRecord } from "../base/layout";
 import { lock, lockOwner, self, setBriefWaits, takeOver, unlock } from "../base/locks";
 import {
   arenaOf,
@@ -64,7 +64,7 @@ import { addSpan, freeSpan } from "../central/spans";
 import { freeDeferred } from "../central/deferred";
 import { enterRecovery, leaveRecovery, recoverGC } from "../gc/sharedcycle";
 import { repairSamples } from "./samples";
-import { clearInUse, clearRecord } from "../heap/arena";
+import { clearInUse, clearRecord, pageRecord } from "../heap/arena";
 import { nextSpanPage } from "../heap/mheap";
 import { groupOf, isEmpty, validBits } from "../central/mspan";
 import { claimPages, countFreePages, freePages, levelFor, rebuildSums } from "../heap/pagealloc";
@@ -185,6 +185,18 @@ function undoMoving(p: PRecord): bool {
   }
   freePages(page, npages);
   p.moving = 0;
+  return true;
+}
+
+/** Free the block that the thread of a P was clearing: nobody knows it. False: there was none. Under H. */
+function freeCleared(p: PRecord): bool {
+  const page = p.clearing;
+  p.clearing = 0;
+  if (page == 0 || arenaOf(page >> 9) == 0) return false;
+  const groups = pageRecord(page).groups;
+  const span = changetype<MSpan>(<usize>(groups - MSPAN_SIZE));
+  if (groups == 0 || span.startAddr != page << PAGE_SHIFT || span.ngroups != 0 || <u32>span.owner != p.id) return false;
+  freeSpan(span);
   return true;
 }
 
@@ -315,6 +327,7 @@ function recover(id: u32): u32 {
     if (!lock(0)) return 0;
   }
   if (freeCentrals(id)) found |= HELD_CENTRAL;
+  if (record != 0 && freeCleared(pAt(record))) found |= PAGES_MOVING;
   const all = record == 0 || giveAll(record);
   clearMoving();
   unlock(0);

@@ -481,9 +481,9 @@ function validateP(record: u32, id: u32): u32 {
     for (let row: u32 = 1; row < FIRST_GC_ROW; row++) owned += centralOf(record, row).npagesInUse;
     if (p.ownedPages != owned) return bad(BAD_P, record);
     // The recovery of a dead thread has yet to repair these.
-    if (state != P_DEAD && p.moving != 0) return bad(BAD_HOLDER, record);
+    if (state != P_DEAD && (p.moving | p.clearing) != 0) return bad(BAD_HOLDER, record);
   } else {
-    if (p.moving != 0) return bad(BAD_HOLDER, record);
+    if ((p.moving | p.clearing) != 0) return bad(BAD_HOLDER, record);
     const code = validateFlags(deferredNotes()) || validateFlags(collectedNotes());
     if (code != 0) return code;
   }

@@ -9,6 +9,7 @@
  */
 
 import { SPECIAL_FINALIZER, SPECIAL_WEAK } from "../base/abinumbers";
+import { SPECIALS } from "../base/config";
 import { gcState, isMarking } from "../base/gcstate";
 import { KIND_MASK } from "../base/specials";
 import { isAttached, specialAt } from "../central/specials";
@@ -17,8 +18,8 @@ import { scanObject } from "./scan";
 
 /** Shade what the specials keep alive. The world is stopped, or there is one thread. */
 export function shadeSpecials(): void {
+  if (!SPECIALS || gcState().specialCount == 0) return;
   const g = gcState();
-  if (g.specialCount == 0) return;
   for (let i: u32 = 1; i < g.specialSlots; i++) {
     const s = specialAt(i);
     const kind = s.tag & KIND_MASK;

@@ -32,6 +32,7 @@ import {
   freePagesBefore,
   growPages,
   levelFor,
+  noteDirtyPages,
   raiseSearch,
   takePages,
 } from "./pagealloc";
@@ -152,7 +153,7 @@ function pagesToWasm(npages: u32): u32 {
 }
 
 /**
- * First fit in the tree; with `zero`, pages that are not known to be zero are cleared. Page index; 0: there is no such
+ * First fit in the tree; with `zero`, see zeroPages. Page index; 0: there is no such
  * run.
  */
 export function allocTree(npages: u32, zero: bool): u32 {
@@ -166,8 +167,15 @@ export function allocTree(npages: u32, zero: bool): u32 {
   return page;
 }
 
-/** Clear those pages of a free or cached run that are not known to be zero. */
+/**
+ * Clear those pages of a free or cached run that are not known to be zero; in a shared heap note them, because others
+ * wait for H meanwhile (alloc/zeroing.ts).
+ */
 export function zeroPages(page: u32, npages: u32): void {
+  if (SHARED) {
+    noteDirtyPages(page, npages);
+    return;
+  }
   const cleared = clearDirtyPages(page, npages);
   countBy(STAT_ZERO_CLEARED, cleared);
   countBy(STAT_ZERO_SKIPPED, (npages << PAGE_SHIFT) - cleared);

@@ -348,6 +348,33 @@ export function clearDirtyPages(page: u32, npages: u32): u32 {
   return cleared;
 }
 
+/**
+ * Of the run that noteDirtyPages was last called for: the first and the end of the pages that may be dirty; equal: none.
+ */
+export let dirtyFrom: u32 = 0;
+export let dirtyTo: u32 = 0;
+
+/**
+ * Shared heaps: note which pages of the free run [page, page + npages) are not known to be zero. Whoever allocates the
+ * run clears them, without H.
+ */
+export function noteDirtyPages(page: u32, npages: u32): void {
+  dirtyFrom = 0;
+  dirtyTo = 0;
+  while (npages > 0) {
+    const bit = page & (CHUNK_PAGES - 1);
+    const n = min(npages, CHUNK_PAGES - bit);
+    const dirty = ~chunkScav(page >> CHUNK_PAGES_SHIFT) & bitRange(bit, n);
+    if (dirty != 0) {
+      const chunk = page & ~(CHUNK_PAGES - 1);
+      if (dirtyTo == 0) dirtyFrom = chunk + <u32>ctz(dirty);
+      dirtyTo = chunk + CHUNK_PAGES - <u32>clz(dirty);
+    }
+    page += n;
+    npages -= n;
+  }
+}
+
 /** Count of free pages over all arenas, for statistics and checks. O(chunks). */
 export function countFreePages(): u32 {
   const h = mheap();
