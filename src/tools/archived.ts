@@ -29,6 +29,9 @@ const MARK = SLOW[0]!;
 /** The custom section that the archive leaves in a program. */
 export const ARCHIVE_MARK = "gomalloc";
 
+/** What allocators that sample import: assembly/base/hooks.ts. */
+const SAMPLING_HOOKS: readonly string[] = ["option", "stack", "report"];
+
 /** The functions that have a fingerprint. */
 export const FINGERPRINTED: readonly string[] = [...INLINED, ...SLOW];
 
@@ -52,6 +55,14 @@ export async function findArchived(program: Uint8Array, info: ModuleInfo): Promi
     );
   }
   const both = found && info.imports.find(({ module }) => module === GOMALLOC);
+  if (both && SAMPLING_HOOKS.includes(both.name)) {
+    throw new ToolError(
+      "unknown-import",
+      "the program was linked with libgomalloc-profile.a, which is whole: it samples and imports its hooks",
+      "Run it as it is, by `gomalloc profile` or with the imports of profileImports. For inlined calls compile it with " +
+        "native/gomalloc.c instead of the archive, and use `gomalloc link --profile`.",
+    );
+  }
   if (both) {
     throw new ToolError(
       "unknown-import",

@@ -18,6 +18,7 @@ import {
   type SamplingOptions,
   Symbols,
 } from "../../src/profile.ts";
+import { link } from "../../src/tools/index.ts";
 import { removeCustomSections } from "../../src/wasm/edit.ts";
 import { describeWith } from "../support/describewith.ts";
 import { CLANG } from "../support/needs.ts";
@@ -196,6 +197,15 @@ describeWith(CLANG, "a C program over libgomalloc-profile.a", () => {
       stderr: expect.stringMatching(/double-free[\s\S]*the program trapped/),
     });
     expect(project.attempt(line(99))).toMatchObject({ status: 1, stderr: "" });
+  });
+
+  it("is told by gomalloc link that it needs no link", async () => {
+    const project = await compiled("sites", "O2");
+    await expect(link(await project.read("a.wasm"))).rejects.toMatchObject({
+      code: "unknown-import",
+      message: expect.stringContaining("libgomalloc-profile.a"),
+      fix: expect.stringContaining("gomalloc profile"),
+    });
   });
 
   it("asks the host for the rate", async () => {
