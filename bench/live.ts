@@ -12,10 +12,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { createHeap } from "../dist/index.js";
-import { LiveReader } from "../dist/live/reader.js";
-import { serveHeap } from "../dist/live/server.js";
-import { LiveSource } from "../dist/live/source.js";
+import { createHeap } from "../src/index.ts";
+import { LiveReader } from "../src/live/reader.ts";
+import { serveHeap } from "../src/live/server.ts";
+import { LiveSource } from "../src/live/source.ts";
 import { FRAME, type FrameExtras, MessageSplitter } from "../src/map/wire.ts";
 import { FrameReader } from "../src/snapshot/frame.ts";
 
