@@ -44,7 +44,7 @@ const CONSTANTS = [
   ...["SPAN_IN_USE", "FLAG_LISTED", "FLAG_EMPTY", "FLAG_DEFERRED", "FLAG_FULL"],
   ...["HEAP_PROFILE", "SAMPLE_SHIFT", "BUCKET_FRAMES", "BUCKET_HEADS", "NAME_HEADS", "NAME_TEXT"],
   ...["NAME_MAX", "SAMPLE_STATE", "SAMPLE_LIVE", "SAMPLE_COLLECTED", "SAMPLE_GUARDED", "SAMPLE_REMOVED"],
-  ...["MAX_FRAMES", "STACK_TEXT_BYTES", "STACK_FRAMES", "STACK_TEXTS", "REPORT_AT"],
+  ...["MAX_FRAMES", "STACK_TEXT_BYTES", "STACK_RATE", "STACK_FRAMES", "STACK_TEXTS", "REPORT_AT"],
   ...["HOST", "SHARED", "ASC", "GC", "COMPACTS", "SAMPLES", "STAT_LARGE_MALLOCS", "SUMS_SIZE"],
 ];
 
@@ -57,9 +57,9 @@ const FIELDS: Readonly<Record<string, string>> = {
   MCentral: "nspans taken npages spanclass sizeclass npagesInUse",
   MSpan: "next startAddr npages partialMask sweepgen row state ngroups owner nelems flags spanclass",
   PageRecord: "base divMagic groups row",
-  Profile: "rate guard table mask used live heads names buckets cycle quarantined quarantine lost reports",
+  Profile: "rate guard current table mask used live heads names buckets cycle quarantined quarantine lost reports",
   Sample: "key ptr size bucket freeBucket state cycle time freeTime checked extent",
-  Bucket: "next hash size frames allocs frees allocs0 frees0 allocs1 frees1 allocs2 frees2",
+  Bucket: "next hash size frames allocs frees allocs0 frees0 allocs1 frees1 allocs2 frees2 rate",
   Name: "next number bytes",
   PRecord: "id ownedPages remoteFrees groupsPushed groupsTaken lateDoubleFrees spansTaken spansGiven",
 };

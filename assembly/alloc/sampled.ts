@@ -56,11 +56,13 @@ import {
   profile,
   sampler,
   setBusy,
+  setCurrentRate,
   setProfileOption,
   uncountSlot,
 } from "../central/countdown";
-import { addSample, bucketFor, bucketLike, readStack, stackTime } from "../central/newsample";
+import { addSample, bucketFor, bucketLike, readStack, stackTime, wantedRate } from "../central/newsample";
 import {
+  bucketAt,
   countAlloc,
   countFree,
   entry,
@@ -172,7 +174,7 @@ export function resampleLarge(p: u32, old: u32): void {
 function resize(s: Sample, bytes: u32, old: u32): void {
   const grows = bytes > old;
   if (!grows) countFree(s);
-  if (!grows && !keepSmaller(bytes, old)) {
+  if (!grows && !keepSmaller(bytes, old, bucketAt(s.bucket).rate)) {
     spanOf(s.ptr)!.flags &= ~FLAG_SAMPLED;
     removeSample(s, false);
     return;
@@ -210,6 +212,7 @@ function allocate(align: u32, size: u32, zero: bool, weight: u32): u32 {
   }
   if (p == 0) profile().lost += 1;
   setBusy(false);
+  if (frames != ~0) setCurrentRate(wantedRate());
   return p;
 }
 
@@ -218,8 +221,9 @@ function allocate(align: u32, size: u32, zero: bool, weight: u32): u32 {
  * with the state GUARDED fill its zones. False: no memory, or no lock.
  */
 function note(key: u32, p: u32, size: u32, extent: u32, frames: u32, weight: u32, state: u32): bool {
+  const rate = state & SAMPLE_COLLECTED ? collectedRate(p) : sampler().rate;
   if (!lock(0)) return false;
-  const bucket = bucketFor(frames, weight);
+  const bucket = bucketFor(frames, weight, rate);
   const s = bucket ? addSample(key) : null;
   if (s != null) {
     s.ptr = p;
@@ -240,6 +244,12 @@ function note(key: u32, p: u32, size: u32, extent: u32, frames: u32, weight: u32
   }
   unlock(0);
   return s != null;
+}
+
+/** What the object at `p` was drawn by: a large one counts with malloc's large blocks. */
+@inline
+function collectedRate(p: u32): u32 {
+  return spanOf(p)!.ngroups ? sampler().gcRate : sampler().rate;
 }
 
 /** An object, or a block of AssemblyScript's, is being allocated from a row without a window, and is to be sampled. */
@@ -295,6 +305,7 @@ function sampleAt(p: u32, weight: u32, state: u32): bool {
 function noteAt(p: u32, weight: u32, state: u32, frames: u32): bool {
   const done = frames != ~0 && note(p, p, weight, weight, frames, weight, state);
   if (!done) profile().lost += 1;
+  if (frames != ~0) setCurrentRate(wantedRate());
   return done;
 }
 
@@ -386,7 +397,7 @@ export function freeSampled(p: u32): i32 {
     return s == null ? NOT_SAMPLED : MISUSE_DOUBLE_FREE;
   }
   if (frames != ~0) {
-    s.freeBucket = bucketFor(frames, 0);
+    s.freeBucket = bucketFor(frames, 0, 0);
     s.freeTime = stackTime();
   }
   release(s, guarded);

@@ -127,7 +127,7 @@ import { MAX_PS } from "./abinumbers";
 @inline export const REMOTE_SIZE: u32 = SHARED ? 16 : 0;
 @inline export const NOTED_SIZE: u32 = SHARED ? 64 : 0;
 /** What a P knows of its samples, and the heap's part of the profile. */
-@inline export const SAMPLER_SIZE: u32 = SAMPLES ? 32 : 0;
+@inline export const SAMPLER_SIZE: u32 = SAMPLES ? 48 : 0;
 @inline export const PROFILE_SIZE: u32 = SAMPLES ? 128 : 0;
 /** PRecord, and with the collector the P's gate and what it has shaded. */
 @inline export const P_SIZE: u32 = SHARED_GC ? 192 + 64 + 512 : SHARED ? 192 : 0;

@@ -13,8 +13,9 @@
  *
  * The buffer of stack is a page of 8 KiB:
  *
- *      0 now u64       time in milliseconds as f64
+ *      0 now u64       time in milliseconds as f64; before the call the rate asked for, u32
  *      8 texts u32     bytes of texts that the hook has written
+ *     12 rate u32      the rate in force; the hook may write another, which is from the next sample on
  *     16 frames u32[MAX_FRAMES]: below 2^31 a byte offset in the program's file; else the number of a text
  *    272 texts: number u32, bytes u32, UTF-8, padded to 4 bytes, up to byte 8128; each text once per thread is enough
  *   8128 the sample of a report
@@ -51,6 +52,7 @@ export function hostOption(param: u32): u32 {
 
 @inline export const MAX_FRAMES: u32 = 64;
 @inline export const STACK_TEXT_BYTES: u32 = 8;
+@inline export const STACK_RATE: u32 = 12;
 @inline export const STACK_FRAMES: u32 = 16;
 @inline export const STACK_TEXTS: u32 = STACK_FRAMES + (MAX_FRAMES << 2);
 @inline export const REPORT_AT: u32 = 8128;

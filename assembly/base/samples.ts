@@ -14,13 +14,14 @@
 /** The heap's part. */
 @unmanaged @final
 export class Profile {
-  /** Mean bytes between two samples; 0: none is taken, 1: every block. */
+  /** Mean bytes between two samples, as asked for; 0: none is taken, 1: every block. */
   rate: u32;
-  /** Changes with the rate. */
+  /** Changes with the rate in force. */
   generation: u32;
   /** 1: sampled blocks of malloc are guarded. */
   guard: u32;
-  pad: u32;
+  /** The rate in force: more than `rate` while stacks take too much of a thread's time (base/hooks.ts). */
+  current: u32;
   /** Address of the table and its length - 1: one u64, so that one store replaces both. 0: no table yet. */
   table: u32;
   mask: u32;
@@ -55,7 +56,7 @@ export class Profile {
 /** A P's part. */
 @unmanaged @final
 export class Sampler {
-  /** Profile.generation that the P's rows have drawn by. */
+  /** Profile.generation that malloc's rows and large blocks have drawn by; 0: none yet. */
   generation: u32;
   /** The page for gomalloc.stack; 0: none yet. */
   buffer: u32;
@@ -63,7 +64,11 @@ export class Sampler {
   /** Bytes of large blocks until the next sample, if drawn is 1. */
   largeLeft: u64;
   drawn: u32;
-  pad: u32;
+  /** The rate of that generation: what samples of these are weighed with. */
+  rate: u32;
+  /** The same of the collector's rows, which are touched inside the gate only. */
+  gcGeneration: u32;
+  gcRate: u32;
 }
 
 /** A sampled block. */
@@ -107,7 +112,7 @@ export class Sample {
 /** Its damage has been reported. */
 @inline export const SAMPLE_REPORTED: u32 = 16;
 
-/** Blocks of one size from one stack. Behind it the frames, u32[frames]. */
+/** Blocks of one size from one stack, drawn by one rate. Behind it the frames, u32[frames]. */
 @unmanaged @final
 export class Bucket {
   /** Next of the chain. */
@@ -128,8 +133,10 @@ export class Bucket {
   frees2: u32;
   /** For who checks or repairs the table: live samples that have been seen. */
   seen: u32;
+  /** Mean bytes between two samples when these were drawn. */
+  rate: u32;
 }
-@inline export const BUCKET_FRAMES: u32 = 52;
+@inline export const BUCKET_FRAMES: u32 = 56;
 /** With NAME_HEADS whole pages. */
 @inline export const BUCKET_HEADS: u32 = 4096;
 

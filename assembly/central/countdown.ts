@@ -9,13 +9,16 @@
  *
  *   Row.left = slots until the sample + 1; 0: not drawn yet; 1: the next block of the row is sampled
  *
- * With a rate of 1 every block is sampled. With 0 none is, and a row looks again after OFF slots.
+ * With a rate of 1 every block is sampled. With 0 none is, and a row looks again after OFF slots. The rate may change at
+ * any time; each sample is weighed with the rate that it was drawn by.
  *
  * Owner: the P. Cost: a popcount per window; a logarithm per sample.
  */
 
 import { MAX_PROFILE_RATE, M_PROFILE_GUARD, M_PROFILE_RATE, M_QUARANTINE } from "../base/abinumbers";
-import { NUM_ROWS, SAMPLES } from "../base/config";
+import { FIRST_GC_ROW, GC, NUM_ROWS, SAMPLES, SHARED_GC } from "../base/config";
+import { isInside } from "../base/gates";
+import { isCollectedRowAt } from "../base/gcrows";
 import { Group, HEAP_PROFILE, HEAP_SAMPLER, ROW_DIRTY, ROW_SHORT, ROW_WITHHELD_SHIFT, Row } from "../base/layout";
 import { countReturned } from "../base/counters";
 import { dummyGroup, heap, here, ownId, rowAddress, rowAt } from "../base/state";
@@ -73,9 +76,34 @@ function drawBytes(rate: u32): f64 {
   return negativeLog(random()) * <f64>rate;
 }
 
-/** A new value of Row.left for slots of `size` bytes. */
-export function drawSlots(size: u32): u32 {
-  const rate = profile().rate;
+/** Whether a row has objects of the collector's. */
+@inline
+function isCollectedRow(row: Row): bool {
+  return GC && isCollectedRowAt(<u32>changetype<usize>(row));
+}
+
+/** The rate that the distances of a row are drawn by. */
+function rateOf(row: Row): u32 {
+  const s = sampler();
+  const p = profile();
+  if (isCollectedRow(row)) {
+    if (s.gcGeneration == 0) {
+      s.gcRate = p.current;
+      s.gcGeneration = p.generation;
+    }
+    return s.gcRate;
+  }
+  if (s.generation == 0) {
+    s.rate = p.current;
+    s.generation = p.generation;
+  }
+  return s.rate;
+}
+
+/** A new value of Row.left. */
+export function drawSlots(row: Row): u32 {
+  const rate = rateOf(row);
+  const size = row.elemsize;
   if (rate == 0) return OFF + 1;
   if (rate == 1) return 1;
   const slots = drawBytes(rate) / <f64>size;
@@ -87,7 +115,7 @@ export function isLargeDue(bytes: u32): bool {
   if (busy) return false;
   seeRate();
   const s = sampler();
-  const rate = profile().rate;
+  const rate = s.rate;
   if (rate == 1) return true;
   if (!s.drawn) {
     s.drawn = 1;
@@ -101,9 +129,12 @@ export function isLargeDue(bytes: u32): bool {
   return rate != 0;
 }
 
-/** Whether a sample of `old` bytes is one of fewer `bytes`, too: with the chance that makes both as likely as they are. */
-export function keepSmaller(bytes: u32, old: u32): bool {
-  const rate = <f64>profile().rate;
+/**
+ * Whether a sample of `old` bytes, drawn by `drawnBy`, is one of fewer `bytes`, too: with the chance that makes both as
+ * likely as they are.
+ */
+export function keepSmaller(bytes: u32, old: u32, drawnBy: u32): bool {
+  const rate = <f64>drawnBy;
   return rate == 0 || random() * chance(<f64>old / rate) <= chance(<f64>bytes / rate);
 }
 
@@ -121,24 +152,39 @@ function chance(x: f64): f64 {
 export function isDue(row: Row): bool {
   if (busy) return false;
   seeRate();
-  if (row.left == 0) row.left = drawSlots(row.elemsize);
-  return row.left == 1 && profile().rate != 0;
+  if (row.left == 0) row.left = drawSlots(row);
+  return row.left == 1 && rateOf(row) != 0;
 }
 
 /** A sample of the row was taken, or there was no memory for one: then one block goes without. */
 @inline
 export function drawAgain(row: Row, taken: bool): void {
-  row.left = taken ? drawSlots(row.elemsize) : 2;
+  row.left = taken ? drawSlots(row) : 2;
 }
 
-/** The rate has changed since this P last looked: every distance is drawn again. */
+/**
+ * If the rate has changed since this P last looked, every distance is drawn again; those of the collector's rows when
+ * this thread is inside its gate. Distances have no memory: one that is cut short says nothing of the next.
+ */
 function seeRate(): void {
   const s = sampler();
-  const generation = profile().generation;
-  if (s.generation == generation) return;
-  s.generation = generation;
-  s.drawn = 0;
-  for (let i: u32 = 1; i < NUM_ROWS; i++) {
+  const p = profile();
+  const generation = p.generation;
+  if (s.generation != generation) {
+    s.generation = generation;
+    s.rate = p.current;
+    s.drawn = 0;
+    redraw(1, GC ? FIRST_GC_ROW : NUM_ROWS);
+  }
+  if (GC && s.gcGeneration != generation && (!SHARED_GC || isInside())) {
+    s.gcGeneration = generation;
+    s.gcRate = p.current;
+    redraw(FIRST_GC_ROW, NUM_ROWS);
+  }
+}
+
+function redraw(from: u32, to: u32): void {
+  for (let i = from; i < to; i++) {
     const row = rowAt(rowAddress(i));
     if (row.group != dummyGroup()) {
       const g = changetype<Group>(<usize>row.group);
@@ -152,7 +198,7 @@ function seeRate(): void {
 
 /** Of the slots `bits`, which a row is about to load, those that come before the next sample: at least one. */
 export function beforeSample(row: Row, bits: u64): u64 {
-  if (row.left == 0) row.left = drawSlots(row.elemsize);
+  if (row.left == 0) row.left = drawSlots(row);
   const n = <u32>popcnt(bits);
   const quota = row.left - 1;
   if (n <= quota) {
@@ -162,7 +208,7 @@ export function beforeSample(row: Row, bits: u64): u64 {
   // While a sample is taken, its own slot does not count. Else nobody has looked whether one was due (heap.alloc of
   // AssemblyScript does not): it is missed.
   if (quota == 0) {
-    row.left = busy ? 0 : drawSlots(row.elemsize);
+    row.left = busy ? 0 : drawSlots(row);
     return bits & -bits;
   }
   row.left = 1;
@@ -204,6 +250,15 @@ export function cutWindow(row: Row, g: Group): void {
   row.flags |= (<u32>popcnt(bits ^ visible)) << ROW_WITHHELD_SHIFT;
 }
 
+/** The host wants fewer samples, or more, than now; 0: none would be for good, and is not taken. */
+export function setCurrentRate(rate: u32): void {
+  const p = profile();
+  if (rate == p.current || rate == 0 || rate > MAX_PROFILE_RATE || p.current == 0) return;
+  p.current = rate;
+  p.generation += 1;
+  seeRate();
+}
+
 @inline
 export function isProfileOption(param: i32): bool {
   return param >= M_PROFILE_RATE && param <= M_QUARANTINE;
@@ -216,6 +271,7 @@ export function setProfileOption(param: i32, value: u32): i32 {
   if (param == M_PROFILE_RATE) {
     if (value > MAX_PROFILE_RATE) return 0;
     p.rate = value;
+    p.current = value;
     p.generation += 1;
     if (here() != 0) seeRate();
   } else if (param == M_PROFILE_GUARD) {

@@ -6,7 +6,7 @@
  */
 
 import { PAGE_SHIFT, SHARED } from "../base/config";
-import { REPORT_AT, STACK_FRAMES, STACK_TEXTS, STACK_TEXT_BYTES, takeStack } from "../base/hooks";
+import { REPORT_AT, STACK_FRAMES, STACK_RATE, STACK_TEXTS, STACK_TEXT_BYTES, takeStack } from "../base/hooks";
 import {
   BUCKET_FRAMES,
   BUCKET_HEADS,
@@ -101,6 +101,8 @@ export function readStack(): u32 {
     s.buffer = page << PAGE_SHIFT;
   }
   store<u32>(s.buffer, 0, STACK_TEXT_BYTES);
+  store<u32>(s.buffer, profile().rate);
+  store<u32>(s.buffer, profile().current, STACK_RATE);
   return takeStack(s.buffer);
 }
 
@@ -110,13 +112,22 @@ export function stackTime(): f64 {
   return load<f64>(sampler().buffer);
 }
 
-/** The bucket for blocks of `size` bytes and the `frames` frames that readStack read. Under H. 0: no memory. */
-export function bucketFor(frames: u32, size: u32): u32 {
+/** The rate that the host wants from the next sample on, told with the stack. */
+@inline
+export function wantedRate(): u32 {
+  return load<u32>(sampler().buffer, STACK_RATE);
+}
+
+/**
+ * The bucket for blocks of `size` bytes, drawn by `rate`, and the `frames` frames that readStack read. Under H. 0: no
+ * memory.
+ */
+export function bucketFor(frames: u32, size: u32, rate: u32): u32 {
   const p = profile();
   if (!ensureHeads()) return 0;
   const buffer = sampler().buffer;
   const from = buffer + STACK_FRAMES;
-  let hash = size * 0x9e3779b1;
+  let hash = (size ^ rate) * 0x9e3779b1;
   for (let i: u32 = 0; i < frames; i++) {
     hash = (hash ^ load<u32>(from + (i << 2))) * 0x01000193;
     hash ^= hash >> 15;
@@ -124,7 +135,7 @@ export function bucketFor(frames: u32, size: u32): u32 {
   const head = p.heads + ((hash & (BUCKET_HEADS - 1)) << 2);
   for (let b = load<u32>(head); b != 0; b = bucketAt(b).next) {
     const bucket = bucketAt(b);
-    if (bucket.hash != hash || bucket.size != size || bucket.frames != frames) continue;
+    if (bucket.hash != hash || bucket.size != size || bucket.frames != frames || bucket.rate != rate) continue;
     if (memory.compare(b + BUCKET_FRAMES, from, frames << 2) == 0) return b;
   }
   internTexts(buffer);
@@ -138,19 +149,20 @@ export function bucketFor(frames: u32, size: u32): u32 {
   bucket.hash = hash;
   bucket.size = size;
   bucket.frames = frames;
+  bucket.rate = rate;
   // Last: a reader from outside follows the chain.
   store<u32>(head, b);
   p.buckets += 1;
   return b;
 }
 
-/** The bucket for blocks of `size` bytes from the stack of `bucket`. Under H. 0: no memory. */
+/** The bucket for blocks of `size` bytes from the stack and of the rate of `bucket`. Under H. 0: no memory. */
 export function bucketLike(bucket: u32, size: u32): u32 {
   if (sampler().buffer == 0) return 0;
   const frames = bucketAt(bucket).frames;
   memory.copy(sampler().buffer + STACK_FRAMES, bucket + BUCKET_FRAMES, frames << 2);
   store<u32>(sampler().buffer, 0, STACK_TEXT_BYTES);
-  return bucketFor(frames, size);
+  return bucketFor(frames, size, bucketAt(bucket).rate);
 }
 
 function ensureHeads(): bool {

@@ -26,6 +26,8 @@ export function initProfile(): void {
   if (!SAMPLES) return;
   const p = profile();
   p.rate = min(hostOption(M_PROFILE_RATE), MAX_PROFILE_RATE);
+  p.current = p.rate;
+  p.generation = 1;
   p.guard = min(hostOption(M_PROFILE_GUARD), 1);
   p.quarantine = hostOption(M_QUARANTINE);
   p.seed = hostOption(PROFILE_SEED);

@@ -73,11 +73,12 @@ export function findLeaks(record: HeapRecord, blocks: readonly LiveBlock[], opti
     if (group === undefined) groups.set(key, { stack, blocks: [block] });
     else group.blocks.push(block);
   }
-  const rate = options.unscaled === true ? 1 : record.rate;
+  const rateOf = ({ bucket }: LiveBlock) =>
+    options.unscaled === true ? 1 : (record.buckets[bucket]?.rate ?? record.rate);
   return [...groups.values()]
     .map(({ stack, blocks: found }): Leak => {
       found.sort((a, b) => a.time - b.time);
-      const factors = found.map(({ size }) => scaleFactor(size, rate));
+      const factors = found.map((block) => scaleFactor(block.size, rateOf(block)));
       return {
         stack,
         objects: Math.round(factors.reduce((sum, factor) => sum + factor, 0)),

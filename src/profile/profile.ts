@@ -5,7 +5,7 @@
  * whether malloc or calloc was the leaf. Cost: a look-up of names for every different frame, the rest linear.
  */
 import { isAllocator } from "./allocators.js";
-import { unsample } from "./scale.js";
+import { countAs, unsample } from "./scale.js";
 import { functionIndex, isText, parseFrameText } from "./text.js";
 import type { HeapRecord, Location, Profile, ProgramFile, Sample, SourceFrame, SymbolSource, Values } from "./types.js";
 
@@ -26,7 +26,9 @@ export interface ProfileOptions {
 export function buildProfile(record: HeapRecord, options: ProfileOptions = {}): Profile {
   const locations = new Locations(record.texts, options.symbols, options.isRuntime ?? isAllocator);
   const groups = new Map<string, { stack: readonly Location[]; size: number; allocs: number; frees: number }>();
-  for (const { stack, size, allocs, frees } of record.buckets) {
+  for (const { stack, size, rate = record.rate, ...counts } of record.buckets) {
+    const allocs = countAs(counts.allocs, size, rate, record.rate);
+    const frees = countAs(counts.frees, size, rate, record.rate);
     const shown = locations.stackOf(stack);
     const key = `${size} ${shown.map(({ number }) => number).join(" ")}`;
     const group = groups.get(key);

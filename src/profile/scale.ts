@@ -13,6 +13,11 @@ export function scaleFactor(size: number, rate: number): number {
   return rate <= 1 ? 1 : -1 / Math.expm1(-size / rate);
 }
 
+/** `count` sampled blocks of `size` bytes, drawn by `rate`, as so many that had been drawn by `as`. */
+export function countAs(count: number, size: number, rate: number, as: number): number {
+  return rate === as || size === 0 ? count : (count * scaleFactor(size, rate)) / scaleFactor(size, as);
+}
+
 /** Objects and bytes that `count` sampled blocks of `size` bytes stand for, cut to whole numbers. */
 export function unsample(count: number, size: number, rate: number): { objects: number; bytes: number } {
   if (count === 0 || size === 0) return { objects: 0, bytes: 0 };

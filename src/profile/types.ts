@@ -10,7 +10,7 @@
 
 /** What a heap has recorded: unscaled. */
 export interface HeapRecord {
-  /** Mean bytes between two samples; 1: every block. */
+  /** Mean bytes between two samples, where a bucket has no rate of its own; 1: every block. */
   readonly rate: number;
   readonly buckets: readonly Bucket[];
   /** Texts of the frames that are not of the program's module, by frame number. */
@@ -30,6 +30,8 @@ export interface Bucket {
   /** Blocks sampled, and those of them that have been freed since. */
   readonly allocs: number;
   readonly frees: number;
+  /** Mean bytes between two samples when these were drawn. Default: the record's. */
+  readonly rate?: number | undefined;
 }
 
 /** A function at a place in its source. What is unknown is missing. */

@@ -9,7 +9,8 @@
 import { M_PROFILE_GUARD, M_PROFILE_RATE, M_QUARANTINE, MAX_PROFILE_RATE, PROFILE_SEED } from "../base/abinumbers.js";
 import { boolean, namesOf, readOptions, show, u32, within } from "../base/check.js";
 import { Capturer } from "../profile/capture.js";
-import { MAX_FRAMES, REPORT_AT, STACK_FRAMES, STACK_TEXT_BYTES, STACK_TEXTS } from "../snapshot/layout.js";
+import { MAX_FRAMES, REPORT_AT, STACK_FRAMES, STACK_RATE, STACK_TEXT_BYTES, STACK_TEXTS } from "../snapshot/layout.js";
+import { Budget } from "./budget.js";
 import { type DamageReport, printReport, readReport } from "./report.js";
 
 /** What is sampled, and what is done with it. */
@@ -19,6 +20,12 @@ export interface SamplingOptions {
    * smaller one is more exact and costs more.
    */
   rate?: number | undefined;
+  /**
+   * The most of the thread's time that stacks may take, 0 to 1. Where they take more, the mean distance between two
+   * samples doubles for those to come, up to 1024 times `rate`; the numbers stay unbiased and become less exact. Default
+   * 0.01 at the default rate, and 1, no bound, where `rate` or "all" is given.
+   */
+  budget?: number | undefined;
   /**
    * Guarded blocks: true puts red zones around sampled blocks of malloc of up to 256 KiB and holds freed ones in
    * quarantine, and reports writes outside of blocks and into freed ones; "all" does so with every block (rate 1), for
@@ -44,6 +51,7 @@ export interface SamplingOptions {
 
 export const SAMPLING_OPTIONS = namesOf<SamplingOptions>({
   rate: 0,
+  budget: 0,
   guard: 0,
   quarantine: 0,
   seed: 0,
@@ -54,6 +62,7 @@ export const SAMPLING_OPTIONS = namesOf<SamplingOptions>({
 /** Go's default. */
 export const DEFAULT_RATE = 512 * 1024;
 const DEFAULT_QUARANTINE = 1 << 20;
+const DEFAULT_BUDGET = 0.01;
 
 /** A memory, or how to find one that the instance itself exports: it is asked for at the first sample. */
 export type HookMemory = WebAssembly.Memory | (() => WebAssembly.Memory | undefined);
@@ -80,6 +89,7 @@ export function profileImports(memory: HookMemory, options: SamplingOptions = {}
   const { onReport = printReport, onGrowth } = checked;
   const find = typeof memory === "function" ? memory : () => memory;
   const capturer = new Capturer();
+  const budget = budgetOf(checked);
   const frames = new Uint32Array(MAX_FRAMES);
   const encoder = new TextEncoder();
   let view = new DataView(new ArrayBuffer(0));
@@ -95,8 +105,10 @@ export function profileImports(memory: HookMemory, options: SamplingOptions = {}
   let bytes: number | undefined;
 
   const write = (buffer: number, max: number): number => {
+    const began = budget?.before() ?? 0;
     const into = find();
     if (into === undefined) return 0;
+    const asked = budget === null ? 0 : viewOf(into).getUint32(buffer >>> 0, true);
     if (onGrowth !== undefined) {
       const { byteLength } = into.buffer;
       const grown = bytes !== undefined && byteLength > bytes;
@@ -110,6 +122,10 @@ export function profileImports(memory: HookMemory, options: SamplingOptions = {}
     for (let i = 0; i < count; i++) words.setUint32(page + STACK_FRAMES + i * 4, frames[i]!, true);
     texts = texts.concat(capturer.takeTexts());
     if (texts.length > 0) texts = writeTexts(words, page, texts, encoder);
+    if (budget !== null) {
+      const rate = budget.after(began, asked, words.getUint32(page + STACK_RATE, true));
+      words.setUint32(page + STACK_RATE, rate, true);
+    }
     return count;
   };
 
@@ -159,6 +175,18 @@ function writeTexts(
   return texts.slice(done);
 }
 
+/** Null: stacks may take what they take. */
+function budgetOf({ rate, guard, budget }: SamplingOptions): Budget | null {
+  const share = budget ?? (rate === undefined && guard !== "all" ? DEFAULT_BUDGET : 1);
+  const base = guard === "all" ? 1 : (rate ?? DEFAULT_RATE);
+  return share >= 1 || base === 0 ? null : new Budget(share, base, clock);
+}
+
+/** Milliseconds. */
+function clock(): number {
+  return typeof performance === "object" ? performance.now() : Date.now();
+}
+
 /** What gomalloc.option answers, by parameter. */
 function optionValues(checked: SamplingOptions): ReadonlyMap<number, number> {
   const { rate, guard = false, quarantine = DEFAULT_QUARANTINE, seed } = checked;
@@ -173,12 +201,15 @@ function optionValues(checked: SamplingOptions): ReadonlyMap<number, number> {
 /** The options when all of them are right. Throws RangeError, TypeError. */
 export function checkSampling(given: SamplingOptions): SamplingOptions {
   const options = readOptions(given, SAMPLING_OPTIONS, "profile");
-  const { rate, guard, quarantine, seed } = options;
+  const { rate, budget, guard, quarantine, seed } = options;
   for (const name of ["onReport", "onGrowth"] as const) {
     const given = options[name];
     if (given !== undefined && typeof given !== "function") throw new TypeError(`${name} must be a function`);
   }
   if (rate !== undefined) within(rate, 0, MAX_PROFILE_RATE, "rate");
+  if (budget !== undefined && !(typeof budget === "number" && budget >= 0 && budget <= 1)) {
+    throw new RangeError(`budget must be a share of the time, 0 to 1: ${show(budget)}`);
+  }
   if (quarantine !== undefined) u32(quarantine, "quarantine");
   if (seed !== undefined) u32(seed, "seed");
   if (guard !== undefined && guard !== "all") boolean(guard, "guard");

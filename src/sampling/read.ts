@@ -140,6 +140,7 @@ function bucketAt(words: MemoryWords, at: number, fresh: boolean): Bucket | unde
     size: field("size"),
     allocs: field("allocs") + later(["allocs0", "allocs1", "allocs2"]),
     frees: field("frees") + later(["frees0", "frees1", "frees2"]),
+    rate: field("rate"),
   };
 }
 

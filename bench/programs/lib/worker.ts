@@ -31,7 +31,8 @@ function execute({ module, name, args, folder, stdin, stdout, sample, rate }: Jo
     });
     const instance: WebAssembly.Instance = new WebAssembly.Instance(module, {
       ...indirectImports(wasi),
-      ...(rate === undefined ? {} : { gomalloc: profileImports(() => memory, { rate }) }),
+      // The default rate is left to the hooks: it has a budget.
+      ...(rate === undefined ? {} : { gomalloc: profileImports(() => memory, rate === 0 ? { rate } : {}) }),
     });
     const memory = instance.exports["memory"] as WebAssembly.Memory;
     const start = (): Pick<Outcome, "status" | "error"> => {
