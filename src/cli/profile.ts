@@ -141,7 +141,8 @@ A program that ends with another code than 0 gives its own.`,
     if (ran.trap !== undefined) {
       throw new ToolError("program", `the program trapped: ${ran.trap}`, "The profile shows the heap at that moment.");
     }
-    process.exitCode = ran.code;
+    // Damage that was found fails a run that says nothing of it itself.
+    process.exitCode = ran.code || (ran.reports.length > 0 ? 1 : 0);
   },
 };
 

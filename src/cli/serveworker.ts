@@ -1,5 +1,6 @@
 /** The thread in which `gomalloc serve` runs its program: it tells of the memory, waits to be told to run, and says how it ended. */
 import { parentPort, workerData } from "node:worker_threads";
+import { profileImports } from "../sampling/hooks.js";
 import { ToolError } from "../wasm/errors.js";
 import type { FromWorker, WorkerData } from "./serve.js";
 import { type Advice, commandOf, runCommand, wasiFor } from "./wasi.js";
@@ -17,7 +18,11 @@ function say(what: FromWorker): void {
 const { wasm, ...options } = workerData as WorkerData;
 try {
   const wasi = await wasiFor(options);
-  const command = await commandOf(wasm, wasi, {}, ADVICE);
+  let memory: WebAssembly.Memory | undefined;
+  // Of a program that samples.
+  const gomalloc = profileImports(() => memory);
+  const command = await commandOf(wasm, wasi, gomalloc, ADVICE);
+  memory = command.memory;
   // A handler keeps the thread alive until the message.
   parentPort!.once("message", () => {
     say({ ended: runCommand(wasi, command) });

@@ -107,7 +107,7 @@ export class Pinners {
   #report({ objects, made }: Pins): void {
     if (objects.length === 0 || this.#core.closed) return;
     const text =
-      `a pinner was dropped with ${objects.length} pins, which stay: dispose of it, or write \`using\`. ` +
+      `a pinner was dropped, and what it has pinned (${objects.length}) stays so: dispose of it, or write \`using\`. ` +
       `The first is 0x${objects[0]!.toString(16)}. Made at: ${made.stack ?? "an unknown place"}`;
     warn(text);
   }

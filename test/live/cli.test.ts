@@ -43,6 +43,8 @@ beforeAll(async () => {
   for (const [name, text] of Object.entries(PROGRAMS)) await writeFile(join(folder, name), assemble(text));
   const { wasm } = await link(assemble(PROGRAMS["exits.wasm"]));
   await writeFile(join(folder, "linked.wasm"), wasm);
+  const sampling = await link(assemble(PROGRAMS["exits.wasm"]), { profile: true });
+  await writeFile(join(folder, "samples.wasm"), sampling.wasm);
   await writeFile(join(folder, "reactor.wasm"), assemble(COUNTING_PROGRAM));
 });
 afterEach(() => {
@@ -117,6 +119,7 @@ it("--exit ends with the program; one that has gomalloc inside is run as it is",
   for (const [file, code] of [
     ["exits.wasm", 3],
     ["linked.wasm", 3],
+    ["samples.wasm", 3],
   ] as const) {
     const serving = new Serving("--exit", "-q", file);
     expect(await serving.ended).toEqual([code, null]);

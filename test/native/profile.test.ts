@@ -189,7 +189,7 @@ describeWith(CLANG, "a C program over libgomalloc-profile.a", () => {
     const project = await compiled("bugs", "O2");
     const line = (bug: number) => `npx gomalloc profile --guard-all -q a.wasm -- ${bug}`;
     const found = project.attempt(line(5));
-    expect(found).toMatchObject({ status: 0, stderr: expect.stringMatching(/write-after-free of 0x.*, 60 bytes/) });
+    expect(found).toMatchObject({ status: 1, stderr: expect.stringMatching(/write-after-free of 0x.*, 60 bytes/) });
     expect(found.stderr).toMatch(/freed .* by\n {4}drop .*bugs\.c:\d+$/m);
     const trapped = project.attempt(line(7));
     expect(trapped).toMatchObject({
