@@ -178,7 +178,8 @@ export function handlerOf(source: LiveSource, loop: LiveLoop, options: CheckedLi
       else refuse(response, 405, `${method} is not allowed: use GET`, { allow: "GET" });
     } else if (path.endsWith("/debug/pprof/heap")) {
       if (profile !== undefined && samples()) void profile({ method, url }, response);
-      else if (profile === undefined) refuse(response, 404, "of a program's memory there is none: use gomalloc profile");
+      else if (profile === undefined)
+        refuse(response, 404, "of a program's memory there is none: use gomalloc profile");
       else refuse(response, 404, "this heap does not sample: make it with createHeap of gomalloc/profile");
     } else if (method !== "GET") refuse(response, 405, `${method} is not allowed: use GET`, { allow: "GET" });
     else if (path.endsWith("/frames")) stream(response);

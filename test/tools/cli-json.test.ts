@@ -151,10 +151,10 @@ describe("docs/cli.md lists what is printed by", () => {
   it("--version --json", () => expectListed(printed("--version", "--json"), fieldsOf("`--version --json`")));
 });
 
-it("docs/link.md, swap.md, map.md and profile.md list every code of an error", async () => {
-  const [source, link, swap, map, profile] = await Promise.all(
-    ["src/wasm/errors.ts", "docs/link.md", "docs/swap.md", "docs/map.md", "docs/profile.md"].map((file) =>
-      readFile(join(ROOT, file), "utf8"),
+it("docs/link.md, swap.md, map.md, profile.md and live.md list every code of an error", async () => {
+  const [source, link, swap, map, profile, live] = await Promise.all(
+    ["src/wasm/errors.ts", "docs/link.md", "docs/swap.md", "docs/map.md", "docs/profile.md", "docs/live.md"].map(
+      (file) => readFile(join(ROOT, file), "utf8"),
     ),
   );
   const codes = [...source!.matchAll(/^ {2}\| "([\w-]+)"/gm)].map(([, code]) => code!);
@@ -164,6 +164,7 @@ it("docs/link.md, swap.md, map.md and profile.md list every code of an error", a
     swap!.split("\n### Refusals\n")[1]!.split("\n## ")[0]!,
     map!.split("\n## Errors of the command\n")[1]!.split("\n## ")[0]!,
     profile!.split("\n### Errors of the command\n")[1]!.split("\n## ")[0]!,
+    live!.split("\n## Errors of the command\n")[1]!.split("\n## ")[0]!,
   ];
   const listed = tables.flatMap((table) => [...table.matchAll(/^\| `([\w-]+)` /gm)].map(([, code]) => code!));
   expect([...new Set(listed)].sort()).toEqual(codes.sort());
