@@ -419,6 +419,7 @@ function holder({ p, token, state }: Holder): string {
   return `P ${p} (${token === 0 ? "no token" : `token ${token}`}, ${state})`;
 }
 
-function hex(address: number): string {
+/** An address as people write it. */
+export function hex(address: number): string {
   return `0x${address.toString(16)}`;
 }

@@ -381,7 +381,7 @@ export class Collector {
   /** Pins that end together: `using pinner = gc.pinner()`. One that is dropped with pins is reported by a warning. */
   pinner(): Pinner {
     this.#checkOpen();
-    return this.#pinners.make((ptr) => void this.pin(ptr), addressOf);
+    return this.#pinners.make((object) => void this.pin(object));
   }
 
   // Pointers in objects

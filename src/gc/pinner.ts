@@ -9,7 +9,8 @@
  * Owner: one thread. Cost: a pin is that of Collector.pin; a pinner is an Error object for its place.
  */
 import { DISPOSE, runAll } from "../base/dispose.js";
-import type { Core, Target } from "./core.js";
+import { hex } from "../base/errors.js";
+import { addressOf, type Core, type Target } from "./core.js";
 
 /** What a pinner has pinned, and where it was made: it outlives the pinner, to be reported. */
 interface Pins {
@@ -19,15 +20,15 @@ interface Pins {
 
 /** Pins objects until it is disposed of. Made by Collector.pinner. */
 export class Pinner implements Disposable {
+  readonly #core: Core;
   readonly #pins: Pins;
-  readonly #pin: (target: Target) => number;
-  readonly #unpin: (ptr: number) => void;
+  readonly #pin: (object: number) => void;
 
-  /** For Pinners. `pin` gives the address of the pinned object's start. */
-  constructor(pins: Pins, pin: (target: Target) => number, unpin: (ptr: number) => void) {
+  /** For Pinners. `pin` pins the object that begins at an address. */
+  constructor(core: Core, pins: Pins, pin: (object: number) => void) {
+    this.#core = core;
     this.#pins = pins;
     this.#pin = pin;
-    this.#unpin = unpin;
   }
 
   /**
@@ -37,9 +38,14 @@ export class Pinner implements Disposable {
    * OutOfMemoryError.
    */
   pin(target: Target): number {
-    const object = this.#pin(target);
-    if (object !== 0) this.#pins.objects.push(object);
-    return typeof target === "object" ? (target?.ptr ?? 0) : target;
+    const ptr = addressOf(target);
+    this.#core.atomic(() => {
+      const object = this.#core.exports.objectOf(ptr) >>> 0;
+      if (object === 0) return;
+      this.#pin(object);
+      this.#pins.objects.push(object);
+    });
+    return ptr;
   }
 
   /** How many pins it has. */
@@ -53,7 +59,7 @@ export class Pinner implements Disposable {
     const left: number[] = [];
     const steps = objects.splice(0).map((ptr) => () => {
       left.push(ptr);
-      this.#unpin(ptr);
+      if (!this.#core.closed) this.#core.exports.unpin(ptr);
       left.pop();
     });
     try {
@@ -85,21 +91,9 @@ export class Pinners {
       typeof FinalizationRegistry === "function" ? new FinalizationRegistry((pins) => this.#report(pins)) : null;
   }
 
-  make(pin: (ptr: number) => void, addressOf: (target: Target) => number): Pinner {
+  make(pin: (object: number) => void): Pinner {
     const pins: Pins = { objects: [], made: new Error("the pinner was made here") };
-    const core = this.#core;
-    const pinOne = (target: Target): number => {
-      const ptr = addressOf(target);
-      return core.atomic(() => {
-        const base = core.exports.objectOf(ptr) >>> 0;
-        if (base !== 0) pin(base);
-        return base;
-      });
-    };
-    const unpinOne = (ptr: number): void => {
-      if (!core.closed) core.exports.unpin(ptr);
-    };
-    const pinner = new Pinner(pins, pinOne, unpinOne);
+    const pinner = new Pinner(this.#core, pins, pin);
     this.#registry?.register(pinner, pins);
     return pinner;
   }
@@ -108,7 +102,7 @@ export class Pinners {
     if (objects.length === 0 || this.#core.closed) return;
     const text =
       `a pinner was dropped, and what it has pinned (${objects.length}) stays so: dispose of it, or write \`using\`. ` +
-      `The first is 0x${objects[0]!.toString(16)}. Made at: ${made.stack ?? "an unknown place"}`;
+      `The first is ${hex(objects[0]!)}. Made at: ${made.stack ?? "an unknown place"}`;
     warn(text);
   }
 }

@@ -6,7 +6,7 @@
  * Cost: one word in 16 bytes of the memory, in steps of a mebibyte; O(1) where the address is known.
  */
 import { HEAP_MAGIC, LAYOUT_VERSION } from "../base/abinumbers.js";
-import { SnapshotError } from "../base/errors.js";
+import { hex, SnapshotError } from "../base/errors.js";
 import {
   ARENA_BITS,
   ARENA_IN_USE,
@@ -198,8 +198,4 @@ function wrongVersion(mark: number): SnapshotError {
     `the heap in the memory has ${is}, and this version of gomalloc reads layout ${LAYOUT_VERSION}`,
     "read it with the version of gomalloc that the program was built with",
   );
-}
-
-export function hex(address: number): string {
-  return `0x${address.toString(16)}`;
 }
