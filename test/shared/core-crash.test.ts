@@ -226,6 +226,18 @@ function crashTwice(stage: Stage, k: number, j: number): boolean {
   }
 }
 
+/** `stride`, or half of the scenario's steps where it is over before: the recovery from its first may take no step. */
+function shortStride(stage: Stage, stride: number): number {
+  let [alive, over] = [1, 1 + stride];
+  if (die(stage, over).where !== undefined) return stride;
+  while (over - alive > 1) {
+    const k = (alive + over) >> 1;
+    if (die(stage, k).where === undefined) over = k;
+    else alive = k;
+  }
+  return alive >> 1;
+}
+
 /** Collects what fails, up to a number that tells enough. */
 class Failures {
   readonly #all: string[] = [];
@@ -309,7 +321,8 @@ describe.each<SharedFlavour>(LONG ? ["host-shared", ...FLAVOURS] : FLAVOURS)("%s
     const few = scenario.bare === true;
     // Where blocks are sampled a free takes a P, and its recovery many steps.
     const [fewFirst, fewSecond] = sampled ? [101, 13] : [FEW_STRIDE, 1];
-    const first = few ? fewFirst : sampled ? SAMPLED_TWICE_STRIDE : TWICE_STRIDE;
+    const wanted = few ? fewFirst : sampled ? SAMPLED_TWICE_STRIDE : TWICE_STRIDE;
+    const first = shortStride(stage, wanted);
     const second = few ? fewSecond : RECOVERY_STRIDE;
     for (let k = 1 + FIRST; !failures.full; k += first) {
       if (die(stage, k).where === undefined) break;
