@@ -59,6 +59,8 @@ export const FUNCTIONS = {
       newObject(type: u32, n: u32): u32
       isObject(ptr: u32): i32
       objectOf(ptr: u32): u32
+      faultObject(ptr: u32, type: u32): i32
+      isFaulted(ptr: u32): i32
       freeObject(ptr: u32): i32
       handleNew(ptr: u32): u32
       handleGet(handle: u32): u32

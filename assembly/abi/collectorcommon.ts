@@ -53,6 +53,7 @@ import {
 import { SWEPT_EMPTY, sweepSpan } from "../central/sweep";
 import { typedClear as clearTyped, typedMove as moveTyped, writePointer as writeSlot } from "../gc/barrier";
 import { readyGC, repace } from "../gc/cycle";
+import { isFault, setFault } from "../gc/fault";
 import { gcFigure } from "../gc/figures";
 import { shade } from "../gc/mark";
 import { isMarked } from "../gc/markbits";
@@ -140,10 +141,15 @@ export function isObject(p: u32): i32 {
 }
 
 /**
- * Start of the live collected object that `p` points to or into; for a tiny object, of its block. 0: there is none, or
- * the last cycle found it dead.
+ * Start of the live collected object that `p` points to or into; for a tiny object, of its block. 0: there is none, the
+ * last cycle found it dead, or it was faulted.
  */
 export function objectOf(p: u32): u32 {
+  return isFaulted(p) ? 0 : undeadObject(p);
+}
+
+/** objectOf that knows nothing of faults. */
+function undeadObject(p: u32): u32 {
   return SHARED ? notDead(p) : sweptObject(p);
 }
 
@@ -177,6 +183,23 @@ export function freeObject(p: u32): i32 {
   if (!mayFree(p)) return MISUSE_PINNED;
   if (SAMPLES) endSample(p);
   return freeChecked(p);
+}
+
+/**
+ * Quarantine the object that begins at `p`, made by newObject and of at most MAX_TYPE_SIZE bytes: a chunk of a user
+ * arena. `type`: of MAX_TYPE_SIZE bytes without pointers. 1: done; 0: no such object is there. O(bytes) while a cycle
+ * marks, else O(1).
+ */
+export function faultObject(p: u32, type: u32): i32 {
+  if (heap == 0 || !enter()) return 0;
+  const done = findObject(p) == p && setFault(p, type);
+  leaveGate();
+  return done ? 1 : 0;
+}
+
+/** 1 if `p` points into an object that was faulted and is not reused yet. Takes no lock and never waits. */
+export function isFaulted(p: u32): i32 {
+  return heap != 0 && isFault(p) ? 1 : 0;
 }
 
 // Roots. Objects stored there are shaded before G is taken, because nothing may be queued under G.
@@ -257,7 +280,8 @@ export function handleFree(i: u32): i32 {
 
 /** Pin the object at or around `p` once more, or with `undo` once less. Returns its number of pins; `none`: failed. */
 function changePins(p: u32, undo: bool, none: i32): i32 {
-  const base = objectOf(p);
+  // What is pinned can be unpinned, faulted or not.
+  const base = undo ? undeadObject(p) : objectOf(p);
   if (base == 0 || !enter()) return none;
   shadeObject(base);
   let n = none;
@@ -283,7 +307,7 @@ export function unpin(p: u32): i32 {
 
 /** Number of pins of the object at `p`. */
 export function pins(p: u32): u32 {
-  const base = objectOf(p);
+  const base = undeadObject(p);
   if (base == 0 || !enterTables()) return 0;
   const n = pinsOf(base);
   leaveTables();
@@ -355,12 +379,12 @@ export function weakNew(p: u32): u32 {
   return weak;
 }
 
-/** The address that an indirection stands for, if its object lives, else 0. `weak` is checked: 0 for anything else. */
+/** The address that an indirection stands for, if its object lives and was not faulted, else 0. `weak` is checked: 0 for anything else. */
 export function weakGet(weak: u32): u32 {
   if (heap == 0 || !enter()) return 0;
   const p = isWeak(weak) ? strengthen(weak) : 0;
   leaveGate();
-  return p;
+  return isFaulted(p) ? 0 : p;
 }
 
 /** 1 if `p` is the address of an indirection. */

@@ -77,6 +77,8 @@ export interface CollectorFunctions {
   newObject(type: number, n: number): number;
   isObject(ptr: number): number;
   objectOf(ptr: number): number;
+  faultObject(ptr: number, type: number): number;
+  isFaulted(ptr: number): number;
   freeObject(ptr: number): number;
   handleNew(ptr: number): number;
   handleGet(handle: number): number;
@@ -115,11 +117,11 @@ export interface CollectorFunctions {
 /** Their names. */
 // biome-ignore format: filled lines
 export const COLLECTOR_NAMES = [
-  "newType", "newObject", "isObject", "objectOf", "freeObject", "handleNew", "handleGet", "handleSet", "handleFree",
-  "pin", "unpin", "pins", "addRoots", "removeRoots", "isRegistered", "specialNew", "specialFree", "weakNew", "weakGet",
-  "isIndirection", "finishedId", "finishedObject", "finishedDone", "dropFinished", "writePointer", "typedMove",
-  "typedClear", "setCollecting", "setGCPercent", "setMemoryLimit", "setHeapMinimum", "setCheckmark", "setClobberfree",
-  "gcSweep", "gcPhase", "gcDue", "gcStat",
+  "newType", "newObject", "isObject", "objectOf", "faultObject", "isFaulted", "freeObject", "handleNew", "handleGet",
+  "handleSet", "handleFree", "pin", "unpin", "pins", "addRoots", "removeRoots", "isRegistered", "specialNew",
+  "specialFree", "weakNew", "weakGet", "isIndirection", "finishedId", "finishedObject", "finishedDone", "dropFinished",
+  "writePointer", "typedMove", "typedClear", "setCollecting", "setGCPercent", "setMemoryLimit", "setHeapMinimum",
+  "setCheckmark", "setClobberfree", "gcSweep", "gcPhase", "gcDue", "gcStat",
 ] as const satisfies readonly (keyof CollectorFunctions)[];
 
 /** The steps of a cycle in a heap of one thread. */

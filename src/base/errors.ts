@@ -209,6 +209,22 @@ export class HandleDisposedError extends GomallocError {
   }
 }
 
+/** A freed arena, or an object in one, was used. Nothing was changed. */
+export class ArenaFreedError extends GomallocError {
+  override readonly name = "ArenaFreedError";
+  readonly code = "ERR_ARENA_FREED";
+
+  constructor(
+    /** The address in the arena, unsigned; 0: the arena itself was used. */
+    readonly address: number,
+    /** The call. */
+    readonly operation: string,
+  ) {
+    const what = address === 0 ? `${operation}: the arena` : `${operation}(${hex(address)}): the arena of this object`;
+    super(`${what} was freed: copy what is to live longer out of it first, or free it later`);
+  }
+}
+
 /** A shadow stack is full or empty, or not used as a stack. Nothing was changed. */
 export class ShadowStackError extends GomallocError {
   override readonly name = "ShadowStackError";

@@ -1,5 +1,6 @@
 /** What every entry of the package exports of the base. */
 export {
+  ArenaFreedError,
   CheckmarkError,
   CollectorUnavailableError,
   FinalizerError,

@@ -25,10 +25,11 @@
 import { boolean, callable, namesOf, readOptions, u32, within } from "../base/check.js";
 import { runAll } from "../base/dispose.js";
 import { MisuseError, OutOfMemoryError, PinError, refusal } from "../base/errors.js";
-import { BUSY, type CoreExports, MAX_OBJECT_BYTES, STAT_SWEEPING } from "../base/gcabi.js";
+import { BUSY, type CoreExports, MAX_OBJECT_BYTES, STAT_COLLECTING, STAT_SWEEPING } from "../base/gcabi.js";
 import type { GCMemStats } from "../base/memstats.js";
 import type { Threads } from "../base/threads.js";
 import type { MemoryViews } from "../base/views.js";
+import { type Arena, Arenas } from "./arena.js";
 import { Background, type BackgroundOptions, positive } from "./background.js";
 import { addressOf, Core, checkWritable, type Target, wordAddress } from "./core.js";
 import { Cycles } from "./cycles.js";
@@ -77,6 +78,7 @@ export class Collector {
   readonly #roots: Roots;
   readonly #pinners: Pinners;
   readonly #finished: Finished;
+  readonly #arenas: Arenas;
   readonly #recorder: Recorder;
   readonly #cycles: Cycles;
   #background: Background | null = null;
@@ -92,6 +94,18 @@ export class Collector {
     this.#finished = new Finished(core, this.#handles);
     this.#recorder = new Recorder(core, clockOf(options));
     this.#cycles = new Cycles(core, this.#recorder, this.#finished);
+    this.#arenas = new Arenas({
+      core,
+      types: this.#types,
+      handles: this.#handles,
+      finished: this.#finished,
+      array: (address, size, count) => {
+        if (size * count > MAX_OBJECT_BYTES) throw new OutOfMemoryError(size * count);
+        return this.#allocateTyped(address, size * count, count);
+      },
+      bytes: (size) => this.allocateBytes(size),
+      reclaim: () => this.#reclaim(),
+    });
     this.#set(options);
   }
 
@@ -155,11 +169,7 @@ export class Collector {
     const bytes = type.size * within(count, 1, 0xffffffff, "count");
     if (bytes > MAX_OBJECT_BYTES) throw new OutOfMemoryError(bytes);
     if (type.ptrBytes === 0) return this.allocateBytes(bytes);
-    if (!this.#cycles.isDue()) {
-      const ptr = this.#core.exports.newObject(address, count) >>> 0;
-      if (ptr !== 0) return ptr;
-    }
-    return this.#payObject(bytes, address, count);
+    return this.#allocateTyped(address, bytes, count);
   }
 
   /** What newBytes makes, without a handle: see allocate. `zeroed` false: contents undefined. */
@@ -384,6 +394,17 @@ export class Collector {
     return this.#pinners.make((object) => void this.pin(object));
   }
 
+  // Arenas
+
+  /**
+   * A region of objects that are freed together: `using arena = gc.arena()`. It keeps its objects alive until it is
+   * freed, and so do pointers to them. For this thread. Throws OutOfMemoryError.
+   */
+  arena(): Arena {
+    this.#checkOpen();
+    return this.#arenas.make();
+  }
+
   // Pointers in objects
 
   /**
@@ -393,6 +414,7 @@ export class Collector {
   writePointer(slot: number, target: Target): void {
     const value = addressOf(target);
     checkWritable(this.#core.exports, this.#slot(slot), SLOT, "slot");
+    this.#core.refuseFaulted(slot, "writePointer");
     this.#core.exports.writePointer(slot, value);
   }
 
@@ -410,6 +432,8 @@ export class Collector {
     const source = this.#range(from, type, count, "from");
     const start = this.#range(to, type, count, "to");
     checkWritable(this.#core.exports, start, type.size * count, "to");
+    this.#core.refuseFaulted(start, "copy");
+    this.#core.refuseFaulted(source, "copy");
     this.#core.exports.typedMove(address, start, source, count);
   }
 
@@ -418,6 +442,7 @@ export class Collector {
     const address = GCType.addressIn(this.#core, type);
     const start = this.#range(to, type, count, "to");
     checkWritable(this.#core.exports, start, type.size * count, "to");
+    this.#core.refuseFaulted(start, "clear");
     this.#core.exports.typedClear(address, start, count);
   }
 
@@ -597,6 +622,14 @@ export class Collector {
 
   // Allocation
 
+  #allocateTyped(address: number, bytes: number, count: number): number {
+    if (!this.#cycles.isDue()) {
+      const ptr = this.#core.exports.newObject(address, count) >>> 0;
+      if (ptr !== 0) return ptr;
+    }
+    return this.#payObject(bytes, address, count);
+  }
+
   #allocateUntyped(size: number, scan: number, zeroed: number): number {
     const bytes = Math.max(u32(size, "size"), 1);
     if (!this.#cycles.isDue()) {
@@ -613,6 +646,13 @@ export class Collector {
 
   #payUntyped(bytes: number, scan: number, zeroed: number): number {
     return this.#cycles.pay(bytes, () => this.#core.exports.mallocgc(bytes, scan, zeroed));
+  }
+
+  /** A shared heap, where memory was out inside the gate: a whole cycle, if allocating may begin one. */
+  #reclaim(): boolean {
+    if (this.#core.threads === null || this.#core.exports.gcStat(STAT_COLLECTING) === 0) return false;
+    this.#cycles.collect("begin");
+    return true;
   }
 
   /** A handle of what `allocate` makes, whose bytes `size` knows afterwards. No cycle comes between. */

@@ -6,7 +6,7 @@
  * read `exports` again for each call need no check of their own.
  */
 import { reading, u32 } from "../base/check.js";
-import { NotAnObjectError } from "../base/errors.js";
+import { ArenaFreedError, NotAnObjectError } from "../base/errors.js";
 import type { CoreExports } from "../base/gcabi.js";
 import type { Threads } from "../base/threads.js";
 import type { MemoryViews } from "../base/views.js";
@@ -21,6 +21,8 @@ export class Core {
   readonly threads: Threads | null;
   /** In a heap of one thread: called when `inside` begins and ends. */
   onInside: () => void = () => {};
+  /** Chunks of arenas that this thread has freed: while it is 0, no address has to be looked up among such. */
+  faults = 0;
   #depth = 0;
   #closed = false;
 
@@ -74,12 +76,21 @@ export class Core {
 
   /**
    * Start of the live object that `ptr` points to or into. Throws NotAnObjectError, naming `operation`, when there is
-   * none: for null, for a block of malloc's, for what was freed by hand or found dead.
+   * none: for null, for a block of malloc's, for what was freed by hand or found dead; ArenaFreedError for what lies in
+   * a freed arena.
    */
   objectAt(ptr: number, operation: string): number {
     const base = this.exports.objectOf(ptr) >>> 0;
-    if (base === 0) throw new NotAnObjectError(ptr, operation);
+    if (base === 0) {
+      if (this.exports.isFaulted(ptr) !== 0) throw new ArenaFreedError(ptr, operation);
+      throw new NotAnObjectError(ptr, operation);
+    }
     return base;
+  }
+
+  /** Throws ArenaFreedError for an address in an arena that this thread has freed. */
+  refuseFaulted(ptr: number, operation: string): void {
+    if (this.faults !== 0 && this.exports.isFaulted(ptr) !== 0) throw new ArenaFreedError(ptr, operation);
   }
 }
 

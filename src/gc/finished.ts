@@ -64,6 +64,8 @@ export class Finished {
   readonly #finalizers = new Map<number, number>();
   /** Tokens of dead threads whose callbacks are not forgotten yet. */
   readonly #gone: number[] = [];
+  /** Objects that `root` has made roots. */
+  #roots = 0;
   #soon: unknown = null;
   #timer: unknown = null;
 
@@ -105,6 +107,22 @@ export class Finished {
     return true;
   }
 
+  /**
+   * Makes the object that begins at `ptr` and points to itself a root, until unroot or until this thread is gone: a
+   * finalizer that never runs. Returns its number. Throws OutOfMemoryError.
+   */
+  root(ptr: number): number {
+    const id = this.#make(SPECIAL_FINALIZER, ptr);
+    this.#roots++;
+    return id;
+  }
+
+  /** Undoes root. */
+  unroot(ptr: number, id: number): void {
+    this.#core.exports.specialFree(SPECIAL_FINALIZER, ptr, id);
+    this.#roots--;
+  }
+
   /** How many callbacks wait for the end of their objects. */
   get size(): number {
     return this.#entries.size;
@@ -143,7 +161,7 @@ export class Finished {
 
   /** The thread is about to leave its heap: forgets its callbacks there, unless it cannot have a P or a lock. */
   leave(): void {
-    if (this.#entries.size > 0) this.#unlessLocked(() => this.#core.exports.dropFinished(OWN));
+    if (this.#entries.size + this.#roots > 0) this.#unlessLocked(() => this.#core.exports.dropFinished(OWN));
     this.close();
   }
 

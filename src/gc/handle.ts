@@ -50,6 +50,8 @@ export class Handle<F extends string = never> implements Disposable {
   /** Bytes from ptr on that belong to the object; -1: not asked yet. */
   #bytes: number;
   #wrapped = false;
+  /** What the collector's `faults` was when the object was last known to lie in no freed arena. */
+  #faults = 0;
 
   /** For Handles. */
   constructor(
@@ -100,6 +102,12 @@ export class Handle<F extends string = never> implements Disposable {
     this.#bytes = base === 0 ? 0 : -1;
   }
 
+  /** An arena was freed since the last look: throws ArenaFreedError if the object was in it. */
+  #checkFault(ptr: number): void {
+    this.#core.refuseFaulted(ptr, "slot");
+    this.#faults = this.#core.faults;
+  }
+
   /** Whether dispose was called on this handle. */
   get disposed(): boolean {
     return this.#id === 0;
@@ -140,12 +148,13 @@ export class Handle<F extends string = never> implements Disposable {
 
   /**
    * Address of a pointer field, by name or offset, of element `index`. Throws TypeError without a type, RangeError for
-   * what is no pointer of it or beyond the object, HandleDisposedError.
+   * what is no pointer of it or beyond the object, HandleDisposedError, ArenaFreedError.
    */
   slot(field: F | number, index = 0): number {
     const { type, ptr } = this;
     if (type === null) throw new TypeError("the handle's object has no type: pass one to collector.handle");
     if (ptr === 0) throw new NotAnObjectError(0, "slot");
+    if (this.#core.faults !== this.#faults) this.#checkFault(ptr);
     const offset = type.offsetOf(field);
     const at = offset + type.size * within(index, 0, MAX_INDEX, "index");
     if (at + POINTER_SIZE > this.byteLength) {

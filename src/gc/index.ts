@@ -1,4 +1,5 @@
 /** The collector's part of the public API: the same from every entry of the package. */
+export type { Arena } from "./arena.js";
 export type { Background, BackgroundOptions } from "./background.js";
 export type { Collector, StepBudget } from "./collector.js";
 export type { Target } from "./core.js";

@@ -32,6 +32,13 @@ describe(`random object graphs, seed ${SEED}`, () => {
     expect(graph.cleaned).toBeGreaterThan(10);
   });
 
+  it.each([0, 1, 2, 3])("with arenas, run %d", (run) => {
+    const graph = playGraph(SEED + 500 + run, STEPS, { largest: run % 2 ? 4000 : 200_000, specials: run > 1, arenas: true });
+    expect(graph.o.raw.gcStat(STAT_CHECKED)).toBeGreaterThan(10);
+    expect(graph.regionsFreed).toBeGreaterThan(10);
+    expect(graph.quarantined).toBeGreaterThan(5);
+  });
+
   it.each([400, 700])("with these, in a heap of %d KiB", (kib) => {
     const graph = playGraph(SEED + 400 + kib, STEPS, { maxBytes: kib * 1024, largest: 100_000, specials: true });
     expect(graph.refused).toBeGreaterThan(0);

@@ -125,6 +125,7 @@ describe("a heap's collector", () => {
       (gc) => gc.weak(4096),
       (gc) => gc.weakFrom(4096),
       (gc) => gc.pinner(),
+      (gc) => gc.arena(),
       (gc) => gc.writePointer(4096, 0),
       (gc) => gc.readPointer(4096),
       (gc) => gc.copy(type, 4096, 4096),

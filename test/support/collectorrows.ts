@@ -50,6 +50,7 @@ export function collectorRows({ type, object, block, inner }: CollectorScene): R
     weak: [object, type],
     weakFrom: [object, type],
     pinner: [],
+    arena: [],
     writePointer: [object.ptr, object],
     readPointer: [object.ptr],
     copy: [type, object, object.ptr + 16, 1],

@@ -6,7 +6,7 @@
  * cycle exactly that must be live. Roots of all kinds, pointers into objects, typed copies and clears, frees by hand,
  * plain blocks of malloc's and pieces of cycles come in random order. Deterministic by seed.
  */
-import type { Collector, GCType, Handle, RootRange, ShadowStack, WeakPointer } from "../../../src/index.ts";
+import type { Arena, Collector, GCType, Handle, RootRange, ShadowStack, WeakPointer } from "../../../src/index.ts";
 import { OutOfMemoryError } from "../../../src/index.ts";
 import { between, type Random, random } from "../../support/random.ts";
 import { type GCHeap, liveBytes, openGC, STAT_UNCHECKED } from "./heap.ts";
@@ -26,6 +26,15 @@ interface Node {
   readonly indirections: Map<number, number>;
   /** How often its finalizer has been called. */
   finalized: number;
+  freed: boolean;
+  /** The arena that it was allocated from; null: none, or it outlives that. */
+  region: Region | null;
+}
+
+/** An arena and what was allocated from it. */
+interface Region {
+  readonly arena: Arena;
+  readonly nodes: Node[];
   freed: boolean;
 }
 
@@ -57,6 +66,11 @@ const LAYOUTS: { size: number; pointers: number[] }[] = [
   { size: 131_072, pointers: [8, 131_068] },
 ];
 
+/** What is larger is no part of an arena's chunk. */
+const MAX_IN_CHUNK = 32_768;
+/** Objects of an arena at most. */
+const REGION_NODES = 120;
+
 const RANGE_WORDS = 24;
 /** Objects up to this many bytes are copied and cleared, and have all of their pointers used. */
 const BULK = 4000;
@@ -87,6 +101,8 @@ export interface GraphOptions {
   roots?: number;
   /** Cleanups, finalizers and weak pointers. */
   specials?: boolean;
+  /** Arenas. Not with `maxBytes`. */
+  arenas?: boolean;
 }
 
 export class Graph {
@@ -103,11 +119,16 @@ export class Graph {
   readonly blocks: number[] = [];
   readonly hung: Hung[] = [];
   readonly weak: WeakTo[] = [];
+  readonly regions: Region[] = [];
+  /** Arenas freed, and chunks of such that a pointer kept over a cycle. */
+  regionsFreed = 0;
+  quarantined = 0;
   /** Finalizers and cleanups that have run. */
   finalized = 0;
   cleaned = 0;
   readonly limited: boolean;
   readonly specials: boolean;
+  readonly arenas: boolean;
   readonly largest: number;
   readonly roots: number;
   nextId = 1;
@@ -123,6 +144,7 @@ export class Graph {
     this.gc = this.o.gc;
     this.limited = options.maxBytes !== undefined;
     this.specials = options.specials ?? false;
+    this.arenas = options.arenas ?? false;
     this.largest = options.largest ?? 1_400_000;
     this.roots = options.roots ?? 24;
     this.types = LAYOUTS.filter(({ size }) => size <= this.largest).map((layout) => this.gc.defineType<string>(layout));
@@ -144,10 +166,11 @@ export class Graph {
     const seen = new Set<Node>();
     const grey: Node[] = [];
     const visit = (edge: Edge | null): void => {
-      if (edge === null || seen.has(edge.to)) return;
+      if (edge === null || seen.has(edge.to) || isFaulted(edge)) return;
       seen.add(edge.to);
       grey.push(edge.to);
     };
+    for (const { nodes } of this.regions) for (const to of nodes) visit({ to, offset: 0 });
     for (const { edge } of this.handles) visit(edge);
     for (const node of this.pins) visit({ to: node, offset: 0 });
     for (const edge of this.stacked) visit(edge);
@@ -232,6 +255,7 @@ export class Graph {
       indirections: new Map(),
       finalized: 0,
       freed: false,
+      region: null,
     };
     this.fill(node);
     return node;
@@ -349,7 +373,7 @@ export class Graph {
       this.stacked.push(edge);
     } else if (place === 1) {
       this.setRange(this.r() % RANGE_WORDS, edge);
-    } else if (place === 2 && this.handles.length > 0) {
+    } else if (place === 2 && this.handles.length > 0 && !isFaulted(edge)) {
       const held = this.pick(this.handles)!;
       held.handle.set(address(edge));
       held.edge = edge;
@@ -473,7 +497,7 @@ export class Graph {
   /** Frees a reachable object by hand, when all that points to it has been told. */
   free(): void {
     const nodes = [...this.reachable()];
-    const node = this.pick(nodes.filter(({ bytes, slots }) => slots.length > 0 || bytes >= 16));
+    const node = this.pick(nodes.filter(({ bytes, slots, region }) => !region && (slots.length > 0 || bytes >= 16)));
     if (node === undefined || this.pins.includes(node)) return;
     // What only a finalizer keeps may point to it, and is not told.
     const kept = [...this.reachable(true), ...this.hung.map((entry) => entry.node)];
@@ -528,7 +552,7 @@ export class Graph {
 
   /** A cleanup, a finalizer or a weak pointer, or the end of one. */
   special(): void {
-    const nodes = [...this.reachable()];
+    const nodes = [...this.reachable()].filter(({ region }) => region === null);
     const node = this.pick(nodes);
     if (node === undefined) return;
     try {
@@ -627,6 +651,66 @@ export class Graph {
     }
   }
 
+  /** Some objects of an arena, or the end of one. */
+  region(): void {
+    const { gc, regions } = this;
+    if (regions.length === 0 || (regions.length < 4 && this.chance(20))) {
+      regions.push({ arena: gc.arena(), nodes: [], freed: false });
+    }
+    const region = this.pick(regions)!;
+    if (this.chance(25) || region.nodes.length > REGION_NODES) {
+      this.freeRegion(region);
+      return;
+    }
+    const { arena, nodes } = region;
+    for (let n = between(this.r, 1, 8); n > 0; n--) {
+      const { bytes, type, slots } = this.shape();
+      // Arenas have no conservative objects.
+      if (type === null && slots.length > 0) continue;
+      let handle: Handle | undefined;
+      const node = this.adopt(bytes, type, slots, () => {
+        if (!this.chance(8)) return type ? arena.allocate(type, bytes / type.size) : arena.allocateBytes(bytes);
+        handle = type ? (arena.new(type, bytes / type.size) as Handle) : arena.newBytes(bytes);
+        return handle.ptr;
+      })!;
+      node.region = region;
+      nodes.push(node);
+      if (handle !== undefined) this.handles.push({ handle, edge: { to: node, offset: 0 } });
+      const parent = this.pick(this.pick(regions)!.nodes.filter((other) => other.slots.length > 0));
+      if (parent === undefined) continue;
+      const at = this.pick(parent.slots)!;
+      gc.writePointer(parent.ptr + at, node.ptr);
+      parent.out.set(at, { to: node, offset: 0 });
+    }
+  }
+
+  freeRegion(region: Region): void {
+    region.arena.free();
+    region.freed = true;
+    this.regions.splice(this.regions.indexOf(region), 1);
+    for (const node of region.nodes) if (node.bytes > MAX_IN_CHUNK) node.region = null;
+    this.regionsFreed++;
+  }
+
+  /** Chunks of freed arenas that something reachable points into. */
+  faulted(): Set<number> {
+    const chunks = new Set<number>();
+    const add = (edge: Edge | null): void => {
+      if (edge === null || !isFaulted(edge)) return;
+      const chunk = this.o.heap.objectBase(edge.to.ptr);
+      if (chunk === 0) throw new Error(`the chunk of ${edge.to.id} at ${edge.to.ptr} was freed, and is in use`);
+      chunks.add(chunk);
+    };
+    for (const { edge } of this.handles) add(edge);
+    for (const to of this.pins) add({ to, offset: 0 });
+    for (const edge of [...this.stacked, ...this.ranged]) add(edge);
+    for (const { out } of this.reachable(true)) for (const edge of out.values()) add(edge);
+    for (const { node, kind } of this.hung) {
+      if (kind === "finalizer") for (const edge of node.out.values()) add(edge);
+    }
+    return chunks;
+  }
+
   /** A piece of a cycle. */
   cycle(): void {
     const { gc, r } = this;
@@ -653,6 +737,10 @@ export class Graph {
   }
 
   step(): void {
+    if (this.arenas && this.chance(5)) {
+      this.region();
+      return;
+    }
     const kind = this.r() % (this.specials ? 112 : 100);
     if (kind >= 110) this.runFinished();
     else if (kind >= 100) this.special();
@@ -694,7 +782,16 @@ export class Graph {
     for (const block of this.blocks) bytes += heap.usableSize(block);
     const tiny = new Set<number>();
     const indirections = new Set(this.weak.map(({ weak }) => weak.indirection.ptr));
+    for (const { arena, nodes } of this.regions) {
+      const kept = new Set(nodes.map(({ ptr }) => heap.objectBase(ptr)));
+      // Its root, and a link for each chunk and each large object.
+      bytes += arena.byteLength + 8 + 8 * kept.size;
+    }
+    const faulted = this.faulted();
+    this.quarantined += faulted.size;
+    for (const chunk of faulted) bytes += heap.usableSize(chunk);
     for (const node of this.reachable(true)) {
+      if (node.region !== null) continue;
       if (isTiny(node)) tiny.add(node.ptr - (node.ptr % 16));
       else bytes += heap.usableSize(node.ptr);
       for (const ptr of node.indirections.values()) indirections.add(ptr);
@@ -704,6 +801,7 @@ export class Graph {
 
   /** Lets everything go: nothing is left. */
   drain(): void {
+    for (const region of [...this.regions]) this.freeRegion(region);
     for (const { handle } of this.handles.splice(0)) handle.dispose();
     for (const node of this.pins.splice(0)) this.gc.unpin(node.ptr);
     while (this.stacked.length > 0) {
@@ -722,6 +820,11 @@ export class Graph {
     // The stack, the range, and malloc's blocks.
     if (left !== 2 + this.blocks.length) throw new Error(`${left} objects are left`);
   }
+}
+
+/** Whether an edge leads into a freed arena. */
+function isFaulted({ to }: Edge): boolean {
+  return to.region?.freed ?? false;
 }
 
 function isTiny({ slots, bytes }: Node): boolean {
