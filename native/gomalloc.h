@@ -190,4 +190,9 @@ GOMALLOC_IMPORT(validateInfo) void *gomalloc_validate_info(void);
 }
 #endif
 #undef GOMALLOC_ASSERT
+
+/* ---- Arenas: gm_arena_new, gm_arena_alloc, gm_arena_free and more ------------------------------------------------ */
+
+#include "gomalloc_arena.h"
+
 #endif

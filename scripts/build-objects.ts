@@ -187,10 +187,11 @@ async function compile(target: Target, file: string, flags: readonly string[]): 
 
 /** What writes to standard error, for all libcs with wasi-libc's headers: they agree on what it uses. */
 async function compileReport(target: Target): Promise<Uint8Array> {
-  const [source, header] = await Promise.all(
-    ["gomalloc_debug.c", "gomalloc.h"].map((name) => readFile(join(ROOT, "native", name))),
+  const [source, header, arena] = await Promise.all(
+    ["gomalloc_debug.c", "gomalloc.h", "gomalloc_arena.h"].map((name) => readFile(join(ROOT, "native", name))),
   );
-  return clang(target, ["--target=wasm32-wasip1"], { "source.c": source!, "gomalloc.h": header! });
+  const files = { "source.c": source!, "gomalloc.h": header!, "gomalloc_arena.h": arena! };
+  return clang(target, ["--target=wasm32-wasip1"], files);
 }
 
 function clang(target: Target, args: readonly string[], files: Tree): Promise<Uint8Array> {

@@ -44,6 +44,7 @@ async function inputs(): Promise<string[]> {
     "src/tools/archived.ts",
     "native/gomalloc_debug.c",
     "native/gomalloc.h",
+    "native/gomalloc_arena.h",
   ].sort();
 }
 

@@ -109,6 +109,21 @@ const SECTIONS = [
     about: "A pair of malloc and free from a program that is merged with gomalloc, and from one beside it.",
     page: "host-api.md#programs-beside-the-heap",
   },
+  {
+    name: "arena",
+    title: "Arenas of the collector",
+    about:
+      "Objects from an arena, freed at once, beside the heap's other ways, as JavaScript calls them; nanoseconds an object. " +
+      "What an arena gives is zero, and so is what `calloc` and `gc.allocate` give.",
+    page: "collector.md#arenas",
+  },
+  {
+    name: "arena-c",
+    title: "Arenas of C programs",
+    about:
+      "Blocks from `gm_arena_alloc`, freed by one `gm_arena_free`, beside `malloc` and `free`; nanoseconds a block.",
+    page: "c-api.md#arenas",
+  },
 ] as const;
 
 /** Where figures come from, as a sentence. */

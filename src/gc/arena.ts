@@ -52,6 +52,8 @@ export interface ArenaHost {
   readonly array: (address: number, size: number, count: number) => number;
   /** Bytes without pointers, zeroed. Throws OutOfMemoryError. */
   readonly bytes: (size: number) => number;
+  /** An arena was freed. */
+  readonly ended: (parts: Parts) => void;
   /** Memory is out: runs a cycle where the settings allow it, on a shared heap. False: it did not. */
   readonly reclaim: () => boolean;
 }
@@ -65,7 +67,7 @@ interface Kinds {
 
 /** The chunk that objects of one type come from. */
 interface Bump {
-  readonly address: number;
+  readonly type: GCType<string>;
   /** Bytes of an element, and of the header. */
   readonly size: number;
   readonly header: number;
@@ -82,6 +84,8 @@ interface Parts {
   /** Number of the root's record; 0: given back. */
   id: number;
   readonly chunks: number[];
+  /** By type. They have no room when the arena or the heap has ended, so that allocate need not ask. */
+  readonly bumps: Map<GCType<string>, Bump>;
 }
 
 /** A region of objects that are freed together. Made by Collector.arena. */
@@ -90,10 +94,8 @@ export class Arena implements Disposable {
   readonly #core: Core;
   readonly #kinds: Kinds;
   readonly #parts: Parts;
-  readonly #bumps = new Map<GCType<string>, Bump>();
   readonly #bytes: Bump;
-  #type: GCType<string> | null = null;
-  /** That of #type. */
+  /** Of the type that was allocated last. */
   #bump: Bump;
   /** A link that keeps nothing yet; 0: there is none. */
   #spare = 0;
@@ -106,8 +108,9 @@ export class Arena implements Disposable {
     this.#core = host.core;
     this.#kinds = kinds;
     this.#parts = parts;
-    this.#bytes = newBump(kinds.bytes.id, 1, BYTES_HEADER);
+    this.#bytes = newBump(kinds.bytes, 1, BYTES_HEADER);
     this.#bump = this.#bytes;
+    parts.bumps.set(kinds.bytes, this.#bytes);
   }
 
   /**
@@ -116,15 +119,12 @@ export class Arena implements Disposable {
    * bytes. Throws ArenaFreedError, OutOfMemoryError, RangeError, TypeError; then nothing has changed.
    */
   allocate(type: GCType<string>, count = 1): number {
-    if (type === this.#type && !this.#core.closed) {
-      const bump = this.#bump;
-      const ptr = bump.next;
-      const next = ptr + bump.size * count;
-      // A count that is no positive integer fails one of these.
-      if (next <= bump.end && (count === 1 || (count > 1 && Number.isInteger(count)))) {
-        bump.next = next;
-        return ptr;
-      }
+    const bump = this.#bump;
+    const ptr = bump.next;
+    const next = ptr + bump.size;
+    if (count === 1 && bump.type === type && next <= bump.end) {
+      bump.next = next;
+      return ptr;
     }
     return this.#allocateSlow(type, count);
   }
@@ -134,13 +134,26 @@ export class Arena implements Disposable {
    * below. See allocate.
    */
   allocateBytes(size: number): number {
+    const bump = this.#bytes;
+    const mask = size >= 16 ? 15 : 7;
+    const least = bump.next + mask;
+    const ptr = least - (least & mask);
+    const next = ptr + size;
+    // What is no number of bytes above 0 goes the slow way.
+    if (size >>> 0 === size && size !== 0 && next <= bump.end) {
+      bump.next = next;
+      return ptr;
+    }
+    return this.#allocateBytesSlow(size);
+  }
+
+  #allocateBytesSlow(size: number): number {
     const bytes = Math.max(u32(size, "size"), 1);
     this.#checkOpen("allocateBytes");
     const bump = this.#bytes;
-    const mask = bytes >= 16 ? 15 : 7;
-    const ptr = bump.next + (-bump.next & mask);
-    if (ptr + bytes <= bump.end) {
-      bump.next = ptr + bytes;
+    const ptr = bump.next + 7 - ((bump.next + 7) & 7);
+    if (bytes === 1 && ptr < bump.end) {
+      bump.next = ptr + 1;
       return ptr;
     }
     if (bytes > MAX_IN_CHUNK) return this.#keep(() => this.#host.bytes(bytes));
@@ -191,8 +204,7 @@ export class Arena implements Disposable {
 
   #end(): void {
     this.#freed = true;
-    this.#type = null;
-    this.#bumps.clear();
+    close(this.#parts);
     if (this.#core.closed) return;
     const { root, chunks, id } = this.#parts;
     if (id === 0) return;
@@ -203,6 +215,7 @@ export class Arena implements Disposable {
     }
     this.#host.finished.unroot(root, id);
     this.#parts.id = 0;
+    this.#host.ended(this.#parts);
   }
 
   #checkOpen(operation: string): void {
@@ -219,12 +232,11 @@ export class Arena implements Disposable {
       return this.allocateBytes(bytes);
     }
     if (bytes > MAX_IN_CHUNK) return this.#keep(() => this.#host.array(address, type.size, count));
-    let bump = this.#bumps.get(type);
+    let bump = this.#parts.bumps.get(type);
     if (bump === undefined) {
-      bump = newBump(address, type.size, type.size);
-      this.#bumps.set(type, bump);
+      bump = newBump(type, type.size, type.size);
+      this.#parts.bumps.set(type, bump);
     }
-    this.#type = type;
     this.#bump = bump;
     if (bump.next + bytes > bump.end) this.#refill(bump, bytes);
     const ptr = bump.next;
@@ -241,14 +253,14 @@ export class Arena implements Disposable {
       // Bytes come in elements of the type that chunks of bytes have.
       const { size } = bump === this.#bytes ? this.#kinds.bytes : bump;
       count = Math.floor(chunk / size) * size;
-      return this.#host.array(bump.address, size, count / size);
+      return this.#host.array(bump.type.id, size, count / size);
     };
     let base = 0;
     try {
       base = this.#keep(make(wanted));
     } catch (error) {
       if (!(error instanceof OutOfMemoryError) || wanted <= MIN_CHUNK) throw error;
-      base = this.#keep(make(Math.max(least + (-least & 7), 512)));
+      base = this.#keep(make(Math.max(least + 7 - ((least + 7) & 7), 512)));
     }
     this.#core.views.current.u32[base >>> 2] = seal(this.#parts.root);
     this.#parts.chunks.push(base);
@@ -302,11 +314,12 @@ export class Arenas {
   #kinds: Kinds | null = null;
   /** Arenas that nobody refers to any more, and that could not be given up because a lock was held. */
   readonly #late: Parts[] = [];
+  readonly #open = new Set<Parts>();
   /** Null on engines without one: there a dropped arena stays. */
   readonly #registry: FinalizationRegistry<Parts> | null;
 
-  constructor(host: ArenaHost) {
-    this.#host = host;
+  constructor(host: Omit<ArenaHost, "ended">) {
+    this.#host = { ...host, ended: (parts) => this.#open.delete(parts) };
     this.#registry =
       typeof FinalizationRegistry === "function"
         ? new FinalizationRegistry((parts) => {
@@ -329,19 +342,27 @@ export class Arenas {
     const parts = core.atomic((): Parts => {
       const root = array(link.id, link.size, 1);
       core.exports.writePointer(root, root);
-      return { root, id: finished.root(root), chunks: [] };
+      return { root, id: finished.root(root), chunks: [], bumps: new Map() };
     });
     const arena = new Arena(this.#host, this.#kinds, parts);
+    this.#open.add(parts);
     this.#registry?.register(arena, parts);
     return arena;
+  }
+
+  /** The heap has ended: no arena of it has room. */
+  close(): void {
+    for (const parts of this.#open) close(parts);
+    this.#open.clear();
   }
 
   /** Gives up what dropped arenas kept alive: pointers into their chunks stay good. */
   #dropLate(): void {
     try {
       for (; this.#late.length > 0 && !this.#host.core.closed; this.#late.pop()) {
-        const { root, id } = this.#late.at(-1)!;
-        if (id !== 0) this.#host.finished.unroot(root, id);
+        const parts = this.#late.at(-1)!;
+        if (parts.id !== 0) this.#host.finished.unroot(parts.root, parts.id);
+        this.#open.delete(parts);
       }
     } catch (error) {
       if (!(error instanceof GomallocError)) throw error;
@@ -349,8 +370,13 @@ export class Arenas {
   }
 }
 
-function newBump(address: number, size: number, header: number): Bump {
-  return { address, size, header, next: 0, end: 0, chunk: 0 };
+/** Lets nothing be allocated from an arena any more. */
+function close({ bumps }: Parts): void {
+  for (const bump of bumps.values()) bump.end = 0;
+}
+
+function newBump(type: GCType<string>, size: number, header: number): Bump {
+  return { type, size, header, next: 0, end: 0, chunk: 0 };
 }
 
 /** The first word of a chunk: no address of the arena's. */

@@ -606,6 +606,7 @@ export class Collector {
    */
   static close(collector: Collector, disposed: CoreExports): void {
     collector.#finished.close();
+    collector.#arenas.close();
     collector.#core.close(disposed);
     collector.#background?.stop();
   }

@@ -138,7 +138,7 @@ describeWith(CHROMIUM, "in Chromium", () => {
       const outfile = join(installed.app, "esbuild/main.out.js");
       const loader = { ".wasm": "file" } as const;
       await esbuild({ entryPoints: [main], bundle: true, format: "esm", loader, outfile, logLevel: "silent" });
-      expect((await readFile(outfile, "utf8")).length).toBeLessThan(200_000);
+      expect((await readFile(outfile, "utf8")).length).toBeLessThan(240_000);
       expect(differences(await printed("esbuild/index.html", 1), promised(code("esbuild")))).toEqual([]);
     });
   });

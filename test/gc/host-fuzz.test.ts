@@ -33,7 +33,11 @@ describe(`random object graphs, seed ${SEED}`, () => {
   });
 
   it.each([0, 1, 2, 3])("with arenas, run %d", (run) => {
-    const graph = playGraph(SEED + 500 + run, STEPS, { largest: run % 2 ? 4000 : 200_000, specials: run > 1, arenas: true });
+    const graph = playGraph(SEED + 500 + run, STEPS, {
+      largest: run % 2 ? 4000 : 200_000,
+      specials: run > 1,
+      arenas: true,
+    });
     expect(graph.o.raw.gcStat(STAT_CHECKED)).toBeGreaterThan(10);
     expect(graph.regionsFreed).toBeGreaterThan(10);
     expect(graph.quarantined).toBeGreaterThan(5);

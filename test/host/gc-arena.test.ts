@@ -95,7 +95,10 @@ describe.each(KINDS)("an arena of %s", (_, make) => {
     const objects: number[] = [];
     for (let i = 0; i < 3000; i++) {
       const node = arena.allocate(Node);
-      gc.writePointer(node + Node.offsets.value, gc.inside(() => gc.allocateBytes(32)));
+      gc.writePointer(
+        node + Node.offsets.value,
+        gc.inside(() => gc.allocateBytes(32)),
+      );
       gc.writePointer(node + Node.offsets.next, objects.at(-1) ?? 0);
       objects.push(node);
     }
@@ -151,11 +154,13 @@ describe.each(KINDS)("an arena of %s", (_, make) => {
       for (let i = 0; gc.phase === "mark"; i++) {
         gc.step({ bytes: 1 });
         const fresh = arena.allocate(Node);
-        values.push(gc.inside(() => {
-          const value = gc.allocate(Node);
-          gc.writePointer((i % 2 ? fresh : roots[(i * 31) % roots.length]!) + 8, value);
-          return value;
-        }));
+        values.push(
+          gc.inside(() => {
+            const value = gc.allocate(Node);
+            gc.writePointer((i % 2 ? fresh : roots[(i * 31) % roots.length]!) + 8, value);
+            return value;
+          }),
+        );
         // What this overwrites, another round has put there.
         if (i % 2 === 0) values.length = 0;
         else break;
@@ -325,7 +330,7 @@ describe.each(KINDS)("an arena of %s", (_, make) => {
     expect(n).toBeGreaterThan(100);
     heap.validate({ deep: true });
     expect(() => {
-      for (; ; ) arena.allocateBytes(30_000);
+      for (;;) arena.allocateBytes(30_000);
     }).toThrow(OutOfMemoryError);
     heap.free(hog);
     expect(heap.u8[arena.allocate(Node, 500)]).toBe(0);

@@ -234,6 +234,34 @@ const SCRIPTS: readonly { name: string; first?(scene: Scene): void; script(scene
     },
   },
   {
+    name: "an arena: its root's record, chunks faulted while a cycle marks and between cycles",
+    first({ a }) {
+      a.e.gc();
+    },
+    script({ b, a }, { list, types }) {
+      const fault = b.e.newType(131_072, 0);
+      const { type } = types[0]!;
+      for (const marking of [true, false]) {
+        const root = b.e.newObject(type, 4);
+        b.e.writePointer(root, root);
+        const id = b.e.specialNew(SPECIAL_FINALIZER, root);
+        const chunks = [b.e.newObject(type, 2000), b.e.newObject(type, 300)];
+        for (const [i, chunk] of chunks.entries()) {
+          b.e.writePointer(root + 8 + i * 4, chunk);
+          b.e.writePointer(chunk + 8, list.nodes[i]!);
+        }
+        if (marking) b.e.gcBegin(1, 0);
+        b.e.gcMark(500);
+        for (const chunk of chunks) b.e.faultObject(chunk, fault);
+        b.e.specialFree(SPECIAL_FINALIZER, root, id);
+        a.e.gcMark(500);
+        b.e.gcFinish();
+        b.e.gc();
+      }
+      b.e.dropFinished(0);
+    },
+  },
+  {
     name: "frees by another, settled by refills, and a P that is given up",
     first({ a }) {
       a.e.gc();
