@@ -48,6 +48,7 @@ import {
   type Settings,
 } from "./options.js";
 import { type Pinner, Pinners } from "./pinner.js";
+import { type Pool, type PoolOptions, Pools } from "./pool.js";
 import { Recorder } from "./recorder.js";
 import { type RootOptions, type RootRange, Roots } from "./roots.js";
 import { type BlockHeap, ShadowStack } from "./shadowstack.js";
@@ -61,6 +62,8 @@ const TINY_SIZE = 16;
 const SLOT = 4;
 
 const STEP_BUDGET = namesOf<StepBudget>({ budgetMs: 0, bytes: 0 });
+
+const POOL_OPTIONS = namesOf<PoolOptions<unknown>>({ new: 0, drop: 0 });
 
 /** How long a step may take: until one of the two is used up. */
 export interface StepBudget {
@@ -79,6 +82,7 @@ export class Collector {
   readonly #pinners: Pinners;
   readonly #finished: Finished;
   readonly #arenas: Arenas;
+  readonly #pools: Pools;
   readonly #recorder: Recorder;
   readonly #cycles: Cycles;
   #background: Background | null = null;
@@ -92,8 +96,9 @@ export class Collector {
     this.#roots = new Roots(core);
     this.#pinners = new Pinners(core);
     this.#finished = new Finished(core, this.#handles);
+    this.#pools = new Pools(core);
     this.#recorder = new Recorder(core, clockOf(options));
-    this.#cycles = new Cycles(core, this.#recorder, this.#finished);
+    this.#cycles = new Cycles(core, this.#recorder, this.#finished, this.#pools);
     this.#arenas = new Arenas({
       core,
       types: this.#types,
@@ -394,7 +399,7 @@ export class Collector {
     return this.#pinners.make((object) => void this.pin(object));
   }
 
-  // Arenas
+  // Arenas and pools
 
   /**
    * A region of objects that are freed together: `using arena = gc.arena()`. It keeps its objects alive until it is
@@ -403,6 +408,20 @@ export class Collector {
   arena(): Arena {
     this.#checkOpen();
     return this.#arenas.make();
+  }
+
+  /**
+   * A pool of things that may serve again, such as handles or blocks of malloc's: what nobody has taken when the second
+   * cycle begins is dropped. For this thread. Throws TypeError.
+   */
+  pool<T>(options: PoolOptions<T> & { readonly new: () => T }): Pool<T>;
+  pool<T>(options?: PoolOptions<T>): Pool<T, undefined>;
+  pool<T>(options: PoolOptions<T> = {}): Pool<T, undefined> {
+    const given = readOptions(options, POOL_OPTIONS, "pool");
+    if (given.new !== undefined) callable(given.new, "new");
+    if (given.drop !== undefined) callable(given.drop, "drop");
+    this.#checkOpen();
+    return this.#pools.make(given);
   }
 
   // Pointers in objects
@@ -607,6 +626,7 @@ export class Collector {
   static close(collector: Collector, disposed: CoreExports): void {
     collector.#finished.close();
     collector.#arenas.close();
+    collector.#pools.close();
     collector.#core.close(disposed);
     collector.#background?.stop();
   }

@@ -24,6 +24,7 @@ import {
 import type { Core } from "./core.js";
 import type { Finished } from "./finished.js";
 import { heapSettings, type Settings } from "./options.js";
+import type { Pools } from "./pool.js";
 import type { Recorder } from "./recorder.js";
 
 /** Bytes and pages between two looks at the clock: some 0.1 to 0.3 ms of work. */
@@ -40,6 +41,7 @@ export class Cycles {
   readonly #core: Core;
   readonly #recorder: Recorder;
   readonly #finished: Pick<Finished, "soon">;
+  readonly #pools: Pick<Pools, "beforeCycle">;
   #auto = false;
   #limiter: boolean;
   /** Bits of gcDue that send an allocation to `pay` when they differ from the last look. */
@@ -48,10 +50,11 @@ export class Cycles {
   #collecting = false;
   #flushing = false;
 
-  constructor(core: Core, recorder: Recorder, finished: Pick<Finished, "soon">) {
+  constructor(core: Core, recorder: Recorder, finished: Pick<Finished, "soon">, pools: Pick<Pools, "beforeCycle">) {
     this.#core = core;
     this.#recorder = recorder;
     this.#finished = finished;
+    this.#pools = pools;
     this.#limiter = core.threads === null;
     if (core.threads === null) core.onInside = () => this.hold();
     else if (core.exports.gcStat(STAT_COLLECTING) !== 0) this.#interest = ~0;
@@ -150,6 +153,7 @@ export class Cycles {
   collect(kind: Reason): void {
     const { threads } = this.#core;
     if (threads !== null) {
+      this.#pools.beforeCycle();
       this.#recorder.run(kind, () => {
         threads.collect();
         return 0;
@@ -164,6 +168,7 @@ export class Cycles {
 
   /** What gcStart returns. */
   begin(kind: Reason): number {
+    if (this.#core.exports.gcPhase() === 0) this.#pools.beforeCycle();
     return this.#recorder.run(kind, () => this.#core.exports.gcStart(kind === "force" ? 1 : 0));
   }
 

@@ -18,6 +18,7 @@ import { AttachError, FinalizerError, HeapLockError, OutOfMemoryError } from "..
 import { HAS_FINALIZER, SPECIAL_CLEANUP, SPECIAL_FINALIZER, STAT_FINISHED } from "../base/gcabi.js";
 import type { Core } from "./core.js";
 import type { Handle, Handles } from "./handle.js";
+import { cancel, later } from "./later.js";
 import type { GCType } from "./types.js";
 
 /** Bytes of a record in the heap. */
@@ -244,19 +245,4 @@ export class Finished {
       if (!(error instanceof HeapLockError || error instanceof AttachError)) throw error;
     }
   }
-}
-
-/** Calls `fn` after some milliseconds, or, where the engine has no timers, after the present code. What cancels that. */
-function later(fn: () => void, ms: number): unknown {
-  if (typeof setTimeout !== "function") {
-    if (ms === 0) void Promise.resolve().then(fn);
-    return null;
-  }
-  const timer = setTimeout(fn, ms);
-  if (ms > 0) (timer as unknown as { unref?: () => void }).unref?.();
-  return timer;
-}
-
-function cancel(timer: unknown): void {
-  if (timer !== null) clearTimeout(timer as ReturnType<typeof setTimeout>);
 }

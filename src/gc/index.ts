@@ -11,6 +11,7 @@ export type { Handle } from "./handle.js";
 export type { MarkerOptions } from "./marker.js";
 export type { CollectorOptions, CollectorSettings, Settings as CollectorState } from "./options.js";
 export type { Pinner } from "./pinner.js";
+export type { Pool, PoolOptions } from "./pool.js";
 export { parseByteCount } from "./quantity.js";
 export type { RootOptions, RootRange } from "./roots.js";
 export type { Frame, ShadowStack } from "./shadowstack.js";

@@ -126,6 +126,7 @@ describe("a heap's collector", () => {
       (gc) => gc.weakFrom(4096),
       (gc) => gc.pinner(),
       (gc) => gc.arena(),
+      (gc) => gc.pool(),
       (gc) => gc.writePointer(4096, 0),
       (gc) => gc.readPointer(4096),
       (gc) => gc.copy(type, 4096, 4096),

@@ -51,6 +51,7 @@ export function collectorRows({ type, object, block, inner }: CollectorScene): R
     weakFrom: [object, type],
     pinner: [],
     arena: [],
+    pool: [{ new: () => 1, drop: () => {} }],
     writePointer: [object.ptr, object],
     readPointer: [object.ptr],
     copy: [type, object, object.ptr + 16, 1],
