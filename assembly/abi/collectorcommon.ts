@@ -25,8 +25,7 @@ import { findObject, freeChecked } from "../alloc/free";
 import { checkPointer, checkedSpan } from "../alloc/freeslow";
 import { mayFree, pinObject, pinsOf, unpinObject } from "../alloc/pins";
 import { ensureReady, token } from "../alloc/procs";
-import { endSample } from "../alloc/sampled";
-import { SAMPLES, SHARED } from "../base/config";
+import { SHARED } from "../base/config";
 import { enterGate, enterSure, leaveGate } from "../base/gates";
 import { gcState, isCollectedSpan, isMarking, pacer } from "../base/gcstate";
 import { LOCK_GC } from "../base/layout";
@@ -181,7 +180,6 @@ function notDead(p: u32): u32 {
 export function freeObject(p: u32): i32 {
   if (p == 0) return MISUSE_NONE;
   if (!mayFree(p)) return MISUSE_PINNED;
-  if (SAMPLES) endSample(p);
   return freeChecked(p);
 }
 

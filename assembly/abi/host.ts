@@ -15,7 +15,7 @@ import { mallocgc as mallocgcImpl } from "../gc/mallocgc";
 import { malloc } from "../alloc/malloc";
 import { releaseAll as releaseRows } from "../alloc/mcache";
 import { reallocChecked, reallocSampled } from "../alloc/realloc";
-import { endSample, interiorKind, sampledSize } from "../alloc/sampled";
+import { interiorKind, sampledSize } from "../alloc/sampled";
 import { ensureReady } from "../alloc/procs";
 import { SAMPLES, SHARED, TINY_SIZE } from "../base/config";
 import { lock, lockBriefly, unlock } from "../base/locks";
@@ -30,7 +30,6 @@ import { spanOf as lookup } from "../heap/arena";
 import { isPinned, mayFree, pinObject, unpinObject } from "../alloc/pins";
 import { blockSize } from "../central/mspan";
 import { reclaim as reclaimSpans } from "../central/reclaim";
-import { freeSpecials } from "../central/specials";
 import { scanRange } from "../gc/scan";
 
 export { brokenAt as validateInfo } from "../check/invariants";
@@ -45,9 +44,7 @@ export function mallocgc(size: u32, scan: i32, needzero: i32): u32 {
 /** free that reports: 0, or the kind of misuse; then nothing has changed. Null is allowed and returns 0. */
 export function tryFree(ptr: u32): i32 {
   if (ptr == 0) return MISUSE_NONE;
-  const free = mayFree(ptr);
-  if (SAMPLES && free) endSample(ptr);
-  const kind = free ? freeBy(ptr, 0, TELL) : MISUSE_PINNED;
+  const kind = mayFree(ptr) ? freeBy(ptr, 0, TELL) : MISUSE_PINNED;
   if (kind != MISUSE_NONE && heap != 0) countAnywhere(STAT_MISUSES);
   return kind;
 }
@@ -93,8 +90,8 @@ function reallocObject(p: u32, size: u32): u32 {
   memory.copy(q, p, used);
   // The new object is black and the old one is freed. During marking nobody else would scan what it points to.
   if (scan && isMarking()) scanRange(q, 0, 0, used & ~3);
-  if (SAMPLES) endSample(p);
-  freeSpecials(p);
+  // Nobody has pinned it meanwhile.
+  mayFree(p);
   freeChecked(p);
   return q;
 }

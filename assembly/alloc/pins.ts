@@ -10,9 +10,10 @@
  */
 
 import { MISUSE_PINNED } from "../base/abinumbers";
-import { PAGE_SHIFT, SHARED, HOST } from "../base/config";
+import { HOST, PAGE_SHIFT, SAMPLES, SHARED } from "../base/config";
 import { misuse } from "./misuse";
 import { ensureReady } from "./procs";
+import { endSample } from "./sampled";
 import { enterSure, leaveGate } from "../base/gates";
 import { FIRST_PINS, GcState, gcState, isCollectedSpan } from "../base/gcstate";
 import { LOCK_GC } from "../base/layout";
@@ -147,15 +148,19 @@ export function isPinned(p: u32): bool {
 
 /**
  * Before a block or an object is freed by hand: whether it may be, because it is not pinned. Then this is the end of
- * what hangs on it (central/specials.ts). Any address.
+ * what hangs on it: its specials (central/specials.ts) and its sample (sampled.ts). Any address.
  */
 export function mayFree(p: u32): bool {
-  if (!HOST || heap == 0 || (gcState().pinCount | gcState().specialCount) == 0) return true;
-  if (isPinned(p)) return false;
-  if (gcState().specialCount == 0 || !ensureReady()) return true;
-  enterSure();
-  freeSpecials(p);
-  leaveGate();
+  if (!HOST || heap == 0) return true;
+  if ((gcState().pinCount | gcState().specialCount) != 0) {
+    if (isPinned(p)) return false;
+    if (gcState().specialCount != 0 && ensureReady()) {
+      enterSure();
+      freeSpecials(p);
+      leaveGate();
+    }
+  }
+  if (SAMPLES) endSample(p);
   return true;
 }
 

@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { createHeap as createPlain } from "../../src/index.ts";
 import { createHeap, type Profile, type ProfiledHeap, readSamples, type Sample } from "../../src/profile.ts";
 import { random } from "../support/random.ts";
+import { samplingAll, wasmModule } from "../support/wasm.ts";
 
 const VALUES = ["allocObjects", "allocBytes", "inuseObjects", "inuseBytes"] as const;
 
@@ -223,4 +224,19 @@ describe("sampling", () => {
     heap.dispose();
     expect(() => heap.profile()).toThrow(/disposed/);
   });
+});
+
+it("a C program's free of an object ends its sample", () => {
+  const memory = new WebAssembly.Memory({ initial: 2 });
+  const gomalloc = samplingAll(memory);
+  const { exports } = new WebAssembly.Instance(wasmModule("host-profile"), { env: { memory }, gomalloc });
+  const e = exports as { init(base: number): number; mallocgc(...args: number[]): number; free(p: number): void };
+  e.init(2 << 16);
+  const [p, q] = [e.mallocgc(64, 1, 1), e.mallocgc(64, 1, 1)];
+  const live = () => readSamples(memory).live.map(({ ptr }) => ptr);
+  expect(live().sort()).toEqual([p, q].sort());
+  e.free(p!);
+  expect(live()).toEqual([q]);
+  const r = e.mallocgc(64, 1, 1);
+  expect(live().sort()).toEqual([q, r].sort());
 });
