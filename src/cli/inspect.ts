@@ -1,7 +1,9 @@
 /**
  * gomalloc inspect: what a module is made of, as far as link and swap look at it.
  */
+
 import { typeText } from "../base/family.js";
+import { many } from "../base/plural.js";
 import { type ExportInfo, type ImportInfo, inspect, type MemoryInfo, type ModuleInfo } from "../wasm/parse.js";
 import { COMMON_HELP, type Command, EXIT_HELP, JSON_HELP, onlyFile, parse, REPORT_OPTIONS } from "./command.js";
 import { inFile, readInput } from "./files.js";
@@ -80,13 +82,16 @@ function format(info: ModuleInfo): string {
   const code = codeSize(info);
   const data = info.data.reduce((sum, { size }) => sum + size, 0);
   const lines: [string, string[]][] = [
-    ["size", [`${info.size} bytes: ${info.bodies.length} functions of ${code}, ${info.data.length} data of ${data}`]],
+    [
+      "size",
+      [`${info.size} bytes: ${many(info.bodies.length, "function")} of ${code}, ${info.data.length} data of ${data}`],
+    ],
     ["memory", info.memories.length > 0 ? info.memories.map(memoryText) : ["none"]],
     ["start", [info.start === undefined ? "none" : functionText(info, info.start)]],
     ["imports", info.imports.map((entry) => importText(entry))],
     ["exports", info.exports.map((entry) => exportText(info, entry))],
     ["sections", info.sections.flatMap(({ name, body, end }) => (name ? [`${name}, ${end - body} bytes`] : []))],
-    ["names", [info.named ? `${info.functionNames.size} functions` : "none"]],
+    ["names", [info.named ? many(info.functionNames.size, "function") : "none"]],
     ["features", [info.targetFeatures?.join(", ") ?? "not stated"]],
   ];
   return lines

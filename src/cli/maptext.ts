@@ -1,5 +1,6 @@
 /** The tables of `gomalloc map`: totals, fragmentation by class, a series, a difference. Text for a terminal. */
 
+import { many } from "../base/plural.js";
 import { type ClassFigures, classFigures, type SnapshotDiff } from "../snapshot/figures.js";
 import { PAGE_BYTES, type TotalsJSON } from "../snapshot/format.js";
 import type { HeapSnapshot } from "../snapshot/snapshot.js";
@@ -23,8 +24,8 @@ export function totalsText({ totals, ps, skipped }: HeapSnapshot): string[] {
   const share = heapInuse === 0 ? "" : `, ${percentText(heapAlloc / heapInuse)} of the spans`;
   const lines: [string, string][] = [
     ["obtained", bytesText(sys)],
-    ["live", `${bytesText(heapAlloc)} in ${heapObjects} blocks${share}`],
-    ["spans", `${bytesText(heapInuse)} in ${spansInUse} spans, ${bytesText(heapRetained)} retained`],
+    ["live", `${bytesText(heapAlloc)} in ${many(heapObjects, "block")}${share}`],
+    ["spans", `${bytesText(heapInuse)} in ${many(spansInUse, "span")}, ${bytesText(heapRetained)} retained`],
     ["free", `${bytesText(heapIdle)}, ${bytesText(scavenged)} of it scavenged`],
     ["overhead", bytesText(overhead)],
   ];
@@ -32,7 +33,7 @@ export function totalsText({ totals, ps, skipped }: HeapSnapshot): string[] {
   if (ps !== undefined) lines.push(["Ps", ps.map(({ id, state }) => `${id} ${state}`).join(", ") || "none"]);
   if (skipped.count > 0) {
     const first = skipped.first.map(({ address, what }) => `${what} at 0x${address.toString(16)}`).join(", ");
-    lines.push(["skipped", `${skipped.count} records that could not be read: ${first}`]);
+    lines.push(["skipped", `${many(skipped.count, "record")} that could not be read: ${first}`]);
   }
   return lines.map(([name, value]) => `${name.padEnd(15)}${value}`);
 }
@@ -83,7 +84,9 @@ export function diffText({ totals, rows, spans }: SnapshotDiff): string[] {
   const [was, is] = totals.heapObjects;
   const appeared = spans.reduce((sum, one) => sum + one.appeared, 0);
   const gone = spans.reduce((sum, one) => sum + one.gone, 0);
-  lines.push(`${"blocks".padEnd(15)}${was} -> ${is}: ${appeared} slots became live, ${gone} were freed`);
+  lines.push(
+    `${"blocks".padEnd(15)}${was} -> ${is}: ${many(appeared, "slot")} became live, ${gone} ${gone === 1 ? "was" : "were"} freed`,
+  );
   const cells = rows.map(({ kind, size, live, pages }) => {
     const bytes = size === 0 ? (pages[1] - pages[0]) * PAGE_BYTES : (live[1] - live[0]) * size;
     return [

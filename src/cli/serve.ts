@@ -10,14 +10,13 @@ import { LiveError } from "../base/errors.js";
 import { type LiveServer, serveHeap } from "../live/server.js";
 import { layouts } from "../snapshot/layout.js";
 import { link } from "../tools/link.js";
-import { swap } from "../tools/swap/swap.js";
 import { shareMemory } from "../wasm/edit.js";
 import { ToolError, type ToolErrorCode } from "../wasm/errors.js";
 import { inspect } from "../wasm/parse.js";
 import { COMMON_HELP, type Command, EXIT_HELP, parse, UsageError } from "./command.js";
 import { inFile, readInput } from "./files.js";
 import { jsonLine, printable } from "./text.js";
-import { type Ended, readWasi, WASI_HELP, WASI_OPTIONS, type WasiOptions } from "./wasi.js";
+import { type Ended, readWasi, swapFor, WASI_HELP, WASI_OPTIONS, type WasiOptions } from "./wasi.js";
 
 const OPTIONS = {
   json: { type: "boolean", default: false },
@@ -130,7 +129,7 @@ async function withAllocator(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array
     ({ kind, module, name }) =>
       kind === "function" && (module === "gomalloc" || (module === "env" && (name === "malloc" || name === "free"))),
   );
-  const { wasm } = imported ? await link(bytes) : await swap(bytes);
+  const { wasm } = imported ? await link(bytes) : await swapFor("gomalloc swap", bytes);
   return wasm;
 }
 

@@ -5,6 +5,7 @@
 import { resolve } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import type { WASI } from "node:wasi";
+import { type SwapOptions, type SwapResult, swap } from "../tools/swap/swap.js";
 import { ToolError } from "../wasm/errors.js";
 import { UsageError } from "./command.js";
 
@@ -107,5 +108,22 @@ export function runCommand(wasi: WASI, { instance }: WasiCommand): Ended {
     return { code: wasi.start(instance), trap: undefined };
   } catch (error) {
     return { code: 1, trap: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/**
+ * swap for a command that has no option --family: its advice names `command`, which has. Throws ToolError as swap does.
+ */
+export async function swapFor(
+  command: string,
+  program: Uint8Array<ArrayBuffer>,
+  options?: SwapOptions,
+): Promise<SwapResult> {
+  try {
+    return await swap(program, options);
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error;
+    const fix = error.fix.replaceAll("the option family", `--family of ${command}, whose result you run then`);
+    throw new ToolError(error.code, error.message, fix, { cause: error });
   }
 }

@@ -9,6 +9,7 @@
  * Any call that allocates may grow the memory and thereby detach every typed array over it: read through `view`, `u8`
  * and their like, which notice. A call into wasm costs some 3 ns beside its work.
  */
+
 import { disposedExports, type HostExports } from "../base/abi.js";
 import { boolean, namesOf, powerOfTwo, readOptions, u32 } from "../base/check.js";
 import { DISPOSE } from "../base/dispose.js";
@@ -21,6 +22,7 @@ import {
 } from "../base/errors.js";
 import type { CoreExports } from "../base/gcabi.js";
 import { MEMSTATS_BYTES, type MemStats, readMemStats } from "../base/memstats.js";
+import { many } from "../base/plural.js";
 import { type HeapType, needsScan } from "../base/types.js";
 import { elementSize, HeapView, MemoryViews, type ViewConstructor, type ViewOver } from "../base/views.js";
 import { Collector, createCollector } from "../gc/collector.js";
@@ -362,8 +364,8 @@ export function summary(name: string, heap: { stats(): MemStats }): string {
   try {
     const { heapObjects, heapAlloc, sys, heapIdle, heapRetained, misuses } = heap.stats();
     const free = heapIdle + heapRetained;
-    const wrong = misuses === 0 ? "" : `, ${misuses} misuses`;
-    return `${name} { ${heapObjects} blocks, ${heapAlloc} bytes live, ${sys} bytes obtained, ${free} free${wrong} }`;
+    const wrong = misuses === 0 ? "" : `, ${many(misuses, "misuse")}`;
+    return `${name} { ${many(heapObjects, "block")}, ${heapAlloc} bytes live, ${sys} bytes obtained, ${free} free${wrong} }`;
   } catch (error) {
     return `${name} { ${error instanceof Error ? error.message : String(error)} }`;
   }

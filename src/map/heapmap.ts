@@ -120,7 +120,8 @@ export class HeapMap {
     const { spans, of, live, liveBytes } = model.sums();
     const count = (n: number) => n.toLocaleString("en");
     const which = spans === of ? count(of) : `${count(spans)} of ${count(of)}`;
-    byId("shown").textContent = `${which} spans · ${count(live)} blocks · ${bytesText(liveBytes)} live`;
+    byId("shown").textContent =
+      `${which} ${of === 1 ? "span" : "spans"} · ${count(live)} ${live === 1 ? "block" : "blocks"} · ${bytesText(liveBytes)} live`;
     const { hidden, row, owner } = this.#filter;
     byId("reset").hidden = hidden.size === 0 && row === undefined && owner === undefined;
     byId<HTMLSelectElement>("class").value = row === undefined ? "" : `${row}`;
@@ -502,7 +503,10 @@ function tipContents({ title, lines, samples }: Description): HTMLElement[] {
     parts.push(...sampleLines(sample).flatMap((one) => [...one.children] as HTMLElement[]));
   if (samples.length > TIP_SAMPLES)
     parts.push(
-      element("div", { className: "quiet", textContent: `and ${samples.length - TIP_SAMPLES} more sampled blocks` }),
+      element("div", {
+        className: "quiet",
+        textContent: `and ${samples.length - TIP_SAMPLES} more sampled ${samples.length - TIP_SAMPLES === 1 ? "block" : "blocks"}`,
+      }),
     );
   return parts;
 }

@@ -214,7 +214,10 @@ export function checkSampling(given: SamplingOptions): SamplingOptions {
   if (seed !== undefined) u32(seed, "seed");
   if (guard !== undefined && guard !== "all") boolean(guard, "guard");
   if (guard === "all" && rate !== undefined && rate !== 1) {
-    throw new TypeError(`guard "all" guards every block: leave rate out, which is ${show(rate)}`);
+    throw new TypeError(
+      `guard "all" guards every block, which is rate 1, and rate is ${show(rate)}: leave rate out (samplingFromEnv gives it ` +
+        "where GODEBUG has memprofilerate), or take guard true",
+    );
   }
   return options;
 }

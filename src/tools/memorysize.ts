@@ -25,6 +25,7 @@
  * and 1.5x for an atomic load (Node 20, medians of 25 interleaved rounds).
  */
 
+import { many } from "../base/plural.js";
 import {
   addFunctions,
   editModule,
@@ -115,8 +116,9 @@ export function compareSizes(bytes: Uint8Array, info: ModuleInfo, memory: Memory
 export function sizeWarnings({ unknown }: Sighted): string[] {
   if (unknown === 0) return [];
   return [
-    `${unknown} functions have instructions that are not known here: their memory.fill, memory.copy and atomics may ` +
-      "trap in Node and Chromium on memory that another thread has grown. Call gomalloc_sync() where they are handed a block",
+    `${many(unknown, "function")} ${unknown === 1 ? "has" : "have"} instructions that are not known here: memory.fill, ` +
+      "memory.copy and atomics there may trap in Node and Chromium on memory that another thread has grown. Call " +
+      "gomalloc_sync() where such a function is handed a block",
   ];
 }
 

@@ -5,6 +5,7 @@
  * keeps the break in a static word whose first value is the heap's base; wasi-libc's dlmalloc has the base as a
  * constant. Either must agree with the first block that the allocator returned when it ran on its own.
  */
+import { many } from "../../base/plural.js";
 import { ToolError } from "../../wasm/errors.js";
 import type { FunctionFacts } from "./facts.js";
 import type { OldAllocator } from "./members.js";
@@ -94,7 +95,7 @@ function refuseSnapshot(program: Program, { state }: OldAllocator, breaks: Reado
   }
   throw new ToolError(
     "unsure",
-    `the allocator's state is not empty when the program starts (${set.length} words, the first at ${set[0]}): ` +
+    `the allocator's state is not empty when the program starts (${many(set.length, "word")}, the first at ${set[0]}): ` +
       "blocks may be in use already, as in a snapshot of a program that ran",
     "Swap the allocator before the snapshot is taken (wizer, wasm-ctor-eval), then take it.",
   );

@@ -6,6 +6,7 @@
  * one only if it behaves so when it is called on its own (probe.ts). What remains unknown is refused: the swap would
  * leave it working on a heap that is not there.
  */
+import { many } from "../../base/plural.js";
 import { ToolError, type ToolErrorCode } from "../../wasm/errors.js";
 import { alreadyLinked, originOf, originText } from "../origin.js";
 import { findHeaderReaders, freesLikeDlmalloc } from "./headers.js";
@@ -40,8 +41,8 @@ const SHIM =
   "Build the program against gomalloc's shim and use gomalloc link, or tell the function's role with the option family.";
 const SPECIALISED =
   "Build the program against gomalloc's shim and use gomalloc link. Where an optimiser has left constant arguments out " +
-  "of calloc, realloc or aligned_alloc, build with -O1 or with --no-wasm-opt (clang); where a function is a plain " +
-  "member of the family, tell its role with the option family.";
+  "of calloc, realloc or aligned_alloc, build with -O1, or with clang compile with -O2 -c and link without -O; where a " +
+  "function is a plain member of the family, tell its role with the option family.";
 /** Tried in this order for a function that is in the way: no function passes the test of an earlier entry. */
 const GUESSES: readonly RoleName[] = [
   ...(["realloc", "calloc", "memalign", "posix_memalign", "malloc_usable_size", "malloc", "free"] as const),
@@ -176,9 +177,10 @@ class Search {
     throw new ToolError(
       "no-allocator",
       `no ${role} was found: none is exported or named, and no function frees as dlmalloc does and fits a malloc`,
-      "Keep the function names (emscripten: --profiling-funcs; clang: no -s, no --strip-all; Rust: -C strip=none), tell " +
-        "which functions malloc and free are with the option family, or build the program against gomalloc's shim (C: " +
-        "native/gomalloc.c; Rust: the crate in native/rust) and use gomalloc link.",
+      "Keep the function names (clang: compile with -O2 -c and link without -O, for with it clang runs a wasm-opt of PATH " +
+        "that drops them; no -s, no --strip-all; emscripten: --profiling-funcs; Rust: -C strip=none), tell which functions " +
+        "malloc and free are with the option family, or build the program against gomalloc's shim (C: native/gomalloc.c; " +
+        "Rust: the crate in native/rust) and use gomalloc link.",
     );
   }
 
@@ -318,7 +320,7 @@ class Search {
 /** What a suspect does, as messages say it. */
 function whatTouches(touch: Touch | undefined): string {
   if (touch === undefined) return "reads chunk headers";
-  const words = `${touch.all.size} words of its state`;
+  const words = `${many(touch.all.size, "word")} of its state`;
   if (touch.certain.size > 0) return `uses ${words}`;
   return `may use ${words} (a guess: it has the address of one of them, or near it, among a variable's values)`;
 }

@@ -1,6 +1,7 @@
 /**
  * What a swap did, as data and as text.
  */
+import { many } from "../../base/plural.js";
 import { aLinkReport, callLines, type LinkReport, misuseLine, readReport, reportText } from "../report.js";
 import { aNumber, aString, choice, listOf, optional, type Reader, shaped } from "../shape.js";
 import type { FoundBy } from "./members.js";
@@ -83,7 +84,7 @@ export function formatSwapReport(given: SwapReport): string {
     }),
     [
       "removed",
-      `${report.oldCode} bytes of code, ${report.internals} functions beside these, ${report.stateWords} words of state`,
+      `${report.oldCode} bytes of code, ${many(report.internals, "function")} beside these, ${many(report.stateWords, "word")} of state`,
     ],
     ["heap base", base + FROM[report.heapBaseFrom]],
     ["growth", link.growth],
