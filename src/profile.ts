@@ -26,6 +26,7 @@ export {
   type ServedHeap,
 } from "./heap/pprofhandler.js";
 export {
+  CORE,
   type HeapLeakOptions,
   type HeapProfileOptions,
   leaksOf,
@@ -37,6 +38,7 @@ export {
 } from "./heap/profiled.js";
 export * from "./profile/index.js";
 export { sampledBlocks } from "./sampling/blocks.js";
+export { type FindDamageOptions, findDamage } from "./sampling/damage.js";
 export { type HookMemory, type ProfileImports, profileImports, type SamplingOptions } from "./sampling/hooks.js";
 export { type ProfiledInstance, type ProfiledInstances, profileInstances } from "./sampling/instances.js";
 export { type LiveSample, type ReadSamplesOptions, readSamples, type SampledHeap } from "./sampling/read.js";

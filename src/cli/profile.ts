@@ -8,6 +8,7 @@
 import { writeFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 import { MAX_PROFILE_RATE } from "../base/abinumbers.js";
+import { many } from "../base/plural.js";
 import { isAllocator } from "../profile/allocators.js";
 import { flameGraph } from "../profile/flamegraph.js";
 import { sourceMapOf } from "../profile/linemap.js";
@@ -18,13 +19,13 @@ import { formatTop, topRows } from "../profile/table.js";
 import { isText } from "../profile/text.js";
 import type { Profile, SourceFrame } from "../profile/types.js";
 import { sampledBlocks } from "../sampling/blocks.js";
+import { findDamage } from "../sampling/damage.js";
 import { DEFAULT_RATE, profileImports } from "../sampling/hooks.js";
 import { readSamples, type SampledHeap } from "../sampling/read.js";
 import { type DamageReport, describeReport } from "../sampling/report.js";
 import { readSnapshot } from "../snapshot/read.js";
 import type { HeapSnapshot } from "../snapshot/snapshot.js";
 import { link } from "../tools/link.js";
-import { swap } from "../tools/swap/swap.js";
 import { ToolError } from "../wasm/errors.js";
 import { inspect } from "../wasm/parse.js";
 import {
@@ -44,6 +45,7 @@ import {
   commandOf,
   readWasi,
   runCommand,
+  swapFor,
   WASI_HELP,
   WASI_OPTIONS,
   type WasiOptions,
@@ -88,7 +90,8 @@ Usage: gomalloc profile [options] <file> [-- arguments of the program]
                          count as parts of the allocator, as malloc does: stacks
                          begin at their caller
       --guard            guard sampled blocks: writes outside of blocks and into
-                         freed ones are told on standard error
+                         freed ones are told on standard error, at the latest
+                         when the program has ended; the exit code is then 1
       --guard-all        guard every block, which is --rate 1 --guard
 ${WASI_HELP}
 ${JSON_HELP}
@@ -136,7 +139,8 @@ A program that ends with another code than 0 gives its own.`,
     if (values.json) console.log(jsonText(plain(profile, ran, values.output, type, options.top)));
     else if (!values.quiet) {
       console.log(printable(formatTop(profile, { sampleType: type, count: options.top }).trimEnd()));
-      console.log(printable(`${values.output}: ${profile.samples.length} stacks; ${ADVICE[ran.symbols.kind]}`));
+      if (profile.samples.length === 0 && options.rate > 1) console.log(NO_SAMPLE);
+      console.log(printable(`${values.output}: ${many(profile.samples.length, "stack")}; ${ADVICE[ran.symbols.kind]}`));
     }
     if (ran.trap !== undefined) {
       throw new ToolError("program", `the program trapped: ${ran.trap}`, "The profile shows the heap at that moment.");
@@ -145,6 +149,8 @@ A program that ends with another code than 0 gives its own.`,
     process.exitCode = ran.code || (ran.reports.length > 0 ? 1 : 0);
   },
 };
+
+const NO_SAMPLE = "nothing was sampled: a program that allocates little needs a smaller rate, --rate 1 is every block";
 
 const ADVICE: Record<SymbolKind, string> = {
   dwarf: "go tool pprof reads it",
@@ -233,7 +239,7 @@ async function sampling(bytes: Uint8Array<ArrayBuffer>, file: string): Promise<P
     const { wasm, sourceMap } = await link(bytes, { ...AS_WRITTEN, sourceMap: map });
     return { wasm, map: sourceMap };
   }
-  const { wasm, sourceMap } = await swap(bytes, { ...AS_WRITTEN, sourceMap: map });
+  const { wasm, sourceMap } = await swapFor("gomalloc swap --profile", bytes, { ...AS_WRITTEN, sourceMap: map });
   return { wasm, map: sourceMap };
 }
 
@@ -253,6 +259,13 @@ async function runProgram(program: Program, name: string, args: readonly string[
   const wasi = await wasiFor({ args: [name, ...args], env, preopens });
   const symbols = new Symbols(program.wasm, { sourceMap: program.map });
   const reports: DamageReport[] = [];
+  const onReport = (report: DamageReport): void => {
+    reports.push(report);
+    const { allocated, freed, found } = report;
+    const own = { allocated: ofProgram(allocated), found: ofProgram(found) };
+    const shown = { ...report, ...own, ...(freed === undefined ? {} : { freed: ofProgram(freed) }) };
+    console.error(printable(describeReport(shown, symbols)));
+  };
   let memory: WebAssembly.Memory | undefined;
   const look = (at: WebAssembly.Memory) => lookAt(at, name, { symbols, isRuntime });
   let seen: ReturnType<typeof look> | undefined;
@@ -260,17 +273,13 @@ async function runProgram(program: Program, name: string, args: readonly string[
     ...(guard === "all" ? {} : { rate }),
     guard,
     ...(peak ? { onGrowth: (grown: WebAssembly.Memory) => (seen = look(grown)) } : {}),
-    onReport(report) {
-      reports.push(report);
-      const { allocated, freed, found } = report;
-      const own = { allocated: ofProgram(allocated), found: ofProgram(found) };
-      const shown = { ...report, ...own, ...(freed === undefined ? {} : { freed: ofProgram(freed) }) };
-      console.error(printable(describeReport(shown, symbols)));
-    },
+    onReport,
   });
   const command = await commandOf(program.wasm, wasi, gomalloc, PROFILED);
   memory = command.memory;
   const { code, trap } = runCommand(wasi, command);
+  // What the program has not freed, and what is in quarantine: nothing looks at that any more.
+  if (guard !== false) for (const report of findDamage(memory)) onReport(report);
   return { ...(seen ?? look(memory)), symbols, code, trap, reports };
 }
 

@@ -38,7 +38,7 @@ export interface DamageReport {
   /** Where and when it was freed; undefined when it is not. */
   readonly freed?: readonly number[];
   readonly freedAt?: number;
-  /** The call that found the damage. */
+  /** The call that found the damage; of findDamage empty, because no call did. */
   readonly found: readonly number[];
   /** When the block was last seen whole: the damage was done later. */
   readonly wholeAt: number;
@@ -92,7 +92,7 @@ export function describeReport(report: DamageReport, symbols?: SymbolSource): st
   const lines = [`gomalloc: ${kind} of ${hex}, ${size} bytes: ${TITLES[kind]}`];
   if (kind !== "double-free") lines.push(`  it was last seen whole ${ago(wholeAt)}`);
   const stacks: [string, readonly number[]][] = [
-    ["found by", found],
+    ...(found.length === 0 ? [] : [["found by", found] as [string, readonly number[]]]),
     [`allocated ${ago(allocatedAt)} by`, allocated],
     ...(freed === undefined ? [] : [[`freed ${ago(freedAt!)} by`, freed] as [string, readonly number[]]]),
   ];

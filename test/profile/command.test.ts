@@ -81,7 +81,56 @@ describe("a program with its own malloc", () => {
   });
 });
 
+describe("damage that no call finds", () => {
+  const program = (body: string) =>
+    "#include <stdlib.h>\nstatic volatile char *p;\nint main(int argc, char **argv) {\n  p = malloc(100);\n" +
+    `  ${body}\n  if (argc > 9) free((void *)p);\n  return 0;\n}`;
+
+  it.each([
+    ["overflow", "p[100] = 1;"],
+    ["underflow", "p[-1] = 1;"],
+    ["write-after-free", "free((void *)p); p[5] = 1;"],
+  ])("%s is told at the program's end, and fails the run", async (kind, body) => {
+    await writeFile(join(folder, "d.wasm"), await clang({ "d.c": program(body) }, ["-O1", "-g"]));
+    const { stderr, status, stdout } = gomalloc("profile", "--guard-all", "--json", "d.wasm");
+    expect(stderr).toMatch(new RegExp(`^gomalloc: ${kind} of 0x[0-9a-f]+, 100 bytes: `));
+    expect(stderr).toMatch(/\n {2}allocated \d+ ms ago by\n {4}\S+ .*d\.c:4\n/);
+    expect(JSON.parse(stdout)).toMatchObject({ exitCode: 0, reports: [{ kind, size: 100 }] });
+    expect(status).toBe(1);
+  });
+
+  it("is none in a program that writes where it may", async () => {
+    await writeFile(join(folder, "d.wasm"), await clang({ "d.c": program("p[99] = 1; free((void *)p);") }, ["-O1"]));
+    const { stderr, status } = gomalloc("profile", "--guard-all", "-q", "d.wasm");
+    expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
+  });
+});
+
+describe("a program that allocates little", () => {
+  it("is told of a smaller rate when nothing was sampled, and one stack is a stack", async () => {
+    const source =
+      "#include <stdlib.h>\nvoid *volatile p, *volatile q;\nint main(void) {\n  p = malloc(8);\n" +
+      "  if (q) free(q);\n  return 0;\n}";
+    await writeFile(join(folder, "l.wasm"), await clang({ "l.c": source }, ["-O1", "-g"]));
+    const none = gomalloc("profile", "--rate", "1879048192", "l.wasm").stdout;
+    expect(none).toMatch(/\nnothing was sampled: .*--rate 1 is every block\nheap\.pb\.gz: 0 stacks; /);
+    const one = gomalloc("profile", "--rate", "1", "l.wasm").stdout;
+    expect(one).toMatch(/\nheap\.pb\.gz: 1 stack; /);
+    expect(one).not.toContain("nothing was sampled");
+  });
+});
+
 describe("it refuses", () => {
+  it("a program without names by advice that it can follow: it has no --family", async () => {
+    await writeFile(join(folder, "n.wasm"), await clang({ "a.c": LINES.join("\n") }, ["-O1", "-s"]));
+    const swapped = gomalloc("swap", "n.wasm", "-o", "m.wasm");
+    if (swapped.status === 0) return; // found by what the code does
+    const { stderr, status } = gomalloc("profile", "n.wasm");
+    expect(status).toBe(1);
+    expect(stderr).toContain("compile with -O2 -c and link without -O");
+    expect(stderr).not.toContain("option family");
+  });
+
   it.each([
     [["--allocator", "("], "--allocator ( is no regular expression\n"],
     [["--svg", "-"], "--svg - would go where the program writes\n"],

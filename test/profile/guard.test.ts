@@ -1,6 +1,14 @@
 /** Guarded blocks: each kind of damage is found, with the stacks of those who had the block; what is no damage is not. */
 import { describe, expect, it } from "vitest";
-import { createHeap, type DamageReport, describeReport, MisuseError, type ProfiledHeap } from "../../src/profile.ts";
+import {
+  createHeap,
+  type DamageReport,
+  describeReport,
+  findDamage,
+  MisuseError,
+  type ProfiledHeap,
+  samplingFromEnv,
+} from "../../src/profile.ts";
 import { random } from "../support/random.ts";
 
 interface Guarded {
@@ -151,4 +159,47 @@ describe("without damage", () => {
     expect(heap.samples().live).toHaveLength(live.length);
     heap.validate({ deep: true });
   });
+});
+
+describe("findDamage", () => {
+  it("tells of what no call has found yet, as the heap would when it looks", () => {
+    const { heap, reports } = guarded(1 << 20);
+    const blocks = SIZES.flatMap((size) => [1, 2, 3, 4].map(() => ({ size, p: heap.malloc(size) })));
+    const written = (i: number, at: number) => {
+      heap.u8[at] = (heap.u8[at]! + 1) & 0xff;
+      return blocks[i]!.p;
+    };
+    const over = blocks.flatMap(({ p, size }, i) => (i % 4 === 0 ? [written(i, p + size)] : []));
+    const under = blocks.flatMap(({ p }, i) => (i % 4 === 1 ? [written(i, p - 1)] : []));
+    const freed = blocks.flatMap(({ p, size }, i) => {
+      if (i % 4 !== 2) return [];
+      heap.free(p);
+      return [written(i, p + size - 1)];
+    });
+    const before = reports.length;
+    const found = findDamage(heap.memory);
+    const of = (kind: string) => found.filter((one) => one.kind === kind).map(({ address }) => address);
+    // Allocation looks at a few blocks itself: none has been allocated since.
+    expect(before).toBe(0);
+    expect(of("overflow").sort((a, b) => a - b)).toEqual(over.sort((a, b) => a - b));
+    expect(of("underflow").sort((a, b) => a - b)).toEqual(under.sort((a, b) => a - b));
+    expect(of("write-after-free").sort((a, b) => a - b)).toEqual(freed.sort((a, b) => a - b));
+    expect(found.every((one) => one.found.length === 0 && one.allocated.length > 0)).toBe(true);
+    expect(describeReport(found[0]!)).not.toContain("found by");
+    // What the heap has told of is not told again.
+    heap.setSampling({ quarantine: 0 });
+    for (const { p } of blocks.filter((_, i) => i % 4 !== 2)) heap.free(p);
+    expect(reports.map(({ address }) => address).sort((a, b) => a - b)).toEqual(
+      found.map(({ address }) => address).sort((a, b) => a - b),
+    );
+    expect(findDamage(heap.memory)).toEqual([]);
+  });
+});
+
+it('"all" with a rate from the environment says which option is too many', () => {
+  const rate = samplingFromEnv({ GODEBUG: "memprofilerate=0" });
+  expect(() => createHeap({ profile: { guard: "all", ...rate } })).toThrow(
+    /guard "all" guards every block, which is rate 1, and rate is 0: leave rate out \(samplingFromEnv/,
+  );
+  expect(createHeap({ profile: { ...rate, guard: true } }).samples().rate).toBe(0);
 });
