@@ -163,7 +163,9 @@ ${JSON_HELP}
                          imported)
       --profile          sample allocations, for heap profiles and guarded
                          blocks: the result imports functions of module gomalloc
-                         that the package's entry gomalloc/profile gives
+                         that the package's entry gomalloc/profile gives.
+                         Where malloc is inlined its calls have no lines of
+                         their own: with --no-inline each call has its line
       --export-family    export malloc, free and the others, for JavaScript
       --growth HOW       auto, memory.grow, emscripten or notify (default auto)
       --names, --no-names
