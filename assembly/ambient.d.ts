@@ -19,6 +19,8 @@ declare const ASC_PROFILE: i32;
 
 /** A program's own function, called with each object that is freed. */
 declare function __finalize(ptr: usize): void;
+/** Of rt-weak.ts, in programs that import it: called when all marks are made. */
+declare function __gcMarked(): void;
 /** The compiler's: the table of classes, and visitors of globals and of an object's references. */
 declare const __rtti_base: usize;
 declare function __visit_globals(cookie: u32): void;

@@ -63,7 +63,8 @@ import { pinObject, unpinObject } from "../alloc/pins";
 import { traceCollect } from "../gc/rtrace";
 import { countVisit } from "../gc/scan";
 import { isPointerFree } from "../gc/asctypes";
-import { hasLittle, visitLittle } from "../gc/littleblocks";
+import { isMarked } from "../gc/markbits";
+import { hasLittle, isMarkedLittle, visitLittle } from "../gc/littleblocks";
 import { pageRecord } from "../heap/arena";
 import { blockSize, groupAt, spanAt } from "../central/mspan";
 import { resizeLargeSpan } from "../central/resize";
@@ -353,6 +354,15 @@ export function __free(ptr: usize): void {
   if (freeBy(<u32>ptr, 0, TELL) != MISUSE_NONE) {
     throw new Error(NO_BLOCK);
   }
+}
+
+/**
+ * For rt-weak.ts, at the end of marking: whether the object at `ptr` is marked. Static objects always are.
+ */
+@global @unsafe
+export function __isMarked(ptr: usize): bool {
+  if (ptr < __heap_base) return true;
+  return hasLittle() ? isMarkedLittle(<u32>ptr) : isMarked(<u32>ptr);
 }
 
 /** Run a whole cycle: everything unreachable is free when it returns. */

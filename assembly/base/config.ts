@@ -61,6 +61,8 @@ import { MAX_PS } from "./abinumbers";
 @inline export const ASC: bool = ASC_RUNTIME == 2;
 /** True where the program has a global function __finalize, which is called with each object that is freed. */
 @inline export const FINALIZE: bool = ASC && isDefined(__finalize);
+/** True where the program has weak references (rt-weak.ts), which are looked at when all marks are made. */
+@inline export const MARKED_HOOK: bool = ASC && isDefined(__gcMarked);
 /**
  * True where records move (central/compact.ts). With several threads, one may die or read a record without a lock while
  * another moves it; and a sweep that calls __finalize holds a record while the program allocates.

@@ -15,7 +15,7 @@
  * mcache's rows.
  */
 
-import { ASC, FIRST_GC_ROW, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
+import { ASC, FIRST_GC_ROW, MARKED_HOOK, NUM_ROWS, PAGE_SHIFT, SHARED } from "../base/config";
 import { PHASE_MARK, PHASE_OFF, PHASE_TERMINATION, blacken, gcState, pacer } from "../base/gcstate";
 import { heap, mheap, rowAt, rowAddress, dropTiny, rowAddressIn } from "../base/state";
 import { isBornBlackAt } from "../base/gcrows";
@@ -187,6 +187,7 @@ function endMark(): void {
   forgetUnborn(heap);
   for (let rowIndex: u32 = FIRST_GC_ROW; rowIndex < NUM_ROWS; rowIndex++) uncacheRow(rowAddress(rowIndex));
   checkMarks();
+  if (MARKED_HOOK) __gcMarked();
   freeBuffers();
   endCycleUntimed(p);
   resetLive(p, g.bytesMarked);

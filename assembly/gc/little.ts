@@ -17,7 +17,7 @@
  * Owner: the one thread. Cost: a search O(blocks); a collection O(blocks + references).
  */
 
-import { FINALIZE, RTRACE, WASM_PAGE_SHIFT } from "../base/config";
+import { FINALIZE, MARKED_HOOK, RTRACE, WASM_PAGE_SHIFT } from "../base/config";
 import { OBJECT_AT } from "../base/layout";
 import { finalize, isFinalizing, leaveFinalizer } from "../central/sweep";
 import { shadeStack } from "./ascroots";
@@ -332,6 +332,7 @@ export function collectLittle(forced: bool): void {
   // Objects left over when a finalizer aborted.
   finalizeDead();
   mark();
+  if (MARKED_HOOK) __gcMarked();
   sweep();
   const next = live + (<u64>live * percent) / 100;
   due = percent < 0 ? 0xffffffff : max<u32>(LEAST, <u32>min<u64>(next, 0xffffffff));
