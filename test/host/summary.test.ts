@@ -18,7 +18,7 @@ it("of a heap has its live blocks and bytes", () => {
 it("counts misuses, and says that a heap was disposed of", () => {
   const heap = createHeap();
   expect(() => heap.free(12_345)).toThrow();
-  expect(String(heap)).toContain(", 1 misuses }");
+  expect(String(heap)).toContain(", 1 misuse }");
   heap.dispose();
   expect(String(heap)).toBe(
     "Heap { the heap was disposed of: make a new one, or attach to the shared one by a new message }",
