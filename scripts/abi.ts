@@ -45,7 +45,12 @@ export const FUNCTIONS = {
       reclaim(): u32
       releaseAll()
       objectBase(ptr: u32): u32
-      spanOf(ptr: u32): u32`,
+      spanOf(ptr: u32): u32
+      scavengeBegin(): i32
+      scavengeOne(end: u32, bytes: u32, force: i32): u32
+      scavengeBytes(): u32
+      scavengeEnd(zero: i32): i32
+      idlePages(dirty: i32): u32`,
   },
   hostOnly: {
     about: "What the host flavours have for the JavaScript API alone.",

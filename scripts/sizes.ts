@@ -33,6 +33,7 @@ const ENTRIES = [
   ["gomalloc/profile", "dist/profile/index.js", ["*"]],
   ["gomalloc/snapshot", "dist/snapshot/index.js", ["*"]],
   ["gomalloc/metrics", "dist/metrics/index.js", ["*"]],
+  ["gomalloc/scavenge", "dist/scavenge/index.js", ["*"]],
   ["gomalloc/live", "dist/live/index.js", ["showHeap"]],
 ] as const;
 

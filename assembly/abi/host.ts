@@ -12,25 +12,27 @@ import { TELL, findObject, freeBy, freeChecked } from "../alloc/free";
 import { checkPointer, checkedSpan } from "../alloc/freeslow";
 import { allocateObject } from "../gc/allocate";
 import { mallocgc as mallocgcImpl } from "../gc/mallocgc";
+import { reclaimRemote } from "../alloc/blocks";
 import { malloc } from "../alloc/malloc";
 import { releaseAll as releaseRows } from "../alloc/mcache";
 import { reallocChecked, reallocSampled } from "../alloc/realloc";
 import { interiorKind, sampledSize } from "../alloc/sampled";
 import { ensureReady } from "../alloc/procs";
-import { SAMPLES, SHARED, TINY_SIZE } from "../base/config";
+import { ADDRESS_END, PAGE_SHIFT, PAGE_SIZE, SAMPLES, SHARED, TINY_SIZE } from "../base/config";
 import { lock, lockBriefly, unlock } from "../base/locks";
 import { STAT_MISUSES, countAnywhere } from "../base/counters";
 import { isCollectedSpan, isMarking } from "../base/gcstate";
 import { HEAP_MEMSTATS } from "../base/layout";
-import { heap, mheap, dropTiny } from "../base/state";
+import { dropTiny, heap, here, mheap } from "../base/state";
 import { giveOwn } from "../check/recover";
 import { fillMemStats } from "../check/memstats";
 import { validateHeap } from "../check/validate";
 import { spanOf as lookup } from "../heap/arena";
 import { isPinned, mayFree, pinObject, unpinObject } from "../alloc/pins";
 import { blockSize } from "../central/mspan";
-import { reclaim as reclaimSpans } from "../central/reclaim";
+import { freeUnused, reclaim as reclaimSpans } from "../central/reclaim";
 import { scanRange } from "../gc/scan";
+import { countIdle, heldRun, nextGeneration, putCandidate, takeCandidate } from "../heap/scavenge";
 
 export { brokenAt as validateInfo } from "../check/invariants";
 
@@ -159,4 +161,55 @@ export function reclaim(): u32 {
   const pages = reclaimSpans();
   unlock(0);
   return pages;
+}
+
+/**
+ * A generation of the scavenger begins: what this thread's P holds without a live slot goes to the page heap, and how
+ * dense each chunk is counts from now on. 1: done; 0: there is no heap, or a lock was not available. O(chunks).
+ */
+export function scavengeBegin(): i32 {
+  if (heap == 0 || !ensureReady()) return 0;
+  reclaimRemote();
+  if (!lock(0)) return 0;
+  freeUnused();
+  nextGeneration();
+  unlock(0);
+  return 1;
+}
+
+/**
+ * Address of a run of free pages, for the host to give back to the system: the highest one that lies below `end` (0:
+ * the heap's end) and is not scavenged. It begins at a multiple of 64 KiB, has at most `bytes`, rounded up to such
+ * multiples, and does not cross a chunk of 512 KiB. With `force` 1 from dense chunks, too. Nothing else uses it until
+ * scavengeEnd. 0: there is none, this thread has one already, or a lock was not available.
+ */
+export function scavengeOne(end: u32, bytes: u32, force: i32): u32 {
+  if (heap == 0 || !ensureReady() || !lock(0)) return 0;
+  const most = (bytes >> PAGE_SHIFT) + u32((bytes & (PAGE_SIZE - 1)) != 0);
+  const page = takeCandidate((end == 0 ? ADDRESS_END : end) >> PAGE_SHIFT, most, force != 0);
+  unlock(0);
+  return page << PAGE_SHIFT;
+}
+
+/** Bytes of the run that scavengeOne gave; 0: this thread has none. */
+export function scavengeBytes(): u32 {
+  return here() ? <u32>(heldRun() >> 32) << PAGE_SHIFT : 0;
+}
+
+/**
+ * The run that scavengeOne gave is free again. `zero` 1: it has been given back to the system, and all of it reads as
+ * zero. With 0 it may hold anything. 1: done, or there was no run; 0: a lock was not available, and the run is still
+ * taken.
+ */
+export function scavengeEnd(zero: i32): i32 {
+  if (scavengeBytes() == 0) return 1;
+  if (!lock(0)) return 0;
+  putCandidate(zero != 0);
+  unlock(0);
+  return 1;
+}
+
+/** Free pages in the page heap: with `dirty` 0 those that are scavenged, with 1 the others. O(chunks). */
+export function idlePages(dirty: i32): u32 {
+  return heap ? countIdle(dirty != 0) : 0;
 }

@@ -13,6 +13,7 @@ export { findBitRange64 } from "../base/bits";
 export { classPages, classSize } from "../alloc/init";
 export { classOfSize } from "../gc/mallocgc";
 export { summarize as pallocSumOf } from "../heap/pallocsum";
+export { fillAligned } from "../heap/scavenge";
 
 import { STAT_RUN_HITS, counter } from "../base/counters";
 import { brokenLaw as foundBroken } from "../central/laws";
@@ -37,6 +38,7 @@ import {
 } from "../heap/pagealloc";
 import { pageCacheAlloc, pageCacheFlush, pageCacheRefill } from "../heap/pagecache";
 import { mergeSums as mergeSumsImpl } from "../heap/pallocsum";
+import { candidate, findCandidate } from "../heap/scavenge";
 
 /** The broken law that a check in the heap's operations found (central/laws.ts); 0: none. */
 export function brokenLaw(): u32 {
@@ -122,6 +124,12 @@ export function pagesScav(chunk: u32): u64 {
 export function pagesSum(level: i32, index: u32): u64 {
   if (level == 2 && arenaOf(index >> 3) == 0) return 0;
   return load<u64>(sumAddress(level, index));
+}
+
+/** The run that the scavenger takes of a chunk: first page | count << 8; 0: none. */
+export function candidateOf(bits: u64, m: u32, most: u32): u32 {
+  const n = findCandidate(bits, m, most);
+  return n == 0 ? 0 : candidate | (n << 8);
 }
 
 export function pagesRootLevel(): i32 {

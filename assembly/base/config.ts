@@ -128,6 +128,8 @@ import { MAX_PS } from "./abinumbers";
 /** The remote word of a group, padded, and the bits of noted pages in an arena's record. */
 @inline export const REMOTE_SIZE: u32 = SHARED ? 16 : 0;
 @inline export const NOTED_SIZE: u32 = SHARED ? 64 : 0;
+/** Pages in use of an arena's chunks, as the scavenger has seen them. */
+@inline export const DENSE_SIZE: u32 = HOST ? RECORD_ALIGN : 0;
 /** What a P knows of its samples, and the heap's part of the profile. */
 @inline export const SAMPLER_SIZE: u32 = SAMPLES ? 48 : 0;
 @inline export const PROFILE_SIZE: u32 = SAMPLES ? 128 : 0;

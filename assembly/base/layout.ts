@@ -103,6 +103,7 @@ import {
   ASC,
   CLASS_TABLES_SIZE,
   COMPACTS,
+  DENSE_SIZE,
   GC,
   GC_LOCKS,
   GC_SIZE,
@@ -251,8 +252,8 @@ export class PageRecord {
 @inline export const PAGE_RECORD_SHIFT: u32 = 4;
 
 /*
- * heapArena: what is known of 4 MiB of addresses, 8448 bytes; 8512 in a shared heap. Written under H, but for the last
- * words.
+ * heapArena: what is known of 4 MiB of addresses, 8448 bytes; 8512 in a shared heap, and in the host flavours 16 or 64
+ * more. Written under H, but for the notes.
  *
  *      0 PageRecord[512]
  *   8192 pallocBits u64[8]   1 = allocated, or not the heap's
@@ -260,13 +261,15 @@ export class PageRecord {
  *   8320 inUse      u64[8]   first pages of the spans in use
  *   8384 sums       u64[8]   pallocSum of each chunk
  *   8448 noted      u64[8]   spans that others have freed something in, by first page; atomic (central/notes.ts)
+ *   next dense      u8[8]    pages in use of each chunk when the scavenger's generation began (heap/scavenge.ts)
  */
 @inline export const ARENA_BITS: u32 = ARENA_PAGES << PAGE_RECORD_SHIFT;
 @inline export const ARENA_SCAV: u32 = ARENA_BITS + 64;
 @inline export const ARENA_IN_USE: u32 = ARENA_SCAV + 64;
 @inline export const ARENA_SUMS: u32 = ARENA_IN_USE + 64;
 @inline export const ARENA_NOTED: u32 = ARENA_SUMS + 64;
-@inline export const ARENA_RECORD_SIZE: u32 = ARENA_NOTED + NOTED_SIZE;
+@inline export const ARENA_DENSE: u32 = ARENA_NOTED + NOTED_SIZE;
+@inline export const ARENA_RECORD_SIZE: u32 = ARENA_DENSE + DENSE_SIZE;
 
 /** A line of the mcache: 32 bytes. */
 @unmanaged @final
@@ -475,7 +478,8 @@ export class MHeap {
 /**
  * The fields of a P's record that the heap of one thread has not. Shared heaps only.
  *
- *   lines 0, 1   written by all: the notes of what others have freed (central/notes.ts); `clearing` by the owner
+ *   lines 0, 1   written by all: the notes of what others have freed (central/notes.ts); `clearing` and `scavenging` by
+ *                the owner
  *   line 2       written by the owner
  */
 @unmanaged @final
@@ -484,7 +488,8 @@ export class PRecord {
   remote: u32;
   /** Page of the large block that its thread clears, 0: none: freed if the thread dies (alloc/zeroing.ts). */
   clearing: u32;
-  pad1: u64;
+  /** Pages that its thread's host gives back, first | count << 32: freed if the thread dies (heap/scavenge.ts). */
+  scavenging: u64;
   pad2: u64;
   pad3: u64;
   pad4: u64;

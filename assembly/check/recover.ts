@@ -34,7 +34,7 @@ import {
   P_UNUSED,
   RECOVERED,
 } from "../base/abinumbers";
-import { LAST_P, NUM_ARENAS, NUM_ROWS, PAGE_SHIFT, SHARED_GC } from "../base/config";
+import { HOST, LAST_P, NUM_ARENAS, NUM_ROWS, PAGE_SHIFT, SHARED_GC } from "../base/config";
 import { enterGate, leaveGate } from "../base/gates";
 import { isCommon } from "../base/gcstate";
 import { FLAG_LISTED, FULL, MHeap, MSPAN_SIZE, MSpan, PRecord } from "../base/layout";
@@ -70,6 +70,7 @@ import { groupOf, isEmpty, validBits } from "../central/mspan";
 import { claimPages, countFreePages, freePages, levelFor, rebuildSums } from "../heap/pagealloc";
 import { pageCacheFlush } from "../heap/pagecache";
 import { flushRuns } from "../heap/runs";
+import { freeHeld, heldPages } from "../heap/scavenge";
 
 /**
  * Make all that the P at `record` owns unowned or free. Under H. False: a lock could not be taken, and only a part is
@@ -222,6 +223,7 @@ function repairHeap(): void {
   for (let id: u32 = 0; id <= LAST_P; id++) {
     const record = recordOf(id);
     if (record == 0) continue;
+    if (HOST) cached += heldPages(record);
     const p = changetype<MHeap>(<usize>record);
     for (let bits = p.pcCache; bits != 0; bits &= bits - 1) claimPages(p.pcBase + <u32>ctz(bits), 1);
     if (id) cached += <u32>popcnt(p.pcCache);
@@ -328,6 +330,7 @@ function recover(id: u32): u32 {
   }
   if (freeCentrals(id)) found |= HELD_CENTRAL;
   if (record != 0 && freeCleared(pAt(record))) found |= PAGES_MOVING;
+  if (HOST && record != 0 && freeHeld(record)) found |= PAGES_MOVING;
   const all = record == 0 || giveAll(record);
   clearMoving();
   unlock(0);

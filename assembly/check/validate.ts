@@ -58,6 +58,7 @@ import {
   CHUNK_SHIFT,
   COMPACTS,
   FIRST_GC_ROW,
+  HOST,
   LAST_P,
   MAX_SPAN_PAGES,
   NUM_ARENAS,
@@ -126,6 +127,7 @@ import {
 } from "../central/mspan";
 import { LEAF, chunkBits, chunkScav, countFreePages, expectedSum, sumAddress } from "../heap/pagealloc";
 import { runAt, runEnd, runPages, runStart } from "../heap/runs";
+import { heldPages } from "../heap/scavenge";
 import { FIXED_SIZE, PAGE_MOVES, PAGE_STAYS, firstRegion, metaBytes } from "../heap/persistent";
 import { memoryEnd } from "../heap/sys";
 import { checkCollector } from "./collector";
@@ -230,6 +232,7 @@ function validatePages(deep: bool): u32 {
     if (cached < 0) return bad(BAD_PAGE_CACHE, p.pcBase << PAGE_SHIFT);
     if (deep && dirtyWord(p.pcBase, p.pcScav) != 0) return bad(DIRTY_PAGE, dirtyWord(p.pcBase, p.pcScav));
     free += cached;
+    if (HOST) free += heldPages(record);
   }
   if (free + h.inUsePages + h.metaPages != h.grownPages) return bad(BAD_PAGE_COUNT, free);
   // The memory obtained consists of pages and of the records before the first page. Memory that a thread was adding
@@ -483,7 +486,7 @@ function validateP(record: u32, id: u32): u32 {
     // The recovery of a dead thread has yet to repair these.
     if (state != P_DEAD && (p.moving | p.clearing) != 0) return bad(BAD_HOLDER, record);
   } else {
-    if ((p.moving | p.clearing) != 0) return bad(BAD_HOLDER, record);
+    if ((p.moving | p.clearing | p.scavenging) != 0) return bad(BAD_HOLDER, record);
     const code = validateFlags(deferredNotes()) || validateFlags(collectedNotes());
     if (code != 0) return code;
   }

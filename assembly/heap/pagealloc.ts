@@ -9,8 +9,8 @@
  * rootLevel down; every page below searchPage is allocated; a scavenged page is free. A page that was never given to
  * the heap reads as allocated. Page 0 is never given, so page index 0 can mean "none".
  *
- * "Scavenged" means on wasm: never allocated since memory.grow brought it, so it reads as zero. It also replaces Go's
- * zeroedBase, exact to the page. The tree is that of Go's page allocator (mpagealloc.go).
+ * "Scavenged" means on wasm: not allocated since memory.grow brought it, or since the host gave it back to the system
+ * (heap/scavenge.ts), so it reads as zero. It also replaces Go's zeroedBase, exact to the page. The tree is that of Go's page allocator (mpagealloc.go).
  *
  * Lock: H. Cost: find O(entries at the root + levels * 8), take and free O(chunks touched + levels * 8).
  */
@@ -274,6 +274,11 @@ export function returnPages(chunk: u32, free: u64, scav: u64): void {
 /** Free pages that were in use: they are dirty. */
 export function freePages(page: u32, npages: u32): void {
   release(page, npages, false);
+}
+
+/** Free pages that the host has given back to the system: they read as zero. */
+export function freeScavenged(page: u32, npages: u32): void {
+  release(page, npages, true);
 }
 
 /** Add new pages to the heap; `zero` if they come from memory.grow and read as zero. */

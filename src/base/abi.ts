@@ -22,7 +22,8 @@ export const MAX_WASM_PAGES = 65536;
 const NAMES = [
   ...(["init", "mallopt", "malloc", "calloc", "memalign", "malloc_usable_size", "mallocgc", "tryFree"] as const),
   ...(["tryRealloc", "lastMisuse", "objectBase", "memstats", "validate", "validateDeep", "validateInfo"] as const),
-  ...(["releaseAll", "reclaim", "heapLast"] as const),
+  ...(["releaseAll", "reclaim", "heapLast", "scavengeBegin", "scavengeOne", "scavengeBytes"] as const),
+  ...(["scavengeEnd", "idlePages"] as const),
 ] as const satisfies readonly (keyof Exported)[];
 
 type Exported = FamilyFunctions & ControlFunctions & HostFunctions & HostOnlyFunctions;

@@ -51,13 +51,18 @@ export interface HostFunctions {
   releaseAll(): void;
   objectBase(ptr: number): number;
   spanOf(ptr: number): number;
+  scavengeBegin(): number;
+  scavengeOne(end: number, bytes: number, force: number): number;
+  scavengeBytes(): number;
+  scavengeEnd(zero: number): number;
+  idlePages(dirty: number): number;
 }
 
 /** Their names. */
 // biome-ignore format: filled lines
 export const HOST_NAMES = [
   "mallocgc", "tryFree", "tryRealloc", "lastMisuse", "memstats", "validate", "validateDeep", "validateInfo", "reclaim",
-  "releaseAll", "objectBase", "spanOf",
+  "releaseAll", "objectBase", "spanOf", "scavengeBegin", "scavengeOne", "scavengeBytes", "scavengeEnd", "idlePages",
 ] as const satisfies readonly (keyof HostFunctions)[];
 
 /** What the host flavours have for the JavaScript API alone. */
@@ -246,6 +251,11 @@ export const HOST_TYPES: WasmTypes = {
   releaseAll: { params: [], results: [] },
   objectBase: { params: ["i32"], results: ["i32"] },
   spanOf: { params: ["i32"], results: ["i32"] },
+  scavengeBegin: { params: [], results: ["i32"] },
+  scavengeOne: { params: ["i32", "i32", "i32"], results: ["i32"] },
+  scavengeBytes: { params: [], results: ["i32"] },
+  scavengeEnd: { params: ["i32"], results: ["i32"] },
+  idlePages: { params: ["i32"], results: ["i32"] },
 };
 
 export const THREAD_EXIT_TYPES: WasmTypes = {

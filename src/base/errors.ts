@@ -327,6 +327,32 @@ export class LiveError extends GomallocError {
   }
 }
 
+/** Why memory cannot be given back to the system. */
+export type ScavengeErrorKind =
+  /** Nothing in this engine or on this system can do it. */
+  | "unavailable"
+  /** The optional package koffi is missing. */
+  | "koffi"
+  /** What `release` gave back does not read as zero. */
+  | "not-zero";
+
+/** Free memory cannot be given back to the system. The heap is intact. The message names the remedy. */
+export class ScavengeError extends GomallocError {
+  override readonly name = "ScavengeError";
+  readonly code = "ERR_SCAVENGE";
+
+  constructor(
+    readonly kind: ScavengeErrorKind,
+    /** What is wrong. */
+    readonly problem: string,
+    /** What to do about it. */
+    readonly remedy: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${problem}; ${remedy}`, options);
+  }
+}
+
 // The shared heap's
 
 /** What a P does, as its state word says it. See docs/shared-api.md. */

@@ -107,7 +107,10 @@ export interface MemStats extends GCMemStats {
   readonly heapInuse: number;
   /** Bytes in pages that belong to no span. */
   readonly heapIdle: number;
-  /** 0: a WebAssembly memory cannot give pages back. What would be returned elsewhere stays in heapIdle. */
+  /**
+   * Of heapIdle, bytes in pages that hold no memory of the system's: nobody has used them since the memory grew, or a
+   * scavenger (gomalloc/scavenge) has given them back.
+   */
   readonly heapReleased: number;
   /** Bytes of live objects, each rounded up to its class or its pages, without stackInuse. */
   readonly heapAlloc: number;
@@ -198,8 +201,13 @@ export interface MemStats extends GCMemStats {
   readonly stages: Stages;
 }
 
-/** The record at `address`, where `view` shows the whole memory. Throws RangeError when its version is another. */
-export function readMemStats(view: DataView, address: number, gc: GCMemStats = NO_GC): MemStats {
+/** The record at `address`, where `view` shows the whole memory. The record does not have `heapReleased`, bytes. Throws RangeError when its version is another. */
+export function readMemStats(
+  view: DataView,
+  address: number,
+  heapReleased: number,
+  gc: GCMemStats = NO_GC,
+): MemStats {
   const word = (index: number): number => Number(view.getBigUint64(address + index * 8, true));
   const version = word(0);
   if (version !== MEMSTATS_VERSION) throw new RangeError(`MemStats has version ${version}, not ${MEMSTATS_VERSION}`);
@@ -216,7 +224,7 @@ export function readMemStats(view: DataView, address: number, gc: GCMemStats = N
     version,
     ...counts,
     alloc: counts.heapAlloc,
-    heapReleased: 0,
+    heapReleased,
     heapObjects: counts.mallocs - counts.frees,
     stackSys: counts.stackInuse,
     lookups: 0,

@@ -45,7 +45,7 @@ const GO: readonly Family[] = [
   gauge("go_memstats_heap_sys_bytes", "heapSys", "Bytes obtained for blocks: in use and idle."),
   gauge("go_memstats_heap_idle_bytes", "heapIdle", "Bytes of pages in no span."),
   gauge("go_memstats_heap_inuse_bytes", "heapInuse", "Bytes of pages in spans."),
-  gauge("go_memstats_heap_released_bytes", "heapReleased", "Bytes returned to the system: 0, WebAssembly has no way."),
+  gauge("go_memstats_heap_released_bytes", "heapReleased", "Bytes in free pages that hold no memory of the system's."),
   gauge("go_memstats_heap_objects", "heapObjects", "Live blocks."),
   gauge("go_memstats_stack_inuse_bytes", "stackInuse", "Bytes of registered stacks in live blocks."),
   gauge("go_memstats_stack_sys_bytes", "stackSys", "Bytes obtained for registered stacks."),

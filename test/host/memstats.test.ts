@@ -206,7 +206,6 @@ describe.each(KINDS)("the statistics of %s", (name, make) => {
       enableGC: false,
       debugGC: false,
       lookups: 0,
-      heapReleased: 0,
       buckHashSys: 0,
     });
     expect(heap.stats()).toMatchObject({ gcPercent: 100, memoryLimit: Number.POSITIVE_INFINITY });

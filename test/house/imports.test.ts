@@ -63,6 +63,7 @@ describe("src/", () => {
     ["gc"],
     ["heap"],
     ["shared"],
+    ["scavenge"],
     ["metrics"],
     ["live"],
     ["tools"],

@@ -15,7 +15,7 @@ const PER_CLASS = ["size", "mallocs", "frees", "spans"];
 function wordsOfTypeScript(): string[] {
   const view = new DataView(new ArrayBuffer(312 * 8));
   for (let i = 0; i < 312; i++) view.setBigUint64(i * 8, BigInt(i === 0 ? 1 : i), true);
-  const stats = readMemStats(view, 0);
+  const stats = readMemStats(view, 0, 0);
   const words: string[] = ["version"];
   // No words of the record: what is derived from others or always 0, and what the TypeScript host's collector adds.
   const others = [

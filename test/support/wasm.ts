@@ -79,6 +79,8 @@ export interface TestExports extends HostExports {
   pagesRootLevel(): number;
   pagesSearchAddr(): number;
   pallocSumOf(bits: bigint): bigint;
+  fillAligned(bits: bigint, m: number): bigint;
+  candidateOf(bits: bigint, m: number, most: number): number;
   mergeSums(ptr: number, n: number, logPages: number): bigint;
   pagesSetState(chunk: number, allocBits: bigint, scavBits: bigint): void;
   pagesRebuild(): void;
@@ -141,13 +143,15 @@ const ADDRESSES = new Set([
     "validateDeep",
     "validateInfo",
     "reclaim",
+    "scavengeOne",
+    "scavengeBytes",
     "pagesAlloc",
     "pagesSearchAddr",
   ],
   ...["pcAlloc", "pcBase", "classMagic", "scratch", "stateAddress", "lockAddress"],
 ]);
 const WORDS = new Set([
-  ...["pagesBits", "pagesScav", "pagesSum", "pallocSumOf", "mergeSums", "pcCache", "pcScavBits", "pStat"],
+  ...["pagesBits", "pagesScav", "pagesSum", "pallocSumOf", "fillAligned", "mergeSums", "pcCache", "pcScavBits", "pStat"],
 ]);
 
 /** The exports with unsigned results. */

@@ -308,6 +308,26 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: "free pages are given back to the system",
+    loses: 0,
+    finds: 11,
+    twice: true,
+    pages: 60,
+    setup: (a, b) => ({ held: a.mallocs(4, 200_000), mixed: [...b.mallocs(6, 150_000), ...b.mallocs(20, 8192)] }),
+    script(b, { mixed }) {
+      b.frees(mixed!);
+      b.e.scavengeBegin();
+      let below = 0;
+      for (let i = 0; i < 3; i++) {
+        below = b.e.scavengeOne(below, 65_536 << i, 1);
+        if (below === 0) break;
+        b.mem.u8.fill(i === 1 ? 7 : 0, below, below + b.e.scavengeBytes());
+        b.e.scavengeEnd(i === 1 ? 0 : 1);
+      }
+      b.frees(b.mallocs(3, 150_000));
+    },
+  },
+  {
     name: "a P is made",
     loses: 0,
     finds: 11,
