@@ -316,8 +316,11 @@ function recover(id: u32): u32 {
     found |= HELD_HEAP;
     // Its own pages, and those of a dead P that it was recovering itself.
     for (let dead: u32 = 1; dead <= MAX_PS; dead++) {
-      if (recordOf(dead) != 0 && (stateOf(dead) & 0xff) == P_DEAD && undoMoving(pAt(recordOf(dead))))
-        found |= PAGES_MOVING;
+      const record = recordOf(dead);
+      if (record == 0 || (stateOf(dead) & 0xff) != P_DEAD) continue;
+      if (undoMoving(pAt(record))) found |= PAGES_MOVING;
+      // They may be among those, so first: the heap's pages are counted now.
+      if (HOST && freeHeld(record)) found |= PAGES_MOVING;
     }
     if (undoMoving(pAt(heap))) found |= PAGES_MOVING;
     repairHeap();

@@ -202,12 +202,7 @@ export interface MemStats extends GCMemStats {
 }
 
 /** The record at `address`, where `view` shows the whole memory. The record does not have `heapReleased`, bytes. Throws RangeError when its version is another. */
-export function readMemStats(
-  view: DataView,
-  address: number,
-  heapReleased: number,
-  gc: GCMemStats = NO_GC,
-): MemStats {
+export function readMemStats(view: DataView, address: number, heapReleased: number, gc: GCMemStats = NO_GC): MemStats {
   const word = (index: number): number => Number(view.getBigUint64(address + index * 8, true));
   const version = word(0);
   if (version !== MEMSTATS_VERSION) throw new RangeError(`MemStats has version ${version}, not ${MEMSTATS_VERSION}`);

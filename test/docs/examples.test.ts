@@ -23,7 +23,7 @@ const JS = PAGES.map((page) => ({
 let installed: Installed;
 beforeAll(async () => {
   installed = await Installed.create();
-  await installed.addBinaryen();
+  await installed.addPeers("binaryen", "koffi");
   await installed.write("app.wasm", assemble(COUNTING_PROGRAM));
   const swappable = join(ROOT, "node_modules/vscode-oniguruma/release/onig.wasm");
   await installed.write("node_modules/vscode-oniguruma/release/onig.wasm", readFileSync(swappable));

@@ -12,7 +12,7 @@ let installed: Installed;
 beforeAll(async () => {
   bare = await Installed.create();
   installed = await Installed.create();
-  await installed.addBinaryen();
+  await installed.addPeers("binaryen");
 });
 afterAll(() => Promise.all([bare.dispose(), installed.dispose()]));
 

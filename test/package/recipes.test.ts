@@ -46,7 +46,7 @@ const RECIPES = [
 let installed: Installed;
 beforeAll(async () => {
   installed = await Installed.create();
-  await installed.addBinaryen();
+  await installed.addPeers("binaryen");
   // npm's clang, as if it were installed there: clang.mjs looks for it from its own place on.
   await symlink(join(ROOT, "node_modules", "@yowasp"), join(installed.app, "node_modules", "@yowasp"), "dir");
 });

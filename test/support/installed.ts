@@ -66,9 +66,10 @@ export class Installed {
   }
 
   /** Adds what the package's commands need, in the version that the package asks for. npm fetches it unless cached. */
-  async addBinaryen(): Promise<void> {
+  async addPeers(...names: ("binaryen" | "koffi")[]): Promise<void> {
     const { peerDependencies } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
-    await this.npm("install", "--prefer-offline", "--no-audit", "--no-fund", `binaryen@${peerDependencies.binaryen}`);
+    const wanted = names.map((name) => `${name}@${peerDependencies[name]}`);
+    await this.npm("install", "--prefer-offline", "--no-audit", "--no-fund", ...wanted);
   }
 
   /** Runs the package's command as `npx gomalloc` finds it. */

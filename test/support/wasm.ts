@@ -151,7 +151,17 @@ const ADDRESSES = new Set([
   ...["pcAlloc", "pcBase", "classMagic", "scratch", "stateAddress", "lockAddress"],
 ]);
 const WORDS = new Set([
-  ...["pagesBits", "pagesScav", "pagesSum", "pallocSumOf", "fillAligned", "mergeSums", "pcCache", "pcScavBits", "pStat"],
+  ...[
+    "pagesBits",
+    "pagesScav",
+    "pagesSum",
+    "pallocSumOf",
+    "fillAligned",
+    "mergeSums",
+    "pcCache",
+    "pcScavBits",
+    "pStat",
+  ],
 ]);
 
 /** The exports with unsigned results. */
