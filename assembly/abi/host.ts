@@ -193,7 +193,7 @@ export function scavengeOne(end: u32, bytes: u32, force: i32): u32 {
 
 /** Bytes of the run that scavengeOne gave; 0: this thread has none. */
 export function scavengeBytes(): u32 {
-  return here() ? <u32>(heldRun() >> 32) << PAGE_SHIFT : 0;
+  return here() ? (<u32>(heldRun() >> 32)) << PAGE_SHIFT : 0;
 }
 
 /**

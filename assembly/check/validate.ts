@@ -127,7 +127,7 @@ import {
 } from "../central/mspan";
 import { LEAF, chunkBits, chunkScav, countFreePages, expectedSum, sumAddress } from "../heap/pagealloc";
 import { runAt, runEnd, runPages, runStart } from "../heap/runs";
-import { heldPages } from "../heap/scavenge";
+import { heldPages, isHeldRight } from "../heap/scavenge";
 import { FIXED_SIZE, PAGE_MOVES, PAGE_STAYS, firstRegion, metaBytes } from "../heap/persistent";
 import { memoryEnd } from "../heap/sys";
 import { checkCollector } from "./collector";
@@ -232,7 +232,10 @@ function validatePages(deep: bool): u32 {
     if (cached < 0) return bad(BAD_PAGE_CACHE, p.pcBase << PAGE_SHIFT);
     if (deep && dirtyWord(p.pcBase, p.pcScav) != 0) return bad(DIRTY_PAGE, dirtyWord(p.pcBase, p.pcScav));
     free += cached;
-    if (HOST) free += heldPages(record);
+    if (HOST) {
+      if (!isHeldRight(record)) return bad(BAD_HOLDER, record);
+      free += heldPages(record);
+    }
   }
   if (free + h.inUsePages + h.metaPages != h.grownPages) return bad(BAD_PAGE_COUNT, free);
   // The memory obtained consists of pages and of the records before the first page. Memory that a thread was adding

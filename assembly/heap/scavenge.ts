@@ -18,7 +18,7 @@
  * Lock: H. Cost: O(chunks above the run), and for a generation O(chunks). Host flavours only.
  */
 
-import { CHUNK_PAGES, CHUNK_PAGES_SHIFT, PAGE_SHIFT, SHARED, WASM_PAGE_PAGES } from "../base/config";
+import { CHUNK_PAGES, CHUNK_PAGES_SHIFT, NUM_ARENAS, SHARED, WASM_PAGE_PAGES } from "../base/config";
 import { ARENA_DENSE } from "../base/layout";
 import { bitRange } from "../base/bits";
 import { arenaOf, clearMoving, local, mheap, pAt, setMoving } from "../base/state";
@@ -137,6 +137,19 @@ export function putCandidate(zero: bool): void {
 /** Pages of the run that the P at `record` holds, in a heap of one thread that the heap does. */
 export function heldPages(record: u32): u32 {
   return <u32>((SHARED ? pAt(record).scavenging : held) >> 32);
+}
+
+/** Whether the run that the P at `record` holds is one that takeCandidate gives, if it holds any. */
+export function isHeldRight(record: u32): bool {
+  const run = SHARED ? pAt(record).scavenging : held;
+  if (run == 0) return true;
+  const page = <u32>run;
+  const n = <u32>(run >> 32);
+  if (page == 0 || n == 0 || n > CHUNK_PAGES || ((page | n) & (QUANTUM - 1)) != 0) return false;
+  const bit = page & (CHUNK_PAGES - 1);
+  if (bit + n > CHUNK_PAGES || page >> CHUNK_PAGES_SHIFT >= NUM_ARENAS << 3) return false;
+  if (arenaOf((page >> CHUNK_PAGES_SHIFT) >> 3) == 0) return false;
+  return (~chunkBits(page >> CHUNK_PAGES_SHIFT) & bitRange(bit, n)) == 0;
 }
 
 /** Free the run that a dead thread held, as dirty. False: it held none. Under H. */

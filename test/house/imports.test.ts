@@ -86,6 +86,7 @@ describe("src/", () => {
           "gc",
           "heap",
           "shared",
+          "scavenge",
           "metrics",
           "live",
           "tools",

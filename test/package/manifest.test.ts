@@ -24,12 +24,12 @@ async function inNode(source: string): Promise<unknown> {
 }
 
 describe("the package", () => {
-  it("has no runtime dependency but binaryen, of the tools alone, and no work at import", () => {
+  it("has no runtime dependency but binaryen, of the tools, and koffi, of the scavenger, and no work at import", () => {
     expect(manifest.dependencies ?? {}).toEqual({});
     expect(manifest.optionalDependencies ?? {}).toEqual({});
     // 104 MB of 108: whoever needs the commands asks for it.
-    expect(Object.keys(manifest.peerDependencies)).toEqual(["binaryen"]);
-    expect(manifest.peerDependenciesMeta).toEqual({ binaryen: { optional: true } });
+    expect(Object.keys(manifest.peerDependencies)).toEqual(["binaryen", "koffi"]);
+    expect(manifest.peerDependenciesMeta).toEqual({ binaryen: { optional: true }, koffi: { optional: true } });
     expect(manifest.devDependencies.binaryen).toBe(manifest.peerDependencies.binaryen);
     expect(manifest.sideEffects).toBe(false);
   });
