@@ -9,7 +9,7 @@ it("of a heap has its live blocks and bytes", () => {
   heap.malloc(100);
   heap.free(heap.malloc(50));
   const { sys, heapIdle, heapRetained, heapAlloc } = heap.stats();
-  const text = `Heap { 1 blocks, ${heapAlloc} bytes live, ${sys} bytes obtained, ${heapIdle + heapRetained} free }`;
+  const text = `Heap { 1 block, ${heapAlloc} bytes live, ${sys} bytes obtained, ${heapIdle + heapRetained} free }`;
   expect(String(heap)).toBe(text);
   expect(inspect(heap)).toBe(text);
   expect(inspect({ heap })).toContain(text);

@@ -57,12 +57,12 @@ describeWith(CHROMIUM, "in Chromium", () => {
     await open();
     expect(await page.title()).toBe("<b>my heap</b> · live heap");
     expect(await page.locator("#title").innerText()).toBe("<b>my heap</b>");
-    await says("#shown", /^1 spans · 1 blocks/);
+    await says("#shown", /^1 span · 1 block /);
     const blocks = Array.from({ length: 5000 }, () => heap.malloc(100));
     await says("#shown", / · 5,001 blocks/);
     await says("#blocks-key", /5,001/);
     for (const p of blocks) heap.free(p);
-    await says("#shown", / · 1 blocks/);
+    await says("#shown", / · 1 block /);
     await says("#rate", /of 10 frames\/s · read in \d+ slices?, [\d.]+ ms, longest [\d.]+ ms/);
     heap.collector.collect();
     await says("#cycles-key", /GC cycles 1/);
