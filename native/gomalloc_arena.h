@@ -72,7 +72,7 @@ static inline void *gm_arena_grow(gm_arena *arena, size_t align, size_t size) {
   struct gm_arena_chunk *chunk;
   char *block;
   /* The chunk begins at a multiple of 8 at least. */
-  if (size > SIZE_MAX - record - align) return NULL;
+  if (size > (size_t)-1 - record - align) return NULL;
   least = record + size + align;
   want = arena->grown > GM_ARENA_MAX_CHUNK / 2 ? GM_ARENA_MAX_CHUNK : arena->grown * 2;
   if (least > want / 4) want = least;

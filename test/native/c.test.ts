@@ -282,11 +282,11 @@ it("compiles as C99 and without libc's headers", async () => {
   await project.spawn("mkdir free");
   await project.write(
     "free/stddef.h",
-    "typedef __SIZE_TYPE__ size_t;\n#define NULL ((void *)0)\n#define offsetof __builtin_offsetof\n",
+    "#pragma once\ntypedef __SIZE_TYPE__ size_t;\n#define NULL ((void *)0)\n#define offsetof __builtin_offsetof\n",
   );
   await project.write(
     "free/stdint.h",
-    "typedef __UINT64_TYPE__ uint64_t;\ntypedef __UINT32_TYPE__ uint32_t;\ntypedef __UINTPTR_TYPE__ uintptr_t;\n",
+    "#pragma once\ntypedef __UINT64_TYPE__ uint64_t;\ntypedef __UINT32_TYPE__ uint32_t;\ntypedef __UINTPTR_TYPE__ uintptr_t;\n",
   );
   await clang(["clang", "--target=wasm32", "-O2", ...flags, SHIM, "-o", "shim.o"], project.folder);
   expect((await project.read("shim.o")).length).toBeGreaterThan(500);

@@ -231,6 +231,7 @@ describe("the linters of packages", () => {
         "./package.json",
         "./profile",
         "./profile/shared",
+        "./scavenge",
         "./shared",
         "./shared/slim",
         "./slim",

@@ -113,7 +113,7 @@ describe("the package", () => {
     }
     const foreign = paths.filter(
       (path) =>
-        !/^(dist|assembly|docs|native)\/|^rt(-gc)?\.ts$|^lib\/[\w-]+\/(libgomalloc(-debug|-profile)?\.a|(gomalloc|errno)\.o)$|^lib\/fingerprints\.json$|^build\/gomalloc(-host)?(-shared)?(\.debug|-profile\.debug)?\.wasm$/.test(
+        !/^(dist|assembly|docs|native)\/|^rt(-gc|-weak)?\.ts$|^lib\/[\w-]+\/(libgomalloc(-debug|-profile)?\.a|(gomalloc|errno)\.o)$|^lib\/fingerprints\.json$|^build\/gomalloc(-host)?(-shared)?(\.debug|-profile\.debug)?\.wasm$/.test(
           path,
         ),
     );
