@@ -193,6 +193,11 @@ GOMALLOC_IMPORT(validateInfo) void *gomalloc_validate_info(void);
 
 /* ---- Arenas: gm_arena_new, gm_arena_alloc, gm_arena_free and more ------------------------------------------------ */
 
+/* Who copies files of this folder and uses no arenas needs gomalloc.c and gomalloc.h alone. */
+#ifdef __has_include
+#if __has_include("gomalloc_arena.h")
 #include "gomalloc_arena.h"
+#endif
+#endif
 
 #endif
