@@ -8,6 +8,7 @@ import binaryen from "binaryen";
 import { instantiateWith } from "../src/index.ts";
 import { link } from "../src/tools/index.ts";
 import { now, useClock } from "./lib/clock.ts";
+import { CLOCK_FLAG, clockOf, roundsOf } from "./lib/flags.ts";
 import { describeMachine } from "./lib/machine.ts";
 import { publish, RESULT_FLAGS, resultFolder } from "./lib/results.ts";
 import { median, spread } from "./lib/statistics.ts";
@@ -54,16 +55,14 @@ async function instances(): Promise<Map<string, WebAssembly.Exports>> {
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      rounds: { type: "string", default: "15" },
-      clock: { type: "string", default: "wall" },
+      rounds: { type: "string" },
+      ...CLOCK_FLAG,
       ...RESULT_FLAGS,
     },
   });
   const folder = resultFolder(values, undefined);
-  const rounds = Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.rounds}: a number from 1 on`);
-  if (values.clock !== "wall" && values.clock !== "cpu") throw new Error(`--clock ${values.clock}: wall or cpu`);
-  useClock(values.clock);
+  const rounds = roundsOf(values.rounds, 15);
+  useClock(clockOf(values.clock));
 
   const forms = await instances();
   const times = new Map([...forms.keys()].map((name) => [name, [] as number[]]));

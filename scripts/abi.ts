@@ -236,6 +236,13 @@ export const NUMBERS: Numbers = [
       "NONE DOUBLE_FREE FOREIGN INTERIOR TINY SIZE PINNED OVERFLOW UNDERFLOW WRITE_AFTER_FREE",
     ),
   },
+  {
+    about:
+      "Of guarded blocks: most bytes of a back zone, and of a block in quarantine, that are filled and looked at. The byte at " +
+      "an address is (address * GUARD_FACTOR >> 2 ^ GUARD_FLIP) & 0xff.",
+    type: "u32",
+    values: { GUARD_BACK_MAX: 256, GUARD_FILL_MAX: 65536, GUARD_FACTOR: 0x9d, GUARD_FLIP: 0xcb },
+  },
   { about: "Results of posix_memalign, as errno has them.", type: "i32", values: { EINVAL: 22, ENOMEM: 12 } },
   {
     about: "Ps are numbered 1 to MAX_PS. A thread's token has 24 bits; 0 is no thread's.",

@@ -22,6 +22,10 @@
  */
 
 import {
+  GUARD_BACK_MAX,
+  GUARD_FACTOR,
+  GUARD_FILL_MAX,
+  GUARD_FLIP,
   MISUSE_DOUBLE_FREE,
   MISUSE_INTERIOR,
   MISUSE_NONE,
@@ -79,16 +83,13 @@ import { checkPointer, freeBlock } from "./freeslow";
 import { mallocBlock, mallocLarge, zeroedBlock } from "./blocks";
 import { ensureReady } from "./procs";
 
-/** Bytes of a zone at least, and of the back zone that are filled. */
+/** Bytes of a zone at least. */
 @inline const ZONE: u32 = 16;
-@inline const BACK_MAX: u32 = 256;
 /** Larger blocks and alignments are not sampled. */
 @inline const SIZE_MAX: u32 = 0xfff00000;
 @inline const ALIGN_MAX: u32 = 4096;
 /** Largest block that is guarded: reallocation moves it. */
 @inline const GUARDED_MAX: u32 = 1 << 18;
-/** Most bytes of a block in quarantine that are filled and looked at. */
-@inline const FILL_MAX: u32 = 65536;
 /** Guarded blocks that each sample looks at, and entries of the table that it tries for that. */
 @inline const LOOKS: u32 = 4;
 @inline const STEPS: u32 = 64;
@@ -99,7 +100,7 @@ import { ensureReady } from "./procs";
 /** The byte that a zone or a freed block has at `address`. */
 @inline
 function pattern(address: u32): u8 {
-  return (<u8>((address * 0x9d) >> 2)) ^ 0xcb;
+  return <u8>(((address * GUARD_FACTOR) >> 2) ^ GUARD_FLIP);
 }
 
 function fill(from: u32, to: u32): void {
@@ -115,7 +116,7 @@ function firstOther(from: u32, to: u32): u32 {
 /** Where the filled part of the back zone ends, of the block whose inner block is at `inner`. */
 @inline
 function backEnd(inner: u32, s: Sample): u32 {
-  return min(s.ptr + s.size + BACK_MAX, inner + s.extent);
+  return min(s.ptr + s.size + GUARD_BACK_MAX, inner + s.extent);
 }
 
 @inline
@@ -417,7 +418,7 @@ function release(s: Sample, guarded: bool): void {
     return;
   }
   fill(s.key, s.ptr);
-  fill(s.ptr, s.ptr + min(s.size, FILL_MAX));
+  fill(s.ptr, s.ptr + min(s.size, GUARD_FILL_MAX));
   fill(s.ptr + s.size, backEnd(s.key, s));
   // When all of it is filled, because a thread may die in between.
   s.state = (s.state & ~SAMPLE_STATE) | SAMPLE_QUARANTINED | SAMPLE_GUARDED;
@@ -479,7 +480,7 @@ function damageOf(s: Sample): i32 {
   if (firstOther(s.key, s.ptr) != s.ptr) return MISUSE_UNDERFLOW;
   if (firstOther(s.ptr + s.size, backEnd(s.key, s)) != backEnd(s.key, s)) return MISUSE_OVERFLOW;
   if (stateOf(s) != SAMPLE_QUARANTINED) return MISUSE_NONE;
-  const filled = s.ptr + min(s.size, FILL_MAX);
+  const filled = s.ptr + min(s.size, GUARD_FILL_MAX);
   return firstOther(s.ptr, filled) == filled ? MISUSE_NONE : MISUSE_WRITE_AFTER_FREE;
 }
 

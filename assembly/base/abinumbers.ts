@@ -50,6 +50,15 @@
 @inline export const MISUSE_UNDERFLOW: i32 = 8;
 @inline export const MISUSE_WRITE_AFTER_FREE: i32 = 9;
 
+/**
+ * Of guarded blocks: most bytes of a back zone, and of a block in quarantine, that are filled and looked at. The byte
+ * at an address is (address * GUARD_FACTOR >> 2 ^ GUARD_FLIP) & 0xff.
+ */
+@inline export const GUARD_BACK_MAX: u32 = 256;
+@inline export const GUARD_FILL_MAX: u32 = 65536;
+@inline export const GUARD_FACTOR: u32 = 157;
+@inline export const GUARD_FLIP: u32 = 203;
+
 /** Results of posix_memalign, as errno has them. */
 @inline export const EINVAL: i32 = 22;
 @inline export const ENOMEM: i32 = 12;

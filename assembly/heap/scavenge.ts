@@ -111,9 +111,15 @@ export function takeCandidate(end: u32, most: u32, force: bool): u32 {
   return 0;
 }
 
-/** The run that this thread's host is giving back, first page | count << 32; 0: none. */
+/** The run that is held by the P at `record`, first page | count << 32; 0: none. With one thread the heap has it. */
+@inline
+function heldBy(record: u32): u64 {
+  return SHARED ? pAt(record).scavenging : held;
+}
+
+/** heldBy this thread: what its host is giving back. */
 export function heldRun(): u64 {
-  return SHARED ? pAt(local).scavenging : held;
+  return heldBy(local);
 }
 
 function hold(run: u64): void {
@@ -134,14 +140,14 @@ export function putCandidate(zero: bool): void {
   clearMoving();
 }
 
-/** Pages of the run that the P at `record` holds, in a heap of one thread that the heap does. */
+/** Pages of the run that the P at `record` holds. */
 export function heldPages(record: u32): u32 {
-  return <u32>((SHARED ? pAt(record).scavenging : held) >> 32);
+  return <u32>(heldBy(record) >> 32);
 }
 
 /** Whether the run that the P at `record` holds is one that takeCandidate gives, if it holds any. */
 export function isHeldRight(record: u32): bool {
-  const run = SHARED ? pAt(record).scavenging : held;
+  const run = heldBy(record);
   if (run == 0) return true;
   const page = <u32>run;
   const n = <u32>(run >> 32);

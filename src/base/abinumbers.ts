@@ -50,6 +50,15 @@ export const MISUSE_OVERFLOW = 7;
 export const MISUSE_UNDERFLOW = 8;
 export const MISUSE_WRITE_AFTER_FREE = 9;
 
+/**
+ * Of guarded blocks: most bytes of a back zone, and of a block in quarantine, that are filled and looked at. The byte
+ * at an address is (address * GUARD_FACTOR >> 2 ^ GUARD_FLIP) & 0xff.
+ */
+export const GUARD_BACK_MAX = 256;
+export const GUARD_FILL_MAX = 65536;
+export const GUARD_FACTOR = 157;
+export const GUARD_FLIP = 203;
+
 /** Results of posix_memalign, as errno has them. */
 export const EINVAL = 22;
 export const ENOMEM = 12;

@@ -9,6 +9,20 @@ export abstract class GomallocError extends Error {
   abstract readonly code: string;
 }
 
+/** What went wrong and what to do about it, also apart from the message. `K`: the kinds of it. */
+export abstract class RemediedError<K extends string> extends GomallocError {
+  constructor(
+    readonly kind: K,
+    /** What is wrong. */
+    readonly problem: string,
+    /** What to do about it. */
+    readonly remedy: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${problem}; ${remedy}`, options);
+  }
+}
+
 /** The heap could not obtain the memory: the memory's maximum, the option maxBytes or the 4 GiB are reached. */
 export class OutOfMemoryError extends GomallocError {
   override readonly name = "OutOfMemoryError";
@@ -264,20 +278,9 @@ export type SnapshotErrorKind =
   | "detached";
 
 /** A heap cannot be read from outside. Nothing was changed: reading never does. */
-export class SnapshotError extends GomallocError {
+export class SnapshotError extends RemediedError<SnapshotErrorKind> {
   override readonly name = "SnapshotError";
   readonly code = "ERR_SNAPSHOT";
-
-  constructor(
-    readonly kind: SnapshotErrorKind,
-    /** What is wrong. */
-    readonly problem: string,
-    /** What to do about it. */
-    readonly remedy: string,
-    options?: ErrorOptions,
-  ) {
-    super(`${problem}; ${remedy}`, options);
-  }
 }
 
 /** What a profile cannot be had for: "flavour": the heap does not sample. */
@@ -311,20 +314,9 @@ export type LiveErrorKind =
   | "listen";
 
 /** The server of a live view cannot listen. The message names the remedy. */
-export class LiveError extends GomallocError {
+export class LiveError extends RemediedError<LiveErrorKind> {
   override readonly name = "LiveError";
   readonly code = "ERR_LIVE";
-
-  constructor(
-    readonly kind: LiveErrorKind,
-    /** What is wrong. */
-    readonly problem: string,
-    /** What to do about it. */
-    readonly remedy: string,
-    options?: ErrorOptions,
-  ) {
-    super(`${problem}; ${remedy}`, options);
-  }
 }
 
 /** Why memory cannot be given back to the system. */
@@ -337,20 +329,9 @@ export type ScavengeErrorKind =
   | "not-zero";
 
 /** Free memory cannot be given back to the system. The heap is intact. The message names the remedy. */
-export class ScavengeError extends GomallocError {
+export class ScavengeError extends RemediedError<ScavengeErrorKind> {
   override readonly name = "ScavengeError";
   readonly code = "ERR_SCAVENGE";
-
-  constructor(
-    readonly kind: ScavengeErrorKind,
-    /** What is wrong. */
-    readonly problem: string,
-    /** What to do about it. */
-    readonly remedy: string,
-    options?: ErrorOptions,
-  ) {
-    super(`${problem}; ${remedy}`, options);
-  }
 }
 
 // The shared heap's

@@ -16,9 +16,9 @@
 import { DISPOSE, runAll } from "../base/dispose.js";
 import { AttachError, FinalizerError, HeapLockError, OutOfMemoryError } from "../base/errors.js";
 import { HAS_FINALIZER, SPECIAL_CLEANUP, SPECIAL_FINALIZER, STAT_FINISHED } from "../base/gcabi.js";
+import { cancel, later } from "../base/timer.js";
 import type { Core } from "./core.js";
 import type { Handle, Handles } from "./handle.js";
-import { cancel, later } from "./later.js";
 import type { GCType } from "./types.js";
 
 /** Bytes of a record in the heap. */

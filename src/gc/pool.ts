@@ -19,8 +19,8 @@
  */
 import { DISPOSE, runAll } from "../base/dispose.js";
 import { DUE_CYCLES_SHIFT } from "../base/gcabi.js";
+import { cancel, later } from "../base/timer.js";
 import type { Core } from "./core.js";
-import { cancel, later } from "./later.js";
 
 /** Longest time between the begin of a cycle and the look at it, milliseconds. */
 const LOOK_MS = 200;

@@ -27,14 +27,14 @@ import { type HeapType, needsScan } from "../base/types.js";
 import { elementSize, HeapView, MemoryViews, type ViewConstructor, type ViewOver } from "../base/views.js";
 import { Collector, createCollector } from "../gc/collector.js";
 import type { CollectorOptions } from "../gc/options.js";
-import { HEAP_ZEROBASE, PAGE_SHIFT } from "../snapshot/layout.js";
+import { HEAP_ZEROBASE } from "../snapshot/layout.js";
 import { readSnapshot, type SnapshotOptions } from "../snapshot/read.js";
 import type { HeapSnapshot } from "../snapshot/snapshot.js";
 import { leaveMemory } from "./claim.js";
 import { INSPECT } from "./inspect.js";
 import { describeInvariant } from "./invariants.js";
 import { applyLimits, type HeapLimits, readLimits } from "./options.js";
-import { notePages } from "./pages.js";
+import { idleBytes, notePages } from "./pages.js";
 
 /** What validate looks at beside the records. */
 export interface ValidateOptions {
@@ -177,8 +177,7 @@ export class Heap<B extends ArrayBufferLike = ArrayBuffer> implements Disposable
       outOfMemory(MEMSTATS_BYTES);
     }
     const gc = this.#collector === null ? undefined : Collector.memStats(this.#collector);
-    const released = (this.#exports.idlePages(0) >>> 0) * 2 ** PAGE_SHIFT;
-    return readMemStats(this.#views.current.dataView, record, released, gc);
+    return readMemStats(this.#views.current.dataView, record, idleBytes(this.#exports, false), gc);
   }
 
   /**

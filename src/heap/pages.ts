@@ -3,12 +3,18 @@
  * made. So a program that imports no scavenger carries none. Cost: O(1).
  */
 import type { HostExports } from "../base/abi.js";
+import { PAGE_SHIFT } from "../snapshot/layout.js";
 
 /** What the scavenger calls. Addresses and sizes are signed 32-bit numbers. */
 export type PageExports = Pick<
   HostExports,
   "scavengeBegin" | "scavengeOne" | "scavengeBytes" | "scavengeEnd" | "idlePages" | "collector"
 >;
+
+/** Bytes of free pages in the page heap that are scavenged, or with `dirty` of the others. O(chunks). */
+export function idleBytes({ idlePages }: Pick<PageExports, "idlePages">, dirty: boolean): number {
+  return (idlePages(dirty ? 1 : 0) >>> 0) * 2 ** PAGE_SHIFT;
+}
 
 const doors = new WeakMap<object, () => PageExports>();
 

@@ -5,7 +5,16 @@
  * Reads only. Of a heap that other threads use the answer may be wrong. Cost: O(samples + bytes of zones and of blocks in
  * quarantine, at most 64 KiB of each).
  */
-import { MISUSE_NONE, MISUSE_OVERFLOW, MISUSE_UNDERFLOW, MISUSE_WRITE_AFTER_FREE } from "../base/abinumbers.js";
+import {
+  GUARD_BACK_MAX,
+  GUARD_FACTOR,
+  GUARD_FILL_MAX,
+  GUARD_FLIP,
+  MISUSE_NONE,
+  MISUSE_OVERFLOW,
+  MISUSE_UNDERFLOW,
+  MISUSE_WRITE_AFTER_FREE,
+} from "../base/abinumbers.js";
 import { namesOf, readOptions } from "../base/check.js";
 import { chooseHeap, returned } from "../snapshot/find.js";
 import {
@@ -21,10 +30,6 @@ import {
 } from "../snapshot/layout.js";
 import { MemoryWords } from "../snapshot/memory.js";
 import { type DamageReport, readReport } from "./report.js";
-
-// As in assembly/alloc/sampled.ts: bytes of a back zone that are filled, and of a block in quarantine.
-const BACK_MAX = 256;
-const FILL_MAX = 65536;
 
 export interface FindDamageOptions {
   /** Address of the heap's record, for a memory with several heaps. */
@@ -67,8 +72,8 @@ function damageOf(words: MemoryWords, at: number): number {
   if (kind !== SAMPLE_LIVE && kind !== SAMPLE_QUARANTINED) return MISUSE_NONE;
   const back = ptr + size;
   if (!isFilled(words, key, ptr)) return MISUSE_UNDERFLOW;
-  if (!isFilled(words, back, Math.min(back + BACK_MAX, key + field("extent")))) return MISUSE_OVERFLOW;
-  if (kind === SAMPLE_QUARANTINED && !isFilled(words, ptr, ptr + Math.min(size, FILL_MAX))) {
+  if (!isFilled(words, back, Math.min(back + GUARD_BACK_MAX, key + field("extent")))) return MISUSE_OVERFLOW;
+  if (kind === SAMPLE_QUARANTINED && !isFilled(words, ptr, ptr + Math.min(size, GUARD_FILL_MAX))) {
     return MISUSE_WRITE_AFTER_FREE;
   }
   return MISUSE_NONE;
@@ -77,7 +82,7 @@ function damageOf(words: MemoryWords, at: number): number {
 /** Whether the bytes from `from` up to `to` are those that the heap fills zones and freed blocks with. */
 function isFilled(words: MemoryWords, from: number, to: number): boolean {
   for (let address = from; address < Math.min(to, words.length); address++) {
-    if (words.u8[address] !== (((Math.imul(address, 0x9d) >>> 2) ^ 0xcb) & 0xff)) return false;
+    if (words.u8[address] !== (((Math.imul(address, GUARD_FACTOR) >>> 2) ^ GUARD_FLIP) & 0xff)) return false;
   }
   return true;
 }

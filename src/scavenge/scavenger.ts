@@ -20,12 +20,11 @@ import { boolean, callable, namesOf, object, readOptions, show, within } from ".
 import { DISPOSE } from "../base/dispose.js";
 import { HeapDisposedError, hex, ScavengeError } from "../base/errors.js";
 import { STAT_COLLECTING, STAT_CYCLES, STAT_GOAL, STAT_LAST_GOAL } from "../base/gcabi.js";
-import { later } from "../base/timer.js";
-import { type PageExports, pagesOf } from "../heap/pages.js";
+import { cancel, later } from "../base/timer.js";
+import { idleBytes, type PageExports, pagesOf } from "../heap/pages.js";
 import { Pacer } from "./pacer.js";
 import { type Release, releaseOf } from "./release.js";
 
-const PAGE_SIZE = 8192;
 /** What a paced turn asks for at once, and a turn in a hurry. */
 const QUANTUM = 65_536;
 const MOST = 524_288;
@@ -109,7 +108,8 @@ export class Scavenger implements Disposable {
   readonly #memoryLimit: number;
   readonly #trace: ((line: string) => void) | undefined;
   readonly #pacer: Pacer;
-  #cancel: (() => void) | null = null;
+  /** Null when no turn is planned. */
+  #timer: unknown = null;
   #sleptFrom = performance.now();
 
   readonly #done: Record<Counted, number> = { background: 0, eager: 0, forced: 0 };
@@ -155,7 +155,7 @@ export class Scavenger implements Disposable {
 
   /** Whether a turn is planned. */
   get running(): boolean {
-    return this.#cancel !== null;
+    return this.#timer !== null;
   }
 
   stats(): ScavengeStats {
@@ -199,7 +199,7 @@ export class Scavenger implements Disposable {
    * them: see ps.flush. Throws what `release` throws, ScavengeError, and what collect throws.
    */
   freeOSMemory(): number {
-    if (this.#collects) this.#heap.collector.collect();
+    if (this.#gcStat(STAT_CYCLES) + this.#gcStat(STAT_COLLECTING) > 0) this.#heap.collector.collect();
     this.#heap.releaseAll();
     this.#begin(performance.now());
     const before = this.#done.forced;
@@ -210,8 +210,8 @@ export class Scavenger implements Disposable {
 
   /** No more turns. Twice is fine. */
   stop(): void {
-    this.#cancel?.();
-    this.#cancel = null;
+    cancel(this.#timer);
+    this.#timer = null;
   }
 
   [DISPOSE](): void {
@@ -219,11 +219,11 @@ export class Scavenger implements Disposable {
   }
 
   #plan(ms: number): void {
-    this.#cancel = later(Math.min(Math.max(ms, LEAST_SLEEP_MS), MAX_MS), () => this.#run());
+    this.#timer = later(() => this.#run(), Math.min(Math.max(ms, LEAST_SLEEP_MS), MAX_MS));
   }
 
   #run(): void {
-    this.#cancel = null;
+    this.#timer = null;
     let more = false;
     try {
       more = this.turn();
@@ -241,9 +241,8 @@ export class Scavenger implements Disposable {
     return this.#heap.memory.buffer.byteLength;
   }
 
-  /** Bytes of free pages that are scavenged, or with `dirty` of the others. */
   #idle(dirty: boolean): number {
-    return (this.#exports().idlePages(dirty ? 1 : 0) >>> 0) * PAGE_SIZE;
+    return idleBytes(this.#exports(), dirty);
   }
 
   get #resident(): number {
@@ -251,18 +250,18 @@ export class Scavenger implements Disposable {
   }
 
   get #isAboveLimit(): boolean {
-    return this.#resident > this.#memoryLimit * LIMIT_PART;
+    const limit = this.#memoryLimit * LIMIT_PART;
+    // Most have no limit, or are far below it: no chunk has to be counted.
+    return this.#obtained > limit && this.#resident > limit;
   }
 
-  /** Whether the program uses the collector. */
-  get #collects(): boolean {
-    const { collector } = this.#exports();
-    return collector !== null && collector.gcStat(STAT_CYCLES) + collector.gcStat(STAT_COLLECTING) > 0;
+  /** A figure of the collector's; 0 where there is none. */
+  #gcStat(stat: number): number {
+    return this.#exports().collector?.gcStat(stat) ?? 0;
   }
 
   #isOver(now: number): boolean {
-    const cycles = this.#exports().collector?.gcStat(STAT_CYCLES) ?? 0;
-    return now >= this.#endsAt || cycles !== this.#cycles;
+    return now >= this.#endsAt || this.#gcStat(STAT_CYCLES) !== this.#cycles;
   }
 
   /** A generation begins. */
@@ -270,7 +269,7 @@ export class Scavenger implements Disposable {
     this.#tellTrace();
     this.#generations++;
     this.#endsAt = now + this.#generationMs;
-    this.#cycles = this.#exports().collector?.gcStat(STAT_CYCLES) ?? 0;
+    this.#cycles = this.#gcStat(STAT_CYCLES);
     this.#exports().scavengeBegin();
     this.#below = 0;
     this.#usedBefore = this.#used;
@@ -280,18 +279,15 @@ export class Scavenger implements Disposable {
   /** Bytes that may be resident. */
   #goal(): number {
     this.#used = Math.max(this.#used, this.#resident - this.#idle(true));
-    const { collector } = this.#exports();
-    let trend = 1;
-    if (collector !== null && this.#cycles > 0) {
-      const [goal, last] = [collector.gcStat(STAT_GOAL), collector.gcStat(STAT_LAST_GOAL)];
-      if (last > 0 && goal < last) trend = goal / last;
-    }
+    const [goal, last] = [this.#gcStat(STAT_GOAL), this.#gcStat(STAT_LAST_GOAL)];
+    const trend = this.#cycles > 0 && last > 0 && goal < last ? goal / last : 1;
     return Math.max(this.#used, this.#usedBefore * trend) * (1 + this.#retain);
   }
 
   /** Releases until `end` or the goal, or with "eager" to 95 % of the limit. True: there is more to do. */
   #work(end: number, counted: "background" | "eager" = "background"): boolean {
     const eager = counted === "eager";
+    // Always asked: it notes what is in use.
     const used = this.#goal();
     const goal = eager ? this.#memoryLimit * LIMIT_PART : used;
     for (let excess = this.#resident - goal; excess > 0; ) {
