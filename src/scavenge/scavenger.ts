@@ -127,8 +127,8 @@ export class Scavenger implements Disposable {
   #usedBefore = 0;
   /** The search goes on below this address; 0: from the heap's end. Null: there is nothing more in this generation. */
   #below: number | null = 0;
-  /** The last turn left a run that is given back already, because a lock was not available. */
-  #late = false;
+  /** Of a run that could not be freed because a lock was not available: whether it reads as zero. Null: there is none. */
+  #late: boolean | null = null;
 
   /** For scavenge. */
   constructor(heap: ScavengedHeap, options: ScavengeOptions) {
@@ -302,8 +302,8 @@ export class Scavenger implements Disposable {
   /** Gives one run back. Its bytes; 0: there is none. */
   #one(most: number, counted: Counted): number {
     const exports = this.#exports();
-    if (this.#late) this.#end(true);
-    if (this.#below === null || this.#late) return 0;
+    if (this.#late !== null) this.#end(this.#late);
+    if (this.#below === null || this.#late !== null) return 0;
     const address = exports.scavengeOne(this.#below, most, counted === "background" ? 0 : 1) >>> 0;
     if (address === 0) {
       this.#below = null;
@@ -323,7 +323,7 @@ export class Scavenger implements Disposable {
 
   /** The run that this thread has is free. When a lock is not available, the next turn tries again. */
   #end(zero: boolean): void {
-    this.#late = this.#exports().scavengeEnd(zero ? 1 : 0) === 0;
+    this.#late = this.#exports().scavengeEnd(zero ? 1 : 0) === 0 ? zero : null;
   }
 
   /** True when the bytes were given back and read as zero. */

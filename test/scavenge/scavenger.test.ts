@@ -3,6 +3,7 @@
  * leaves, its goals, its errors. What a real system does is in rss.test.ts.
  */
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { notePages } from "../../src/heap/pages.ts";
 import { createHeap, type Heap } from "../../src/index.ts";
 import { type Release, ScavengeError, type Scavenger, scavenge } from "../../src/scavenge/index.ts";
 import { createSharedHeap, type SharedHeap } from "../../src/shared/index.ts";
@@ -220,6 +221,33 @@ describe.each(KINDS)("%s", (_, make) => {
     const works = scavenge(heap, { release: clearing(), auto: false });
     expect(works.freeOSMemory()).toBeGreaterThan(7 * MiB);
   });
+});
+
+it.each([true, false])("a run that no lock lets go is freed later as what it is: given back %s", (released) => {
+  const ends: number[] = [];
+  let runs = [WASM_PAGE];
+  const fake = {
+    memory: new WebAssembly.Memory({ initial: 4 }),
+    collector: { collect: () => {} },
+    releaseAll: () => {},
+  };
+  notePages(fake, () => ({
+    scavengeBegin: () => 1,
+    scavengeOne: () => runs.pop() ?? 0,
+    scavengeBytes: () => WASM_PAGE,
+    // The first two times the lock is another thread's.
+    scavengeEnd: (zero) => (ends.push(zero) > 2 ? 1 : 0),
+    idlePages: () => 0,
+    collector: null,
+  }));
+  const clear = clearing();
+  scavenger = scavenge(fake, { release: (...run) => released && clear(...run), auto: false });
+  scavenger.freeOSMemory();
+  runs = [2 * WASM_PAGE];
+  scavenger.freeOSMemory();
+  const zero = released ? 1 : 0;
+  // Freed in the first call, tried again in it, then done; the next run comes only after that.
+  expect(ends).toEqual([zero, zero, zero, zero]);
 });
 
 describe("options", () => {
